@@ -1,0 +1,187 @@
+"""Every error the project raises on purpose, as one tree.
+
+::
+
+    MienError
+    ├── PhotoError               a photo cannot be read
+    │   ├── PhotoNotFound        no file there
+    │   ├── PhotoTooLarge        more bytes or pixels than the limit
+    │   ├── UnsupportedPhoto     not a picture format that Mien reads
+    │   └── BrokenPhoto          truncated, corrupt or empty
+    ├── FaceError                the photo is fine, its faces are not what was asked for
+    │   ├── NoFace               no face found where one is needed
+    │   └── FaceNotThere         the face asked for by number is not in the photo
+    ├── ModelError               weights cannot be had or used
+    │   ├── UnknownModel         no card with that id
+    │   ├── WeightsMissing       offline, and the weights are not on this machine
+    │   ├── DownloadFailed       every source on the card failed
+    │   ├── WrongDigest          the bytes are not those the card names
+    │   ├── InvalidCard          a card that cannot be understood
+    │   └── UnusableWeights      the right bytes, but not a model of the card's shape
+    ├── RecognizerError          a recognizer file cannot be used
+    │   ├── RecognizerNotFound   no file there
+    │   ├── NotARecognizer       not an ONNX file that Mien wrote, or damaged
+    │   └── ContractMismatch     embeddings of two contracts would meet
+    ├── DatasetError             a dataset or a source of photos cannot be used
+    │   ├── SourceNotFound       the folder, archive or list is not there
+    │   ├── UnusableSource       there, but not a source of people's photos
+    │   ├── UnsafeArchive        an archive made to do harm
+    │   ├── EmptyDataset         no usable face in all the sources
+    │   ├── NotADataset          the folder was not made by `mien dataset build`, or is damaged
+    │   ├── DatasetBusy          another process is building it
+    │   └── UnknownEntry         a decision names a face that the dataset does not have
+    ├── TrainingError            a recognizer cannot be trained from this dataset
+    │   └── TooFewPeople         not enough people or photos for what was asked
+    ├── EvaluationError          a measurement cannot be made
+    │   ├── InvalidPairs         a pairs file that cannot be understood
+    │   └── NothingToMeasure     no probe, no stranger or no pair to measure on
+    └── OutputError              a result cannot be written
+
+Every error carries what happened in `str(error)` and what to do about it in `error.hint`.
+"""
+
+from __future__ import annotations
+
+
+class MienError(Exception):
+    """Base of all errors raised on purpose.
+
+    Attributes:
+        hint: one sentence that says what the user can do; may be empty.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class PhotoError(MienError):
+    """A photo cannot be read."""
+
+
+class PhotoNotFound(PhotoError):
+    """There is no file at the path."""
+
+
+class PhotoTooLarge(PhotoError):
+    """The photo has more bytes or more pixels than the limit allows."""
+
+
+class UnsupportedPhoto(PhotoError):
+    """The bytes are not a picture in a format that Mien reads."""
+
+
+class BrokenPhoto(PhotoError):
+    """The bytes are a truncated, corrupt or empty picture."""
+
+
+class FaceError(MienError):
+    """The photo can be read, but its faces are not what was asked for."""
+
+
+class NoFace(FaceError):
+    """No face was found where one is needed."""
+
+
+class FaceNotThere(FaceError):
+    """The photo has fewer faces than the number asked for."""
+
+
+class ModelError(MienError):
+    """Weights cannot be had or cannot be used."""
+
+
+class UnknownModel(ModelError):
+    """No model card has that id."""
+
+
+class WeightsMissing(ModelError):
+    """The weights are not on this machine and the network may not be used."""
+
+
+class DownloadFailed(ModelError):
+    """None of the sources on the card delivered the weights."""
+
+
+class WrongDigest(ModelError):
+    """The bytes do not have the sha256 that the card names."""
+
+
+class InvalidCard(ModelError):
+    """A model card cannot be understood."""
+
+
+class UnusableWeights(ModelError):
+    """The weights do not behave as their card says."""
+
+
+class RecognizerError(MienError):
+    """A recognizer file cannot be used."""
+
+
+class RecognizerNotFound(RecognizerError):
+    """There is no recognizer file at the path."""
+
+
+class NotARecognizer(RecognizerError):
+    """The file was not written by Mien, or is damaged."""
+
+
+class ContractMismatch(RecognizerError):
+    """Embeddings made in two different ways would be compared."""
+
+
+class DatasetError(MienError):
+    """A dataset or a source of photos cannot be used."""
+
+
+class SourceNotFound(DatasetError):
+    """The folder, archive or list of a source does not exist."""
+
+
+class UnusableSource(DatasetError):
+    """A source exists, but is not a collection of people's photos."""
+
+
+class UnsafeArchive(DatasetError):
+    """An archive has members made to do harm: bombs, links, paths that climb out."""
+
+
+class EmptyDataset(DatasetError):
+    """Not one usable face was found in all the sources."""
+
+
+class NotADataset(DatasetError):
+    """The folder was not made by `mien dataset build`, or is damaged."""
+
+
+class DatasetBusy(DatasetError):
+    """Another process is building the same dataset."""
+
+
+class UnknownEntry(DatasetError):
+    """A decision names a face that the dataset does not have."""
+
+
+class TrainingError(MienError):
+    """A recognizer cannot be trained from this dataset."""
+
+
+class TooFewPeople(TrainingError):
+    """There are not enough people or photos for what was asked."""
+
+
+class EvaluationError(MienError):
+    """A measurement cannot be made."""
+
+
+class InvalidPairs(EvaluationError):
+    """A file of pairs cannot be understood."""
+
+
+class NothingToMeasure(EvaluationError):
+    """There is no probe, stranger or pair to measure on."""
+
+
+class OutputError(MienError):
+    """A result cannot be written where it was asked for."""

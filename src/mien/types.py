@@ -1,0 +1,220 @@
+"""The nouns of the project: frozen, validated at birth, their arrays read-only.
+
+Shapes use F faces in a photo, P people in a gallery, D dimensions of an embedding.
+Boxes are xyxy in pixels of the upright photo; colours are RGB; the only score
+between faces is cosine similarity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CROP_SIDE = 112
+"""Side of an aligned crop in pixels, the size that ArcFace-aligned embedders take."""
+
+POINT_NAMES = ("right eye", "left eye", "nose tip", "right mouth corner", "left mouth corner")
+"""The five points in their order; right and left are the pictured person's own."""
+
+
+def _frozen(array: NDArray[Any], dtype: type[np.generic], shape: tuple[int | None, ...]) -> Any:  # noqa: ANN401
+    """Return `array` as a read-only array of `dtype`, checked against `shape` (None: any length)."""
+    if array.dtype != dtype:
+        raise TypeError(f"expected {np.dtype(dtype)}, got {array.dtype}")
+    if array.ndim != len(shape) or any(
+        want is not None and have != want for have, want in zip(array.shape, shape, strict=True)
+    ):
+        raise ValueError(f"expected shape {shape}, got {array.shape}")
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """An upright photo.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB, EXIF orientation applied.
+        sha256: hex digest of the bytes it was read from.
+        name: what to call it in a message: a path, or a member of an archive.
+        scale: side of `pixels` over the side of the full photo; below 1 where a large JPEG
+            was decoded at reduced size. Divide by it to get coordinates of the full photo.
+    """
+
+    pixels: NDArray[np.uint8]
+    sha256: str
+    name: str
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pixels", _frozen(self.pixels, np.uint8, (None, None, 3)))
+        if not self.pixels.size:
+            raise ValueError("a photo has at least one pixel")
+        if not 0 < self.scale <= 1:
+            raise ValueError(f"scale must be in (0, 1], got {self.scale}")
+
+    @property
+    def height(self) -> int:
+        """Height of `pixels`."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Width of `pixels`."""
+        return int(self.pixels.shape[1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """The faces found in a photo, best score first. No face is an answer: F = 0.
+
+    Attributes:
+        boxes: (F, 4) float32 xyxy in pixels of `Photo.pixels`; may reach over its edges.
+        points: (F, 5, 2) float32 x, y in the order of `POINT_NAMES`.
+        scores: (F,) float32 in [0, 1].
+    """
+
+    boxes: NDArray[np.float32]
+    points: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        count = len(self.scores)
+        object.__setattr__(self, "boxes", _frozen(self.boxes, np.float32, (count, 4)))
+        object.__setattr__(self, "points", _frozen(self.points, np.float32, (count, 5, 2)))
+        object.__setattr__(self, "scores", _frozen(self.scores, np.float32, (count,)))
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def largest(self) -> int:
+        """Return the index of the face with the largest box; raises ValueError when F = 0."""
+        sides = self.boxes[:, 2:] - self.boxes[:, :2]
+        return int(np.argmax(sides[:, 0] * sides[:, 1]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embeddings:
+    """Points on the unit sphere that stand for faces.
+
+    Attributes:
+        vectors: (F, D) float32, rows of length 1.
+        contract: id of how they were made; vectors of two contracts never meet.
+    """
+
+    vectors: NDArray[np.float32]
+    contract: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vectors", _frozen(self.vectors, np.float32, (None, None)))
+        lengths = np.linalg.norm(self.vectors, axis=1)
+        if not np.allclose(lengths, 1, atol=1e-3):
+            raise ValueError("embeddings must be unit rows")
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        return iter(self.vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The face is taken to be `person`.
+
+    Attributes:
+        person: name of the person.
+        probability: that this is right, in [0, 1].
+        similarity: cosine to the person's prototype.
+    """
+
+    person: str
+    probability: float
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The face is taken to be a stranger.
+
+    Attributes:
+        nearest: name of the most similar person; never to be shown as an answer.
+        probability: that it is `nearest` after all, in [0, 1].
+        similarity: cosine to that person's prototype.
+    """
+
+    nearest: str
+    probability: float
+    similarity: float
+
+
+Verdict = Known | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A measured value with a two-sided confidence interval.
+
+    Attributes:
+        value: the estimate.
+        low: lower end.
+        high: upper end.
+        level: confidence, 0.95 unless said otherwise.
+    """
+
+    value: float
+    low: float
+    high: float
+    level: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Similarity to probability: p = 1 / (1 + exp(-(slope * similarity + offset))).
+
+    Attributes:
+        slope: above 0, so that probability rises with similarity.
+        offset: any number.
+    """
+
+    slope: float
+    offset: float
+
+    def __post_init__(self) -> None:
+        if not self.slope > 0:
+            raise ValueError(f"slope must be above 0, got {self.slope}")
+
+    def probability(self, similarity: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the probability for each similarity; same shape, float64 in [0, 1]."""
+        score = self.slope * similarity.astype(np.float64) + self.offset
+        return 0.5 * (1 + np.tanh(score / 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When a face is given a name.
+
+    Attributes:
+        threshold: least cosine similarity to the nearest person for which a name is given.
+        false_positive_rate: share of strangers that the user allows to be given any name (FPIR).
+        expected: the rate measured when the policy was chosen, with its interval.
+        strangers: how many stranger faces it was measured on; 0 where none were to be had.
+        supported: whether the data could support the rate asked for.
+        source: one sentence on how the threshold was found.
+    """
+
+    threshold: float
+    false_positive_rate: float
+    expected: Interval
+    strangers: int
+    supported: bool
+    source: str
+
+    def __post_init__(self) -> None:
+        if not 0 < self.false_positive_rate < 1:
+            raise ValueError(f"a rate lies between 0 and 1, got {self.false_positive_rate}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,8 @@ POINT_NAMES = ("right eye", "left eye", "nose tip", "right mouth corner", "left 
 """The five points in their order; right and left are the pictured person's own."""
 
 
-def _frozen(array: NDArray[Any], dtype: type[np.generic], shape: tuple[int | None, ...]) -> Any:  # noqa: ANN401
-    """Return `array` as a read-only array of `dtype`, checked against `shape` (None: any length)."""
+def _frozen(array: NDArray[Any], dtype: type[np.generic], shape: tuple[int | None, ...]) -> Any:
+    """Return a read-only view of `array`, checked against `dtype` and `shape` (None: any)."""
     if array.dtype != dtype:
         raise TypeError(f"expected {np.dtype(dtype)}, got {array.dtype}")
     if array.ndim != len(shape) or any(
@@ -218,3 +218,87 @@ class Policy:
     def __post_init__(self) -> None:
         if not 0 < self.false_positive_rate < 1:
             raise ValueError(f"a rate lies between 0 and 1, got {self.false_positive_rate}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """Everything a recognizer has learned: the end of the graph as plain values.
+
+    Attributes:
+        kind: how the prototypes were made: `prototype`, `softmax` or `margin`.
+        people: P distinct names, any Unicode text.
+        prototypes: (P, D) float32 unit rows, one a person.
+        photos: (P,) int64, how many photos each prototype was made of.
+        contract: id of the embeddings that the prototypes may meet.
+        calibration: similarity to probability.
+        policy: when a face is given a name.
+    """
+
+    kind: str
+    people: tuple[str, ...]
+    prototypes: NDArray[np.float32]
+    photos: NDArray[np.int64]
+    contract: str
+    calibration: Calibration
+    policy: Policy
+
+    def __post_init__(self) -> None:
+        count = len(self.people)
+        if len(set(self.people)) != count:
+            raise ValueError("names must be distinct")
+        object.__setattr__(self, "prototypes", _frozen(self.prototypes, np.float32, (count, None)))
+        object.__setattr__(self, "photos", _frozen(self.photos, np.int64, (count,)))
+        if not np.allclose(np.linalg.norm(self.prototypes, axis=1), 1, atol=1e-3):
+            raise ValueError("prototypes must be unit rows")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A person that a face may be.
+
+    Attributes:
+        person: the name.
+        similarity: cosine to the person's prototype.
+        probability: calibrated, in [0, 1].
+    """
+
+    person: str
+    similarity: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face of a photo, named or not.
+
+    Attributes:
+        box: (4,) float32 xyxy in pixels of the full upright photo.
+        points: (5, 2) float32 in pixels of the full upright photo.
+        score: of the detector, in [0, 1].
+        verdict: who it is, or that it is nobody known.
+        candidates: the most similar people, best first.
+        crop: (112, 112, 3) uint8 RGB, aligned.
+        embedding: (D,) float32 of length 1.
+    """
+
+    box: NDArray[np.float32]
+    points: NDArray[np.float32]
+    score: float
+    verdict: Verdict
+    candidates: tuple[Candidate, ...]
+    crop: NDArray[np.uint8]
+    embedding: NDArray[np.float32]
+
+
+class Progress(Protocol):
+    """How long work tells how far it is; called from one thread at a time.
+
+    `done` of `total` steps of `what` are behind us; `total` is None while it is not known.
+    """
+
+    def __call__(self, done: int, total: int | None, what: str) -> None:
+        """Take note of the state of the work."""
+
+
+def silent(done: int, total: int | None, what: str) -> None:
+    """Tell nobody: the progress of a library call that was given none."""

@@ -1,0 +1,106 @@
+"""The command line: thin commands over the library.
+
+Exit codes::
+
+    0   done
+    1   done, but some of the photos given could not be used (each is named)
+    2   the command line itself is wrong
+    10  a photo cannot be read                  14  a dataset or source cannot be used
+    11  no usable face where one is needed      15  training is not possible
+    12  weights cannot be had or used           16  a measurement cannot be made
+    13  a recognizer file cannot be used        17  a result cannot be written
+    130 interrupted
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from mien import __version__, errors
+from mien.cli.console import report_error
+
+EXIT_CODES: dict[type[errors.MienError], int] = {
+    errors.PhotoError: 10,
+    errors.FaceError: 11,
+    errors.ModelError: 12,
+    errors.RecognizerError: 13,
+    errors.DatasetError: 14,
+    errors.TrainingError: 15,
+    errors.EvaluationError: 16,
+    errors.OutputError: 17,
+}
+
+# command: (module, attribute, one line of help). A module is imported when its command is asked
+# for, so that `mien --help` and `mien info` stay quick.
+_COMMANDS: dict[str, tuple[str, str, str]] = {
+    "dataset": (
+        "mien.cli.dataset",
+        "dataset",
+        "Turn photos of people into a clean, split dataset.",
+    ),
+    "train": ("mien.cli.train", "train", "Train a recognizer from a dataset."),
+    "evaluate": ("mien.cli.evaluate", "evaluate", "Measure how good a recognizer is."),
+    "recognize": ("mien.cli.recognize", "recognize", "Name the people in photos."),
+    "align": ("mien.cli.recognize", "align", "Cut one face out of a photo, upright and scaled."),
+    "verify": ("mien.cli.recognize", "verify", "Say whether two photos show the same person."),
+    "info": ("mien.cli.recognize", "info", "Show what a recognizer file holds."),
+    "models": ("mien.cli.models", "models", "The weights: list, show, pull, verify, add."),
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in _COMMANDS.items()])
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="\b\nExamples:\n  mien dataset build photos/ -o people\n"
+    "  mien train people -o people.onnx\n  mien recognize people.onnx party.jpg --draw named.jpg",
+)
+@click.version_option(__version__, prog_name="mien")
+def cli() -> None:
+    """Recognise the faces of people you know.
+
+    Photos of people go in; one ONNX file comes out that names them, and says "unknown" to
+    strangers at an error rate you chose.
+    """
+
+
+def exit_code(error: errors.MienError) -> int:
+    """Return the exit code of an error: that of the branch of the tree it is on."""
+    return next(code for branch, code in EXIT_CODES.items() if isinstance(error, branch))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code."""
+    try:
+        code = cli.main(arguments, standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        code = exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        report_error("interrupted", "Run the same command again: finished work is kept.")
+        code = 130
+    except errors.MienError as error:
+        report_error(str(error), error.hint)
+        code = exit_code(error)
+    sys.exit(code if isinstance(code, int) else 0)

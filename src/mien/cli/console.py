@@ -39,7 +39,7 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Yield a `Progress` that draws a bar on standard error, or tells tenths where that is no terminal."""
+    """Yield a `Progress` that draws on standard error: a bar, or tenths where no terminal is."""
     if not sys.stderr.isatty():
         yield _Tenths()
         return

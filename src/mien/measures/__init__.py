@@ -1,0 +1,59 @@
+"""Measures of recognition: pure functions on arrays, nothing read and nothing written.
+
+The words are those of ISO/IEC 19795-1: a *genuine* score compares two faces of one person, an
+*impostor* score faces of two; a *probe* is searched in a *gallery*, its *mate* is its own person
+there, and a probe without a mate is a *stranger*. Scores are cosine similarities: a comparison is
+accepted when its score is at least the threshold.
+"""
+
+from mien.measures.calibration import ReliabilityBin, expected_calibration_error, reliability_bins
+from mien.measures.identification import (
+    OpenSet,
+    OpenSetCurve,
+    cmc,
+    dir_at,
+    fpir_at,
+    mate_ranks,
+    open_set,
+    open_set_curve,
+    rank_k,
+    threshold_at_fpir,
+)
+from mien.measures.intervals import bootstrap_mean, bootstrap_over_people, wilson
+from mien.measures.verification import (
+    FoldedAccuracy,
+    OperatingPoint,
+    Roc,
+    best_threshold,
+    equal_error_rate,
+    folded_accuracy,
+    roc,
+    tar_at_far,
+)
+
+__all__ = [
+    "FoldedAccuracy",
+    "OpenSet",
+    "OpenSetCurve",
+    "OperatingPoint",
+    "ReliabilityBin",
+    "Roc",
+    "best_threshold",
+    "bootstrap_mean",
+    "bootstrap_over_people",
+    "cmc",
+    "dir_at",
+    "equal_error_rate",
+    "expected_calibration_error",
+    "folded_accuracy",
+    "fpir_at",
+    "mate_ranks",
+    "open_set",
+    "open_set_curve",
+    "rank_k",
+    "reliability_bins",
+    "roc",
+    "tar_at_far",
+    "threshold_at_fpir",
+    "wilson",
+]

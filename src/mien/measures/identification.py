@@ -1,0 +1,180 @@
+"""One-to-many search: who of the gallery is this, if anyone?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mien.measures.intervals import wilson
+from mien.types import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSet:
+    """What a threshold does in a gallery that strangers are searched in too.
+
+    Attributes:
+        threshold: least similarity to the nearest person for which a name is given.
+        fpir: false positive identification rate, share of strangers given any name.
+        dir: detection and identification rate at rank 1, share of the known people's probes that
+            are given a name and the right one.
+    """
+
+    threshold: float
+    fpir: Interval
+    dir: Interval
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenSetCurve:
+    """DIR against FPIR over all thresholds that change the FPIR.
+
+    Attributes:
+        thresholds: (T,) float64, falling; the first gives no stranger a name.
+        fpir: (T,) rising from 0 to 1.
+        dir: (T,) rising.
+    """
+
+    thresholds: NDArray[np.float64]
+    fpir: NDArray[np.float64]
+    dir: NDArray[np.float64]
+
+
+def mate_ranks(similarities: ArrayLike, mates: ArrayLike) -> NDArray[np.int64]:
+    """Return the rank of each probe's mate, 1 the best.
+
+    Someone else who is just as similar counts as more similar, so that a recognizer which gives
+    everybody the same score gets nothing right.
+
+    Args:
+        similarities: (N, P) of probes to people.
+        mates: (N,) index of the right person of each probe.
+
+    Raises:
+        ValueError: when the shapes do not fit or a mate is not in the gallery.
+    """
+    scores, right = np.asarray(similarities), np.asarray(mates, np.int64)
+    if scores.ndim != 2 or len(scores) != len(right):
+        raise ValueError(f"{scores.shape} similarities and {right.shape} mates")
+    if len(right) and not (right.min() >= 0 and right.max() < scores.shape[1]):
+        raise ValueError("a mate is not in the gallery")
+    own = scores[np.arange(len(scores)), right]
+    ranks: NDArray[np.int64] = np.sum(scores >= own[:, None], axis=1, dtype=np.int64)
+    return ranks
+
+
+def rank_k(ranks: ArrayLike, k: int, *, level: float = 0.95) -> Interval:
+    """Return the share of probes whose mate is among the first `k`, with Wilson's interval.
+
+    Args:
+        ranks: (N,) of the mates, from `mate_ranks`.
+        k: how many candidates are looked at, from 1 on.
+        level: confidence.
+    """
+    found = np.asarray(ranks) <= k
+    return wilson(int(found.sum()), found.size, level)
+
+
+def cmc(ranks: ArrayLike, top: int) -> NDArray[np.float64]:
+    """Return the cumulative match characteristic: rank-k rates for k = 1 to `top`.
+
+    Args:
+        ranks: (N,) of the mates, from `mate_ranks`; N > 0.
+        top: length of the result.
+
+    Raises:
+        ValueError: when there is no probe.
+
+    Source: P. J. Phillips et al., "The FERET evaluation methodology for face-recognition
+    algorithms", PAMI 22 (2000).
+    """
+    found = np.asarray(ranks, np.int64)
+    if not found.size:
+        raise ValueError("there is no probe")
+    counts = np.bincount(np.minimum(found, top + 1), minlength=top + 2)[1 : top + 1]
+    shares: NDArray[np.float64] = np.cumsum(counts) / found.size
+    return shares
+
+
+def fpir_at(strangers: ArrayLike, threshold: float, *, level: float = 0.95) -> Interval:
+    """Return the share of strangers who are given a name, with Wilson's interval.
+
+    Args:
+        strangers: (S,) similarity of each stranger to the most similar person of the gallery.
+        threshold: least similarity for which a name is given.
+        level: confidence.
+    """
+    scores = np.asarray(strangers)
+    return wilson(int(np.sum(scores >= threshold)), scores.size, level)
+
+
+def dir_at(
+    best: ArrayLike, correct: ArrayLike, threshold: float, *, level: float = 0.95
+) -> Interval:
+    """Return the share of known people's probes named and named right, with Wilson's interval.
+
+    Args:
+        best: (N,) similarity of each probe to the most similar person.
+        correct: (N,) bool, whether that person is the mate.
+        threshold: least similarity for which a name is given.
+        level: confidence.
+    """
+    scores, right = np.asarray(best), np.asarray(correct, np.bool_)
+    if scores.shape != right.shape:
+        raise ValueError(f"{scores.shape} scores and {right.shape} answers")
+    return wilson(int(np.sum((scores >= threshold) & right)), scores.size, level)
+
+
+def threshold_at_fpir(strangers: ArrayLike, target: float) -> float:
+    """Return the least float32 threshold at which at most `target` of the strangers are named.
+
+    Args:
+        strangers: (S,) similarity of each stranger to the most similar person of the gallery.
+        target: rate allowed, in [0, 1].
+
+    Raises:
+        ValueError: when there is no stranger or the rate makes no sense.
+    """
+    scores = np.sort(np.asarray(strangers, np.float32))[::-1]
+    if not scores.size:
+        raise ValueError("there is no stranger")
+    if not 0 <= target <= 1:
+        raise ValueError(f"a rate lies between 0 and 1, got {target}")
+    # The small addition keeps 0.07 * 100 from being 7.000000000000001's neighbour below 7.
+    allowed = int(np.floor(target * scores.size + 1e-9))
+    if allowed >= scores.size:
+        return -1.0
+    return float(np.nextafter(scores[allowed], np.float32(np.inf)))
+
+
+def open_set(
+    best: ArrayLike, correct: ArrayLike, strangers: ArrayLike, threshold: float
+) -> OpenSet:
+    """Return FPIR and DIR at one threshold; arguments as for `dir_at` and `fpir_at`.
+
+    Source: ISO/IEC 19795-1; P. Grother et al., "Face recognition vendor test part 2:
+    identification", NIST IR 8271.
+    """
+    return OpenSet(threshold, fpir_at(strangers, threshold), dir_at(best, correct, threshold))
+
+
+def open_set_curve(best: ArrayLike, correct: ArrayLike, strangers: ArrayLike) -> OpenSetCurve:
+    """Return DIR against FPIR at every threshold that a stranger's similarity makes.
+
+    Arguments as for `dir_at` and `fpir_at`.
+
+    Raises:
+        ValueError: when there is no probe or no stranger.
+    """
+    scores, right = np.asarray(best, np.float64), np.asarray(correct, np.bool_)
+    others = np.sort(np.asarray(strangers, np.float64))
+    if not scores.size or not others.size:
+        raise ValueError("there is no probe or no stranger")
+    steps = np.unique(others)[::-1]
+    thresholds = np.concatenate([[np.nextafter(steps[0], np.inf)], steps])
+    named = np.sort(scores[right])
+    fpir = 1 - np.searchsorted(others, thresholds, side="left") / others.size
+    detected = (named.size - np.searchsorted(named, thresholds, side="left")) / scores.size
+    return OpenSetCurve(thresholds, fpir, detected)

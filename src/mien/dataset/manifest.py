@@ -1,0 +1,314 @@
+"""A dataset on disk: the rows of its manifest, its arrays and its card.
+
+The folder holds `dataset.json` (the card), `manifest.csv`, `embeddings.npy`, `mirrored.npy`,
+`crops/` and pictures for people to look at. A new result is staged in `.next` beside them and
+becomes valid as a whole when `.next/dataset.json` appears; from then on a file that is still in
+`.next` stands for the one outside, so that a reader sees the old result or the new one, wherever
+the writer was interrupted.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien.errors import NotADataset
+
+FORMAT = 1
+"""Version of the folder's layout; a reader refuses a newer one."""
+
+CARD, MANIFEST, EMBEDDINGS, MIRRORED = (
+    "dataset.json",
+    "manifest.csv",
+    "embeddings.npy",
+    "mirrored.npy",
+)
+NEXT = ".next"
+
+Status = Literal["used", "set-aside"]
+Split = Literal["train", "validation", ""]
+Reason = Literal[
+    "",
+    "unreadable",
+    "no-face",
+    "dropped",
+    "duplicate",
+    "near-duplicate",
+    "mislabelled",
+    "low-quality",
+    "leak",
+]
+"""Why an entry is set aside; `leak` marks the mirrored copy of a training crop, which is used."""
+
+_FIELDS = (
+    "id", "person", "source", "photo", "sha256", "face", "faces", "left", "top", "right", "bottom",
+    "points", "score", "size", "blur", "yaw", "quality", "status", "reason", "evidence", "group",
+    "split", "row", "crop",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the manifest: a photo of a person, with the face that was chosen in it.
+
+    Attributes:
+        id: short and stable: made of the person and the photo's bytes.
+        person: name.
+        source: label of the source it came from.
+        photo: path in that source.
+        sha256: hex digest of the photo's bytes; empty when they could not be read.
+        face: index of the chosen face in the photo, best score first; -1 where there is none.
+        faces: how many faces the photo shows.
+        box: xyxy in pixels of the full upright photo; zeros without a face.
+        points: five (x, y), in the order of `mien.types.POINT_NAMES`; empty without a face.
+        score: of the detector, in [0, 1].
+        size: pixels of the full photo between the eyes' centres.
+        blur: in [0, 1]; 0 is sharp.
+        yaw: degrees that the head is turned to the side, estimated from the points; signed.
+        quality: size, blur and yaw in one number, in [0, 1].
+        status: `used`, or `set-aside` for the reason given.
+        reason: why it is set aside; empty when it is not. See `Reason`.
+        evidence: the reason in numbers and words, for a person to judge.
+        group: id of the first of the photos that are near-duplicates of each other.
+        split: `train` or `validation`; empty where no embedding is.
+        row: of the arrays; -1 where no embedding is.
+        crop: path of the aligned crop in the dataset's folder; empty without a face.
+    """
+
+    id: str
+    person: str
+    source: str
+    photo: str
+    sha256: str = ""
+    face: int = -1
+    faces: int = 0
+    box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    points: tuple[tuple[float, float], ...] = ()
+    score: float = 0.0
+    size: float = 0.0
+    blur: float = 1.0
+    yaw: float = 0.0
+    quality: float = 0.0
+    status: Status = "used"
+    reason: Reason = ""
+    evidence: str = ""
+    group: str = ""
+    split: Split = ""
+    row: int = -1
+    crop: str = ""
+
+    def __post_init__(self) -> None:
+        if self.status not in get_args(Status):
+            raise ValueError(f"unknown status {self.status!r}")
+        if self.reason not in get_args(Reason):
+            raise ValueError(f"unknown reason {self.reason!r}")
+        if self.split not in get_args(Split):
+            raise ValueError(f"unknown split {self.split!r}")
+        if (self.row >= 0) != bool(self.split):
+            raise ValueError("an entry has a split exactly when it has an embedding")
+
+    @property
+    def used(self) -> bool:
+        """Whether training may use it."""
+        return self.status == "used"
+
+    @property
+    def leak(self) -> bool:
+        """Whether it is the mirrored copy of a training crop, held against it in validation."""
+        return self.reason == "leak"
+
+
+def write_manifest(entries: Sequence[Entry]) -> bytes:
+    """Return `manifest.csv`: UTF-8, one line an entry, numbers as short as they may be."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_FIELDS)
+    writer.writerows(_cells(entry) for entry in entries)
+    return text.getvalue().encode("utf-8", "replace")
+
+
+def read_manifest(data: bytes) -> tuple[Entry, ...]:
+    """Return the entries of a `manifest.csv`; raises ValueError where it is not one."""
+    rows = csv.reader(io.StringIO(data.decode("utf-8"), newline=""))
+    if tuple(next(rows, ())) != _FIELDS:
+        raise ValueError("the columns are not those of a manifest")
+    return tuple(_entry(dict(zip(_FIELDS, row, strict=True))) for row in rows)
+
+
+def _cells(entry: Entry) -> list[object]:
+    box = [f"{side:.2f}" for side in entry.box]
+    points = " ".join(f"{value:.2f}" for point in entry.points for value in point)
+    return [
+        entry.id, entry.person, entry.source, entry.photo, entry.sha256, entry.face, entry.faces,
+        *box, points, f"{entry.score:.4f}", f"{entry.size:.2f}", f"{entry.blur:.4f}",
+        f"{entry.yaw:.1f}", f"{entry.quality:.4f}", entry.status, entry.reason, entry.evidence,
+        entry.group, entry.split, entry.row, entry.crop,
+    ]  # fmt: skip
+
+
+def _entry(cell: dict[str, str]) -> Entry:
+    values = [float(value) for value in cell["points"].split()]
+    box = (float(cell["left"]), float(cell["top"]), float(cell["right"]), float(cell["bottom"]))
+    text = {name: cell[name] for name in ("id", "person", "source", "photo", "sha256")}
+    rest: dict[str, Any] = {
+        name: cell[name] for name in ("status", "reason", "evidence", "group", "split", "crop")
+    }
+    return Entry(
+        **text,
+        face=int(cell["face"]),
+        faces=int(cell["faces"]),
+        box=box,
+        points=tuple(zip(values[::2], values[1::2], strict=True)),
+        **{name: float(cell[name]) for name in ("score", "size", "blur", "yaw", "quality")},
+        row=int(cell["row"]),
+        **rest,
+    )
+
+
+def digest_of(manifest: bytes, embeddings: NDArray[np.float32]) -> str:
+    """Return the dataset's digest: sha256 hex over the manifest's and the embeddings' bytes."""
+    digest = hashlib.sha256(hashlib.sha256(manifest).digest())
+    digest.update(np.ascontiguousarray(embeddings).tobytes())
+    return digest.hexdigest()
+
+
+def resolve(folder: Path, name: str) -> Path:
+    """Return where a file of the valid result lies: staged and not yet moved, or in its place."""
+    staged = folder / NEXT
+    if (staged / CARD).is_file() and (staged / name).is_file():
+        return staged / name
+    return folder / name
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A dataset, opened for reading. Everything is read-only.
+
+    Attributes:
+        path: its folder.
+        digest: sha256 hex over manifest and embeddings.
+        contract: id of the embeddings.
+        card: `dataset.json` as a mapping.
+        people: P names, sorted; everyone who has at least one embedding.
+        entries: N entries in the order of the manifest.
+        embeddings: (M, D) float32 unit rows; `entries[i].row` indexes them.
+        mirrored: (M, D) float32 unit rows of the mirrored crops.
+    """
+
+    path: Path
+    digest: str
+    contract: str
+    card: dict[str, Any]
+    people: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    embeddings: NDArray[np.float32]
+    mirrored: NDArray[np.float32]
+
+    @classmethod
+    def open(cls, path: Path | str) -> Dataset:
+        """Open a dataset's folder.
+
+        Raises:
+            NotADataset: no dataset there, or its files do not belong together.
+        """
+        folder = Path(path)
+        if not resolve(folder, CARD).is_file():
+            raise NotADataset(
+                f"{folder}: no dataset there",
+                hint="Make one: mien dataset build PHOTOS -o " + str(folder),
+            )
+        try:
+            return _read(folder)
+        except (OSError, ValueError, KeyError, TypeError) as first:
+            # A writer may have moved its files into place between two of our reads: once more.
+            try:
+                return _read(folder)
+            except (OSError, ValueError, KeyError, TypeError):
+                raise NotADataset(
+                    f"{folder}: the dataset is damaged: {first}",
+                    hint="Run the same `mien dataset build` again: finished work is kept.",
+                ) from first
+
+    @cached_property
+    def rows(self) -> tuple[Entry, ...]:
+        """The M entries that have an embedding, in the order of the arrays."""
+        return tuple(sorted((e for e in self.entries if e.row >= 0), key=lambda e: e.row))
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """(M,) index into `people`."""
+        index = {person: i for i, person in enumerate(self.people)}
+        return _sealed(np.array([index[e.person] for e in self.rows], np.int64))
+
+    @cached_property
+    def quality(self) -> NDArray[np.float32]:
+        """(M,) in [0, 1]."""
+        return _sealed(np.array([e.quality for e in self.rows], np.float32))
+
+    @cached_property
+    def usable(self) -> NDArray[np.bool_]:
+        """(M,) whether the entry is used, that is, not set aside."""
+        return _sealed(np.array([e.used for e in self.rows], np.bool_))
+
+    @cached_property
+    def train(self) -> NDArray[np.bool_]:
+        """(M,) on the training side of the split, set aside or not."""
+        return _sealed(np.array([e.split == "train" for e in self.rows], np.bool_))
+
+    @cached_property
+    def validation(self) -> NDArray[np.bool_]:
+        """(M,) on the validation side of the split, set aside or not."""
+        return _sealed(np.array([e.split == "validation" for e in self.rows], np.bool_))
+
+    def crop(self, entry: Entry) -> NDArray[np.uint8] | None:
+        """Return the aligned crop, (112, 112, 3) uint8 RGB, or None where the file is not there."""
+        if not entry.crop:
+            return None
+        try:
+            with Image.open(self.path / entry.crop) as image:
+                pixels = np.asarray(image.convert("RGB"))
+        except OSError:
+            return None
+        return pixels[:, ::-1] if entry.leak else pixels
+
+
+def _sealed(array: NDArray[Any]) -> Any:
+    array.flags.writeable = False
+    return array
+
+
+def _read(folder: Path) -> Dataset:
+    card = json.loads(resolve(folder, CARD).read_text("utf-8"))
+    if card["format"] > FORMAT:
+        raise ValueError(f"made by a newer Mien (format {card['format']})")
+    manifest = resolve(folder, MANIFEST).read_bytes()
+    entries = read_manifest(manifest)
+    embeddings = np.load(resolve(folder, EMBEDDINGS), allow_pickle=False)
+    mirrored = np.load(resolve(folder, MIRRORED), allow_pickle=False)
+    if digest_of(manifest, embeddings) != card["digest"]:
+        raise ValueError("manifest and embeddings are not those that the card names")
+    if embeddings.shape != mirrored.shape or embeddings.dtype != np.float32:
+        raise ValueError("embeddings and mirrored embeddings do not match")
+    if sorted(e.row for e in entries if e.row >= 0) != list(range(len(embeddings))):
+        raise ValueError("the manifest does not fit the embeddings")
+    return Dataset(
+        path=folder,
+        digest=card["digest"],
+        contract=card["contract"],
+        card=card,
+        people=tuple(sorted({e.person for e in entries if e.row >= 0})),
+        entries=entries,
+        embeddings=_sealed(embeddings),
+        mirrored=_sealed(mirrored),
+    )

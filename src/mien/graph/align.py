@@ -1,0 +1,155 @@
+"""Align: points to crops, by the least-squares similarity to the ArcFace template.
+
+Sources: S. Umeyama, "Least-squares estimation of transformation parameters between two point
+patterns", IEEE PAMI 13 (1991), in two dimensions, where it has a closed form; the template is
+that of J. Deng et al., "ArcFace", CVPR 2019.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mien.graph.builder import Graph, Value
+from mien.types import CROP_SIDE
+
+TEMPLATE = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ],
+    np.float32,
+)
+"""(5, 2) where the five points lie in a crop of 112 pixels."""
+
+SAMPLES = 2
+"""Each pixel of a crop is the mean of this many samples a side."""
+
+VERSION = "arcface-112-lsq-s2"
+"""Names the way from points to crop; part of the contract id."""
+
+
+def align(graph: Graph, image: Value, points: Value) -> Value:
+    """Add alignment to a graph.
+
+    A face's surroundings are cut from the photo at full resolution, brought down (with
+    antialiasing) to about the crop's own resolution where they are finer, and sampled there.
+    The work is that of the faces, not of the photo.
+
+    Args:
+        graph: to add to.
+        image: (H, W, 3) uint8 RGB.
+        points: (F, 5, 2) float32 in pixels of `image`.
+
+    Returns:
+        (F, 112, 112, 3) uint8 RGB; what lies outside the photo is black.
+    """
+    maps = _crop_to_photo(graph, points)
+    body = Graph(prefix="face/")
+    index = body.input("face/index", "int64", [])
+    condition = body.input("face/go_on", "bool", [])
+    crop = _sample(body, image, body.op("Gather", maps, index))
+    body.output("face/go_on_out", condition, "bool", [])
+    body.output("face/crop", crop, "uint8", [CROP_SIDE, CROP_SIDE, 3])
+    return graph.for_each(maps, body)
+
+
+def _crop_to_photo(graph: Graph, points: Value) -> Value:
+    """Return (F, 4): a, b, x0, y0 with x = a·u - b·v + x0 and y = b·u + a·v + y0.
+
+    (u, v) is a place in the crop, (x, y) in the photo. The least squares are taken in the crop,
+    as the embedder's makers did, and the result is turned round.
+    """
+    to_mean = TEMPLATE.mean(0)
+    to = TEMPLATE - to_mean
+    from_mean = points.mean(1)
+    centred = points - from_mean.unsqueeze(1)
+    x, y = centred.at(0, axis=2), centred.at(1, axis=2)
+    spread = (x * x + y * y).sum(1)
+    cosine = (x * to[:, 0] + y * to[:, 1]).sum(1) / spread
+    sine = (x * to[:, 1] - y * to[:, 0]).sum(1) / spread
+    norm = cosine * cosine + sine * sine
+    a, b = cosine / norm, -sine / norm
+    x0 = from_mean.at(0, axis=1) - (a * float(to_mean[0]) - b * float(to_mean[1]))
+    y0 = from_mean.at(1, axis=1) - (b * float(to_mean[0]) + a * float(to_mean[1]))
+    return graph.concat([value.unsqueeze(1) for value in (a, b, x0, y0)], axis=1)
+
+
+def _grid() -> np.ndarray:
+    """Return the (S, S, 2) places of the samples in the crop, S = 112 · SAMPLES."""
+    side = (np.arange(CROP_SIDE * SAMPLES, dtype=np.float32) + 0.5) / SAMPLES - 0.5
+    return np.stack(np.meshgrid(side, side), axis=-1).astype(np.float32)
+
+
+def _sample(graph: Graph, image: Value, crop_to_photo: Value) -> Value:
+    """Return one face's (112, 112, 3) uint8 crop."""
+    a, b, x0, y0 = (crop_to_photo.at(index, axis=0) for index in range(4))
+    grid = _grid()
+    u, v = grid[..., 0], grid[..., 1]
+    x = a * graph.constant(u) - b * graph.constant(v) + x0
+    y = b * graph.constant(u) + a * graph.constant(v) + y0
+    region, left, top = _region(graph, image, x, y)
+    pitch = graph.op("Sqrt", a * a + b * b)
+    # Two samples a side cover two photo pixels for each crop pixel; finer photos come down to that.
+    shrink = graph.op("Min", float(SAMPLES) / pitch, 1.0)
+    size = graph.op("Shape", region, end=2).cast("float32")
+    target = graph.op("Max", graph.op("Round", size * shrink), 1.0)
+    resized = graph.op(
+        "Resize",
+        region.unsqueeze(0),
+        None,
+        None,
+        graph.concat([np.array([1]), target.cast("int64"), np.array([3])], axis=0),
+        mode="linear",
+        antialias=1,
+        coordinate_transformation_mode="half_pixel",
+    )
+    # GridSample names places from -1 at the first edge to 1 at the last, whatever the size.
+    height, width = size.at(0, axis=0), size.at(1, axis=0)
+    places = graph.concat(
+        [
+            ((x - left + 0.5) * (2.0 / width) - 1.0).unsqueeze(0, 3),
+            ((y - top + 0.5) * (2.0 / height) - 1.0).unsqueeze(0, 3),
+        ],
+        axis=3,
+    )
+    samples = graph.op(
+        "GridSample",
+        resized.cast("float32").transpose(0, 3, 1, 2),
+        places,
+        mode="bilinear",
+        padding_mode="zeros",
+        align_corners=0,
+    )
+    pooled = graph.op(
+        "AveragePool", samples, kernel_shape=[SAMPLES, SAMPLES], strides=[SAMPLES, SAMPLES]
+    )
+    pixels = graph.op("Clip", graph.op("Round", pooled), 0.0, 255.0).cast("uint8")
+    return pixels.transpose(0, 2, 3, 1).reshape(CROP_SIDE, CROP_SIDE, 3)
+
+
+def _region(graph: Graph, image: Value, x: Value, y: Value) -> tuple[Value, Value, Value]:
+    """Return the part of the photo that the samples touch, and its left and top, float32.
+
+    A face that lies wholly outside the photo still gets a part of one pixel.
+    """
+    size = graph.op("Shape", image, end=2).cast("float32")
+    starts, ends = [], []
+    for axis, places in ((0, y), (1, x)):
+        length = size.at(axis, axis=0)
+        least = graph.op("ReduceMin", places, keepdims=0)
+        most = graph.op("ReduceMax", places, keepdims=0)
+        start = graph.op("Min", graph.op("Max", graph.op("Floor", least) - 1.0, 0.0), length - 1.0)
+        end = graph.op("Max", graph.op("Min", graph.op("Ceil", most) + 2.0, length), start + 1.0)
+        starts.append(start)
+        ends.append(end)
+    region = graph.op(
+        "Slice",
+        image,
+        graph.vector(*starts).cast("int64"),
+        graph.vector(*ends).cast("int64"),
+        np.array([0, 1], np.int64),
+    )
+    return region, starts[1], starts[0]

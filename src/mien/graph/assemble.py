@@ -1,0 +1,121 @@
+"""The stages as graphs of their own, and all of them as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import onnx
+
+from mien.graph.align import align
+from mien.graph.builder import Graph, Value
+from mien.graph.compare import compare
+from mien.graph.detect import DetectionSettings, detect
+from mien.graph.embed import embed
+from mien.types import CROP_SIDE, Head
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """What the graphs are made of.
+
+    Attributes:
+        detector: a clean YuNet graph.
+        detector_colour: the order it wants, "RGB" or "BGR".
+        embedder: a clean embedder graph.
+        embedder_colour: the order it wants.
+        mean: taken from each pixel of a crop,
+        scale: then multiplied with it.
+        dimension: D.
+        settings: how faces are looked for.
+    """
+
+    detector: onnx.ModelProto
+    detector_colour: str
+    embedder: onnx.ModelProto
+    embedder_colour: str
+    mean: float
+    scale: float
+    dimension: int
+    settings: DetectionSettings
+
+
+_IMAGE = ("image", "uint8", ["height", "width", 3])
+_CROPS = ("crops", "uint8", ["faces", CROP_SIDE, CROP_SIDE, 3])
+
+
+def detect_graph(parts: Parts) -> onnx.ModelProto:
+    """Return the graph image → boxes, points, scores."""
+    graph = Graph()
+    _outputs_of_detect(graph, graph.input(*_IMAGE), parts)
+    return graph.model("detect")
+
+
+def align_graph() -> onnx.ModelProto:
+    """Return the graph image, points → crops."""
+    graph = Graph()
+    image = graph.input(*_IMAGE)
+    points = graph.input("points", "float32", ["faces", 5, 2])
+    graph.output("crops", align(graph, image, points), *_CROPS[1:])
+    return graph.model("align")
+
+
+def embed_graph(parts: Parts) -> onnx.ModelProto:
+    """Return the graph crops → embeddings."""
+    graph = Graph()
+    _outputs_of_embed(graph, graph.input(*_CROPS), parts)
+    return graph.model("embed")
+
+
+def compare_graph(head: Head) -> onnx.ModelProto:
+    """Return the graph embeddings → candidates, similarities, probabilities, person."""
+    graph = Graph()
+    dimension = head.prototypes.shape[1]
+    _outputs_of_compare(graph, graph.input("embeddings", "float32", ["faces", dimension]), head)
+    return graph.model("compare")
+
+
+def whole_graph(
+    parts: Parts, head: Head | None = None, metadata: Mapping[str, str] | None = None
+) -> onnx.ModelProto:
+    """Return the one graph, pixels to names; without a head it ends at the embeddings."""
+    graph = Graph()
+    image = graph.input(*_IMAGE)
+    points = _outputs_of_detect(graph, image, parts)
+    crops = align(graph, image, points)
+    graph.output("crops", crops, *_CROPS[1:])
+    embeddings = _outputs_of_embed(graph, crops, parts)
+    if head is not None:
+        _outputs_of_compare(graph, embeddings, head)
+    return graph.model("recognizer" if head else "embed_photo", metadata)
+
+
+def _outputs_of_detect(graph: Graph, image: Value, parts: Parts) -> Value:
+    boxes, points, scores = detect(
+        graph, image, parts.detector, parts.detector_colour, parts.settings
+    )
+    graph.output("boxes", boxes, "float32", ["faces", 4])
+    graph.output("points", points, "float32", ["faces", 5, 2])
+    graph.output("scores", scores, "float32", ["faces"])
+    return points
+
+
+def _outputs_of_embed(graph: Graph, crops: Value, parts: Parts) -> Value:
+    embeddings = embed(
+        graph,
+        crops,
+        parts.embedder,
+        colour=parts.embedder_colour,
+        mean=parts.mean,
+        scale=parts.scale,
+    )
+    graph.output("embeddings", embeddings, "float32", ["faces", parts.dimension])
+    return embeddings
+
+
+def _outputs_of_compare(graph: Graph, embeddings: Value, head: Head) -> None:
+    named = compare(graph, embeddings, head)
+    graph.output("candidates", named.candidates, "int64", ["faces", "listed"])
+    graph.output("similarities", named.similarities, "float32", ["faces", "listed"])
+    graph.output("probabilities", named.probabilities, "float32", ["faces", "listed"])
+    graph.output("person", named.person, "int64", ["faces"])

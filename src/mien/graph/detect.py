@@ -1,0 +1,142 @@
+"""Detect: pixels to boxes, points and scores, with YuNet.
+
+Source: W. Wu, H. Peng, S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine
+Intelligence Research 20 (2023), and the decoding of its published model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from mien.graph.builder import Graph, Value
+
+_STRIDES = (8, 16, 32)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionSettings:
+    """How faces are looked for.
+
+    Attributes:
+        side: the photo's long side is brought down to at most this many pixels. Faces under
+            about 10 pixels at that size are not found.
+        least_side: smaller photos are brought up to this long side.
+        score: least score of a face, in (0, 1).
+        overlap: of two boxes with more intersection over union than this, the better one stays.
+        faces: at most this many faces, best first.
+    """
+
+    side: int = 640
+    least_side: int = 320
+    score: float = 0.6
+    overlap: float = 0.3
+    faces: int = 500
+
+    def __post_init__(self) -> None:
+        if not 32 <= self.least_side <= self.side <= 4096:
+            raise ValueError("sides must be 32 <= least_side <= side <= 4096")
+        if not (0 < self.score < 1 and 0 < self.overlap < 1 and self.faces > 0):
+            raise ValueError("score and overlap lie between 0 and 1, faces is at least 1")
+
+
+def detect(
+    graph: Graph, image: Value, detector: onnx.ModelProto, colour: str, settings: DetectionSettings
+) -> tuple[Value, Value, Value]:
+    """Add detection to a graph.
+
+    Args:
+        graph: to add to.
+        image: (H, W, 3) uint8 RGB.
+        detector: a clean YuNet graph.
+        colour: the order it wants, "RGB" or "BGR".
+        settings: how faces are looked for.
+
+    Returns:
+        Boxes (F, 4) xyxy, points (F, 5, 2) and scores (F,), float32, best first, in pixels of
+        `image`.
+    """
+    planes, to_image = _letterbox(graph, image, settings)
+    if colour == "BGR":
+        planes = planes.take(graph.constant(np.array([2, 1, 0])), axis=1)
+    raw = graph.inline(detector, {"input": planes}, "detector")
+    levels = [_decode(graph, raw, planes, stride) for stride in _STRIDES]
+    boxes, points, scores = (graph.concat(parts, axis=0) for parts in zip(*levels, strict=True))
+    kept = graph.op(
+        "NonMaxSuppression",
+        boxes.unsqueeze(0),
+        scores.unsqueeze(0, 1),
+        np.array([settings.faces], np.int64),
+        np.array([settings.overlap], np.float32),
+        np.array([settings.score], np.float32),
+    ).at(2, axis=1)
+    boxes, points, scores = (found.take(kept) for found in (boxes, points, scores))
+    boxes = to_image(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+    return boxes, to_image(points), scores
+
+
+class _ToImage:
+    """From pixels of the detector's picture to pixels of the photo, both named by their centres."""
+
+    def __init__(self, ratio: Value) -> None:
+        self._ratio = ratio
+
+    def __call__(self, points: Value) -> Value:
+        return (points + 0.5) / self._ratio - 0.5
+
+
+def _letterbox(graph: Graph, image: Value, settings: DetectionSettings) -> tuple[Value, _ToImage]:
+    """Return the photo as (1, 3, H', W') float32, sides multiples of 32, and the way back."""
+    height_width = graph.op("Shape", image, end=2)
+    size = height_width.cast("float32")
+    long_side = graph.op("ReduceMax", size, keepdims=0)
+    wanted = graph.op("Clip", long_side, float(settings.least_side), float(settings.side))
+    scaled = graph.op("Max", graph.op("Round", size * (wanted / long_side)), 1.0)
+    target = scaled.cast("int64")
+    resized = graph.op(
+        "Resize",
+        image.unsqueeze(0),
+        None,
+        None,
+        graph.concat([np.array([1]), target, np.array([3])], axis=0),
+        mode="linear",
+        antialias=1,
+        coordinate_transformation_mode="half_pixel",
+    )
+    short_of_32 = (graph.op("Ceil", scaled / 32.0) * 32.0 - scaled).cast("int64")
+    padded = graph.op(
+        "Pad",
+        resized.cast("float32").transpose(0, 3, 1, 2),
+        graph.concat([np.zeros(6, np.int64), short_of_32], axis=0),
+        0.0,
+    )
+    ratio = scaled / size
+    ratio_xy = graph.vector(ratio.at(1, axis=0), ratio.at(0, axis=0))
+    return padded, _ToImage(ratio_xy)
+
+
+def _decode(
+    graph: Graph, raw: dict[str, Value], planes: Value, stride: int
+) -> tuple[Value, Value, Value]:
+    """Return boxes (N, 4), points (N, 5, 2) and scores (N,) of one stride's N cells."""
+    classes, objects, offsets, points = (
+        raw[f"{kind}_{stride}"].at(0, axis=0) for kind in ("cls", "obj", "bbox", "kps")
+    )
+    scores = graph.op("Sqrt", classes * objects).reshape(-1)
+    cells = _cells(graph, planes, stride)
+    centre = (cells + offsets.columns(0, 2)) * float(stride)
+    half = graph.op("Exp", offsets.columns(2, 4)) * (stride / 2)
+    boxes = graph.concat([centre - half, centre + half], axis=1)
+    points = (points.reshape(-1, 5, 2) + cells.unsqueeze(1)) * float(stride)
+    return boxes, points, scores
+
+
+def _cells(graph: Graph, planes: Value, stride: int) -> Value:
+    """Return the (N, 2) column and row of each cell, row by row."""
+    rows = graph.op("Div", planes.size(2), stride)
+    columns = graph.op("Div", planes.size(3), stride)
+    index = graph.op("Range", 0, graph.op("Mul", rows, columns), 1)
+    column, row = graph.op("Mod", index, columns), graph.op("Div", index, columns)
+    return graph.op("Concat", column.unsqueeze(1), row.unsqueeze(1), axis=1).cast("float32")

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ CARD, MANIFEST, EMBEDDINGS, MIRRORED = (
 )
 NEXT = ".next"
 
+_T = TypeVar("_T", bound=np.generic)
 Status = Literal["used", "set-aside"]
 Split = Literal["train", "validation", ""]
 Reason = Literal[
@@ -55,6 +56,11 @@ _FIELDS = (
     "id", "person", "source", "photo", "sha256", "face", "faces", "left", "top", "right", "bottom",
     "points", "score", "size", "blur", "yaw", "quality", "status", "reason", "evidence", "group",
     "split", "row", "crop",
+)  # fmt: skip
+_NUMBERS = ("score", "size", "blur", "yaw", "quality")
+_TEXT = (
+    "id", "person", "source", "photo", "sha256", "status", "reason", "evidence", "group", "split",
+    "crop",
 )  # fmt: skip
 
 
@@ -160,20 +166,10 @@ def _cells(entry: Entry) -> list[object]:
 def _entry(cell: dict[str, str]) -> Entry:
     values = [float(value) for value in cell["points"].split()]
     box = (float(cell["left"]), float(cell["top"]), float(cell["right"]), float(cell["bottom"]))
-    text = {name: cell[name] for name in ("id", "person", "source", "photo", "sha256")}
-    rest: dict[str, Any] = {
-        name: cell[name] for name in ("status", "reason", "evidence", "group", "split", "crop")
-    }
-    return Entry(
-        **text,
-        face=int(cell["face"]),
-        faces=int(cell["faces"]),
-        box=box,
-        points=tuple(zip(values[::2], values[1::2], strict=True)),
-        **{name: float(cell[name]) for name in ("score", "size", "blur", "yaw", "quality")},
-        row=int(cell["row"]),
-        **rest,
-    )
+    convert: dict[str, Any] = {name: cell[name] for name in _TEXT}
+    convert.update((name, int(cell[name])) for name in ("face", "faces", "row"))
+    convert.update((name, float(cell[name])) for name in _NUMBERS)
+    return Entry(**convert, box=box, points=tuple(zip(values[::2], values[1::2], strict=True)))
 
 
 def digest_of(manifest: bytes, embeddings: NDArray[np.float32]) -> str:
@@ -283,7 +279,7 @@ class Dataset:
         return pixels[:, ::-1] if entry.leak else pixels
 
 
-def _sealed(array: NDArray[Any]) -> Any:
+def _sealed(array: NDArray[_T]) -> NDArray[_T]:
     array.flags.writeable = False
     return array
 

@@ -97,5 +97,4 @@ def expected_calibration_error(
 
 
 def _sums(index: NDArray[np.int64], values: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
-    sums: NDArray[np.float64] = np.bincount(index, weights=values, minlength=bins)
-    return sums
+    return np.bincount(index, weights=values, minlength=bins).astype(np.float64)

@@ -1,0 +1,1 @@
+"""Weights: what they are (cards), where they are kept (store), where they come from (sources)."""

@@ -1,0 +1,132 @@
+"""Read the fields of a card one by one, so that every error names the key at fault."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from mien.errors import InvalidCard
+
+Choice = TypeVar("Choice", bound=str)
+
+_REQUIRED: Any = object()
+_HINT = "docs/models.md has an example card with every key."
+
+
+def read_toml(text: str, name: str) -> dict[str, Any]:
+    """Return the tables of a TOML text; raises InvalidCard with the line at fault."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidCard(f"{name} is not TOML: {error}", hint=_HINT) from error
+    except RecursionError as error:
+        raise InvalidCard(f"{name} is nested too deeply", hint=_HINT) from error
+
+
+class Fields:
+    """One table of a card; remembers what was asked for, so that typing errors show."""
+
+    def __init__(self, values: dict[str, Any], name: str, prefix: str = "") -> None:
+        self._values = values
+        self._name = name
+        self._prefix = prefix
+        self._read: set[str] = set()
+
+    def fault(self, key: str, what: str) -> InvalidCard:
+        """Return the error that says what is wrong with a key."""
+        return InvalidCard(f"{self._name}: {self._prefix}{key} {what}", hint=_HINT)
+
+    def has(self, key: str) -> bool:
+        """Return whether the key is there."""
+        return key in self._values
+
+    def names(self) -> Iterable[str]:
+        """Return the keys of the table in their order."""
+        return tuple(self._values)
+
+    def _get(self, key: str, default: Any) -> Any:
+        self._read.add(key)
+        if key in self._values:
+            return self._values[key]
+        if default is _REQUIRED:
+            raise self.fault(key, "is missing")
+        return default
+
+    def text(self, key: str, default: Any = _REQUIRED) -> str:
+        """Return a text; not blank unless it has a default."""
+        value = self._get(key, default)
+        if not isinstance(value, str):
+            raise self.fault(key, "must be text")
+        if default is _REQUIRED and not value.strip():
+            raise self.fault(key, "must not be blank")
+        return value.strip()
+
+    def matching(self, key: str, pattern: str, meaning: str) -> str:
+        """Return a text of a given form."""
+        value = self.text(key)
+        if not re.fullmatch(pattern, value):
+            raise self.fault(key, f"must be {meaning}, not {value!r}")
+        return value
+
+    def choice(self, key: str, choices: tuple[Choice, ...]) -> Choice:
+        """Return one of a few words."""
+        value = self.text(key)
+        for known in choices:
+            if value == known:
+                return known
+        raise self.fault(key, f"must be {' or '.join(choices)}, not {value!r}")
+
+    def whole(self, key: str, *, low: int, high: int) -> int:
+        """Return a whole number from `low` to `high`."""
+        value = self._get(key, _REQUIRED)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise self.fault(key, f"must be a whole number from {low} to {high}, not {value!r}")
+        return value
+
+    def number(self, key: str, default: Any = _REQUIRED) -> float:
+        """Return a finite number."""
+        return self._finite(key, self._get(key, default))
+
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """Return a list of finite numbers."""
+        values = self._get(key, _REQUIRED)
+        if not isinstance(values, list):
+            raise self.fault(key, "must be a list of numbers")
+        return tuple(self._finite(key, value) for value in values)
+
+    def _finite(self, key: str, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.fault(key, f"must be a number, not {value!r}")
+        try:
+            found = float(value)
+        except OverflowError:
+            found = math.inf
+        if not math.isfinite(found):
+            raise self.fault(key, "must be finite")
+        return found
+
+    def table(self, key: str) -> Fields:
+        """Return a table; an absent one is empty, so that its first missing key is named."""
+        value = self._get(key, {})
+        if not isinstance(value, dict):
+            raise self.fault(key, "must be a table")
+        return Fields(value, self._name, f"{self._prefix}{key}.")
+
+    def tables(self, key: str) -> list[Fields]:
+        """Return an array of tables; none where the key is absent."""
+        values = self._get(key, [])
+        if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+            raise self.fault(key, "must be an array of tables")
+        return [
+            Fields(value, self._name, f"{self._prefix}{key}[{index}].")
+            for index, value in enumerate(values)
+        ]
+
+    def nothing_else(self) -> None:
+        """Raise InvalidCard where the table has a key that nobody asked for."""
+        for key in self._values:
+            if key not in self._read:
+                raise self.fault(key, "is not a key that a card has here")

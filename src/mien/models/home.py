@@ -1,0 +1,29 @@
+"""Where Mien keeps weights, and whether it may use the network: the three variables.
+
+``MIEN_HOME`` is the folder of the store, ``MIEN_MODELS`` a folder with copies of weights,
+``MIEN_OFFLINE`` forbids the network.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def default_home() -> Path:
+    """Return the store's folder: `MIEN_HOME`, or the platform's cache folder for Mien."""
+    named = os.environ.get("MIEN_HOME", "")
+    return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("mien"))
+
+
+def mirror_folder() -> Path | None:
+    """Return the folder that `MIEN_MODELS` names; None where it is not set."""
+    named = os.environ.get("MIEN_MODELS", "")
+    return Path(named).expanduser() if named else None
+
+
+def offline() -> bool:
+    """Return whether `MIEN_OFFLINE` forbids the network."""
+    return os.environ.get("MIEN_OFFLINE", "").strip().lower() not in ("", "0", "false", "no", "off")

@@ -1,0 +1,253 @@
+"""Weights as published → a clean graph: constants folded, batch (and a detector's size) free.
+
+The block-quantised files of the OpenCV Zoo cannot be run by onnxruntime as they are: their
+weights pass through `DequantizeLinear` with blocks, are inputs of the graph, and the batch is 1.
+
+What comes out, whatever went in:
+
+- a detector takes ``input`` (N, 3, H, W), H and W multiples of 32, and gives ``cls_S``, ``obj_S``,
+  ``bbox_S`` and ``kps_S`` for the strides S = 8, 16, 32: (N, cells, 1 | 1 | 4 | 10);
+- an embedder takes ``input`` (N, 3, side, side) and gives ``embedding`` (N, D), N = 0 included;
+- pixels are float32 in the card's colour order, outputs float32, operators of opset 17 to 20.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast
+
+import numpy as np
+import onnx
+from onnx import checker, numpy_helper, shape_inference, version_converter
+
+from mien.errors import UnusableWeights
+from mien.models.fast import fold_normalisation, quicken_prelu
+from mien.models.network import Array, Network, attributes, read_network
+
+CLEAN_VERSION = 1
+"""Rises with every change of what comes out."""
+
+_OLDEST, _NEWEST = 17, 20
+_STRIDES = (8, 16, 32)
+_PARTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+
+
+class Card(Protocol):
+    """What has to be known of a model: a `mien.models.cards.ModelCard`."""
+
+    @property
+    def id(self) -> str:
+        """Its name, for messages."""
+
+    @property
+    def side(self) -> int | None:
+        """Side of an embedder's crops in pixels."""
+
+    @property
+    def dimension(self) -> int | None:
+        """Dimension of an embedder's vectors."""
+
+
+def clean_detector(data: bytes, card: Card) -> onnx.ModelProto:
+    """Return the clean graph of a detector of YuNet's shape.
+
+    Args:
+        data: the file as published.
+        card: of the model.
+
+    Raises:
+        UnusableWeights: the file is not such a model.
+    """
+    with_name = {f"{part}_{s}": width for part, width in _PARTS.items() for s in _STRIDES}
+    network = _read(data)
+    if set(network.outputs) != set(with_name):
+        raise UnusableWeights(f"{card.id} is not a detector with the outputs of YuNet")
+    _check_input(network, card, (3, None, None))
+    _free_sizes(network, with_name)
+    network.outputs = list(with_name)
+    shapes = {name: ("N", None, width) for name, width in with_name.items()}
+    return _checked(network.to_model(("N", 3, "H", "W"), shapes), card, shapes)
+
+
+def clean_embedder(data: bytes, card: Card) -> onnx.ModelProto:
+    """Return the clean graph of an embedder, rewritten so that onnxruntime is fast.
+
+    Args:
+        data: the file as published.
+        card: of the model; its `side` and `dimension` must be the model's.
+
+    Raises:
+        UnusableWeights: the file is not such a model, or its batch cannot be freed.
+    """
+    network = _read(data)
+    if len(network.outputs) != 1:
+        raise UnusableWeights(f"{card.id} must have one output, has {len(network.outputs)}")
+    _check_input(network, card, (3, card.side, card.side))
+    _free_batch(network)
+    quicken_prelu(network)
+    network.rename(network.outputs[0], "embedding")
+    shapes = {"embedding": ("N", card.dimension)}
+    return _checked(network.to_model(("N", 3, card.side, card.side), shapes), card, shapes)
+
+
+def dequantise(values: Array, scale: Array, zero: Array | None, axis: int, block: int) -> Array:
+    """Return what `DequantizeLinear` makes of blocks (opset 21): (values - zero) * scale.
+
+    Args:
+        values: integers.
+        scale: one number a block: the shape of `values`, but on `axis` its length / `block`.
+        zero: like `scale`, of the dtype of `values`; None for 0.
+        axis: along which the blocks lie; may count from the end.
+        block: length of a block; the last may be shorter.
+
+    Returns:
+        float32 of the shape of `values`.
+
+    Raises:
+        ValueError: the shapes do not belong together.
+    """
+    length = values.shape[axis]
+
+    def spread(part: Array) -> Array:
+        return np.repeat(part, block, axis=axis).take(range(length), axis=axis)
+
+    if scale.ndim != values.ndim or -(-length // block) != scale.shape[axis]:
+        raise ValueError(f"blocks of {block} of {values.shape} do not take {scale.shape} scales")
+    centred = values.astype(np.int32)
+    if zero is not None:
+        centred = centred - spread(zero.astype(np.int32))
+    return cast("Array", centred.astype(np.float32) * spread(scale.astype(np.float32)))
+
+
+def _read(data: bytes) -> Network:
+    """Return the network with constants folded and all that only training needs removed."""
+    network = read_network(data)
+    try:
+        _fold_constants(network)
+        for node in [n for n in network.nodes if n.op_type in {"Dropout", "Identity"}]:
+            network.bypass(node)
+        fold_normalisation(network)
+    except (ValueError, IndexError, KeyError) as error:
+        raise UnusableWeights(f"the weights do not fit together ({error})") from error
+    network.rename(network.input, "input")
+    return network
+
+
+def _fold_constants(network: Network) -> None:
+    """Compute the nodes that only unpack weights: Constant, Reshape, blocks of integers."""
+    kept = []
+    for node in network.nodes:
+        values = [network.constants.get(name) for name in node.input]
+        value = _value(node, values)
+        if value is None:
+            kept.append(node)
+        else:
+            network.constants[node.output[0]] = value
+    network.nodes = kept
+
+
+def _value(node: onnx.NodeProto, inputs: list[Array | None]) -> Array | None:
+    """Return the value of a node that unpacks a constant, None for any other node."""
+    known = attributes(node)
+    if node.op_type == "Constant":
+        return _constant(known)
+    if not inputs or inputs[0] is None or any(part is None for part in inputs[1:]):
+        return None
+    first, *rest = cast("list[Array]", inputs)
+    if node.op_type == "DequantizeLinear" and known.get("block_size"):
+        zero = rest[1] if len(rest) > 1 else None
+        return dequantise(first, rest[0], zero, known.get("axis", 1), known["block_size"])
+    if node.op_type == "Reshape" and not known.get("allowzero"):
+        wanted = [first.shape[i] if size == 0 else size for i, size in enumerate(rest[0])]
+        return first.reshape(wanted)
+    return first if node.op_type == "Identity" else None
+
+
+def _constant(known: dict[str, Any]) -> Array | None:
+    if "value" in known:
+        return numpy_helper.to_array(known["value"])
+    kinds = {"value_float": "f4", "value_floats": "f4", "value_int": "i8", "value_ints": "i8"}
+    return next((np.array(known[key], kind) for key, kind in kinds.items() if key in known), None)
+
+
+def _check_input(network: Network, card: Card, wanted: tuple[int | None, ...]) -> None:
+    """Refuse a model that cannot take (N, 3, height, width)."""
+    have = network.input_shape
+    fits = len(have) == 4 and all(
+        size is None or want is None or size == want
+        for size, want in zip(have[1:], wanted, strict=True)
+    )
+    if not fits:
+        raise UnusableWeights(
+            f"{card.id} takes {have}, not (N, {', '.join(str(w or '?') for w in wanted)})"
+        )
+
+
+def _free_sizes(network: Network, widths: dict[str, int]) -> None:
+    """Let a detector take any batch and size: no Reshape or Resize with a size in it."""
+    for node in network.nodes:
+        if node.op_type == "Reshape":
+            shape = network.constant(node, 1)
+            if shape is None or len(shape) != 3 or shape[2] not in widths.values():
+                raise UnusableWeights(f"cannot free the size of the Reshape {node.output[0]!r}")
+            free = np.array([0, -1, shape[2]], np.int64)
+            node.input[1] = network.add_constant(f"cells_{shape[2]}", free)
+        if node.op_type == "Resize" and len(node.input) != 3:
+            raise UnusableWeights(f"cannot free the size of the Resize {node.output[0]!r}")
+
+
+def _free_batch(network: Network) -> None:
+    """Let an embedder take any batch: a Reshape keeps the first size and says all the others.
+
+    The others are said, not left to be found (-1), because of an empty batch nothing can be found.
+    """
+    sizes = _inferred_sizes(network)
+    for node in network.nodes:
+        if node.op_type != "Reshape":
+            continue
+        shape, after = network.constant(node, 1), sizes.get(node.output[0])
+        before = sizes.get(node.input[0])
+        if shape is None or before is None or after is None or before[0] != 1 or after[0] != 1:
+            raise UnusableWeights(f"cannot free the batch of the Reshape {node.output[0]!r}")
+        free = np.array([0, *after[1:]], np.int64)
+        node.input[1] = network.add_constant(f"{node.output[0]}_sizes", free)
+
+
+def _inferred_sizes(network: Network) -> dict[str, list[int]]:
+    """Return the sizes of all values that can be known when the batch is 1."""
+    shapes = dict.fromkeys(network.outputs)
+    model = network.to_model((1, *network.input_shape[1:]), shapes)
+    known = shape_inference.infer_shapes(model).graph
+    return {
+        value.name: [size.dim_value for size in value.type.tensor_type.shape.dim]
+        for value in (*known.input, *known.value_info, *known.output)
+        if all(size.dim_value for size in value.type.tensor_type.shape.dim)
+    }
+
+
+def _checked(model: onnx.ModelProto, card: Card, shapes: dict[str, Any]) -> onnx.ModelProto:
+    """Return the model in an opset that the assembled graph may have, once it is found valid.
+
+    Raises:
+        UnusableWeights: it is not valid, or an output has another shape than it must.
+    """
+    opset = model.opset_import[0].version
+    try:
+        if opset < _OLDEST:
+            model = version_converter.convert_version(model, _OLDEST)
+        elif opset > _NEWEST:
+            # Later operators differ only in the types they take, and the checker refuses the rest.
+            model.opset_import[0].version = _NEWEST
+        checker.check_model(model, full_check=True)
+        inferred = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except (
+        checker.ValidationError,
+        shape_inference.InferenceError,
+        version_converter.ConvertError,
+    ) as error:
+        raise UnusableWeights(f"{card.id} is not a valid model: {error}") from error
+    for output in inferred.graph.output:
+        have = [size.dim_value or size.dim_param for size in output.type.tensor_type.shape.dim]
+        want = shapes[output.name]
+        if len(have) != len(want) or have[0] != "N" or have[-1] != want[-1]:
+            raise UnusableWeights(f"{card.id} gives {output.name} as {have}, not {list(want)}")
+    return model

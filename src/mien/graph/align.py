@@ -8,6 +8,7 @@ that of J. Deng et al., "ArcFace", CVPR 2019.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.graph.builder import Graph, Value
 from mien.types import CROP_SIDE
@@ -31,7 +32,7 @@ VERSION = "arcface-112-lsq-s2"
 """Names the way from points to crop; part of the contract id."""
 
 
-def align(graph: Graph, image: Value, points: Value) -> Value:
+def align(graph: Graph, image: Value, points: Value, side: int = CROP_SIDE) -> Value:
     """Add alignment to a graph.
 
     A face's surroundings are cut from the photo at full resolution, brought down (with
@@ -42,28 +43,31 @@ def align(graph: Graph, image: Value, points: Value) -> Value:
         graph: to add to.
         image: (H, W, 3) uint8 RGB.
         points: (F, 5, 2) float32 in pixels of `image`.
+        side: of a crop in pixels; the template grows with it.
 
     Returns:
-        (F, 112, 112, 3) uint8 RGB; what lies outside the photo is black.
+        (F, side, side, 3) uint8 RGB; what lies outside the photo is black.
     """
-    maps = _crop_to_photo(graph, points)
+    maps = _crop_to_photo(graph, points, side)
     body = Graph(prefix="face/")
     index = body.input("face/index", "int64", [])
     condition = body.input("face/go_on", "bool", [])
-    crop = _sample(body, image, body.op("Gather", maps, index))
+    crop = _sample(body, image, body.op("Gather", maps, index), side)
     body.output("face/go_on_out", condition, "bool", [])
-    body.output("face/crop", crop, "uint8", [CROP_SIDE, CROP_SIDE, 3])
+    body.output("face/crop", crop, "uint8", [side, side, 3])
     return graph.for_each(maps, body)
 
 
-def _crop_to_photo(graph: Graph, points: Value) -> Value:
+def _crop_to_photo(graph: Graph, points: Value, side: int) -> Value:
     """Return (F, 4): a, b, x0, y0 with x = a·u - b·v + x0 and y = b·u + a·v + y0.
 
     (u, v) is a place in the crop, (x, y) in the photo. The least squares are taken in the crop,
     as the embedder's makers did, and the result is turned round.
     """
-    to_mean = TEMPLATE.mean(0)
-    to = TEMPLATE - to_mean
+    # Places are of pixels' centres, so that the crop's first edge is at -0.5.
+    template = (TEMPLATE + 0.5) * np.float32(side / CROP_SIDE) - 0.5
+    to_mean = template.mean(0)
+    to = template - to_mean
     from_mean = points.mean(1)
     centred = points - from_mean.unsqueeze(1)
     x, y = centred.at(0, axis=2), centred.at(1, axis=2)
@@ -77,19 +81,19 @@ def _crop_to_photo(graph: Graph, points: Value) -> Value:
     return graph.concat([value.unsqueeze(1) for value in (a, b, x0, y0)], axis=1)
 
 
-def _grid() -> np.ndarray:
-    """Return the (S, S, 2) places of the samples in the crop, S = 112 · SAMPLES."""
-    side = (np.arange(CROP_SIDE * SAMPLES, dtype=np.float32) + 0.5) / SAMPLES - 0.5
-    return np.stack(np.meshgrid(side, side), axis=-1).astype(np.float32)
+def _grid(side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the u and the v of the samples in the crop, (S, S) each, S = side · SAMPLES."""
+    along = (np.arange(side * SAMPLES, dtype=np.float32) + 0.5) / SAMPLES - 0.5
+    u, v = np.meshgrid(along, along)
+    return u.astype(np.float32), v.astype(np.float32)
 
 
-def _sample(graph: Graph, image: Value, crop_to_photo: Value) -> Value:
-    """Return one face's (112, 112, 3) uint8 crop."""
+def _sample(graph: Graph, image: Value, crop_to_photo: Value, side: int) -> Value:
+    """Return one face's (side, side, 3) uint8 crop."""
     a, b, x0, y0 = (crop_to_photo.at(index, axis=0) for index in range(4))
-    grid = _grid()
-    u, v = grid[..., 0], grid[..., 1]
-    x = a * graph.constant(u) - b * graph.constant(v) + x0
-    y = b * graph.constant(u) + a * graph.constant(v) + y0
+    u, v = (graph.constant(places) for places in _grid(side))
+    x = a * u - b * v + x0
+    y = b * u + a * v + y0
     region, left, top = _region(graph, image, x, y)
     pitch = graph.op("Sqrt", a * a + b * b)
     # Two samples a side cover two photo pixels for each crop pixel; finer photos come down to that.
@@ -127,7 +131,7 @@ def _sample(graph: Graph, image: Value, crop_to_photo: Value) -> Value:
         "AveragePool", samples, kernel_shape=[SAMPLES, SAMPLES], strides=[SAMPLES, SAMPLES]
     )
     pixels = graph.op("Clip", graph.op("Round", pooled), 0.0, 255.0).cast("uint8")
-    return pixels.transpose(0, 2, 3, 1).reshape(CROP_SIDE, CROP_SIDE, 3)
+    return pixels.transpose(0, 2, 3, 1).reshape(side, side, 3)
 
 
 def _region(graph: Graph, image: Value, x: Value, y: Value) -> tuple[Value, Value, Value]:

@@ -40,30 +40,35 @@ class Parts:
     settings: DetectionSettings
 
 
-_IMAGE = ("image", "uint8", ["height", "width", 3])
-_CROPS = ("crops", "uint8", ["faces", CROP_SIDE, CROP_SIDE, 3])
+def _image(graph: Graph) -> Value:
+    return graph.input("image", "uint8", ["height", "width", 3])
+
+
+def _output_crops(graph: Graph, crops: Value, side: int) -> None:
+    graph.output("crops", crops, "uint8", ["faces", side, side, 3])
 
 
 def detect_graph(parts: Parts) -> onnx.ModelProto:
     """Return the graph image → boxes, points, scores."""
     graph = Graph()
-    _outputs_of_detect(graph, graph.input(*_IMAGE), parts)
+    _outputs_of_detect(graph, _image(graph), parts)
     return graph.model("detect")
 
 
-def align_graph() -> onnx.ModelProto:
-    """Return the graph image, points → crops."""
+def align_graph(side: int = CROP_SIDE) -> onnx.ModelProto:
+    """Return the graph image, points → crops of `side` pixels."""
     graph = Graph()
-    image = graph.input(*_IMAGE)
+    image = _image(graph)
     points = graph.input("points", "float32", ["faces", 5, 2])
-    graph.output("crops", align(graph, image, points), *_CROPS[1:])
+    _output_crops(graph, align(graph, image, points, side), side)
     return graph.model("align")
 
 
 def embed_graph(parts: Parts) -> onnx.ModelProto:
     """Return the graph crops → embeddings."""
     graph = Graph()
-    _outputs_of_embed(graph, graph.input(*_CROPS), parts)
+    crops = graph.input("crops", "uint8", ["faces", CROP_SIDE, CROP_SIDE, 3])
+    _outputs_of_embed(graph, crops, parts)
     return graph.model("embed")
 
 
@@ -80,10 +85,10 @@ def whole_graph(
 ) -> onnx.ModelProto:
     """Return the one graph, pixels to names; without a head it ends at the embeddings."""
     graph = Graph()
-    image = graph.input(*_IMAGE)
+    image = _image(graph)
     points = _outputs_of_detect(graph, image, parts)
     crops = align(graph, image, points)
-    graph.output("crops", crops, *_CROPS[1:])
+    _output_crops(graph, crops, CROP_SIDE)
     embeddings = _outputs_of_embed(graph, crops, parts)
     if head is not None:
         _outputs_of_compare(graph, embeddings, head)

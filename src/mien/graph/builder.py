@@ -21,14 +21,14 @@ OPSET = 18
 
 _IR_VERSION = 8
 
+Array = NDArray[Any] | np.generic
+
 type_of = {
     "float32": TensorProto.FLOAT,
     "uint8": TensorProto.UINT8,
     "int64": TensorProto.INT64,
     "bool": TensorProto.BOOL,
 }
-
-Operand = "Value | float | int | NDArray[Any]"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,25 +38,25 @@ class Value:
     graph: Graph
     name: str
 
-    def __add__(self, other: Value | float) -> Value:
+    def __add__(self, other: Value | float | Array) -> Value:
         return self.graph.op("Add", self, other)
 
     def __radd__(self, other: float) -> Value:
         return self.graph.op("Add", other, self)
 
-    def __sub__(self, other: Value | float) -> Value:
+    def __sub__(self, other: Value | float | Array) -> Value:
         return self.graph.op("Sub", self, other)
 
     def __rsub__(self, other: float) -> Value:
         return self.graph.op("Sub", other, self)
 
-    def __mul__(self, other: Value | float) -> Value:
+    def __mul__(self, other: Value | float | Array) -> Value:
         return self.graph.op("Mul", self, other)
 
     def __rmul__(self, other: float) -> Value:
         return self.graph.op("Mul", other, self)
 
-    def __truediv__(self, other: Value | float) -> Value:
+    def __truediv__(self, other: Value | float | Array) -> Value:
         return self.graph.op("Div", self, other)
 
     def __rtruediv__(self, other: float) -> Value:
@@ -65,16 +65,16 @@ class Value:
     def __neg__(self) -> Value:
         return self.graph.op("Neg", self)
 
-    def __matmul__(self, other: Value | NDArray[Any]) -> Value:
+    def __matmul__(self, other: Value | Array) -> Value:
         return self.graph.op("MatMul", self, other)
 
-    def __gt__(self, other: Value | float) -> Value:
+    def __gt__(self, other: Value | float | Array) -> Value:
         return self.graph.op("Greater", self, other)
 
-    def __ge__(self, other: Value | float) -> Value:
+    def __ge__(self, other: Value | float | Array) -> Value:
         return self.graph.op("GreaterOrEqual", self, other)
 
-    def __lt__(self, other: Value | float) -> Value:
+    def __lt__(self, other: Value | float | Array) -> Value:
         return self.graph.op("Less", self, other)
 
     def __and__(self, other: Value) -> Value:
@@ -126,6 +126,9 @@ class Value:
         return self.graph.op("Shape", self).at(axis, axis=0)
 
 
+Operand = Value | float | Array | None
+
+
 @dataclass(eq=False)
 class Graph:
     """A graph under construction, or the body of a loop in one.
@@ -155,7 +158,7 @@ class Graph:
         self.nodes.append(helper.make_node("Identity", [value.name], [name]))
         self.outputs.append(helper.make_tensor_value_info(name, type_of[dtype], list(shape)))
 
-    def constant(self, array: float | int | NDArray[Any], name: str = "constant") -> Value:
+    def constant(self, array: float | Array, name: str = "constant") -> Value:
         """Return a constant; Python floats become float32, integers int64."""
         values = np.asarray(array)
         if values.dtype == np.float64:
@@ -164,13 +167,11 @@ class Graph:
         self.constants.append(tensor)
         return Value(self, tensor.name)
 
-    def value(self, operand: Value | float | int | NDArray[Any]) -> Value:
+    def value(self, operand: Value | float | Array) -> Value:
         """Return an operand as a value: constants are made of numbers and arrays."""
         return operand if isinstance(operand, Value) else self.constant(operand)
 
-    def op(
-        self, kind: str, *operands: Value | float | NDArray[Any] | None, **attributes: Any
-    ) -> Value:
+    def op(self, kind: str, *operands: Operand, **attributes: Any) -> Value:
         """Add a node with one output; None leaves an optional input out."""
         return self.ops(kind, 1, *operands, **attributes)[0]
 
@@ -178,7 +179,7 @@ class Graph:
         self,
         kind: str,
         results: int,
-        *operands: Value | float | NDArray[Any] | None,
+        *operands: Operand,
         **attributes: Any,
     ) -> tuple[Value, ...]:
         """Add a node with any number of outputs."""
@@ -187,7 +188,7 @@ class Graph:
         self.nodes.append(helper.make_node(kind, inputs, outputs, **attributes))
         return tuple(Value(self, name) for name in outputs)
 
-    def concat(self, values: Sequence[Value | NDArray[Any]], *, axis: int) -> Value:
+    def concat(self, values: Sequence[Value | Array], *, axis: int) -> Value:
         """Join values along an axis."""
         return self.op("Concat", *values, axis=axis)
 

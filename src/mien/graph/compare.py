@@ -63,5 +63,5 @@ def _decide(graph: Graph, nearest: Value, similarity: Value, head: Head) -> Valu
     earlier = graph.op("Equal", other, mine) & (order.unsqueeze(0) < order.unsqueeze(1))
     beaten = same & ((other > mine) | earlier)
     beaten_by_any = graph.op("ReduceMax", beaten.cast("int64"), np.array([1]), keepdims=0) > 0
-    alike = similarity >= np.float32(head.policy.threshold)
+    alike = similarity >= head.policy.threshold
     return graph.op("Where", alike & graph.op("Not", beaten_by_any), nearest, NOBODY)

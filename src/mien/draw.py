@@ -1,0 +1,63 @@
+"""Draw: a copy of a photo with its faces boxed and named, for people to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from mien.types import Face, Known, Photo
+
+_KNOWN = (22, 163, 74)
+_UNKNOWN = (107, 114, 128)
+_WHITE = (255, 255, 255)
+
+
+def draw_faces(photo: Photo, faces: Sequence[Face]) -> NDArray[np.uint8]:
+    """Return a copy of the photo, (H, W, 3) uint8 RGB, with a box and a name on each face.
+
+    People known are green with their probability, unknown faces grey. Lines and letters grow
+    with the photo.
+    """
+    picture = Image.fromarray(photo.pixels)
+    canvas = ImageDraw.Draw(picture)
+    unit = max(photo.height, photo.width) / 1000
+    font = ImageFont.load_default(size=max(12.0, 20 * unit))
+    # The surest last: its label lies on top where faces are close.
+    for face in sorted(faces, key=lambda face: face.verdict.probability):
+        _draw_face(canvas, font, face, photo.scale, max(2, round(3 * unit)))
+    return np.asarray(picture)
+
+
+def label(face: Face) -> str:
+    """Return what to write on a face."""
+    if isinstance(face.verdict, Known):
+        return f"{face.verdict.person} {face.verdict.probability:.0%}"
+    return "unknown"
+
+
+def _draw_face(
+    canvas: ImageDraw.ImageDraw,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    face: Face,
+    scale: float,
+    line: int,
+) -> None:
+    colour = _KNOWN if isinstance(face.verdict, Known) else _UNKNOWN
+    left, top, right, bottom = (float(side) * scale for side in face.box)
+    canvas.rounded_rectangle(
+        (left, top, right, bottom), radius=4 * line, outline=colour, width=line
+    )
+    text = label(face)
+    _, _, width, height = canvas.textbbox((0, 0), text, font=font)
+    width, height = width + 4 * line, height + 3 * line
+    # Below the face, or above where the photo ends.
+    picture_width, picture_height = canvas.im.size
+    at_top = bottom + height if bottom + height <= picture_height else max(top, height)
+    at_left = min(max((left + right - width) / 2, 0), max(picture_width - width, 0))
+    canvas.rounded_rectangle(
+        (at_left, at_top - height, at_left + width, at_top), radius=3 * line, fill=colour
+    )
+    canvas.text((at_left + 2 * line, at_top - height + line), text, fill=_WHITE, font=font)

@@ -1,0 +1,327 @@
+"""A recognizer: one ONNX file, pixels in, names out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from mien import __version__
+from mien.engine import DetectionSettings, Engine, Session
+from mien.errors import NotARecognizer, OutputError, RecognizerNotFound
+from mien.graph.assemble import whole_graph
+from mien.graph.compare import NOBODY
+from mien.models.cards import ModelCard
+from mien.types import (
+    Calibration,
+    Candidate,
+    Face,
+    Head,
+    Interval,
+    Known,
+    Photo,
+    Policy,
+    Unknown,
+    Verdict,
+)
+
+FORMAT = 1
+"""Of the metadata; a reader refuses what is newer than it knows."""
+
+_KEY = "mien"
+_PROTOTYPES = "prototypes"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a recognizer file says of the weights inside it.
+
+    Attributes:
+        id: of the model card.
+        licence: of the weights.
+        publisher: who published them.
+        trained_on: what the publisher says of the training photos.
+        sha256: of the published file.
+    """
+
+    id: str
+    licence: str
+    publisher: str
+    trained_on: str
+    sha256: str
+
+    @classmethod
+    def of(cls, card: ModelCard) -> Self:
+        """Return what a card says."""
+        return cls(card.id, card.licence, card.publisher, card.trained_on, card.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The metadata of a recognizer file that its graph does not need.
+
+    Attributes:
+        version: of Mien, when it was made.
+        created: UTC time, ISO 8601.
+        detector: the detector's weights.
+        embedder: the embedder's weights.
+        settings: how faces are looked for.
+        dataset: digest of the dataset it was trained on, or empty.
+        measured: error rates measured when it was made, by name.
+    """
+
+    version: str
+    created: str
+    detector: Weights
+    embedder: Weights
+    settings: DetectionSettings
+    dataset: str
+    measured: Mapping[str, Any]
+
+
+class Recognizer:
+    """A recognizer, loaded.
+
+    Args:
+        model: the bytes of the file.
+        name: what to call it in an error.
+        threads: how many threads one photo may use; 0 for as many as there are cores.
+
+    Raises:
+        NotARecognizer: the bytes are no recognizer that this version can read.
+    """
+
+    def __init__(self, model: bytes, *, name: str = "recognizer", threads: int = 0) -> None:
+        self._model = model
+        self._name = name
+        self._session = Session(model, name=name, threads=threads)
+        self._fields = _metadata(self._session.metadata, name)
+        self.about = _about(self._fields, name)
+        self.people: tuple[str, ...] = tuple(self._fields["people"])
+        self.contract: str = self._fields["contract"]
+
+    @classmethod
+    def build(
+        cls,
+        head: Head,
+        engine: Engine,
+        *,
+        dataset: str = "",
+        measured: Mapping[str, Any] | None = None,
+        threads: int = 0,
+    ) -> Recognizer:
+        """Return the recognizer that names the people of `head`.
+
+        Args:
+            head: what was learned.
+            engine: the models that its embeddings came from.
+            dataset: digest of the dataset it was learned on.
+            measured: error rates, any JSON.
+            threads: as above.
+
+        Raises:
+            ContractMismatch: the head was learned on other embeddings than the engine makes.
+        """
+        engine.check(head.contract, "the trained head")
+        about = About(
+            version=__version__,
+            created=_now(),
+            detector=Weights.of(engine.detector_card),
+            embedder=Weights.of(engine.embedder_card),
+            settings=engine.settings,
+            dataset=dataset,
+            measured=dict(measured or {}),
+        )
+        fields = {
+            "format": FORMAT,
+            "people": head.people,
+            "photos": head.photos.tolist(),
+            "kind": head.kind,
+            "contract": head.contract,
+            "calibration": asdict(head.calibration),
+            "policy": asdict(head.policy),
+            "about": asdict(about),
+        }
+        metadata = {_KEY: json.dumps(fields, ensure_ascii=False, allow_nan=False)}
+        model = whole_graph(engine.parts, head, metadata)
+        return cls(model.SerializeToString(deterministic=True), threads=threads)
+
+    @classmethod
+    def load(cls, path: Path | str, *, threads: int = 0) -> Recognizer:
+        """Read a recognizer file.
+
+        Raises:
+            RecognizerNotFound: there is no such file.
+            NotARecognizer: it was not written by Mien, or is damaged.
+        """
+        try:
+            model = Path(path).read_bytes()
+        except OSError as error:
+            raise RecognizerNotFound(
+                f"cannot read {path}: {error.strerror}",
+                hint="`mien train DATASET -o people.onnx` makes a recognizer.",
+            ) from error
+        return cls(model, name=str(path), threads=threads)
+
+    def save(self, path: Path | str) -> None:
+        """Write the file; whoever reads it finds the old one or the new one, never half.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        write_atomically(Path(path), self._model)
+
+    def identify(self, photo: Photo) -> list[Face]:
+        """Return the faces of a photo, best detection first, each named or unknown."""
+        names = ("boxes", "points", "scores", "crops", "embeddings")
+        named = ("candidates", "similarities", "probabilities", "person")
+        found = self._session.run(*names, *named, image=photo.pixels)
+        return [self._face(photo.scale, *face) for face in zip(*found, strict=True)]
+
+    def _face(  # noqa: PLR0917 - one face of each of the graph's outputs
+        self,
+        scale: float,
+        box: NDArray[np.float32],
+        points: NDArray[np.float32],
+        score: np.float32,
+        crop: NDArray[np.uint8],
+        embedding: NDArray[np.float32],
+        candidates: NDArray[np.int64],
+        similarities: NDArray[np.float32],
+        probabilities: NDArray[np.float32],
+        person: np.int64,
+    ) -> Face:
+        listed = tuple(
+            Candidate(self.people[index], float(similarity), float(probability))
+            for index, similarity, probability in zip(
+                candidates, similarities, probabilities, strict=True
+            )
+        )
+        nearest = listed[0]
+        verdict: Verdict = (
+            Unknown(nearest.person, nearest.probability, nearest.similarity)
+            if person == NOBODY
+            else Known(nearest.person, nearest.probability, nearest.similarity)
+        )
+        return Face(
+            (box / scale).astype(np.float32),
+            (points / scale).astype(np.float32),
+            float(score),
+            verdict,
+            listed,
+            crop,
+            embedding,
+        )
+
+    @property
+    def enough(self) -> int:
+        """The long side in pixels that a large photo may be read at: `long_side` of read_photo."""
+        return 2 * self.about.settings.side
+
+    @property
+    def policy(self) -> Policy:
+        """When a face is given a name."""
+        fields = dict(self._fields["policy"])
+        return Policy(**fields | {"expected": Interval(**fields["expected"])})
+
+    @cached_property
+    def head(self) -> Head:
+        """What was learned, read back from the file.
+
+        Raises:
+            NotARecognizer: the file is damaged.
+        """
+        initializers = onnx.load_from_string(self._model).graph.initializer
+        stored = [tensor for tensor in initializers if tensor.name.startswith(_PROTOTYPES)]
+        if len(stored) != 1:
+            raise _unreadable(self._name, "it has no prototypes")
+        return Head(
+            kind=self._fields["kind"],
+            people=self.people,
+            prototypes=np.ascontiguousarray(numpy_helper.to_array(stored[0]).T),
+            photos=np.array(self._fields["photos"], np.int64),
+            contract=self.contract,
+            calibration=Calibration(**self._fields["calibration"]),
+            policy=self.policy,
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return len(self._model)
+
+    def info(self) -> dict[str, Any]:
+        """Return everything the file says of itself, as JSON would have it."""
+        return {**self._fields, "bytes": self.size}
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that its name holds the old bytes or the new ones, never half.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}",
+            hint="Choose a place in a folder that exists and that you may write to.",
+        ) from error
+
+
+def _metadata(properties: Mapping[str, str], name: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(properties[_KEY])
+        known = {"people", "photos", "kind", "contract", "calibration", "policy", "about"}
+        if not (isinstance(fields, dict) and isinstance(fields["format"], int)):
+            raise _unreadable(name, "its metadata is damaged")
+        if fields["format"] > FORMAT:
+            raise _unreadable(name, "a newer version of Mien wrote it")
+        if not known <= fields.keys():
+            raise _unreadable(name, "its metadata is incomplete")
+    except KeyError as error:
+        raise _unreadable(name, "it is an ONNX file, but Mien did not write it") from error
+    except json.JSONDecodeError as error:
+        raise _unreadable(name, "its metadata is damaged") from error
+    return fields
+
+
+def _about(fields: Mapping[str, Any], name: str) -> About:
+    try:
+        about = dict(fields["about"])
+        about["settings"] = DetectionSettings(**about["settings"])
+        for model in ("detector", "embedder"):
+            about[model] = Weights(**about[model])
+        return About(**about)
+    except (TypeError, ValueError, KeyError) as error:
+        raise _unreadable(name, "its metadata is damaged") from error
+
+
+def _unreadable(name: str, why: str) -> NotARecognizer:
+    return NotARecognizer(
+        f"{name}: {why}", hint="`mien train DATASET -o people.onnx` makes a recognizer."
+    )
+
+
+def _now() -> str:
+    # SOURCE_DATE_EPOCH makes two trainings on the same data the same file, byte for byte.
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    return moment.isoformat(timespec="seconds")

@@ -1,0 +1,251 @@
+"""The whole way from sources to a dataset, and again from a dataset's own ledger."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from mien.dataset.card import describe, readme
+from mien.dataset.contact import contact_sheet
+from mien.dataset.curate import SplitRule, curate
+from mien.dataset.decisions import read_decisions
+from mien.dataset.extract import VERSION, FaceEngine, extract
+from mien.dataset.layout import Item, Survey
+from mien.dataset.ledger import LEDGER, Ledger, only_builder
+from mien.dataset.manifest import (
+    CARD,
+    EMBEDDINGS,
+    MANIFEST,
+    MIRRORED,
+    NEXT,
+    Dataset,
+    write_manifest,
+)
+from mien.dataset.output import (
+    CROPS,
+    array_bytes,
+    publish,
+    remove_stale_crops,
+    settle,
+    write_crops,
+    writing,
+)
+from mien.dataset.records import MarginCrop, Occurrence
+from mien.dataset.sources import FolderSource, Load, Merged, Source, merge
+from mien.dataset.specs import open_sources
+from mien.errors import EmptyDataset, NotADataset, OutputError, UnusableSource
+from mien.models.cards import ModelCard
+from mien.types import Progress, silent
+
+
+class DatasetEngine(FaceEngine, Protocol):
+    """The part of `mien.engine.Engine` that a build needs."""
+
+    @property
+    def settings(self) -> Any:
+        """How faces are looked for: a dataclass."""
+
+    @property
+    def detector_card(self) -> ModelCard:
+        """Card of the detector."""
+
+    @property
+    def embedder_card(self) -> ModelCard:
+        """Card of the embedder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What may be chosen about a dataset.
+
+    Attributes:
+        rule: of the split.
+        keep_apart: the same name in two sources is two people.
+        margin: the course's crops besides the aligned ones; None for none.
+        jobs: threads; 0 for as many as there are cores.
+    """
+
+    rule: SplitRule = field(default_factory=SplitRule)
+    keep_apart: bool = False
+    margin: MarginCrop | None = None
+    jobs: int = 0
+
+
+def build(
+    specs: Sequence[str],
+    folder: Path | str,
+    engine: DatasetEngine,
+    options: Options | None = None,
+    *,
+    progress: Progress = silent,
+) -> Dataset:
+    """Turn photos of people into a dataset. Killed and called again, it goes on where it was.
+
+    Args:
+        specs: sources: folders, archives, lists, `lfw`, `lfw:PATH`.
+        folder: of the dataset; made where absent, or one that was built before.
+        engine: with one thread: it is called from several.
+        options: what may be chosen.
+        progress: told of each photo.
+
+    Raises:
+        SourceNotFound, UnusableSource, UnsafeArchive: a source cannot be used.
+        EmptyDataset: no face in all the sources.
+        DatasetBusy: another process is building there.
+        OutputError: the folder cannot be written, or holds something else.
+    """
+    options = options or Options()
+    folder = Path(folder)
+    sources = open_sources(specs, progress)
+    _check_place(folder, sources)
+    surveys = {source.label: source.survey() for source in sources}
+    merged = merge(surveys, keep_apart=options.keep_apart)
+    if not merged.items:
+        raise EmptyDataset(_nothing(surveys), hint="Give a folder with a folder for each person.")
+    with only_builder(folder), closing(Ledger(folder, stamp_of(engine))) as ledger:
+        settle(folder)
+        photos = _reading(sources, merged)
+        total = len(merged.items)
+        found = _in_order(
+            extract(
+                photos,
+                engine,
+                ledger,
+                margin=options.margin,
+                jobs=options.jobs,
+                total=total,
+                progress=progress,
+            )
+        )
+        ledger.finish(found, _settings(sources, merged, engine, options))
+        return _write(folder, ledger, progress)
+
+
+def refresh(folder: Path | str, *, progress: Progress = silent) -> Dataset:
+    """Make a dataset anew from its own ledger: the user's decisions take effect.
+
+    Raises:
+        NotADataset: no finished build there.
+        DatasetBusy: another process is building there.
+    """
+    folder = Path(folder)
+    if not (folder / LEDGER).is_file():
+        raise NotADataset(
+            f"{folder}: no ledger of a build there",
+            hint="Run `mien dataset build` again; your decisions are kept and will count.",
+        )
+    with only_builder(folder), closing(Ledger(folder)) as ledger:
+        settle(folder)
+        return _write(folder, ledger, progress)
+
+
+def stamp_of(engine: DatasetEngine) -> str:
+    """Return what stands for the way photos are looked at: other stamps' work does not count."""
+    return f"{VERSION}|{engine.contract}|{engine.detector_card.sha256}|{engine.settings!r}"
+
+
+def _write(folder: Path, ledger: Ledger, progress: Progress) -> Dataset:
+    settings = ledger.settings()
+    if settings is None:
+        raise NotADataset(
+            f"{folder}: its build has not been finished",
+            hint="Run the same `mien dataset build` again: finished work is kept.",
+        )
+    decisions = read_decisions(folder)
+    curated = curate(ledger, decisions, SplitRule(**settings["split"]))
+    entries = write_crops(folder, curated.entries, ledger, progress=progress)
+    margin = settings["margin"] and MarginCrop(**settings["margin"])
+    if margin:
+        write_crops(folder, entries, ledger, kind=margin.name, progress=progress)
+    card = describe(settings, entries, curated, decisions)
+    files = {
+        MANIFEST: write_manifest(entries),
+        EMBEDDINGS: array_bytes(curated.embeddings),
+        MIRRORED: array_bytes(curated.mirrored),
+        "README.md": readme(card).encode("utf-8", "replace"),
+        "contact_sheet.jpg": contact_sheet(folder, entries, progress=progress),
+    }
+    publish(folder, card, files)
+    remove_stale_crops(folder, CROPS, entries)
+    for old in folder.glob("crops-margin*"):
+        if margin and old.name == margin.name:
+            remove_stale_crops(folder, old.name, entries)
+        else:
+            with writing(folder):
+                shutil.rmtree(old)
+    return Dataset.open(folder)
+
+
+def _check_place(folder: Path, sources: Sequence[Source]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file, not a folder", hint="Give another path with -o.")
+    ours = (CARD, LEDGER, NEXT, ".lock")
+    if folder.is_dir() and any(folder.iterdir()) and not any((folder / n).exists() for n in ours):
+        raise OutputError(
+            f"{folder}: holds files that are not a dataset's",
+            hint="Give an empty or new folder with -o.",
+        )
+    real = folder.resolve()
+    for source in sources:
+        if isinstance(source, FolderSource):
+            root = Path(source.location).resolve()
+            if real == root or root in real.parents:
+                raise UnusableSource(
+                    f"{folder}: the dataset would lie in its own source {source.location}",
+                    hint="Give a folder outside the photos with -o.",
+                )
+
+
+def _nothing(surveys: Mapping[str, Survey]) -> str:
+    passed = [
+        f"{reason}: {count}"
+        for survey in surveys.values()
+        for reason, count in survey.skipped.most_common()
+    ]
+    return "no photo of a person in the sources" + (f" ({', '.join(passed)})" if passed else "")
+
+
+def _reading(sources: Sequence[Source], merged: Merged) -> Iterator[tuple[Item, Load]]:
+    """Yield every item with the means to read it, under the person's merged name."""
+    for source in sources:
+        own = [item for item in merged.items if item.source == source.label]
+        yield from source.read(own)
+
+
+def _in_order(found: Iterator[Occurrence]) -> list[Occurrence]:
+    """Put the photos in an order that does not depend on how the sources were packed."""
+    return sorted(found, key=lambda o: (o.source, o.photo, o.person))
+
+
+def _settings(
+    sources: Sequence[Source], merged: Merged, engine: DatasetEngine, options: Options
+) -> dict[str, Any]:
+    """Return all that is needed to make the dataset again from the ledger."""
+    return {
+        "contract": engine.contract,
+        "weights": [_weights(card) for card in (engine.detector_card, engine.embedder_card)],
+        "detection": asdict(engine.settings),
+        "sources": [
+            {
+                "label": source.label,
+                "location": os.fspath(source.location),
+                "photos": sum(item.source == source.label for item in merged.items),
+                "skipped": merged.skipped[source.label],
+            }
+            for source in sources
+        ],
+        "merged": list(merged.merged),
+        "keep_apart": options.keep_apart,
+        "split": asdict(options.rule),
+        "margin": asdict(options.margin) if options.margin else None,
+    }
+
+
+def _weights(card: ModelCard) -> dict[str, str]:
+    names = ("id", "kind", "title", "licence", "licence_url", "publisher", "trained_on", "sha256")
+    return {name: str(getattr(card, name)) for name in names}

@@ -1,0 +1,175 @@
+"""Which face of a photo is the person: the one that agrees with the person's other photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROUNDS = 10
+
+PRIOR_WEIGHT = 0.1
+"""Weight of size and place against agreement, in cosine: they decide where agreement does not."""
+
+SOMEBODY_ELSE = 0.45
+"""Similarity to another person's prototype from which a face counts as that person's."""
+
+_MOST_REFERENCES = 2000
+_BLOCK = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The face chosen in each photo.
+
+    Attributes:
+        face: (N,) int64 row among all faces.
+        agreement: (N,) float32 mean cosine to the faces chosen in the person's other photos;
+            NaN where there is no other photo.
+    """
+
+    face: NDArray[np.int64]
+    agreement: NDArray[np.float32]
+
+
+def prominence(boxes: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    """Return (F,) in [0, 1]: how much each face looks like the subject by size and place alone.
+
+    Side of the box over that of the largest, times exp(-(d / 0.35)²) with d the distance of its
+    centre from the photo's centre over half the diagonal: a subject is large and central.
+
+    Args:
+        boxes: (F, 4) float32 xyxy.
+        width: of the photo, in the same pixels.
+        height: of the photo.
+    """
+    sides = np.sqrt(np.clip(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), 1e-6, None))
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2 - np.array([width, height], np.float32) / 2
+    away = np.linalg.norm(centre, axis=1) / (np.hypot(width, height) / 2)
+    result: NDArray[np.float32] = np.asarray(
+        sides / sides.max() * np.exp(-((away / 0.35) ** 2)), np.float32
+    )
+    return result
+
+
+def choose(
+    people: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    templates: NDArray[np.float32],
+    prior: NDArray[np.float32],
+) -> Choice:
+    """Choose one face in each of N photos.
+
+    First each face gets the mean, over the person's other photos, of its cosine to the most
+    similar face there; the best face of each photo is picked. Then the mean is taken over the
+    picked faces only, and the picking repeated until nothing changes. Photos that show one face
+    pull the others along; `prior` breaks ties, and decides for a person with one photo. Last, a
+    face that is much more like another person than like its own gives way to one that is not.
+
+    Args:
+        people: (N,) number of the person of each photo, 0 to P-1.
+        starts: (N + 1,) the faces of photo i are rows starts[i] to starts[i + 1]; at least one.
+        templates: (K, D) float32 unit rows, one a face.
+        prior: (K,) in [0, 1], by size and place.
+    """
+    search = _Search(people, starts, templates, prior)
+    order = np.argsort(people, kind="stable")
+    bounds = np.flatnonzero(np.r_[True, np.diff(people[order]) > 0, True])
+    for begin, end in pairwise(bounds):
+        search.agree(order[begin:end])
+    search.give_way()
+    agreement = search.support[search.face]
+    agreement[search.alone] = np.nan
+    return Choice(search.face, agreement)
+
+
+@dataclass(eq=False)
+class _Search:
+    """The state of the search: the face picked in each photo, and each face's support."""
+
+    people: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    templates: NDArray[np.float32]
+    prior: NDArray[np.float32]
+    face: NDArray[np.int64] = field(init=False)
+    support: NDArray[np.float32] = field(init=False)
+    alone: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.face = self.starts[:-1].copy()
+        self.support = np.zeros(len(self.templates), np.float32)
+        self.alone = np.bincount(self.people)[self.people] == 1
+
+    def rows(self, photo: int) -> NDArray[np.int64]:
+        return np.arange(self.starts[photo], self.starts[photo + 1])
+
+    def pick(self, photo: int, penalty: NDArray[np.float64] | float = 0.0) -> None:
+        own = self.rows(photo)
+        score = self.support[own] + PRIOR_WEIGHT * self.prior[own] - penalty
+        self.face[photo] = own[np.argmax(score)]
+
+    def agree(self, photos: NDArray[np.int64]) -> None:
+        """Pick the faces of one person's photos."""
+        if len(photos) == 1:
+            self.pick(int(photos[0]))
+            return
+        rows = [self.rows(photo) for photo in photos]
+        # Many photos are represented by some of them, those with one face first.
+        few = sorted(range(len(photos)), key=lambda i: (len(rows[i]), i))[:_MOST_REFERENCES]
+        counted = np.zeros(len(photos), np.bool_)
+        counted[few] = True
+        for i, best in enumerate(_best_in_each(rows, few, self.templates)):
+            self.support[rows[i]] = best
+            self.pick(int(photos[i]))
+        for _ in range(ROUNDS):
+            before = self.face[photos].copy()
+            picked = self.templates[before]
+            total = picked[few].sum(axis=0)
+            for i, own in enumerate(rows):
+                others = total - picked[i] if counted[i] else total
+                self.support[own] = self.templates[own] @ others / (len(few) - int(counted[i]))
+                self.pick(int(photos[i]))
+            if np.array_equal(before, self.face[photos]):
+                break
+
+    def give_way(self) -> None:
+        """In photos of several faces, pass over those that are somebody else of the dataset."""
+        crowded = np.flatnonzero(np.diff(self.starts) > 1)
+        sums = np.zeros((int(self.people.max()) + 1, self.templates.shape[1]), np.float32)
+        np.add.at(sums, self.people, self.templates[self.face])
+        prototypes = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
+        for begin in range(0, len(crowded), _BLOCK):
+            block = crowded[begin : begin + _BLOCK]
+            rows = np.concatenate([self.rows(photo) for photo in block])
+            owner = np.repeat(self.people[block], np.diff(self.starts)[block])
+            similar = self.templates[rows] @ prototypes.T
+            similar[np.arange(len(rows)), owner] = -1
+            other = np.zeros(len(self.templates), np.float64)
+            other[rows] = similar.max(axis=1)
+            for photo in block:
+                own = self.rows(photo)
+                excess = np.clip(other[own] - self.support[own], 0, None)
+                penalty = np.where(other[own] > SOMEBODY_ELSE, excess, 0.0)
+                if self.alone[photo]:
+                    # With nothing to agree with, only a face of like prominence may step in.
+                    penalty += self.prior[own] < self.prior[own].max() / 2
+                self.pick(int(photo), penalty)
+
+
+def _best_in_each(
+    rows: Sequence[NDArray[np.int64]], few: Sequence[int], templates: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """Return, for the faces of each photo, the mean of the best cosine in each other photo."""
+    reference = np.concatenate([rows[i] for i in few])
+    offsets = np.cumsum([0] + [len(rows[i]) for i in few])[:-1]
+    column = {photo: j for j, photo in enumerate(few)}
+    result = []
+    for i, own in enumerate(rows):
+        best = np.maximum.reduceat(templates[own] @ templates[reference].T, offsets, axis=1)
+        if i in column:
+            best = np.delete(best, column[i], axis=1)
+        result.append(best.mean(axis=1))
+    return result

@@ -1,0 +1,188 @@
+"""From photos to faces: read, detect, align, embed, measure; many at once, memory flat."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien.dataset.layout import Item
+from mien.dataset.ledger import Ledger
+from mien.dataset.quality import measure
+from mien.dataset.records import THUMB_SIDE, FaceRecord, MarginCrop, Occurrence, PhotoRecord
+from mien.dataset.sources import Load
+from mien.errors import PhotoError
+from mien.photo import decode_photo, encode_jpeg
+from mien.types import Detections, Embeddings, Photo, Progress, silent
+
+VERSION = 1
+"""Raised when what is kept of a photo changes, so that old work is done again."""
+
+_COMMIT_PHOTOS = 64
+_COMMIT_SECONDS = 2.0
+
+
+class FaceEngine(Protocol):
+    """The part of `mien.engine.Engine` that a dataset needs."""
+
+    @property
+    def contract(self) -> str:
+        """Id of the embeddings."""
+
+    @property
+    def enough(self) -> int:
+        """Long side in pixels that a large photo may be read at."""
+
+    def detect(self, photo: Photo) -> Detections:
+        """Return the faces of a photo."""
+
+    def align(self, photo: Photo, detections: Detections) -> NDArray[np.uint8]:
+        """Return their crops."""
+
+    def embed(self, crops: NDArray[np.uint8]) -> Embeddings:
+        """Return the embeddings of crops."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    item: Item
+    sha256: str
+    error: str = ""
+    record: PhotoRecord | None = None
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def extract(
+    photos: Iterable[tuple[Item, Load]],
+    engine: FaceEngine,
+    ledger: Ledger,
+    *,
+    margin: MarginCrop | None = None,
+    jobs: int = 0,
+    total: int | None = None,
+    progress: Progress = silent,
+) -> Iterator[Occurrence]:
+    """Look at photos that the ledger does not know yet, and yield each with its digest.
+
+    Args:
+        photos: what to look at, and the means to read it.
+        engine: finds, aligns and embeds; called from `jobs` threads.
+        ledger: takes up what is found; committed every few photos.
+        margin: the course's crops, kept besides the aligned ones.
+        jobs: threads; 0 for as many as there are cores.
+        total: how many photos there are, for `progress`.
+        progress: told after each photo.
+
+    A photo that cannot be used is yielded with its error; the others go on.
+    """
+    jobs = jobs or cores()
+    kind = margin.name if margin else ""
+    known = ledger.known(kind)
+    pending: deque[Future[_Looked]] = deque()
+    done, last = 0, time.monotonic()
+
+    def settle(looked: _Looked) -> Occurrence:
+        nonlocal done, last
+        if looked.record and looked.sha256 not in known:
+            ledger.add(looked.record, kind)
+            known.add(looked.sha256)
+        done += 1
+        if done % _COMMIT_PHOTOS == 0 or time.monotonic() - last > _COMMIT_SECONDS:
+            ledger.commit()
+            last = time.monotonic()
+        progress(done, total, "photos")
+        item = looked.item
+        return Occurrence(item.source, item.person, item.photo, looked.sha256, looked.error)
+
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="mien-extract")
+    try:
+        for item, load in photos:
+            pending.append(pool.submit(_look, item, load, engine, margin, known))
+            # A few in flight keep the threads busy; more would only fill memory.
+            while len(pending) > 2 * jobs + 2:
+                yield settle(pending.popleft().result())
+        while pending:
+            yield settle(pending.popleft().result())
+    finally:
+        pool.shutdown(cancel_futures=True)
+        ledger.commit()
+
+
+def _look(
+    item: Item, load: Load, engine: FaceEngine, margin: MarginCrop | None, known: set[str]
+) -> _Looked:
+    try:
+        data = load()
+    except PhotoError as error:
+        return _Looked(item, "", str(error))
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 in known:
+        return _Looked(item, sha256)
+    try:
+        photo = decode_photo(data, name=item.photo, long_side=engine.enough)
+    except PhotoError as error:
+        return _Looked(item, sha256, str(error))
+    return _Looked(item, sha256, record=look_at(photo, engine, margin))
+
+
+def look_at(photo: Photo, engine: FaceEngine, margin: MarginCrop | None = None) -> PhotoRecord:
+    """Return what there is to know of one photo."""
+    detections = engine.detect(photo)
+    faces: list[FaceRecord] = []
+    if len(detections):
+        crops = engine.align(photo, detections)
+        vectors = engine.embed(np.concatenate([crops, crops[:, :, ::-1]])).vectors
+        for i, crop in enumerate(crops):
+            points = detections.points[i]
+            faces.append(
+                FaceRecord(
+                    box=tuple(float(side) / photo.scale for side in detections.boxes[i]),
+                    points=tuple(
+                        (float(x) / photo.scale, float(y) / photo.scale) for x, y in points
+                    ),
+                    score=float(detections.scores[i]),
+                    quality=measure(points, crop, scale=photo.scale),
+                    embedding=vectors[i],
+                    mirrored=vectors[len(crops) + i],
+                    crop=encode_jpeg(crop),
+                    thumb=thumb_of(crop),
+                    margin_crop=_margin_crop(photo, detections.boxes[i], margin) if margin else b"",
+                )
+            )
+    width, height = (round(side / photo.scale) for side in (photo.width, photo.height))
+    return PhotoRecord(photo.sha256, width, height, tuple(faces))
+
+
+def thumb_of(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the (32, 32) uint8 grey copy of a crop, each pixel the mean of those it stands for."""
+    small = (
+        Image.fromarray(crop).convert("L").resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX)
+    )
+    return np.asarray(small)
+
+
+def _margin_crop(photo: Photo, box: NDArray[np.float32], margin: MarginCrop) -> bytes:
+    """Cut like the course's align_dataset_mtcnn: half the margin on each side, then a square."""
+    half = margin.margin * photo.scale / 2
+    left, top = (int(max(side - half, 0)) for side in box[:2])
+    right = int(min(float(box[2]) + half, photo.width))
+    bottom = int(min(float(box[3]) + half, photo.height))
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    part = Image.fromarray(photo.pixels[top:bottom, left:right])
+    square = part.resize((margin.size, margin.size), Image.Resampling.BILINEAR)
+    return encode_jpeg(np.asarray(square))

@@ -1,0 +1,251 @@
+"""What has been done already: a file that a build can be killed over and take up again.
+
+One SQLite database in the dataset's folder holds what was found in each photo, keyed by the
+photo's bytes and by how it was looked at. A photo is committed with its faces or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.dataset.quality import Quality
+from mien.dataset.records import THUMB_SIDE, FaceRecord, Occurrence, PhotoRecord
+from mien.errors import DatasetBusy, OutputError
+
+LEDGER = "ledger.sqlite"
+LOCK = ".lock"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS photos (
+    number INTEGER PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL,
+    width INTEGER NOT NULL, height INTEGER NOT NULL, UNIQUE (stamp, sha256));
+CREATE TABLE IF NOT EXISTS faces (
+    photo INTEGER NOT NULL REFERENCES photos (number) ON DELETE CASCADE, face INTEGER NOT NULL,
+    numbers BLOB NOT NULL, embedding BLOB NOT NULL, mirrored BLOB NOT NULL, thumb BLOB NOT NULL,
+    PRIMARY KEY (photo, face));
+CREATE TABLE IF NOT EXISTS crops (
+    photo INTEGER NOT NULL REFERENCES photos (number) ON DELETE CASCADE, face INTEGER NOT NULL,
+    kind TEXT NOT NULL, jpeg BLOB NOT NULL, PRIMARY KEY (photo, face, kind));
+CREATE TABLE IF NOT EXISTS occurrences (
+    position INTEGER PRIMARY KEY, source TEXT NOT NULL, person TEXT NOT NULL, photo TEXT NOT NULL,
+    sha256 TEXT NOT NULL, error TEXT NOT NULL);
+"""
+ALIGNED = "aligned"
+
+
+@contextmanager
+def only_builder(folder: Path) -> Iterator[None]:
+    """Hold the dataset's folder for this process; the system lets go when the process ends.
+
+    Raises:
+        DatasetBusy: another process holds it.
+        OutputError: the folder cannot be written.
+    """
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        # SQLite's own lock is the one that works on every system and dies with its process.
+        lock = sqlite3.connect(folder / LOCK, timeout=0.2, isolation_level=None)
+    try:
+        with _writing(folder):
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                raise DatasetBusy(
+                    f"{folder}: another process is building this dataset",
+                    hint="Wait until it has ended, or give another folder with -o.",
+                ) from error
+        yield
+    finally:
+        lock.close()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise OutputError(
+            f"{folder}: cannot be written: {error}",
+            hint="Give a folder that can be written to, on a disk with room.",
+        ) from error
+
+
+class Ledger:
+    """The record of a dataset's work. One process, one thread.
+
+    Args:
+        folder: of the dataset; made where absent.
+        stamp: how photos are looked at; work done under another stamp does not count. The one
+            of the last finished build where it is not given.
+
+    A ledger that is damaged is begun anew: it only saves work.
+    """
+
+    def __init__(self, folder: Path, stamp: str = "") -> None:
+        self._folder = folder
+        path = folder / LEDGER
+        with _writing(folder):
+            try:
+                self._base = _connect(path)
+            except sqlite3.DatabaseError:
+                for file in (
+                    path,
+                    path.with_name(LEDGER + "-wal"),
+                    path.with_name(LEDGER + "-shm"),
+                ):
+                    file.unlink(missing_ok=True)
+                self._base = _connect(path)
+        self.stamp = stamp or str((self.settings() or {}).get("stamp", ""))
+
+    def close(self) -> None:
+        """Commit and let go of the file."""
+        with _writing(self._folder):
+            self._base.commit()
+            self._base.close()
+
+    def known(self, margin: str = "") -> set[str]:
+        """Return the digests of the photos done, with the crops of kind `margin` if it is given."""
+        with _writing(self._folder):
+            rows = self._base.execute(
+                "SELECT sha256 FROM photos AS p WHERE stamp = ? AND (? = '' OR NOT EXISTS ("
+                "SELECT 1 FROM faces AS f WHERE f.photo = p.number AND NOT EXISTS ("
+                "SELECT 1 FROM crops AS c WHERE c.photo = f.photo AND c.face = f.face "
+                "AND c.kind = ?)))",
+                (self.stamp, margin, margin),
+            )
+            return {sha256 for (sha256,) in rows}
+
+    def add(self, record: PhotoRecord, margin: str = "") -> None:
+        """Take up a photo; it counts from the next `commit` on."""
+        with _writing(self._folder):
+            self._base.execute(
+                "DELETE FROM photos WHERE stamp = ? AND sha256 = ?", (self.stamp, record.sha256)
+            )
+            number = self._base.execute(
+                "INSERT INTO photos (stamp, sha256, width, height) VALUES (?, ?, ?, ?)",
+                (self.stamp, record.sha256, record.width, record.height),
+            ).lastrowid
+            for i, face in enumerate(record.faces):
+                self._base.execute(
+                    "INSERT INTO faces VALUES (?, ?, ?, ?, ?, ?)",
+                    (
+                        number,
+                        i,
+                        _pack(face),
+                        face.embedding.tobytes(),
+                        face.mirrored.tobytes(),
+                        face.thumb.tobytes(),
+                    ),
+                )
+                crops = {ALIGNED: face.crop, margin: face.margin_crop}
+                self._base.executemany(
+                    "INSERT INTO crops VALUES (?, ?, ?, ?)",
+                    [(number, i, kind, jpeg) for kind, jpeg in crops.items() if kind and jpeg],
+                )
+
+    def commit(self) -> None:
+        """Make everything added so far survive the death of this process."""
+        with _writing(self._folder):
+            self._base.commit()
+
+    def finish(self, occurrences: Sequence[Occurrence], settings: Mapping[str, Any]) -> None:
+        """Note what a build that looked at everything found where, and forget all other photos."""
+        with _writing(self._folder):
+            self._base.execute("DELETE FROM occurrences")
+            self._base.executemany(
+                "INSERT INTO occurrences VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    (i, o.source, o.person, o.photo, o.sha256, o.error)
+                    for i, o in enumerate(occurrences)
+                ),
+            )
+            self._base.execute(
+                "DELETE FROM photos WHERE stamp <> ? OR sha256 NOT IN "
+                "(SELECT sha256 FROM occurrences)",
+                (self.stamp,),
+            )
+            self._base.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('settings', ?)",
+                (json.dumps({**settings, "stamp": self.stamp}, ensure_ascii=False),),
+            )
+            self._base.commit()
+
+    def settings(self) -> dict[str, Any] | None:
+        """Return what `finish` was given last; None where no build has come that far."""
+        with _writing(self._folder):
+            row = self._base.execute("SELECT value FROM meta WHERE key = 'settings'").fetchone()
+        return dict(json.loads(row[0])) if row else None
+
+    def occurrences(self) -> list[Occurrence]:
+        """Return the photos of the last finished build, in the order of its sources."""
+        with _writing(self._folder):
+            rows = self._base.execute(
+                "SELECT source, person, photo, sha256, error FROM occurrences ORDER BY position"
+            )
+            return [Occurrence(*row) for row in rows]
+
+    def photos(self) -> Iterator[PhotoRecord]:
+        """Yield the photos done, without the pictures of their faces."""
+        with _writing(self._folder):
+            photos = self._base.execute(
+                "SELECT number, sha256, width, height FROM photos WHERE stamp = ? ORDER BY number",
+                (self.stamp,),
+            )
+            for number, sha256, width, height in photos:
+                faces = self._base.execute(
+                    "SELECT numbers, embedding, mirrored, thumb FROM faces WHERE photo = ? "
+                    "ORDER BY face",
+                    (number,),
+                )
+                yield PhotoRecord(sha256, width, height, tuple(_unpack(*row) for row in faces))
+
+    def crop(self, sha256: str, face: int, kind: str = ALIGNED) -> bytes:
+        """Return a face's crop as JPEG; empty where there is none."""
+        with _writing(self._folder):
+            row = self._base.execute(
+                "SELECT jpeg FROM crops JOIN photos ON number = photo "
+                "WHERE stamp = ? AND sha256 = ? AND face = ? AND kind = ?",
+                (self.stamp, sha256, face, kind),
+            ).fetchone()
+        return bytes(row[0]) if row else b""
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    base = sqlite3.connect(path, timeout=10)
+    base.execute("PRAGMA journal_mode = WAL")
+    base.execute("PRAGMA synchronous = NORMAL")
+    base.execute("PRAGMA foreign_keys = ON")
+    base.execute("PRAGMA secure_delete = ON")  # a face that is forgotten leaves no trace
+    base.executescript(_SCHEMA)
+    return base
+
+
+def _pack(face: FaceRecord) -> bytes:
+    quality = face.quality
+    points = [value for point in face.points for value in point]
+    numbers = [face.score, quality.size, quality.blur, quality.yaw, quality.overall]
+    return np.array([*face.box, *points, *numbers], "<f4").tobytes()
+
+
+def _unpack(numbers: bytes, embedding: bytes, mirrored: bytes, thumb: bytes) -> FaceRecord:
+    value = [float(number) for number in np.frombuffer(numbers, "<f4")]
+    return FaceRecord(
+        box=tuple(value[:4]),
+        points=tuple(zip(value[4:14:2], value[5:14:2], strict=True)),
+        score=value[14],
+        quality=Quality(*value[15:19]),
+        embedding=np.frombuffer(embedding, np.float32),
+        mirrored=np.frombuffer(mirrored, np.float32),
+        crop=b"",
+        thumb=np.frombuffer(thumb, np.uint8).reshape(THUMB_SIDE, THUMB_SIDE),
+    )

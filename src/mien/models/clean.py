@@ -20,10 +20,10 @@ import onnx
 from onnx import checker, numpy_helper, shape_inference, version_converter
 
 from mien.errors import UnusableWeights
-from mien.models.fast import fold_normalisation, quicken_prelu
-from mien.models.network import Array, Network, attributes, read_network
+from mien.models.fast import fold_factor, fold_normalisation, merge_heads, quicken_prelu
+from mien.models.network import Array, Network, Shape, attributes, read_network
 
-CLEAN_VERSION = 1
+CLEAN_VERSION = 2
 """Rises with every change of what comes out."""
 
 _OLDEST, _NEWEST = 17, 20
@@ -57,23 +57,26 @@ def clean_detector(data: bytes, card: Card) -> onnx.ModelProto:
     Raises:
         UnusableWeights: the file is not such a model.
     """
-    with_name = {f"{part}_{s}": width for part, width in _PARTS.items() for s in _STRIDES}
+    widths = {f"{part}_{s}": width for part, width in _PARTS.items() for s in _STRIDES}
     network = _read(data)
-    if set(network.outputs) != set(with_name):
+    if set(network.outputs) != set(widths):
         raise UnusableWeights(f"{card.id} is not a detector with the outputs of YuNet")
     _check_input(network, card, (3, None, None))
-    _free_sizes(network, with_name)
-    network.outputs = list(with_name)
-    shapes = {name: ("N", None, width) for name, width in with_name.items()}
+    _free_sizes(network, widths)
+    for stride in _STRIDES:
+        merge_heads(network, stride, _PARTS)
+    network.outputs = list(widths)
+    shapes = {name: ("N", None, width) for name, width in widths.items()}
     return _checked(network.to_model(("N", 3, "H", "W"), shapes), card, shapes)
 
 
-def clean_embedder(data: bytes, card: Card) -> onnx.ModelProto:
+def clean_embedder(data: bytes, card: Card, *, rewrite: bool = True) -> onnx.ModelProto:
     """Return the clean graph of an embedder, rewritten so that onnxruntime is fast.
 
     Args:
         data: the file as published.
         card: of the model; its `side` and `dimension` must be the model's.
+        rewrite: False leaves PRelu as it is, to measure against.
 
     Raises:
         UnusableWeights: the file is not such a model, or its batch cannot be freed.
@@ -82,8 +85,10 @@ def clean_embedder(data: bytes, card: Card) -> onnx.ModelProto:
     if len(network.outputs) != 1:
         raise UnusableWeights(f"{card.id} must have one output, has {len(network.outputs)}")
     _check_input(network, card, (3, card.side, card.side))
-    _free_batch(network)
-    quicken_prelu(network)
+    _free_batch(network, card.side)
+    fold_factor(network)
+    if rewrite:
+        quicken_prelu(network)
     network.rename(network.outputs[0], "embedding")
     shapes = {"embedding": ("N", card.dimension)}
     return _checked(network.to_model(("N", 3, card.side, card.side), shapes), card, shapes)
@@ -195,32 +200,36 @@ def _free_sizes(network: Network, widths: dict[str, int]) -> None:
             raise UnusableWeights(f"cannot free the size of the Resize {node.output[0]!r}")
 
 
-def _free_batch(network: Network) -> None:
+def _free_batch(network: Network, side: int | None) -> None:
     """Let an embedder take any batch: a Reshape keeps the first size and says all the others.
 
     The others are said, not left to be found (-1), because of an empty batch nothing can be found.
     """
-    sizes = _inferred_sizes(network)
+    sizes = _inferred_sizes(network, (1, 3, side, side))
     for node in network.nodes:
-        if node.op_type != "Reshape":
+        shape = network.constant(node, 1) if node.op_type == "Reshape" else None
+        # No constant: made from the batch. Only the first size to be found: right for any batch.
+        if shape is None or (shape[0] == -1 and (shape[1:] > 0).all()):
             continue
-        shape, after = network.constant(node, 1), sizes.get(node.output[0])
-        before = sizes.get(node.input[0])
-        if shape is None or before is None or after is None or before[0] != 1 or after[0] != 1:
+        before, after = sizes.get(node.input[0], [0]), sizes.get(node.output[0], [0])
+        if before[0] != 1 or after[0] != 1:
             raise UnusableWeights(f"cannot free the batch of the Reshape {node.output[0]!r}")
         free = np.array([0, *after[1:]], np.int64)
         node.input[1] = network.add_constant(f"{node.output[0]}_sizes", free)
 
 
-def _inferred_sizes(network: Network) -> dict[str, list[int]]:
-    """Return the sizes of all values that can be known when the batch is 1."""
-    shapes = dict.fromkeys(network.outputs)
-    model = network.to_model((1, *network.input_shape[1:]), shapes)
-    known = shape_inference.infer_shapes(model).graph
+def _inferred_sizes(network: Network, input_shape: Shape) -> dict[str, list[int]]:
+    """Return the sizes of all values that are known once that of the input is."""
+    model = network.to_model(input_shape, dict.fromkeys(network.outputs))
+    try:
+        known = shape_inference.infer_shapes(model).graph
+    except shape_inference.InferenceError as error:
+        raise UnusableWeights(f"not a valid model: {error}") from error
     return {
         value.name: [size.dim_value for size in value.type.tensor_type.shape.dim]
         for value in (*known.input, *known.value_info, *known.output)
-        if all(size.dim_value for size in value.type.tensor_type.shape.dim)
+        if value.type.tensor_type.shape.dim
+        and all(size.dim_value for size in value.type.tensor_type.shape.dim)
     }
 
 

@@ -1,0 +1,7 @@
+"""The report: one HTML file that needs nothing else, for a person to read."""
+
+from mien.evaluation.report.lfw import lfw_report
+from mien.evaluation.report.page import Facts, write_report
+from mien.evaluation.report.people import people_report
+
+__all__ = ["Facts", "lfw_report", "people_report", "write_report"]

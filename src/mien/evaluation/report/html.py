@@ -1,0 +1,95 @@
+"""HTML that is escaped by construction: text becomes markup only through `tag`."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable
+from html import escape
+from math import isnan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.photo import encode_jpeg
+from mien.types import Interval
+
+_VOID = frozenset({"br", "img", "input", "meta"})
+
+
+class Html(str):
+    """Markup that is safe to write into a page; any other string is escaped on the way in."""
+
+    __slots__ = ()
+
+
+Child = str | Iterable[str]
+
+
+def tag(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Html:
+    """Return an element.
+
+    Args:
+        name: of the element.
+        children: text (escaped), `Html` (as it is), or an iterable of these.
+        attributes: `_` in a name is written `-` and a trailing one dropped (`class_`); a value of
+            None or False leaves the attribute out, True writes its name alone.
+    """
+    parts = [f"<{name}"]
+    for key, value in attributes.items():
+        if value is None or value is False:
+            continue
+        written = key.rstrip("_").replace("_", "-")
+        parts.append(f" {written}" if value is True else f' {written}="{escape(_text(value))}"')
+    parts.append(">")
+    if name in _VOID:
+        return Html("".join(parts))
+    return Html("".join(parts) + join(*children) + f"</{name}>")
+
+
+def join(*children: Child) -> Html:
+    """Return children one after the other, text escaped."""
+    parts: list[str] = []
+    for child in children:
+        if isinstance(child, Html):
+            parts.append(str(child))
+        elif isinstance(child, str):
+            parts.append(escape(child))
+        else:
+            parts.append(str(join(*child)))
+    return Html("".join(parts))
+
+
+def picture(
+    pixels: NDArray[np.uint8] | bytes | None, alternative: str, *, class_: str = "face"
+) -> Html:
+    """Return a picture that is part of the page.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB, the bytes of a JPEG, or None where the picture is lost.
+        alternative: what it shows, for those who do not see it.
+        class_: of the element.
+    """
+    if pixels is None:
+        return tag("span", class_=f"{class_} lost", role="img", aria_label=alternative)
+    data = pixels if isinstance(pixels, bytes) else encode_jpeg(pixels, quality=78)
+    source = "data:image/jpeg;base64," + b64encode(data).decode("ascii")
+    return tag("img", class_=class_, src=source, alt=alternative, loading="lazy", decoding="async")
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """Return a share as text: 0.98754 → 98.75 %."""
+    return "unknown" if isnan(share) else f"{100 * share:.{digits}f} %"
+
+
+def span(interval: Interval, digits: int = 2) -> str:
+    """Return the ends of an interval as text: 98.10 to 99.20 %."""
+    return f"{100 * interval.low:.{digits}f} to {100 * interval.high:.{digits}f} %"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun: 1 photo, 1,234 photos."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _text(value: str | float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -1,0 +1,186 @@
+"""The report on Labeled Faces in the Wild."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mien.evaluation.lfw import MISSED, LfwResult
+from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
+from mien.evaluation.report.html import Html, count, join, percent, picture, span, tag
+from mien.evaluation.report.page import Facts, card, facts_list, key, made_by, more, number, page
+
+SHOWN = 80
+"""How many wrong pairs are shown."""
+
+
+def lfw_report(result: LfwResult, facts: Facts) -> Html:
+    """Return the report as one self-contained HTML document."""
+    title = "The same person, or not?"
+    cards = [_scores_card(result), _roc_card(result)]
+    if len(result.folds) > 1:
+        cards.append(_folds_card(result))
+    return page(
+        title,
+        facts,
+        tag("h1", title),
+        _summary(result),
+        _numbers(result),
+        tag("div", cards, class_="duo"),
+        _wrong_card(result),
+        _about(result, facts),
+    )
+
+
+def _summary(result: LfwResult) -> Html:
+    right = round(1000 * result.accuracy.value)
+    point, tar = result.at_far[-1]
+    told = join(
+        "Of 1,000 pairs of photos from Labeled Faces in the Wild, ",
+        tag("b", f"{right:,} are judged right"),
+        ". When at most one in a thousand pairs of strangers may pass for one person, ",
+        tag("b", f"{percent(tar.value, 1)} of the true pairs"),
+        f" are recognised (similarity from {point.threshold:.3f} on).",
+    )
+    return tag("section", tag("p", told, class_="say"), class_="card")
+
+
+def _numbers(result: LfwResult) -> Html:
+    accuracy = result.accuracy
+    error = f"± {100 * result.standard_error:.2f} (standard error over {len(result.folds)} folds)"
+    boxes = [
+        number(
+            percent(accuracy.value),
+            "accuracy",
+            error if len(result.folds) > 1 else f"95 %: {span(accuracy)}",
+        )
+    ]
+    boxes += [
+        number(percent(tar.value), f"true matches at FAR {point_far:g}", f"95 %: {span(tar)}")
+        for point_far, (_, tar) in zip((0.1, 0.01, 0.001), result.at_far, strict=True)
+    ]
+    boxes.append(number(percent(result.equal_error), "equal error rate"))
+    boxes.append(
+        number(f"{len(result.scores):,}", "pairs", f"{count(len(result.missed), 'photo')} missed")
+    )
+    return tag("div", boxes, class_="numbers")
+
+
+def _scores_card(result: LfwResult) -> Html:
+    scored = result.scores > MISSED
+    groups = [
+        ("good", "pairs of one person", result.scores[result.same & scored]),
+        ("strange", "pairs of two people", result.scores[~result.same & scored]),
+    ]
+    threshold = float(np.median(result.judged_at))
+    return card(
+        "How alike",
+        key(*((class_, name) for class_, name, _ in groups)),
+        histogram(groups, threshold, title="cosine similarity"),
+        lead="Right of the dashed line two photos are taken for one person.",
+    )
+
+
+def _roc_card(result: LfwResult) -> Html:
+    impostors = int(np.sum(~result.same))
+    x = log_axis(min(1e-3, 1 / impostors), "pairs of two people accepted (FAR)")
+    shown = result.curve.fmr >= x.low
+    xs, ys = step_points(result.curve.fmr[shown], result.curve.tmr[shown], place=x.at)
+    lowest = min([*ys, *(tar.low for _, tar in result.at_far)])
+    plot = Plot(x, rate_axis(lowest, 1.0, ""))
+    marks = [plot.line(xs, ys, "good")]
+    for far, (point, tar) in zip((0.1, 0.01, 0.001), result.at_far, strict=True):
+        label = f"FAR {far:g}: TAR {percent(point.tar)} at similarity {point.threshold:.3f}"
+        marks.append(plot.whisker(far, tar.low, tar.high, ""))
+        marks.append(plot.dot(far, point.tar, "", label))
+    rows = [
+        tag(
+            "tr",
+            tag("td", f"{far:g}"),
+            tag("td", percent(tar.value)),
+            tag("td", span(tar)),
+            tag("td", f"{point.threshold:.3f}"),
+        )
+        for far, (point, tar) in zip((0.1, 0.01, 0.001), result.at_far, strict=True)
+    ]
+    heads = [tag("th", name) for name in ("FAR", "TAR", "95 %", "threshold")]
+    table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows))
+    return card(
+        "Strict or lenient",
+        key(("good", "pairs of one person accepted (TAR), 95 % intervals")),
+        plot.draw("True accept rate against false accept rate", *marks),
+        tag("details", tag("summary", "as numbers"), table),
+        lead="The receiver operating characteristic over all pairs.",
+    )
+
+
+def _folds_card(result: LfwResult) -> Html:
+    ticks = tuple((i + 0.5, str(i + 1)) for i in range(len(result.folds)))
+    plot = Plot(
+        Axis(0.0, float(len(ticks)), ticks, "fold"), rate_axis(min(result.folds) - 0.002, 1.0, "")
+    )
+    mean = result.accuracy.value
+    marks = [plot.segment((0, mean), (len(ticks), mean), "threshold")]
+    for i, accuracy in enumerate(result.folds):
+        marks.append(plot.dot(i + 0.5, accuracy, "", f"fold {i + 1}: {percent(accuracy)}"))
+    return card(
+        "Fold by fold",
+        key(("good", "accuracy of a fold; dashed: the mean")),
+        plot.draw("Accuracy of each fold", *marks),
+        lead="Each fold is judged at the threshold that is best on the others.",
+    )
+
+
+def _wrong_card(result: LfwResult) -> Html:
+    rows = np.flatnonzero(result.wrong)
+    rows = rows[np.argsort(-np.abs(result.scores - result.judged_at)[rows], kind="stable")]
+    tiles = []
+    for row in rows[:SHOWN]:
+        pair = result.pairs.pairs[row]
+        verdict = "taken for two people" if pair.same else "taken for one person"
+        if result.scores[row] == MISSED:
+            verdict = "no face found in one of them"
+        names = [pair.first] if pair.same else [pair.first, pair.second]
+        tiles.append(
+            tag(
+                "div",
+                tag(
+                    "div",
+                    [picture(result.crops.get(p), p.person) for p in (pair.first, pair.second)],
+                    class_="two",
+                ),
+                tag("p", tag("b", " and ".join(n.person.replace("_", " ") for n in names))),
+                tag("p", tag("span", verdict, class_="isnt"), f" · {result.scores[row]:.3f}"),
+                tag("div", f"{pair.first.file_name}, {pair.second.file_name}", class_="file"),
+                class_="pair",
+            )
+        )
+    body = tag("div", tiles, class_="faces") if tiles else tag("p", "Not one.", class_="empty")
+    return card(
+        f"Judged wrongly · {len(rows):,}",
+        body,
+        more(min(len(rows), SHOWN), len(rows), "pair"),
+        lead="The furthest from the threshold first. Some labels of this set are known to be wrong;"
+        " it is reported as it is.",
+    )
+
+
+def _about(result: LfwResult, facts: Facts) -> Html:
+    missed = (
+        f"{count(len(result.missed), 'photo')} without a usable face; their pairs count with"
+        f" similarity {MISSED:g}. {', '.join(result.missed[:20])}"
+    )
+    pairs = (
+        f"{len(result.scores):,} of {count(result.photos, 'photo')},"
+        f" {count(result.pairs.folds, 'fold')}"
+    )
+    fitness = "LFW is a research benchmark: no result on it shows fitness for a commercial purpose."
+    rows = [
+        ("Photos", facts.source),
+        ("Pairs", pairs),
+        ("Rule", f"{result.rule}; the person of a photo is the face nearest its centre"),
+        ("Missed", missed),
+        ("Contract", tag("code", result.contract)),
+        *made_by(facts),
+        ("Fitness", fitness),
+    ]
+    return card("What was measured", facts_list(rows), id_="about")

@@ -1,0 +1,144 @@
+"""Probes searched in a gallery, a block at a time: never all probes by all people at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.types import Head, Progress, silent
+
+BLOCK = 512
+"""Rows of a block: with 100,000 people its similarities are 200 MB."""
+
+STRANGER = -1
+"""The mate of a probe whose person is not in the gallery."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Search:
+    """What N probes found among P people; K = min(P, 5).
+
+    Attributes:
+        mates: (N,) int64, the gallery's index of the right person, or `STRANGER`.
+        people: (N, K) int64, indices of the most similar people, best first.
+        similarities: (N, K) float32, to those people.
+        ranks: (N,) int64, of the mate, 1 the best; 0 for a stranger. Someone else who is just as
+            similar comes before the mate.
+        own: (N,) float32, similarity to the mate; nan for a stranger.
+        rivals: (N,) int64, index of the most similar person who is not the mate; `STRANGER`
+            where the mate is the only one.
+        rival_similarities: (N,) float32, to that person; -1 where there is none.
+    """
+
+    mates: NDArray[np.int64]
+    people: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+    ranks: NDArray[np.int64]
+    own: NDArray[np.float32]
+    rivals: NDArray[np.int64]
+    rival_similarities: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.mates)
+
+    @property
+    def best(self) -> NDArray[np.float32]:
+        """(N,) similarity to the most similar person."""
+        return self.similarities[:, 0]
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """(N,) whether the most similar person is the right one."""
+        found: NDArray[np.bool_] = self.ranks == 1
+        return found
+
+
+def search(
+    head: Head,
+    vectors: NDArray[np.float32],
+    mates: NDArray[np.int64],
+    *,
+    progress: Progress = silent,
+    what: str = "searching",
+) -> Search:
+    """Search probes in the gallery of a head.
+
+    Args:
+        head: its prototypes are the gallery; it has at least one person.
+        vectors: (N, D) float32 unit rows of the head's contract.
+        mates: (N,) int64, index in `head.people` of each probe's person, or `STRANGER`.
+        progress: told of each block.
+        what: the work's name there.
+
+    Raises:
+        ValueError: when shapes or mates make no sense.
+    """
+    size = len(head.people)
+    if len(vectors) != len(mates) or not size:
+        raise ValueError(f"{len(vectors)} probes, {len(mates)} mates, {size} people")
+    if len(mates) and not (mates.min() >= STRANGER and mates.max() < size):
+        raise ValueError("a mate is not in the gallery")
+    blocks = []
+    for start in range(0, max(len(vectors), 1), BLOCK):
+        part = slice(start, start + BLOCK)
+        blocks.append(_search_block(head.prototypes, vectors[part], mates[part]))
+        progress(min(start + BLOCK, len(vectors)), len(vectors), what)
+    return Search(mates, *(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+
+
+def _search_block(
+    prototypes: NDArray[np.float32], vectors: NDArray[np.float32], mates: NDArray[np.int64]
+) -> tuple[NDArray[np.generic], ...]:
+    scores = vectors @ prototypes.T
+    rows = np.arange(len(scores))
+    known = mates != STRANGER
+    column = np.where(known, mates, 0)
+    own = np.where(known, scores[rows, column], np.float32("nan"))
+    ranks = np.where(known, np.sum(scores >= own[:, None], axis=1), 0)
+    people = _top(scores, min(5, scores.shape[1]))
+    best = np.take_along_axis(scores, people, axis=1)
+    scores[rows[known], mates[known]] = -np.inf
+    rivals = np.argmax(scores, axis=1)
+    rival_scores = scores[rows, rivals]
+    alone = np.isneginf(rival_scores)
+    rivals = np.where(alone, STRANGER, rivals)
+    return people, best, ranks, own, rivals, np.where(alone, np.float32(-1), rival_scores)
+
+
+def _top(scores: NDArray[np.float32], listed: int) -> NDArray[np.int64]:
+    """Return the columns of the `listed` highest scores of each row, best first."""
+    if listed < scores.shape[1]:
+        found = np.sort(np.argpartition(-scores, listed - 1, axis=1)[:, :listed], axis=1)
+    else:
+        found = np.broadcast_to(np.arange(listed), scores.shape)
+    order = np.argsort(-np.take_along_axis(scores, found, axis=1), axis=1, kind="stable")
+    top: NDArray[np.int64] = np.take_along_axis(found, order, axis=1)
+    return top
+
+
+def near_pairs(vectors: NDArray[np.float32], limit: int) -> Iterator[tuple[int, int, float]]:
+    """Yield the `limit` most similar pairs of rows, most similar first.
+
+    Args:
+        vectors: (P, D) float32 unit rows.
+        limit: how many pairs at most.
+    """
+    size = len(vectors)
+    values, codes = np.empty(0, np.float32), np.empty(0, np.int64)
+    for start in range(0, size, BLOCK):
+        block = vectors[start : start + BLOCK] @ vectors[start:].T
+        # Only pairs above the diagonal: each pair once, nobody with themselves.
+        block[np.tril_indices(len(block), 0, block.shape[1])] = -np.inf
+        flat = block.ravel()
+        keep = np.argpartition(-flat, limit)[:limit] if flat.size > limit else np.arange(flat.size)
+        first, second = np.divmod(keep, block.shape[1])
+        values = np.concatenate([values, flat[keep]])
+        codes = np.concatenate([codes, (first + start) * size + second + start])
+        order = np.lexsort((codes, -values))[:limit]
+        values, codes = values[order], codes[order]
+    for value, code in zip(values, codes, strict=True):
+        if np.isfinite(value):
+            yield int(code // size), int(code % size), float(value)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+import threading
 import warnings
 from pathlib import Path
 from typing import Final
@@ -29,7 +30,23 @@ MAX_PIXELS: Final = 100_000_000
 """Largest picture that is decoded: 100 megapixels."""
 
 SUFFIXES: Final = frozenset(
-    ".jpg .jpeg .jpe .jfif .mpo .png .webp .avif .heic .heif .hif .gif .tif .tiff .bmp".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".mpo",
+        ".png",
+        ".webp",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".bmp",
+    ]
 )
 """Endings of the files that are taken for photos in a folder, in lower case."""
 
@@ -46,11 +63,15 @@ _BROKEN = (
     KeyError,
     struct.error,
     TypeError,
+    Warning,
     RuntimeError,
     OverflowError,
     ZeroDivisionError,
 )
 """What Pillow's and libheif's decoders raise on bytes that are not what they promise."""
+
+_warnings_lock = threading.Lock()
+"""catch_warnings changes what all threads see: one at a time may do so."""
 
 _LIKENESS = (
     (b"%PDF", "a PDF document"),
@@ -115,10 +136,7 @@ def decode_photo(data: bytes, *, name: str, long_side: int | None = None) -> Pho
         )
     digest = hashlib.sha256(data).hexdigest()
     try:
-        with warnings.catch_warnings():
-            # A damaged tag in an otherwise whole photo is no reason to refuse it.
-            warnings.simplefilter("ignore")
-            pixels, scale = _decode(data, name, long_side)
+        pixels, scale = _decode(data, name, long_side)
     except PhotoError:
         raise
     except Image.DecompressionBombError as error:
@@ -157,7 +175,7 @@ def _decode(data: bytes, name: str, long_side: int | None) -> tuple[NDArray[np.u
     """Return upright pixels and their scale; foreign errors pass through."""
     if data[4:8] == b"ftyp" and _is_heif(data):
         return _rgb(_open_heif(data, name)), 1.0
-    picture: Image.Image = Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS)
+    picture = _open(data)
     _check_pixels(picture.size, name)
     full = max(picture.size)
     if long_side is not None and picture.format in {"JPEG", "MPO"}:
@@ -167,6 +185,13 @@ def _decode(data: bytes, name: str, long_side: int | None) -> tuple[NDArray[np.u
     picture.load()
     scale = max(picture.size) / full
     return _rgb(ImageOps.exif_transpose(picture)), min(scale, 1.0)
+
+
+def _open(data: bytes) -> Image.Image:
+    """Read a picture's header, silently: Pillow warns of sizes that Mien's own limit refuses."""
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS)
 
 
 def _is_heif(data: bytes) -> bool:
@@ -188,7 +213,7 @@ def _open_heif(data: bytes, name: str) -> Image.Image:
 def _check_pixels(size: tuple[int, int], name: str) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
-        raise _too_many_pixels(name, f"{width} × {height} pixels")
+        raise _too_many_pixels(name, f"{width} x {height} pixels")
     if width < 1 or height < 1:
         raise BrokenPhoto(f"{name} has no pixels", hint="Copy the photo again.")
 

@@ -1,0 +1,46 @@
+"""Fixtures that every room's tests share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """Return an engine over the default models with one thread; skips if they can't be had."""
+    from mien.engine import Engine
+    from mien.errors import ModelError
+
+    try:
+        return Engine.open(threads=1)
+    except ModelError as error:
+        pytest.skip(f"the default models cannot be had: {error}")
+
+
+@pytest.fixture(scope="session")
+def portraits() -> Path:
+    """Return a folder with seven public-domain pictures; skips if they can't be had."""
+    from portraits import PortraitsUnavailable, fetch
+
+    cache = ROOT / "demo" / "portraits"
+    try:
+        fetch(cache)
+    except PortraitsUnavailable as error:
+        pytest.skip(f"the portraits cannot be had: {error}")
+    return cache
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Return the folder of measuring data (LFW, ten people); skips where it is not."""
+    folder = Path(os.environ.get("MIEN_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "lfw-deepfunneled.tgz").exists():
+        pytest.skip(f"no LFW in {folder}; set MIEN_DATA to a folder with lfw-deepfunneled.tgz")
+    return folder

@@ -13,11 +13,13 @@ What comes out, whatever went in:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
 import numpy as np
 import onnx
-from onnx import checker, numpy_helper, shape_inference, version_converter
+from onnx import checker, helper, numpy_helper, shape_inference, version_converter
 
 from mien.errors import UnusableWeights
 from mien.models.fast import fold_factor, fold_normalisation, merge_heads, quicken_prelu
@@ -27,6 +29,16 @@ CLEAN_VERSION = 2
 """Rises with every change of what comes out."""
 
 _OLDEST, _NEWEST = 17, 20
+_MISFITS = (
+    checker.ValidationError,
+    shape_inference.InferenceError,
+    version_converter.ConvertError,
+    # NumPy's words, and Python's, for weights of another shape or number than a node needs.
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 _STRIDES = (8, 16, 32)
 _PARTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 
@@ -57,17 +69,18 @@ def clean_detector(data: bytes, card: Card) -> onnx.ModelProto:
     Raises:
         UnusableWeights: the file is not such a model.
     """
-    widths = {f"{part}_{s}": width for part, width in _PARTS.items() for s in _STRIDES}
-    network = _read(data)
-    if set(network.outputs) != set(widths):
-        raise UnusableWeights(f"{card.id} is not a detector with the outputs of YuNet")
-    _check_input(network, card, (3, None, None))
-    _free_sizes(network, widths)
-    for stride in _STRIDES:
-        merge_heads(network, stride, _PARTS)
-    network.outputs = list(widths)
-    shapes = {name: ("N", None, width) for name, width in widths.items()}
-    return _checked(network.to_model(("N", 3, "H", "W"), shapes), card, shapes)
+    with _understood(card):
+        widths = {f"{part}_{s}": width for part, width in _PARTS.items() for s in _STRIDES}
+        network = _read(data)
+        if set(network.outputs) != set(widths):
+            raise UnusableWeights(f"{card.id} is not a detector with the outputs of YuNet")
+        _check_input(network, card, (3, None, None))
+        _free_sizes(network, widths)
+        for stride in _STRIDES:
+            merge_heads(network, stride, _PARTS)
+        network.outputs = list(widths)
+        shapes = {name: ("N", None, width) for name, width in widths.items()}
+        return _checked(network.to_model(("N", 3, "H", "W"), shapes), card, shapes)
 
 
 def clean_embedder(data: bytes, card: Card, *, rewrite: bool = True) -> onnx.ModelProto:
@@ -81,17 +94,38 @@ def clean_embedder(data: bytes, card: Card, *, rewrite: bool = True) -> onnx.Mod
     Raises:
         UnusableWeights: the file is not such a model, or its batch cannot be freed.
     """
-    network = _read(data)
-    if len(network.outputs) != 1:
-        raise UnusableWeights(f"{card.id} must have one output, has {len(network.outputs)}")
-    _check_input(network, card, (3, card.side, card.side))
-    _free_batch(network, card.side)
-    fold_factor(network)
-    if rewrite:
-        quicken_prelu(network)
-    network.rename(network.outputs[0], "embedding")
-    shapes = {"embedding": ("N", card.dimension)}
-    return _checked(network.to_model(("N", 3, card.side, card.side), shapes), card, shapes)
+    with _understood(card):
+        network = _read(data)
+        if len(network.outputs) != 1:
+            raise UnusableWeights(f"{card.id} must have one output, has {len(network.outputs)}")
+        _check_input(network, card, (3, card.side, card.side))
+        _free_batch(network, card.side)
+        fold_factor(network)
+        # Again: what the batch kept from being seen as a Flatten before a Gemm is one now.
+        fold_normalisation(network)
+        if rewrite:
+            quicken_prelu(network)
+        network.call(network.outputs[0], "embedding")
+        shapes = {"embedding": ("N", card.dimension)}
+        return _checked(network.to_model(("N", 3, card.side, card.side), shapes), card, shapes)
+
+
+@contextmanager
+def _understood(card: Card) -> Iterator[None]:
+    """Translate what onnx and NumPy say of a model whose parts do not fit together.
+
+    Raises:
+        UnusableWeights: in place of any of that.
+    """
+    try:
+        with np.errstate(over="raise", invalid="raise", divide="raise"):
+            yield
+    except _MISFITS as error:
+        first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise UnusableWeights(
+            f"{card.id} is not a model that can be used: {first_line}",
+            hint="See that the file is whole and was exported with plain ONNX operators.",
+        ) from error
 
 
 def dequantise(values: Array, scale: Array, zero: Array | None, axis: int, block: int) -> Array:
@@ -124,16 +158,20 @@ def dequantise(values: Array, scale: Array, zero: Array | None, axis: int, block
 
 
 def _read(data: bytes) -> Network:
-    """Return the network with constants folded and all that only training needs removed."""
+    """Return the network in opset 17 to 20, constants folded, without what only training needs."""
     network = read_network(data)
-    try:
+    _fold_constants(network)
+    for node in [n for n in network.nodes if n.op_type in {"Dropout", "Identity"}]:
+        network.bypass(node)
+    fold_normalisation(network)
+    network.call(network.input, "input")
+    if network.opset < _OLDEST:
+        model = network.to_model(network.input_shape, dict.fromkeys(network.outputs))
+        model = version_converter.convert_version(model, _OLDEST)
+        network = read_network(model.SerializeToString())
         _fold_constants(network)
-        for node in [n for n in network.nodes if n.op_type in {"Dropout", "Identity"}]:
-            network.bypass(node)
-        fold_normalisation(network)
-    except (ValueError, IndexError, KeyError) as error:
-        raise UnusableWeights(f"the weights do not fit together ({error})") from error
-    network.rename(network.input, "input")
+    # Operators later than that differ only in the types they take, and the checker sees the rest.
+    network.opset = min(network.opset, _NEWEST)
     return network
 
 
@@ -203,7 +241,8 @@ def _free_sizes(network: Network, widths: dict[str, int]) -> None:
 def _free_batch(network: Network, side: int | None) -> None:
     """Let an embedder take any batch: a Reshape keeps the first size and says all the others.
 
-    The others are said, not left to be found (-1), because of an empty batch nothing can be found.
+    The others are said, not left to be found (-1): of an empty batch nothing can be found. One
+    that leaves two sizes becomes a Flatten.
     """
     sizes = _inferred_sizes(network, (1, 3, side, side))
     for node in network.nodes:
@@ -214,17 +253,17 @@ def _free_batch(network: Network, side: int | None) -> None:
         before, after = sizes.get(node.input[0], [0]), sizes.get(node.output[0], [0])
         if before[0] != 1 or after[0] != 1:
             raise UnusableWeights(f"cannot free the batch of the Reshape {node.output[0]!r}")
-        free = np.array([0, *after[1:]], np.int64)
-        node.input[1] = network.add_constant(f"{node.output[0]}_sizes", free)
+        if len(after) == 2:
+            node.CopyFrom(helper.make_node("Flatten", node.input[:1], node.output))
+        else:
+            free = np.array([0, *after[1:]], np.int64)
+            node.input[1] = network.add_constant(f"{node.output[0]}_sizes", free)
 
 
 def _inferred_sizes(network: Network, input_shape: Shape) -> dict[str, list[int]]:
     """Return the sizes of all values that are known once that of the input is."""
     model = network.to_model(input_shape, dict.fromkeys(network.outputs))
-    try:
-        known = shape_inference.infer_shapes(model).graph
-    except shape_inference.InferenceError as error:
-        raise UnusableWeights(f"not a valid model: {error}") from error
+    known = shape_inference.infer_shapes(model).graph
     return {
         value.name: [size.dim_value for size in value.type.tensor_type.shape.dim]
         for value in (*known.input, *known.value_info, *known.output)
@@ -234,26 +273,14 @@ def _inferred_sizes(network: Network, input_shape: Shape) -> dict[str, list[int]
 
 
 def _checked(model: onnx.ModelProto, card: Card, shapes: dict[str, Any]) -> onnx.ModelProto:
-    """Return the model in an opset that the assembled graph may have, once it is found valid.
+    """Return the model once it is found valid.
 
     Raises:
-        UnusableWeights: it is not valid, or an output has another shape than it must.
+        UnusableWeights: an output has another shape than it must.
+        ValidationError, InferenceError: it is not valid.
     """
-    opset = model.opset_import[0].version
-    try:
-        if opset < _OLDEST:
-            model = version_converter.convert_version(model, _OLDEST)
-        elif opset > _NEWEST:
-            # Later operators differ only in the types they take, and the checker refuses the rest.
-            model.opset_import[0].version = _NEWEST
-        checker.check_model(model, full_check=True)
-        inferred = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
-    except (
-        checker.ValidationError,
-        shape_inference.InferenceError,
-        version_converter.ConvertError,
-    ) as error:
-        raise UnusableWeights(f"{card.id} is not a valid model: {error}") from error
+    checker.check_model(model, full_check=True)
+    inferred = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     for output in inferred.graph.output:
         have = [size.dim_value or size.dim_param for size in output.type.tensor_type.shape.dim]
         want = shapes[output.name]

@@ -17,7 +17,7 @@ def fold_normalisation(network: Network) -> None:
     """Fold each BatchNormalization into the Conv or Gemm before it, or the Gemm after it."""
     for node in [n for n in network.nodes if n.op_type == "BatchNormalization"]:
         numbers = [network.constant(node, position) for position in range(1, 5)]
-        if any(part is None for part in numbers):
+        if any(part is None for part in numbers) or attributes(node).get("training_mode"):
             continue
         gamma, beta, mean, variance = (np.asarray(part, np.float64) for part in numbers)
         scale = gamma / np.sqrt(variance + attributes(node).get("epsilon", 1e-5))

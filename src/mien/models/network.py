@@ -71,6 +71,18 @@ class Network:
         if self.input == old:
             self.input = new
 
+    def call(self, value: str, name: str) -> None:
+        """Give a value a name that the outside knows; whoever has it now gets another."""
+        if value == name:
+            return
+        other = f"{name}_inside"
+        while other in self.constants or self.readers(other) or self.maker(other):
+            other += "_"
+        self.rename(name, other)
+        if name in self.constants:
+            self.constants[other] = self.constants.pop(name)
+        self.rename(value, name)
+
     def bypass(self, node: onnx.NodeProto) -> None:
         """Remove a node that passes its first input on unchanged."""
         self.nodes.remove(node)
@@ -119,16 +131,15 @@ def read_network(data: bytes) -> Network:
     Raises:
         UnusableWeights: not ONNX or damaged; or a model with parts outside the file, functions,
             operators that are not standard, or branches.
+        ValueError: a weight has not as many bytes as its shape needs.
     """
     try:
         model = onnx.load_model_from_string(data)
-        graph = model.graph
-        _refuse_foreign(model)
-        constants = {kept.name: numpy_helper.to_array(kept) for kept in graph.initializer}
-    except (DecodeError, ValueError, TypeError) as error:
-        raise UnusableWeights(
-            f"the weights are not an ONNX file, or a damaged one ({error})"
-        ) from error
+    except DecodeError as error:
+        raise UnusableWeights("the weights are not an ONNX file, or a damaged one") from error
+    graph = model.graph
+    _refuse_foreign(model)
+    constants = {kept.name: numpy_helper.to_array(kept) for kept in graph.initializer}
     read = {name for node in graph.node for name in node.input} - constants.keys()
     inputs = [value for value in graph.input if value.name in read]
     if len(inputs) != 1 or inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:

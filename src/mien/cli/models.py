@@ -1,0 +1,186 @@
+"""The commands about weights: list, show, pull, verify, add."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Column, Table
+
+from mien.cli.console import note, out, print_json, progress_bar
+from mien.errors import WrongDigest
+from mien.models.cards import (
+    DEFAULT_DETECTOR,
+    DEFAULT_EMBEDDER,
+    ModelCard,
+    UrlSource,
+    all_cards,
+    card,
+)
+from mien.models.store import Store
+
+_DEFAULTS = (DEFAULT_DETECTOR, DEFAULT_EMBEDDER)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+
+
+@click.group(
+    epilog="\b\nExamples:\n  mien models list\n  mien models show sface-2021dec-int8bq\n"
+    "  mien models pull\n  mien models add mine.toml mine.onnx\n\n"
+    "MIEN_HOME names the folder of the weights, MIEN_MODELS a folder with copies of them; "
+    "MIEN_OFFLINE=1 forbids the network."
+)
+def models() -> None:
+    """The weights that Mien uses: where they are, what they are, who may use them.
+
+    They are pulled by themselves when they are first needed.
+    """
+
+
+@models.command("list", epilog="\b\nExamples:\n  mien models list\n  mien models list --json")
+@_json
+def list_(as_json: bool) -> None:
+    """List the models that Mien knows."""
+    store = Store.default()
+    rows = [_row(known, store) for known in all_cards(store)]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("id", "kind", "licence", "size", "here", box=None)
+    for row in rows:
+        mark = " (default)" if row["default"] else ""
+        here = "yes" if row["path"] else "no"
+        table.add_row(
+            escape(row["id"]) + mark, row["kind"], escape(row["licence"]), _size(row["size"]), here
+        )
+    out.print(table)
+
+
+@models.command(epilog="\b\nExamples:\n  mien models show yunet-2023mar-int8bq")
+@click.argument("model_id", metavar="ID")
+@_json
+def show(model_id: str, as_json: bool) -> None:
+    """Show the card of a model: licence, training data, limits, sources."""
+    store = Store.default()
+    known = card(model_id, store)
+    if as_json:
+        print_json(_card_row(known, store))
+        return
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _lines(known, store):
+        table.add_row(name, escape(value))
+    out.print(table)
+
+
+@models.command(epilog="\b\nExamples:\n  mien models pull\n  mien models pull sface-2021dec")
+@click.argument("model_ids", metavar="[ID]...", nargs=-1)
+def pull(model_ids: tuple[str, ...]) -> None:
+    """Fetch and verify weights; without an ID those that Mien uses by default."""
+    store = Store.default()
+    for model_id in model_ids or _DEFAULTS:
+        known = card(model_id, store)
+        note(f"{known.id}: licence {known.licence}, published by {known.publisher}")
+        note(f"  trained on: {known.trained_on}")
+        with progress_bar() as progress:
+            path = store.fetch(known, progress)
+        click.echo(f"{known.id}\t{path}")
+
+
+@models.command(epilog="\b\nExamples:\n  mien models verify\n  mien models verify --json")
+@_json
+def verify(as_json: bool) -> None:
+    """Read the weights on this machine again and compare them with their cards.
+
+    Exit code 12 if any is damaged; weights that are not here are no fault.
+    """
+    found = Store.default().verify()
+    if as_json:
+        print_json(
+            [{"id": row.card.id, "state": row.state, "path": str(row.path)} for row in found]
+        )
+    else:
+        table = Table("id", "state", Column("file", overflow="fold"), box=None)
+        for row in found:
+            table.add_row(escape(row.card.id), row.state, escape(str(row.path)))
+        out.print(table)
+    damaged = [row.card.id for row in found if row.state == "damaged"]
+    if damaged:
+        raise WrongDigest(
+            f"damaged: {', '.join(damaged)}",
+            hint=f"`mien models pull {' '.join(damaged)}` fetches whole copies.",
+        )
+
+
+@models.command(epilog="\b\nExamples:\n  mien models add mine.toml mine.onnx")
+@click.argument("card_file", metavar="CARD.TOML", type=click.Path(path_type=Path))
+@click.argument("weights", metavar="WEIGHTS.ONNX", type=click.Path(path_type=Path))
+def add(card_file: Path, weights: Path) -> None:
+    """Make your own embedder known, for `--embedder ID`.
+
+    It is checked against its card: sha256, shapes, a forward pass.
+    """
+    # Both bring heavy libraries, which the other commands here do without.
+    own = importlib.import_module("mien.models.own")
+    engine = importlib.import_module("mien.engine")
+    store = Store.default()
+    added = store.add(card_file, weights, partial(own.check_embedder, forward=engine.forward))
+    note(f"licence {added.licence}; trained on: {added.trained_on}")
+    click.echo(f"{added.id}\t{store.path(added)}")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
+
+
+def _row(known: ModelCard, store: Store) -> dict[str, Any]:
+    path = store.path(known)
+    return {
+        "id": known.id,
+        "kind": known.kind,
+        "title": known.title,
+        "licence": known.licence,
+        "publisher": known.publisher,
+        "size": known.size,
+        "sha256": known.sha256,
+        "default": known.id in _DEFAULTS,
+        "path": None if path is None else str(path),
+    }
+
+
+def _card_row(known: ModelCard, store: Store) -> dict[str, Any]:
+    row = asdict(known)
+    row["sources"] = [
+        {"url": source.url}
+        if isinstance(source, UrlSource)
+        else {"wheel": source.requirement, "member": source.member}
+        for source in known.sources
+    ]
+    return row | _row(known, store)
+
+
+def _lines(known: ModelCard, store: Store) -> list[tuple[str, str]]:
+    path = store.path(known)
+    takes = "any size" if known.side is None else f"{known.side} x {known.side} pixels"
+    lines = [
+        ("id", known.id),
+        ("kind", known.kind),
+        ("title", known.title),
+        ("licence", f"{known.licence} {known.licence_url}".strip()),
+        ("publisher", known.publisher),
+        ("trained on", known.trained_on),
+        ("notes", known.notes),
+        ("size", f"{known.size} bytes"),
+        ("sha256", known.sha256),
+        ("takes", f"{known.colour}, {takes}, (pixel - {known.mean:g}) * {known.scale:g}"),
+        ("gives", f"{known.dimension} dimensions" if known.dimension else "boxes and points"),
+        ("sources", "\n".join(str(source) for source in known.sources) or "none"),
+        ("strangers", known.impostors.measured_on if known.impostors else "not measured"),
+        ("file", str(path) if path else "not here yet: `mien models pull` fetches it"),
+    ]
+    return [(name, value) for name, value in lines if value]

@@ -1,0 +1,113 @@
+"""Try a user's own embedder against its card before it is taken into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from mien.errors import InvalidCard, UnusableWeights
+from mien.models.cards import ModelCard
+from mien.models.clean import clean_embedder
+from mien.models.network import read_network
+from mien.types import CROP_SIDE
+
+Forward = Callable[[bytes, Mapping[str, NDArray[Any]]], list[NDArray[Any]]]
+"""Runs a model: its bytes and inputs → its outputs; raises UnusableWeights."""
+
+_STANDARD = {"", "ai.onnx"}
+
+
+def check_embedder(card: ModelCard, data: bytes, forward: Forward) -> None:
+    """Find out whether weights do what their card says.
+
+    They must become a clean graph of the card's shapes (`mien.models.clean`), made of standard
+    operators, whose output is finite, differs between pictures, and is for each picture the same
+    whatever else is in the batch, and the same as that of the file as it was given.
+
+    Args:
+        card: of the embedder.
+        data: the ONNX file.
+        forward: runs a model (`mien.engine.forward`).
+
+    Raises:
+        InvalidCard: the card asks for crops that Mien does not make.
+        UnusableWeights: the weights do something else than the card says.
+    """
+    if card.side != CROP_SIDE:
+        raise InvalidCard(
+            f"{card.id}: input.side must be {CROP_SIDE}, not {card.side}",
+            hint=f"Mien aligns faces to the ArcFace template of {CROP_SIDE} pixels.",
+        )
+    model = clean_embedder(data, card)
+    _refuse_foreign_operators(card, model)
+    clean = model.SerializeToString()
+    # Three pictures of noise, seeded: what they show does not matter, that they differ does.
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, card.side, card.side))
+    batch = ((pixels - card.mean) * card.scale).astype(np.float32)
+    together = _embed(card, forward, clean, "input", batch)
+    alone = np.concatenate([_embed(card, forward, clean, "input", row[None]) for row in batch])
+    _compare(card, together, alone, "a picture's embedding depends on the others in its batch")
+    if min(_cosine(together[0], together[i]) for i in (1, 2)) > 1 - 1e-6:
+        raise UnusableWeights(f"{card.id} gives different pictures the same embedding")
+    published = _as_given(card, forward, data, batch)
+    if published is not None:
+        _compare(card, together, published, "freeing the batch changes the embedding")
+
+
+def _refuse_foreign_operators(card: ModelCard, model: ModelProto) -> None:
+    foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph.node
+                      if node.domain not in _STANDARD})  # fmt: skip
+    if foreign or model.functions:
+        raise UnusableWeights(
+            f"{card.id} uses operators that are not ONNX's own: {', '.join(foreign)}",
+            hint="Export it again with standard operators, opset 17 to 20.",
+        )
+
+
+def _embed(
+    card: ModelCard, forward: Forward, model: bytes, name: str, batch: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return (N, D) embeddings as the model gives them, once they are found sound."""
+    (found,) = forward(model, {name: batch})
+    if found.shape != (len(batch), card.dimension):
+        raise UnusableWeights(
+            f"{card.id} gives {found.shape} for {len(batch)} pictures, its card says "
+            f"output.dimension = {card.dimension}"
+        )
+    vectors = found.astype(np.float64)
+    if not np.isfinite(vectors).all() or not np.linalg.norm(vectors, axis=1).all():
+        raise UnusableWeights(
+            f"{card.id} gives embeddings that are not finite or are 0",
+            hint="Are input.mean and input.scale on the card those of its training?",
+        )
+    return vectors
+
+
+def _as_given(
+    card: ModelCard, forward: Forward, data: bytes, batch: NDArray[np.float32]
+) -> NDArray[np.float64] | None:
+    """Return the embeddings of the file as it is, or None where onnxruntime cannot run that.
+
+    Block-quantised files are such: they have nothing to be compared with.
+    """
+    name = read_network(data).input
+    try:
+        return np.concatenate([_embed(card, forward, data, name, row[None]) for row in batch])
+    except UnusableWeights:
+        return None
+
+
+def _compare(
+    card: ModelCard, one: NDArray[np.float64], other: NDArray[np.float64], fault: str
+) -> None:
+    least = min(_cosine(a, b) for a, b in zip(one, other, strict=True))
+    if least < 1 - 1e-4:
+        raise UnusableWeights(f"{card.id}: {fault} (cosine {least:.4f})")
+
+
+def _cosine(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))

@@ -30,27 +30,13 @@ MAX_PIXELS: Final = 100_000_000
 """Largest picture that is decoded: 100 megapixels."""
 
 SUFFIXES: Final = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".mpo",
-        ".png",
-        ".webp",
-        ".avif",
-        ".heic",
-        ".heif",
-        ".hif",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".bmp",
-    ]
+    f".{ending}"
+    for kinds in ("jpg jpeg jpe jfif mpo", "png webp avif gif tif tiff bmp", "heic heif hif")
+    for ending in kinds.split()
 )
 """Endings of the files that are taken for photos in a folder, in lower case."""
 
-_PILLOW_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
+_PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
 
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 

@@ -86,4 +86,97 @@ def describe(
 
 def readme(card: Mapping[str, Any]) -> str:
     """Return the card for people to read, as Markdown."""
-    return f"# {card['people']} people\n"
+    split = card["split"]
+    parts = [
+        "# Dataset card",
+        f"{card['people']:,} people, {card['photos']:,} photos, {card['used']:,} faces used.",
+        _leak_warning(split),
+        f"Made by Mien {card['mien']}, {card['made']}. Digest `{card['digest'][:16]}`.",
+        "## Sources",
+        _table(
+            ("source", "where", "photos", "passed over"),
+            [
+                (s["label"], f"`{s['location']}`", f"{s['photos']:,}", _counts(s["skipped"]))
+                for s in card["sources"]
+            ],
+        ),
+        _merged(card["merged_names"]),
+        "## Set aside",
+        (
+            "Nothing is deleted. `mien dataset review` shows the doubtful photos with their evidence; "
+            "`mien dataset keep` and `mien dataset drop` decide."
+        ),
+        _table(
+            ("reason", "photos", ""),
+            [(reason, f"{n:,}", REASONS[reason]) for reason, n in card["set_aside"].items()],
+        ),
+        (
+            f"{card['photos_with_several_faces']:,} photos show several faces; in "
+            f"{card['not_the_largest_face']:,} the person is not the largest."
+        ),
+        _same(card["same_person"]),
+        "## Split",
+        (
+            f"{split['train']:,} photos to train on, {split['validation']:,} to validate on; share "
+            f"{split['share']}, seed {split['seed']}. {split['rule']}"
+        ),
+        "## Weights",
+        f"Embeddings of {card['dimension']} dimensions, contract `{card['contract']}`.",
+        _table(
+            ("model", "licence", "trained on"),
+            [
+                (w["title"], f"[{w['licence']}]({w['licence_url']})", w["trained_on"])
+                for w in card["weights"]
+            ],
+        ),
+        "## Privacy",
+        (
+            "This folder holds pictures of faces (`crops/`, `ledger.sqlite`, pictures and pages) and "
+            "embeddings, which are biometric data: they recognise a person. Many laws ask for "
+            "consent before such data is made or kept. Keep the folder as safe as the photos, and "
+            "delete it when it has served. A person whose photos leave the sources leaves every file "
+            "here with the next build."
+        ),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _leak_warning(split: Mapping[str, Any]) -> str:
+    if not split["leaked"]:
+        return ""
+    return (
+        f"> **LEAK.** {split['leaked']:,} validation entries are mirrored copies of training "
+        "photos (`--flip-singletons`). They exist to reproduce the original course's figure; a "
+        "rate measured with them says nothing about new photos."
+    )
+
+
+def _merged(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    some = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+    return f"In several sources, taken to be one person each: {some}."
+
+
+def _same(pairs: Sequence[Mapping[str, Any]]) -> str:
+    if not pairs:
+        return ""
+    rows = [(" / ".join(p["people"]), p["evidence"]) for p in pairs[:50]]
+    return "Likely one person under two names (not merged):\n\n" + _table(
+        ("names", "evidence"), rows
+    )
+
+
+def _counts(skipped: Mapping[str, int]) -> str:
+    return "; ".join(f"{reason}: {n:,}" for reason, n in skipped.items())
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return "None."
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_cell(c) for c in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

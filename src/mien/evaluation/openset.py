@@ -9,8 +9,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mien.measures import OpenSet, OpenSetCurve, open_set, open_set_curve, threshold_at_fpir
-from mien.types import Policy
+from mien.measures import (
+    OpenSet,
+    OpenSetCurve,
+    bootstrap_mean,
+    open_set,
+    open_set_curve,
+    threshold_at_fpir,
+)
+from mien.types import Interval, Policy
 
 Protocol = Literal["strangers", "left-out"]
 
@@ -23,6 +30,7 @@ class OpenSetResult:
         protocol: `strangers`: people who are not in the gallery; `left-out`: each probe's own
             person is taken out of the gallery in turn.
         policy: at the recognizer's own threshold.
+        fpir_people: the FPIR there, its interval from resampling whole strangers.
         target: the FPIR that the policy was asked for.
         curve: over all thresholds.
         halves: where strangers are many enough: the threshold set on one half of them (by name)
@@ -36,6 +44,7 @@ class OpenSetResult:
 
     protocol: Protocol
     policy: OpenSet
+    fpir_people: Interval
     target: float
     curve: OpenSetCurve
     halves: tuple[OpenSet, ...]
@@ -79,6 +88,8 @@ def measure_open_set(
     Raises:
         ValueError: when there is no probe or no stranger.
     """
+    # The graph compares in float32, and so must this.
+    threshold = np.float32(policy.threshold)
     side = np.array([half_of(name) for name in names])
     halves = []
     if policy.false_positive_rate * min(np.sum(side == 0), np.sum(side == 1)) >= 1:
@@ -87,8 +98,8 @@ def measure_open_set(
             halves.append(open_set(best, correct, strangers[side != chosen_on], threshold))
     return OpenSetResult(
         protocol=protocol,
-        # The graph compares in float32, and so must this.
-        policy=open_set(best, correct, strangers, float(np.float32(policy.threshold))),
+        policy=open_set(best, correct, strangers, float(threshold)),
+        fpir_people=bootstrap_mean(strangers >= threshold, np.asarray(names)),
         target=policy.false_positive_rate,
         curve=open_set_curve(best, correct, strangers),
         halves=tuple(halves),

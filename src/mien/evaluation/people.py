@@ -385,7 +385,9 @@ def _confusable(head: Head, found: Search) -> tuple[Confusable, ...]:
         for mate, other, right in zip(found.mates, given, found.correct, strict=True)
         if not right
     )
-    pairs = {(a, b): alike for a, b, alike in near_pairs(head.prototypes, PAIRS)}
+    pairs = {
+        (a, b): alike for a, b, alike in near_pairs(head.prototypes, min(PAIRS, len(head.people)))
+    }
     for a, b in mistakes:
         pairs[a, b] = float(head.prototypes[a] @ head.prototypes[b])
     rows = [

@@ -70,6 +70,7 @@ def _open_set_json(openness: OpenSetResult) -> dict[str, Any]:
         "fpir_target": openness.target,
         "fpir": _rate(at.fpir.value),
         "fpir_interval": _ends(at.fpir),
+        "fpir_interval_over_people": _ends(openness.fpir_people),
         "dir": _rate(at.dir.value),
         "dir_interval": _ends(at.dir),
         "gallery": openness.gallery,

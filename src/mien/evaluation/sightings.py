@@ -114,4 +114,8 @@ def _evidence(head: Head, probes: Sample, found: Search, row: int) -> Sequence[s
         lines.append("the label may be wrong: sure of the other name, unsure of this one")
     if found.ranks[row] and head.photos[found.mates[row]] == 1:
         lines.append("learned from a single photo")
+    if found.ranks[row] > 1:
+        own, other = head.prototypes[[found.mates[row], found.rivals[row]]]
+        if float(own @ other) >= threshold:
+            lines.append("both names look like one person: perhaps it is")
     return lines

@@ -30,7 +30,7 @@ class DetectionSettings:
     """
 
     side: int = 640
-    least_side: int = 320
+    least_side: int = 480
     score: float = 0.6
     overlap: float = 0.3
     faces: int = 500

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from mien.errors import InvalidCard, UnknownModel
 from mien.models.card_fields import Fields, read_toml
 from mien.models.home import default_home
+from mien.types import Calibration
 
 DEFAULT_DETECTOR = "yunet-2023mar-int8bq"
 DEFAULT_EMBEDDER = "sface-2021dec-int8bq"
@@ -94,6 +95,8 @@ class ModelCard:
         scale: the model takes ``(pixel - mean) * scale`` of pixels 0..255.
         sources: where the file can be had, in order, after the store and the mirror folder.
         impostors: how alike strangers look to it; None where nobody has measured.
+        verification: similarity of two photos to the probability that they show one person,
+            where pairs of one person and of strangers are equally likely; None if not measured.
         notes: known limits and other things to know.
     """
 
@@ -113,6 +116,7 @@ class ModelCard:
     scale: float
     sources: tuple[Source, ...]
     impostors: ImpostorStatistics | None
+    verification: Calibration | None
     notes: str
 
     @property
@@ -221,6 +225,7 @@ def parse_card(text: str, *, name: str) -> ModelCard:
         scale=takes.number("scale", default=1.0),
         sources=tuple(_source(entry) for entry in fields.tables("sources")),
         impostors=_impostors(fields),
+        verification=_verification(fields),
         notes=fields.text("notes", default=""),
     )
     if parsed.scale == 0:
@@ -250,6 +255,19 @@ def _source(fields: Fields) -> Source:
             )
         )
     fields.nothing_else()
+    return found
+
+
+def _verification(fields: Fields) -> Calibration | None:
+    if not fields.has("verification"):
+        return None
+    part = fields.table("verification")
+    part.text("measured_on")
+    slope = part.number("slope")
+    if slope <= 0:
+        raise part.fault("slope", "must be above 0: a higher similarity is more alike")
+    found = Calibration(slope, part.number("offset"))
+    part.nothing_else()
     return found
 
 

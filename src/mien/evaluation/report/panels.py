@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from mien.evaluation.openset import OpenSetResult
 from mien.evaluation.people import PeopleResult, Rates
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
@@ -35,11 +37,10 @@ def _similarities_card(result: PeopleResult) -> Html:
 
 
 def _open_set_card(openness: OpenSetResult) -> Html:
-    least = min(0.01, openness.target, max(1 / openness.strangers, 1e-4))
-    x = log_axis(least, "strangers given a name (FPIR)")
-    shown = openness.curve.fpir >= x.low
-    fpir, detected = openness.curve.fpir[shown], openness.curve.dir[shown]
-    xs, ys = step_points(fpir, detected, place=x.at)
+    x = log_axis(max(1e-6, min(0.01, openness.target / 10)), "strangers given a name (FPIR)")
+    # What lies left of the chart is held at its edge, so that the curve starts there.
+    fpir = np.maximum(openness.curve.fpir, x.low)
+    xs, ys = step_points(fpir, openness.curve.dir, place=x.at)
     bounds = [wilson(round(y * openness.probes), openness.probes) for y in ys]
     floor_ = min([b.low for b in bounds] + [openness.policy.dir.low])
     plot = Plot(x, rate_axis(max(0.0, floor_), 1.0, ""))
@@ -70,10 +71,16 @@ def _open_set_card(openness: OpenSetResult) -> Html:
 
 def _protocol(openness: OpenSetResult) -> str:
     if openness.protocol == "left-out":
-        return (
+        told = (
             f"Each of {openness.stranger_people:,} people was made a stranger in turn: their"
             f" {openness.strangers:,} held-out photos were searched among the other"
             f" {openness.gallery:,}."
+        )
+        if not openness.policy.fpir.value:
+            return told
+        return (
+            f"{told} Photos of one person rise and fall together: with whole people drawn, the"
+            f" rate lies between {span(openness.fpir_people)}."
         )
     return (
         f"{count(openness.strangers, 'photo')} of"
@@ -154,7 +161,8 @@ def _photos_card(result: PeopleResult) -> Html:
         key(("good", "nearest to the right person, 95 % interval")),
         plot.draw("Rank-1 rate against the number of photos a person was learned from", *marks),
         tag("details", tag("summary", "as numbers"), table),
-        lead="People learned from more photos are recognised better.",
+        lead="A person who was learned from one photo is harder to know again than one learned from"
+        " many.",
     )
 
 

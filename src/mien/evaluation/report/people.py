@@ -49,17 +49,18 @@ def rounded(counts: Sequence[int], of: int) -> list[int]:
 def _summary(result: PeopleResult) -> Html:
     did = result.decisions
     counts = (did.right, did.unknown, did.wrong)
-    of = 100 if len(result.probes) < 500 else 1000
+    total = sum(counts)
+    # Never more than was tried: 26 of 26 is not 100 of 100.
+    of = next((size for size in (1000, 100) if total >= size), total)
     right, unknown, wrong = rounded(counts, of)
     sentences = join(
         f"Of {of:,} new photos of people it knows, ",
-        tag("b", f"{right:,} get the right name"),
-        f", {unknown:,} {'is' if unknown == 1 else 'are'} called unknown and ",
-        tag("b", f"{wrong:,} the wrong name" if wrong else "none the wrong name"),
+        tag("b", f"{_some(right)} get the right name"),
+        f", {_some(unknown)} are called unknown and ",
+        tag("b", f"{_some(wrong)} get a wrong name"),
         ". ",
         _strangers_sentence(result.open_set),
     )
-    total = sum(counts)
     parts = [
         (class_, name, value / total)
         for (class_, name), value in zip(
@@ -90,6 +91,10 @@ def _summary(result: PeopleResult) -> Html:
     )
 
 
+def _some(number_: int) -> str:
+    return f"{number_:,}" if number_ else "none"
+
+
 def _strangers_sentence(openness: OpenSetResult | None) -> Html:
     if openness is None:
         return Html("What it does with strangers could not be measured: there are none.")
@@ -97,7 +102,7 @@ def _strangers_sentence(openness: OpenSetResult | None) -> Html:
     named, low, high = (round(1000 * v) for v in (fpir.value, fpir.low, fpir.high))
     return join(
         "Of 1,000 strangers, ",
-        tag("b", f"{named:,} would be given a name" if named else "none would be given a name"),
+        tag("b", f"{_some(named)} would be given a name"),
         f" (between {low:,} and {high:,}, as sure as {openness.strangers:,} trials allow;"
         f" {round(1000 * openness.target):,} were allowed).",
     )

@@ -1,0 +1,292 @@
+"""The commands that use a recognizer: recognize, align, verify, info."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Column, Table
+
+from mien.cli.console import note, out, print_json, progress_bar, report_error
+from mien.draw import draw_faces
+from mien.engine import Engine
+from mien.errors import FaceNotThere, NoFace, OutputError, PhotoError, PhotoNotFound
+from mien.models.cards import DEFAULT_EMBEDDER
+from mien.photo import SUFFIXES, encode_jpeg, encode_png, read_photo
+from mien.recognizer import Recognizer, write_atomically
+from mien.types import Detections, Face, Known, Photo, Policy
+from mien.verification import compare_photos
+
+_BATCH = 32
+
+
+@click.command(
+    epilog="\b\nExamples:\n  mien recognize people.onnx party.jpg\n"
+    "  mien recognize people.onnx holidays/ --draw named/\n"
+    "  mien recognize people.onnx 'photos/*.heic' --json > names.json"
+)
+@click.argument("recognizer", type=click.Path(path_type=Path))
+@click.argument("photos", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print a list with one object a photo.")
+@click.option(
+    "--draw",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="Write copies with boxes and names: a JPEG for one photo, a folder for several.",
+)
+@click.pass_context
+def recognize(
+    context: click.Context,
+    recognizer: Path,
+    photos: tuple[str, ...],
+    as_json: bool,
+    draw: Path | None,
+) -> None:
+    """Name the people in PHOTOS: files, folders or patterns.
+
+    A photo that cannot be read is reported and the rest go on; the exit code is then 1.
+    """
+    paths = list(find_photos(photos))
+    if draw is not None and len(paths) > 1:
+        _make_folder(draw)
+    drawn = _drawn_names(paths)
+    # Several photos go through two at a time, a core each; one photo has both cores.
+    workers = 1 if len(paths) == 1 else _cores()
+    model = Recognizer.load(recognizer, threads=0 if workers == 1 else 1)
+    rows: list[dict[str, Any]] = []
+
+    def work(path: Path) -> dict[str, Any]:
+        try:
+            photo = read_photo(path, long_side=model.enough)
+        except PhotoError as error:
+            return {"photo": str(path), "faces": [], "error": str(error), "hint": error.hint}
+        faces = model.identify(photo)
+        if draw is not None:
+            target = draw if len(paths) == 1 else draw / drawn[path]
+            write_atomically(target, encode_jpeg(draw_faces(photo, faces)))
+        return {"photo": str(path), "faces": [_face_row(face) for face in faces], "error": None}
+
+    with ThreadPoolExecutor(workers) as pool, progress_bar() as progress:
+        # In batches, so that a stop is quick and memory does not grow with the photos.
+        for start in range(0, len(paths), _BATCH):
+            rows.extend(pool.map(work, paths[start : start + _BATCH]))
+            if len(paths) > _BATCH:
+                progress(len(rows), len(paths), "photos")
+    _tell(rows, as_json=as_json)
+    if any(row["error"] for row in rows):
+        context.exit(1)
+
+
+def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
+    """Yield the photos that files, folders and patterns name, in order.
+
+    Raises:
+        PhotoNotFound: one of them names no photo.
+    """
+    for argument in arguments:
+        path = Path(argument)
+        if path.is_dir():
+            found = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES]
+        elif path.exists():
+            found = [path]
+        else:
+            found = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
+        if not found:
+            raise PhotoNotFound(
+                f"{argument} names no photo",
+                hint="Give a photo, a folder of photos, or a pattern in quotes.",
+            )
+        yield from found
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be made a folder: {error.strerror}",
+            hint="With several photos, --draw takes a folder.",
+        ) from error
+
+
+def _drawn_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return a JPEG's name for each photo: its own, with its number where two are called alike."""
+    seen = Counter(path.stem for path in paths)
+    return {
+        path: f"{path.stem}.jpg" if seen[path.stem] == 1 else f"{path.stem}-{number}.jpg"
+        for number, path in enumerate(paths, 1)
+    }
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _face_row(face: Face) -> dict[str, Any]:
+    verdict = face.verdict
+    return {
+        "box": [round(float(side), 1) for side in face.box],
+        "name": verdict.person if isinstance(verdict, Known) else None,
+        "similarity": round(verdict.similarity, 4),
+        "probability": round(verdict.probability, 4),
+        "nearest": face.candidates[0].person,
+    }
+
+
+def _tell(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json([{key: row[key] for key in ("photo", "faces", "error")} for row in rows])
+    else:
+        table = Table(Column("photo", overflow="fold"), "name", "probability", "similarity", "box")
+        table.box = None
+        for row in rows:
+            for face in row["faces"]:
+                name = face["name"] or "unknown"
+                box = " ".join(f"{side:.0f}" for side in face["box"])
+                numbers = (f"{face['probability']:.0%}", f"{face['similarity']:.2f}")
+                table.add_row(escape(row["photo"]), escape(name), *numbers, box)
+            if not row["faces"]:
+                why = "cannot be read" if row["error"] else "no face found"
+                table.add_row(escape(row["photo"]), f"[dim]{why}[/dim]")
+        out.print(table)
+    for row in rows:
+        if row["error"]:
+            report_error(row["error"], row["hint"])
+
+
+@click.command(
+    epilog="\b\nExamples:\n  mien align me.heic -o me.jpg\n"
+    "  mien align family.jpg -o second.png --face 2 --size 600"
+)
+@click.argument("photo", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="A .jpg or .png file."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(16, 4096),
+    default=112,
+    show_default=True,
+    help="Side of the crop in pixels.",
+)
+@click.option(
+    "--face",
+    type=click.IntRange(1),
+    help="Which face, counted from the left; the largest if not given.",
+)
+def align(photo: Path, output: Path, size: int, face: int | None) -> None:
+    """Cut one face out of PHOTO, turned upright and scaled so that the eyes have fixed places."""
+    if output.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
+        raise click.BadParameter("give a name that ends in .jpg or .png", param_hint="--output")
+    with progress_bar() as progress:
+        engine = Engine.open(progress=progress)
+    picture = read_photo(photo)
+    found = engine.detect(picture)
+    chosen = _choose(picture, found, face)
+    (crop,) = engine.portraits(picture, chosen, size)
+    if output.suffix.lower() == ".png":
+        write_atomically(output, encode_png(crop))
+    else:
+        write_atomically(output, encode_jpeg(crop))
+    note(f"{output}: face {face or 'the largest'} of {len(found)}")
+
+
+def _choose(photo: Photo, found: Detections, face: int | None) -> Detections:
+    """Return the one face asked for: by number from the left, or the largest."""
+    if not len(found):
+        raise NoFace(
+            f"no face found in {photo.name}",
+            hint="Faces under about 20 pixels, or turned far away, are not found.",
+        )
+    if face is None:
+        index = found.largest()
+    elif face <= len(found):
+        index = int(found.boxes[:, 0].argsort()[face - 1])
+    else:
+        raise FaceNotThere(
+            f"{photo.name} shows {len(found)} faces, there is no face {face}",
+            hint="Faces are counted from the left, beginning with 1.",
+        )
+    one = slice(index, index + 1)
+    return Detections(found.boxes[one], found.points[one], found.scores[one])
+
+
+@click.command(
+    epilog="\b\nExamples:\n  mien verify passport.jpg selfie.heic\n"
+    "  mien verify a.jpg b.jpg --false-match-rate 0.0001 --json"
+)
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option(
+    "--false-match-rate",
+    "rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.001,
+    show_default=True,
+    help="Share of pairs of strangers that may be taken for one person.",
+)
+@click.option("--embedder", default=DEFAULT_EMBEDDER, show_default=True, help="Id of a model.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+def verify(a: Path, b: Path, rate: float, embedder: str, as_json: bool) -> None:
+    """Say whether photos A and B show the same person, by the largest face in each."""
+    with progress_bar() as progress:
+        engine = Engine.open(embedder=embedder, progress=progress)
+    result = compare_photos(
+        engine, read_photo(a, long_side=engine.enough), read_photo(b, long_side=engine.enough), rate
+    )
+    if as_json:
+        print_json(asdict(result))
+        return
+    answer = "the same person" if result.same else "different people"
+    chance = "" if result.probability is None else f", probability {result.probability:.1%}"
+    out.print(f"[bold]{answer}[/bold]: similarity {result.similarity:.3f}{chance}")
+    out.print(
+        f"  {result.threshold:.3f} and above is taken for the same person, which happens to "
+        f"{result.false_match_rate:.4%} of pairs of strangers"
+    )
+
+
+@click.command(epilog="\b\nExamples:\n  mien info people.onnx\n  mien info people.onnx --json")
+@click.argument("recognizer", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+def info(recognizer: Path, as_json: bool) -> None:
+    """Show what a recognizer file holds: people, policy, licences, measured rates."""
+    model = Recognizer.load(recognizer)
+    if as_json:
+        print_json(model.info())
+        return
+    about, policy = model.about, model.policy
+    table = Table(show_header=False, box=None)
+    for key, value in (
+        ("file", f"{recognizer}, {model.size / 1e6:.1f} MB, by Mien {about.version}"),
+        ("made", about.created),
+        ("people", f"{len(model.people):,}: {_some(model.people)}"),
+        ("a name is given from", f"similarity {policy.threshold:.3f}"),
+        ("strangers given a name", _rate(policy)),
+        ("how that is known", policy.source),
+        ("detector", f"{about.detector.id}, {about.detector.licence}"),
+        ("embedder", f"{about.embedder.id}, {about.embedder.licence}"),
+        ("trained on", about.embedder.trained_on),
+        ("contract", model.contract),
+        ("dataset", about.dataset or "not stated"),
+    ):
+        table.add_row(f"[bold]{key}[/bold]", escape(value))
+    out.print(table)
+
+
+def _rate(policy: Policy) -> str:
+    low, high = policy.expected.low, policy.expected.high
+    asked, expected = policy.false_positive_rate, policy.expected.value
+    return f"at most {asked:.2%} asked for; expected {expected:.2%} ({low:.2%} to {high:.2%})"
+
+
+def _some(people: Sequence[str], limit: int = 12) -> str:
+    rest = f" and {len(people) - limit:,} more" if len(people) > limit else ""
+    return ", ".join(people[:limit]) + rest

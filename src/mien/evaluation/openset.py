@@ -89,7 +89,7 @@ def measure_open_set(
         ValueError: when there is no probe or no stranger.
     """
     # The graph compares in float32, and so must this.
-    threshold = np.float32(policy.threshold)
+    threshold = float(np.float32(policy.threshold))
     side = np.array([half_of(name) for name in names])
     halves = []
     if policy.false_positive_rate * min(np.sum(side == 0), np.sum(side == 1)) >= 1:
@@ -98,7 +98,7 @@ def measure_open_set(
             halves.append(open_set(best, correct, strangers[side != chosen_on], threshold))
     return OpenSetResult(
         protocol=protocol,
-        policy=open_set(best, correct, strangers, float(threshold)),
+        policy=open_set(best, correct, strangers, threshold),
         fpir_people=bootstrap_mean(strangers >= threshold, np.asarray(names)),
         target=policy.false_positive_rate,
         curve=open_set_curve(best, correct, strangers),

@@ -8,7 +8,7 @@ What comes out, whatever went in:
 - a detector takes ``input`` (N, 3, H, W), H and W multiples of 32, and gives ``cls_S``, ``obj_S``,
   ``bbox_S`` and ``kps_S`` for the strides S = 8, 16, 32: (N, cells, 1 | 1 | 4 | 10);
 - an embedder takes ``input`` (N, 3, side, side) and gives ``embedding`` (N, D), N = 0 included;
-- pixels are float32 in the card's colour order, outputs float32, operators of opset 17 to 20.
+- pixels are float32 in the card's colour order, outputs float32, operators of `OPSET`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ from mien.errors import UnusableWeights
 from mien.models.fast import fold_factor, fold_normalisation, merge_heads, quicken_prelu
 from mien.models.network import Array, Network, Shape, attributes, read_network
 
-CLEAN_VERSION = 2
+CLEAN_VERSION = 3
 """Rises with every change of what comes out."""
 
-_OLDEST, _NEWEST = 17, 20
+OPSET = 18
+"""Version of the standard operators that comes out; the graphs it goes into are of the same."""
+
 _MISFITS = (
     checker.ValidationError,
     shape_inference.InferenceError,
-    version_converter.ConvertError,
+    RuntimeError,  # onnx's version converter
     # NumPy's words, and Python's, for weights of another shape or number than a node needs.
     ArithmeticError,
     LookupError,
@@ -158,20 +160,23 @@ def dequantise(values: Array, scale: Array, zero: Array | None, axis: int, block
 
 
 def _read(data: bytes) -> Network:
-    """Return the network in opset 17 to 20, constants folded, without what only training needs."""
+    """Return the network in `OPSET`, constants folded, without what only training needs."""
     network = read_network(data)
     _fold_constants(network)
     for node in [n for n in network.nodes if n.op_type in {"Dropout", "Identity"}]:
         network.bypass(node)
     fold_normalisation(network)
     network.call(network.input, "input")
-    if network.opset < _OLDEST:
+    if network.opset < OPSET:
         model = network.to_model(network.input_shape, dict.fromkeys(network.outputs))
-        model = version_converter.convert_version(model, _OLDEST)
+        model = version_converter.convert_version(model, OPSET)
         network = read_network(model.SerializeToString())
         _fold_constants(network)
-    # Operators later than that differ only in the types they take, and the checker sees the rest.
-    network.opset = min(network.opset, _NEWEST)
+    # Later ones of the same name take more types and options; the checker will see what is not of
+    # this opset, but for an option of GroupNormalization, which changed its meaning.
+    if network.opset > OPSET and any(n.op_type == "GroupNormalization" for n in network.nodes):
+        raise UnusableWeights("GroupNormalization changed its meaning: export with opset 18")
+    network.opset = OPSET
     return network
 
 

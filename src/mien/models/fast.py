@@ -100,10 +100,10 @@ def fold_factor(network: Network) -> None:
 def quicken_prelu(network: Network) -> None:
     """Write each PRelu with Relu and depthwise 1 x 1 Conv nodes.
 
-    onnxruntime's PRelu leaves the blocked memory layout that its Conv nodes work in, runs on one
-    thread and does not fuse; on SFace it takes as long as all the rest. Relu and depthwise Conv
-    keep the layout, and an Add is done by the Conv before it. Measured on SFace, one thread, as
-    shares of the time of slope * x + (1 - slope) * relu(x) in that order, batches of 1 and 8:
+    onnxruntime's PRelu leaves the blocked memory layout that its Conv nodes work in, and does not
+    fuse; on SFace it takes as long as all the rest. Relu and depthwise Conv keep the layout, and
+    an Add is done by the Conv before it. Measured on SFace, one thread, batches of 1 and 8, as
+    shares of the time of slope * x + (1 - slope) * relu(x) in that order:
 
     ======================================================== ====== ======
     PRelu as published                                       1.84   1.84

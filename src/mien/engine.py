@@ -91,8 +91,10 @@ def forward(model: bytes, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[An
     """
     try:
         return Session(model, name="model").run(**inputs)
-    except NotARecognizer as error:
-        raise UnusableWeights(str(error), hint="Export it again as standard ONNX.") from error
+    except (NotARecognizer, ValueError) as error:  # ValueError: it asks for other inputs
+        raise UnusableWeights(
+            _first_line(error), hint="Export it again as standard ONNX."
+        ) from error
 
 
 def contract_of(embedder: ModelCard) -> str:

@@ -45,9 +45,7 @@ def check_embedder(card: ModelCard, data: bytes, forward: Forward) -> None:
     model = clean_embedder(data, card)
     _refuse_foreign_operators(card, model)
     clean = model.SerializeToString()
-    # Three pictures of noise, seeded: what they show does not matter, that they differ does.
-    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, card.side, card.side))
-    batch = ((pixels - card.mean) * card.scale).astype(np.float32)
+    batch = ((_pictures() - card.mean) * card.scale).astype(np.float32)
     together = _embed(card, forward, clean, "input", batch)
     alone = np.concatenate([_embed(card, forward, clean, "input", row[None]) for row in batch])
     _compare(card, together, alone, "a picture's embedding depends on the others in its batch")
@@ -56,6 +54,20 @@ def check_embedder(card: ModelCard, data: bytes, forward: Forward) -> None:
     published = _as_given(card, forward, data, batch)
     if published is not None:
         _compare(card, together, published, "freeing the batch changes the embedding")
+
+
+def _pictures() -> NDArray[np.float64]:
+    """Return (3, 3, side, side) noise 0..255, seeded: fine, coarse and very coarse."""
+    rng = np.random.default_rng(0)
+    return np.stack(
+        [
+            np.kron(
+                rng.integers(0, 256, (3, CROP_SIDE // step, CROP_SIDE // step)),
+                np.ones((1, step, step)),
+            )
+            for step in (1, 8, 28)
+        ]
+    )
 
 
 def _refuse_foreign_operators(card: ModelCard, model: ModelProto) -> None:

@@ -30,7 +30,7 @@ from mien.errors import (
     WeightsMissing,
     WrongDigest,
 )
-from mien.models.cards import ModelCard, Source, all_cards, built_in_cards, read_card
+from mien.models.cards import ModelCard, Source, UrlSource, all_cards, built_in_cards, read_card
 from mien.models.files import locked, publish, sha256_of, write_whole, writing_to
 from mien.models.home import default_home, mirror_folder, offline
 from mien.models.sources import MirrorSource, SourceFailed, deliver
@@ -96,7 +96,7 @@ class Store:
         try:
             if final.stat().st_size == card.size and sha256_of(final) == card.sha256:
                 return "ok"
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return "missing"
         except OSError as error:
             raise OutputError(f"cannot read {final}: {error.strerror}") from error
@@ -142,6 +142,8 @@ class Store:
                 _deliver_verified(card, source, part, tell)
             except SourceFailed as error:
                 failed.append(f"{source}: {error}")
+                if not isinstance(source, UrlSource):
+                    part.unlink(missing_ok=True)  # only a download goes on where it broke off
             else:
                 publish(part, self._final(card))
                 shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""Fixtures of the store's tests: a store of their own, and places to pull from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from toy_models import WEIGHTS, Publisher
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """A store of the test's own, no mirror, the network allowed."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("MIEN_HOME", str(folder))
+    monkeypatch.delenv("MIEN_MODELS", raising=False)
+    monkeypatch.delenv("MIEN_OFFLINE", raising=False)
+    return folder
+
+
+@pytest.fixture
+def wheels(tmp_path, monkeypatch) -> Path:
+    """A folder that is all of pip's package index."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.delenv("PIP_EXTRA_INDEX_URL", raising=False)
+    return folder
+
+
+@pytest.fixture
+def publisher():
+    served = Publisher(WEIGHTS)
+    yield served
+    served.close()

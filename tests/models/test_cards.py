@@ -1,0 +1,175 @@
+"""Cards: those that come with Mien are sound, and a bad one is refused by the key at fault."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from toy_models import card_text, url_source, wheel_source
+
+from mien.errors import InvalidCard, UnknownModel
+from mien.models.cards import (
+    DEFAULT_DETECTOR,
+    DEFAULT_EMBEDDER,
+    WheelSource,
+    all_cards,
+    built_in_cards,
+    card,
+    parse_card,
+)
+from mien.models.store import Store
+
+GOOD = card_text(sources=wheel_source() + url_source("https://example.org/toy.onnx"))
+
+IMPOSTORS = """
+[impostors]
+measured_on = "1,000 people"
+false_match_rate = [0.1, 0.01]
+similarity.1 = [0.2, 0.3]
+similarity.5 = [0.25, 0.35]
+"""
+
+
+def test_built_in_cards():
+    found = {known.id: known for known in built_in_cards()}
+    assert list(found)[:2] == [DEFAULT_DETECTOR, DEFAULT_EMBEDDER]
+    assert set(found) == {
+        "yunet-2023mar",
+        "yunet-2023mar-int8bq",
+        "sface-2021dec",
+        "sface-2021dec-int8bq",
+    }
+    for known in found.values():
+        detector = known.kind == "detector"
+        assert known.licence == ("MIT" if detector else "Apache-2.0")
+        assert known.colour == ("BGR" if detector else "RGB")
+        assert (known.side, known.dimension) == ((None, None) if detector else (112, 128))
+        wheels = [source for source in known.sources if isinstance(source, WheelSource)]
+        assert len(wheels) == (1 if known.id.endswith("int8bq") else 0)
+    digests = {known.sha256 for known in found.values()}
+    assert len(digests) == 4
+
+
+def test_every_key_is_read():
+    parsed = parse_card(
+        GOOD.replace("side = 112", "side = 112\nmean = 127.5\nscale = 0.5"), name=""
+    )
+    assert (parsed.mean, parsed.scale, parsed.side, parsed.dimension) == (127.5, 0.5, 112, 8)
+    assert [str(source) for source in parsed.sources] == [
+        "the wheel mientoy==1.0 (mientoy/toy.onnx)",
+        "https://example.org/toy.onnx",
+    ]
+    assert "mean=127.5 scale=0.5" in parsed.preprocessing
+    assert parsed.impostors is None
+
+
+def test_impostor_statistics():
+    found = parse_card(GOOD + IMPOSTORS, name="").impostors
+    assert found.template_photos == (1, 5)
+    assert found.false_match_rate == (0.1, 0.01)
+    assert found.similarity == ((0.2, 0.3), (0.25, 0.35))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('id = "toy"', "", "id is missing"),
+        ('id = "toy"', 'id = "../toy"', "id must be"),
+        ('id = "toy"', 'id = "Toy"', "id must be"),
+        ('id = "toy"', 'id = "toy"\nlicense = "MIT"', "license is not a key"),
+        ('kind = "embedder"', 'kind = "oracle"', "kind must be detector or embedder"),
+        ('title = "A toy"', "title = 3", "title must be text"),
+        ('licence = "CC0-1.0"', 'licence = " "', "licence must not be blank"),
+        ('trained_on = "nothing"', "", "trained_on is missing"),
+        ("size = ", "size = -", r"weights\.size must be"),
+        ("size = ", "size = 0x7fffffff", r"weights\.size must be"),
+        ("size = ", "size = true #", r"weights\.size must be"),
+        ("sha256 = ", 'sha256 = "abc" #', r"weights\.sha256 must be"),
+        ("sha256 = ", "#", r"weights\.sha256 is missing"),
+        ("[weights]", "[[weights]]", "weights must be a table"),
+        ('colour = "RGB"', 'colour = "GBR"', r"input\.colour must be RGB or BGR"),
+        ("side = 112", "", r"input\.side is missing"),
+        ("side = 112", "side = 0", r"input\.side must be"),
+        ("side = 112", "side = 112\nscale = 0", r"input\.scale must not be 0"),
+        ("side = 112", "side = 112\nscale = inf", r"input\.scale must be finite"),
+        ("side = 112", "side = 112\nmean = nan", r"input\.mean must be finite"),
+        ("side = 112", 'side = 112\nmean = "a"', r"input\.mean must be a number"),
+        ("side = 112", "side = 112\nmaen = 1", r"input\.maen is not a key"),
+        ("dimension = 8", "dimension = 1.5", r"output\.dimension must be"),
+        ("mientoy==1.0", "mientoy>=1.0", r"sources\[0\]\.wheel must be name==version"),
+        ("mientoy==1.0", "--index-url=x==1", r"sources\[0\]\.wheel must be name==version"),
+        ("mientoy==1.0", "x @ https://e.org/x.whl", r"sources\[0\]\.wheel must be name==version"),
+        ("https://example", "http://example", r"sources\[1\]\.url must be an https address"),
+        ("https://example", "file:///etc", r"sources\[1\]\.url must be an https address"),
+        ("https://", "http://localhost.", r"sources\[1\]\.url must be an https address"),
+        ('member = "', 'membre = "', r"sources\[0\]\.member is missing"),
+        ("[[sources]]", "[sources]", "not TOML|array of tables"),
+    ],
+)
+def test_bad_card(old, new, key):
+    assert old in GOOD
+    with pytest.raises(InvalidCard, match=f"^bad.toml.*({key})") as caught:
+        parse_card(GOOD.replace(old, new, 1), name="bad.toml")
+    assert "docs/models.md" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("[0.1, 0.01]", "[0.01, 0.1]", "false_match_rate must fall"),
+        ("[0.1, 0.01]", "[]", "false_match_rate must fall"),
+        ("[0.1, 0.01]", "0.1", "false_match_rate must be a list"),
+        ("[0.2, 0.3]", "[0.2]", r"similarity\.1 must be one similarity a rate"),
+        ("[0.2, 0.3]", "[0.3, 0.2]", r"similarity\.1 must be one similarity a rate"),
+        ("[0.2, 0.3]", "[0.2, 3]", r"similarity\.1 must be one similarity a rate"),
+        ("similarity.1", "similarity.one", r"similarity\.one must be a number of photos"),
+        ("measured_on", "measured", "measured_on is missing"),
+    ],
+)
+def test_bad_impostor_statistics(old, new, key):
+    with pytest.raises(InvalidCard, match=rf"impostors\.({key})"):
+        parse_card(GOOD + IMPOSTORS.replace(old, new, 1), name="bad.toml")
+
+
+@given(st.text())
+def test_any_text_is_a_card_or_refused(text):
+    with pytest.raises(InvalidCard):
+        parse_card(text, name="x")
+
+
+@given(st.integers(0, len(GOOD) - 1), st.characters(codec="utf-8"))
+def test_a_changed_character_is_a_card_or_refused(place, character):
+    with contextlib.suppress(InvalidCard):
+        assert parse_card(GOOD[:place] + character + GOOD[place + 1 :], name="x").size > 0
+
+
+@pytest.mark.parametrize(
+    "text", ["x = " + "[" * 5000, "id = \ud800".encode("utf-8", "surrogatepass").decode("latin-1")]
+)
+def test_hostile_text(text):
+    with pytest.raises(InvalidCard):
+        parse_card(text, name="x")
+
+
+@pytest.mark.usefixtures("home")
+class TestFind:
+    def test_unknown(self):
+        with pytest.raises(UnknownModel, match="'nobody'") as caught:
+            card("nobody")
+        assert DEFAULT_EMBEDDER in caught.value.hint
+
+    def test_a_users_card_does_not_hide_miens(self, home):
+        store = Store(home)
+        store.cards_folder.mkdir(parents=True)
+        (store.cards_folder / "x.toml").write_text(card_text(DEFAULT_EMBEDDER))
+        assert card(DEFAULT_EMBEDDER, store).publisher.startswith("OpenCV Zoo")
+        assert len(all_cards(store)) == 4
+
+    @pytest.mark.parametrize("data", [b"\xff", b"id = 3"])
+    def test_a_damaged_card_is_named(self, home, data):
+        (home / "cards").mkdir(parents=True)
+        (home / "cards" / "mine.toml").write_bytes(data)
+        with pytest.raises(InvalidCard, match=r"mine\.toml"):
+            all_cards()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -344,7 +345,5 @@ def test_a_damaged_file_is_refused_or_is_still_a_model(seed):
     data = bytearray(embedder(np.random.default_rng(0)))
     for place in rng.integers(0, len(data), 20):
         data[place] = rng.integers(256)
-    try:
+    with suppress(UnusableWeights):
         clean_embedder(bytes(data), Card())
-    except UnusableWeights as error:
-        assert str(error)  # noqa: PT017

@@ -34,7 +34,8 @@ OPSET = 18
 _MISFITS = (
     checker.ValidationError,
     shape_inference.InferenceError,
-    RuntimeError,  # onnx's version converter
+    version_converter.ConvertError,
+    RuntimeError,  # the version converter's word for an operator that it does not know
     # NumPy's words, and Python's, for weights of another shape or number than a node needs.
     ArithmeticError,
     LookupError,

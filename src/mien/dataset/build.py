@@ -36,6 +36,7 @@ from mien.dataset.output import (
     writing,
 )
 from mien.dataset.records import MarginCrop, Occurrence
+from mien.dataset.review import PAGE, write_review
 from mien.dataset.sources import FolderSource, Load, Merged, Source, merge
 from mien.dataset.specs import open_sources
 from mien.errors import EmptyDataset, NotADataset, OutputError, UnusableSource
@@ -178,7 +179,10 @@ def _write(folder: Path, ledger: Ledger, progress: Progress) -> Dataset:
         else:
             with writing(folder):
                 shutil.rmtree(old)
-    return Dataset.open(folder)
+    dataset = Dataset.open(folder)
+    if (folder / PAGE).is_file():
+        write_review(dataset)
+    return dataset
 
 
 def _check_place(folder: Path, sources: Sequence[Source]) -> None:

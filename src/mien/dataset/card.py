@@ -103,8 +103,8 @@ def readme(card: Mapping[str, Any]) -> str:
         _merged(card["merged_names"]),
         "## Set aside",
         (
-            "Nothing is deleted. `mien dataset review` shows the doubtful photos with their evidence; "
-            "`mien dataset keep` and `mien dataset drop` decide."
+            "Nothing is deleted. `mien dataset review` shows the doubtful photos with their "
+            "evidence; `mien dataset keep` and `mien dataset drop` decide."
         ),
         _table(
             ("reason", "photos", ""),
@@ -131,11 +131,11 @@ def readme(card: Mapping[str, Any]) -> str:
         ),
         "## Privacy",
         (
-            "This folder holds pictures of faces (`crops/`, `ledger.sqlite`, pictures and pages) and "
-            "embeddings, which are biometric data: they recognise a person. Many laws ask for "
+            "This folder holds pictures of faces (`crops/`, `ledger.sqlite`, pictures and pages) "
+            "and embeddings, which are biometric data: they recognise a person. Many laws ask for "
             "consent before such data is made or kept. Keep the folder as safe as the photos, and "
-            "delete it when it has served. A person whose photos leave the sources leaves every file "
-            "here with the next build."
+            "delete it when it has served. A person whose photos leave the sources leaves every "
+            "file here with the next build, but for lines about them in `decisions.csv`."
         ),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -2,100 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset.decisions import Decisions
+from mien.dataset.doubts import Doubt, Doubts, Faces
+from mien.dataset.duplicates import find_pairs, groups_of, surplus
+from mien.dataset.labels import mislabelled, same_people
 
-Reason = Literal["duplicate", "near-duplicate", "mislabelled", "low-quality"]
-
-
-@dataclass(frozen=True, eq=False)
-class Faces:
-    """The M chosen faces, in rows.
-
-    Attributes:
-        ids: of the entries.
-        people: names.
-        photos: source and path, for evidence.
-        sha256: of the photos.
-        face: (M,) int64 index in the photo.
-        embeddings: (M, D) float32.
-        mirrored: (M, D) float32.
-        thumbs: (M, 32, 32) uint8.
-        size: (M,) pixels between the eyes.
-        blur: (M,) in [0, 1].
-        yaw: (M,) degrees.
-        quality: (M,) in [0, 1].
-    """
-
-    ids: tuple[str, ...]
-    people: tuple[str, ...]
-    photos: tuple[str, ...]
-    sha256: tuple[str, ...]
-    face: NDArray[np.int64]
-    embeddings: NDArray[np.float32]
-    mirrored: NDArray[np.float32]
-    thumbs: NDArray[np.uint8]
-    size: NDArray[np.float32]
-    blur: NDArray[np.float32]
-    yaw: NDArray[np.float32]
-    quality: NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """Why an entry is set aside.
-
-    Attributes:
-        reason: the kind of doubt.
-        evidence: in numbers and words.
-        other: row of the entry to compare it with; -1 where there is none.
-    """
-
-    reason: Reason
-    evidence: str
-    other: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class SamePerson:
-    """Two names that are likely one person.
-
-    Attributes:
-        people: the two names.
-        similarity: cosine of their prototypes.
-        evidence: in numbers and words.
-        rows: the most similar entries, one of each.
-    """
-
-    people: tuple[str, str]
-    similarity: float
-    evidence: str
-    rows: tuple[int, int]
-
-
-@dataclass(frozen=True, eq=False)
-class Doubts:
-    """What was found.
-
-    Attributes:
-        rows: the doubt about each doubtful row.
-        groups: id of the first of its group, for each row that has near-duplicates.
-        same: pairs of names, most similar first.
-    """
-
-    rows: dict[int, Doubt] = field(default_factory=dict)
-    groups: dict[int, str] = field(default_factory=dict)
-    same: tuple[SamePerson, ...] = ()
+LEAST_SIZE, MOST_BLUR, MOST_YAW = 10.0, 0.9, 65.0
+"""A face under this many pixels between the eyes, or beyond this blur or turn, is set aside."""
 
 
 def clean(faces: Faces, decisions: Decisions) -> Doubts:
-    """Look for duplicates, poor pictures, wrong labels and people with two names."""
-    return Doubts()
+    """Look for copies, poor pictures, wrong labels and people with two names, in this order.
+
+    What an earlier step sets aside does not speak in a later one. A person does not lose their
+    last picture to its quality.
+
+    Args:
+        faces: the chosen faces.
+        decisions: the user's: what is dropped does not speak, what is kept is never doubted
+            for its label.
+    """
+    verdicts = [decisions.entries.get(name) for name in faces.ids]
+    active = np.array([verdict != "drop" for verdict in verdicts], np.bool_)
+    kept = np.array([verdict == "keep" for verdict in verdicts], np.bool_)
+    pairs = find_pairs(faces)
+    doubts = surplus(faces, pairs, decisions)
+    active[list(doubts)] = False
+    poor = poor_pictures(faces, active, kept)
+    doubts.update(poor)
+    active[list(poor)] = False
+    wrong = mislabelled(faces, active, kept)
+    doubts.update(wrong)
+    active[list(wrong)] = False
+    return Doubts(doubts, groups_of(faces, pairs), same_people(faces, active, pairs, decisions))
+
+
+def poor_pictures(
+    faces: Faces, active: NDArray[np.bool_], kept: NDArray[np.bool_]
+) -> dict[int, Doubt]:
+    """Return a doubt for each active row that is too small, too blurred or turned too far."""
+    small = faces.size < LEAST_SIZE
+    blurred = faces.blur > MOST_BLUR
+    turned = np.abs(faces.yaw) > MOST_YAW
+    poor = active & ~kept & (small | blurred | turned)
+    for label in np.unique(faces.labels[poor]):
+        own = active & (faces.labels == label)
+        if not (own & ~poor).any():
+            poor[np.flatnonzero(own)[np.argmax(faces.quality[own])]] = False
+    doubts = {}
+    for row in np.flatnonzero(poor).tolist():
+        why = []
+        if small[row]:
+            why.append(f"{faces.size[row]:.0f} pixels between the eyes, least {LEAST_SIZE:.0f}")
+        if blurred[row]:
+            why.append(f"blur {faces.blur[row]:.2f}, most {MOST_BLUR}")
+        if turned[row]:
+            why.append(f"turned {abs(faces.yaw[row]):.0f}°, most {MOST_YAW:.0f}°")
+        doubts[row] = Doubt("low-quality", "; ".join(why))
+    return doubts

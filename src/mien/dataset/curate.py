@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset.choose import choose, prominence
-from mien.dataset.clean import Doubts, Faces, clean
+from mien.dataset.clean import clean
 from mien.dataset.decisions import Decisions
+from mien.dataset.doubts import Doubts, Faces
 from mien.dataset.ledger import Ledger
 from mien.dataset.manifest import Entry, Reason
 from mien.dataset.names import name_key
@@ -85,7 +86,7 @@ def curate(ledger: Ledger, decisions: Decisions, rule: SplitRule) -> Curated:
         )
     seen.sort(key=lambda pair: name_key(pair[0].person))
     entries, chosen, resolved = _with_faces(seen)
-    faces = _faces(entries, chosen)
+    faces = _faces(entries, chosen, [record.thumb for _, record in seen])
     doubts = clean(faces, decisions)
     entries = _judge(entries, doubts, decisions)
     sides = split(
@@ -190,16 +191,19 @@ def _prior(record: PhotoRecord) -> NDArray[np.float32]:
     return prominence(boxes, record.width, record.height)
 
 
-def _faces(entries: Sequence[Entry], chosen: Sequence[FaceRecord]) -> Faces:
+def _faces(
+    entries: Sequence[Entry], chosen: Sequence[FaceRecord], photos: Sequence[NDArray[np.uint8]]
+) -> Faces:
     return Faces(
         ids=tuple(e.id for e in entries),
         people=tuple(e.person for e in entries),
-        photos=tuple(f"{e.source}/{e.photo}" for e in entries),
+        photos=tuple(e.photo for e in entries),
         sha256=tuple(e.sha256 for e in entries),
         face=np.array([e.face for e in entries], np.int64),
         embeddings=np.stack([face.embedding for face in chosen]),
         mirrored=np.stack([face.mirrored for face in chosen]),
         thumbs=np.stack([face.thumb for face in chosen]),
+        photo_thumbs=np.stack(photos),
         size=np.array([e.size for e in entries], np.float32),
         blur=np.array([e.blur for e in entries], np.float32),
         yaw=np.array([e.yaw for e in entries], np.float32),

@@ -24,7 +24,7 @@ from mien.errors import PhotoError
 from mien.photo import decode_photo, encode_jpeg
 from mien.types import Detections, Embeddings, Photo, Progress, silent
 
-VERSION = 1
+VERSION = 2
 """Raised when what is kept of a photo changes, so that old work is done again."""
 
 _COMMIT_PHOTOS = 64
@@ -165,13 +165,13 @@ def look_at(photo: Photo, engine: FaceEngine, margin: MarginCrop | None = None) 
                 )
             )
     width, height = (round(side / photo.scale) for side in (photo.width, photo.height))
-    return PhotoRecord(photo.sha256, width, height, tuple(faces))
+    return PhotoRecord(photo.sha256, width, height, thumb_of(photo.pixels), tuple(faces))
 
 
-def thumb_of(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the (32, 32) uint8 grey copy of a crop, each pixel the mean of those it stands for."""
+def thumb_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a (32, 32) uint8 grey copy of a picture, each pixel the mean of those under it."""
     small = (
-        Image.fromarray(crop).convert("L").resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX)
+        Image.fromarray(pixels).convert("L").resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX)
     )
     return np.asarray(small)
 

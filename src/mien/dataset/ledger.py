@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.dataset.quality import Quality
 from mien.dataset.records import THUMB_SIDE, FaceRecord, Occurrence, PhotoRecord
@@ -26,7 +27,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS photos (
     number INTEGER PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL,
-    width INTEGER NOT NULL, height INTEGER NOT NULL, UNIQUE (stamp, sha256));
+    width INTEGER NOT NULL, height INTEGER NOT NULL, thumb BLOB NOT NULL, UNIQUE (stamp, sha256));
 CREATE TABLE IF NOT EXISTS faces (
     photo INTEGER NOT NULL REFERENCES photos (number) ON DELETE CASCADE, face INTEGER NOT NULL,
     numbers BLOB NOT NULL, embedding BLOB NOT NULL, mirrored BLOB NOT NULL, thumb BLOB NOT NULL,
@@ -132,8 +133,8 @@ class Ledger:
                 "DELETE FROM photos WHERE stamp = ? AND sha256 = ?", (self.stamp, record.sha256)
             )
             number = self._base.execute(
-                "INSERT INTO photos (stamp, sha256, width, height) VALUES (?, ?, ?, ?)",
-                (self.stamp, record.sha256, record.width, record.height),
+                "INSERT INTO photos (stamp, sha256, width, height, thumb) VALUES (?, ?, ?, ?, ?)",
+                (self.stamp, record.sha256, record.width, record.height, record.thumb.tobytes()),
             ).lastrowid
             for i, face in enumerate(record.faces):
                 self._base.execute(
@@ -198,16 +199,18 @@ class Ledger:
         """Yield the photos done, without the pictures of their faces."""
         with _writing(self._folder):
             photos = self._base.execute(
-                "SELECT number, sha256, width, height FROM photos WHERE stamp = ? ORDER BY number",
+                "SELECT number, sha256, width, height, thumb FROM photos "
+                "WHERE stamp = ? ORDER BY number",
                 (self.stamp,),
             )
-            for number, sha256, width, height in photos:
+            for number, sha256, width, height, thumb in photos:
                 faces = self._base.execute(
                     "SELECT numbers, embedding, mirrored, thumb FROM faces WHERE photo = ? "
                     "ORDER BY face",
                     (number,),
                 )
-                yield PhotoRecord(sha256, width, height, tuple(_unpack(*row) for row in faces))
+                found = tuple(_unpack(*row) for row in faces)
+                yield PhotoRecord(sha256, width, height, _thumb(thumb), found)
 
     def crop(self, sha256: str, face: int, kind: str = ALIGNED) -> bytes:
         """Return a face's crop as JPEG; empty where there is none."""
@@ -247,5 +250,9 @@ def _unpack(numbers: bytes, embedding: bytes, mirrored: bytes, thumb: bytes) -> 
         embedding=np.frombuffer(embedding, np.float32),
         mirrored=np.frombuffer(mirrored, np.float32),
         crop=b"",
-        thumb=np.frombuffer(thumb, np.uint8).reshape(THUMB_SIDE, THUMB_SIDE),
+        thumb=_thumb(thumb),
     )
+
+
+def _thumb(data: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(data, np.uint8).reshape(THUMB_SIDE, THUMB_SIDE)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mien.dataset.quality import Quality
 
 THUMB_SIDE = 32
-"""Side of the small grey copy of a crop that near-duplicates are told by."""
+"""Side of the small grey copies of photos and crops that near-duplicates are told by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,14 @@ class PhotoRecord:
         sha256: of its bytes.
         width: of the full upright photo.
         height: of the full upright photo.
+        thumb: (32, 32) uint8, the whole photo in grey, small and squeezed to a square.
         faces: best score first.
     """
 
     sha256: str
     width: int
     height: int
+    thumb: NDArray[np.uint8]
     faces: tuple[FaceRecord, ...]
 
 

@@ -215,17 +215,19 @@ def _show_people(result: PeopleResult) -> None:
     every, clean, did = result.every, result.clean, result.decisions
     table = Table(box=None, pad_edge=False)
     for name in ("", "rate", "95 % interval", "measured on"):
-        table.add_column(name, justify="left" if name in {"", "measured on"} else "right")
+        table.add_column(
+            name, justify="left" if name in {"", "measured on"} else "right", no_wrap=True
+        )
     rows = [
-        ("rank-1, every held-out photo", every.rank1, f"{every.probes:,} photos"),
-        ("rank-1, without those set aside", clean.rank1, f"{clean.probes:,} photos"),
-        ("rank-5, every held-out photo", every.rank5, f"{every.probes:,} photos"),
+        ("rank-1, all held out", every.rank1, f"{every.probes:,} photos"),
+        ("rank-1, none set aside", clean.rank1, f"{clean.probes:,} photos"),
+        ("rank-5, all held out", every.rank5, f"{every.probes:,} photos"),
     ]
     if (open_set := result.open_set) is not None:
-        strangers = f"{open_set.strangers:,} photos of strangers, {open_set.gallery:,} people"
+        strangers = f"{open_set.strangers:,} of strangers"
         rows += [
-            ("known and named right (DIR)", open_set.policy.dir, f"{open_set.probes:,} photos"),
-            ("strangers given a name (FPIR)", open_set.policy.fpir, strangers),
+            ("named right (DIR)", open_set.policy.dir, f"{open_set.probes:,} photos"),
+            ("strangers named (FPIR)", open_set.policy.fpir, strangers),
         ]
     for name, rate, measured_on in rows:
         ends = f"{100 * rate.low:.2f} to {100 * rate.high:.2f} %"
@@ -233,14 +235,16 @@ def _show_people(result: PeopleResult) -> None:
     out.print(table)
     out.print(
         f"of {every.probes:,} photos {did.right:,} named right, {did.unknown:,} called unknown,"
-        f" {did.wrong:,} named wrong; calibration error {100 * result.ece:.2f} %"
+        f" {did.wrong:,} named wrong; calibration error {100 * result.ece:.2f} %",
+        soft_wrap=True,
     )
 
 
 def _show_lfw(result: LfwResult) -> None:
     out.print(
         f"accuracy {result.accuracy.value:.4f} ± {result.standard_error:.4f}"
-        f" on {len(result.scores):,} pairs ({result.rule})"
+        f" on {len(result.scores):,} pairs ({result.rule})",
+        soft_wrap=True,
     )
     table = Table(box=None, pad_edge=False)
     for name in ("FAR", "TAR", "95 % interval", "threshold"):

@@ -94,8 +94,8 @@ def measure_open_set(
     halves = []
     if policy.false_positive_rate * min(np.sum(side == 0), np.sum(side == 1)) >= 1:
         for chosen_on in (0, 1):
-            threshold = threshold_at_fpir(strangers[side == chosen_on], policy.false_positive_rate)
-            halves.append(open_set(best, correct, strangers[side != chosen_on], threshold))
+            set_there = threshold_at_fpir(strangers[side == chosen_on], policy.false_positive_rate)
+            halves.append(open_set(best, correct, strangers[side != chosen_on], set_there))
     return OpenSetResult(
         protocol=protocol,
         policy=open_set(best, correct, strangers, threshold),

@@ -51,7 +51,10 @@ def rate_axis(low: float, high: float, title: str) -> Axis:
         high: greatest.
         title: of the axis.
     """
-    reach = max(high - low, 1e-3)
+    # Less than a fifth of a percent from end to end would be a picture of noise.
+    low = max(0.0, min(low, high - 0.002))
+    high = max(high, low + 0.002)
+    reach = high - low
     power = 10.0 ** floor(log10(reach / 4))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if reach / (m * power) <= 5)
     start, end = floor(low / step + 1e-9) * step, high

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -70,6 +72,28 @@ def test_impostor_statistics():
     assert found.template_photos == (1, 5)
     assert found.false_match_rate == (0.1, 0.01)
     assert found.similarity == ((0.2, 0.3), (0.25, 0.35))
+
+
+def test_the_card_in_the_guide():
+    guide = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
+    first, second = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    parsed = parse_card(first + second, name="guide")
+    assert parsed.impostors.template_photos == (1, 3)
+    assert parsed.verification.slope == 25
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("slope = 1\noffset = 0", "measured_on is missing"),
+        ('measured_on = "x"\nslope = 0\noffset = 0', "slope must be above 0"),
+        ('measured_on = "x"\nslope = 1', "offset is missing"),
+        ('measured_on = "x"\nslope = 1\noffset = 0\nmore = 1', "more is not a key"),
+    ],
+)
+def test_bad_verification(table, says):
+    with pytest.raises(InvalidCard, match=rf"verification\.{says}"):
+        parse_card(f"{GOOD}[verification]\n{table}", name="bad.toml")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mien.engine import Pipeline
 from mien.errors import (
     InvalidPairs,
     NothingToMeasure,

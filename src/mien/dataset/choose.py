@@ -17,6 +17,9 @@ PRIOR_WEIGHT = 0.1
 SOMEBODY_ELSE = 0.45
 """Similarity to another person's prototype from which a face counts as that person's."""
 
+PLAUSIBLE = 0.3
+"""Support from which a face may step in for one that is somebody else, however small it is."""
+
 _MOST_REFERENCES = 2000
 _BLOCK = 1024
 
@@ -153,9 +156,9 @@ class _Search:
                 own = self.rows(photo)
                 excess = np.clip(other[own] - self.support[own], 0, None)
                 penalty = np.where(other[own] > SOMEBODY_ELSE, excess, 0.0)
-                if self.alone[photo]:
-                    # With nothing to agree with, only a face of like prominence may step in.
-                    penalty += self.prior[own] < self.prior[own].max() / 2
+                # Only a face that could be the person steps in: prominent, or supported.
+                prominent = self.prior[own] >= self.prior[own].max() / 2
+                penalty += ~prominent & (self.support[own] < PLAUSIBLE)
                 self.pick(int(photo), penalty)
 
 

@@ -51,6 +51,8 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        # Threads that spin while they wait take the cores from whoever else works on them.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = _ERRORS_ONLY
         # Photos differ in size: an arena would keep the largest of everything it ever saw.
         options.enable_mem_pattern = False

@@ -204,6 +204,12 @@ class Graph:
         """
         return self.op("Loop", values.size(0), np.array(True), body=body.proto("body"))
 
+    def either(self, condition: Value, then: Graph, otherwise: Graph) -> tuple[Value, ...]:
+        """Return the outputs of `then` or of `otherwise`, of which only one is run."""
+        results = len(then.outputs)
+        branches = {"then_branch": then.proto("then"), "else_branch": otherwise.proto("otherwise")}
+        return self.ops("If", results, condition, **branches)
+
     def inline(
         self, model: onnx.ModelProto, inputs: Mapping[str, Value], prefix: str
     ) -> dict[str, Value]:

@@ -23,13 +23,14 @@ class DetectionSettings:
     Attributes:
         side: the photo's long side is brought down to at most this many pixels. Faces under
             about 10 pixels at that size are not found.
-        least_side: smaller photos are brought up to this long side.
+        least_side: smaller photos are brought up to this long side; large ones are looked at a
+            second time at this size, for the faces that fill them.
         score: least score of a face, in (0, 1).
         overlap: of two boxes with more intersection over union than this, the better one stays.
         faces: at most this many faces, best first.
     """
 
-    side: int = 640
+    side: int = 1280
     least_side: int = 480
     score: float = 0.6
     overlap: float = 0.3
@@ -58,12 +59,13 @@ def detect(
         Boxes (F, 4) xyxy, points (F, 5, 2) and scores (F,), float32, best first, in pixels of
         `image`.
     """
-    planes, to_image = _letterbox(graph, image, settings)
-    if colour == "BGR":
-        planes = planes.take(graph.constant(np.array([2, 1, 0])), axis=1)
-    raw = graph.inline(detector, {"input": planes}, "detector")
-    levels = [_decode(graph, raw, planes, stride) for stride in _STRIDES]
-    boxes, points, scores = (graph.concat(parts, axis=0) for parts in zip(*levels, strict=True))
+    search = _Search(detector, colour)
+    picture, to_image = _scaled(graph, image, settings.least_side, settings.side)
+    fine = search(graph, picture)
+    coarse = _coarse(graph, picture, search, settings)
+    boxes, points, scores = (
+        graph.concat(parts, axis=0) for parts in zip(fine, coarse, strict=True)
+    )
     kept = graph.op(
         "NonMaxSuppression",
         boxes.unsqueeze(0),
@@ -77,6 +79,49 @@ def detect(
     return boxes, to_image(points), scores
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """The detector on a picture of its own size: all cells' boxes, points and scores."""
+
+    detector: onnx.ModelProto
+    colour: str
+
+    def __call__(self, graph: Graph, picture: Value) -> tuple[Value, ...]:
+        """Return boxes (N, 4), points (N, 5, 2), scores (N,) of an (H, W, 3) uint8 picture."""
+        planes = _padded(graph, picture)
+        if self.colour == "BGR":
+            planes = planes.take(graph.constant(np.array([2, 1, 0])), axis=1)
+        raw = graph.inline(self.detector, {"input": planes}, "detector")
+        levels = [_decode(graph, raw, planes, stride) for stride in _STRIDES]
+        return tuple(graph.concat(parts, axis=0) for parts in zip(*levels, strict=True))
+
+
+def _coarse(
+    graph: Graph, picture: Value, search: _Search, settings: DetectionSettings
+) -> tuple[Value, ...]:
+    """Look once more at a small copy of a large picture, in pixels of the large one.
+
+    The detector knows faces of some 10 to 400 pixels: at a size that shows the small faces of a
+    group, a face that fills the picture is too large for it.
+    """
+    again = Graph(prefix="coarse/")
+    small, to_picture = _scaled(again, picture, settings.least_side, settings.least_side)
+    boxes, points, scores = search(again, small)
+    boxes = to_picture(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+    never = Graph(prefix="once/")
+    for branch, found in (
+        (again, (boxes, to_picture(points), scores)),
+        (
+            never,
+            [never.constant(np.zeros((0, *shape), np.float32)) for shape in ((4,), (5, 2), ())],
+        ),
+    ):
+        for name, value, shape in zip(("b", "p", "s"), found, ([4], [5, 2], []), strict=True):
+            branch.output(f"{branch.prefix}{name}", value, "float32", ["cells", *shape])
+    long_side = graph.op("ReduceMax", graph.op("Shape", picture, end=2), keepdims=0)
+    return graph.either(long_side > settings.least_side * 4 // 3, again, never)
+
+
 class _ToImage:
     """From pixels of the detector's picture to pixels of the photo, both named by their centres."""
 
@@ -87,34 +132,34 @@ class _ToImage:
         return (points + 0.5) / self._ratio - 0.5
 
 
-def _letterbox(graph: Graph, image: Value, settings: DetectionSettings) -> tuple[Value, _ToImage]:
-    """Return the photo as (1, 3, H', W') float32, sides multiples of 32, and the way back."""
-    height_width = graph.op("Shape", image, end=2)
-    size = height_width.cast("float32")
+def _scaled(graph: Graph, image: Value, least: int, most: int) -> tuple[Value, _ToImage]:
+    """Return (H', W', 3) uint8 with a long side from `least` to `most`, and the way back."""
+    size = graph.op("Shape", image, end=2).cast("float32")
     long_side = graph.op("ReduceMax", size, keepdims=0)
-    wanted = graph.op("Clip", long_side, float(settings.least_side), float(settings.side))
+    wanted = graph.op("Clip", long_side, float(least), float(most))
     scaled = graph.op("Max", graph.op("Round", size * (wanted / long_side)), 1.0)
-    target = scaled.cast("int64")
+    sizes = graph.concat([np.array([1]), scaled.cast("int64"), np.array([3])], axis=0)
     resized = graph.op(
         "Resize",
         image.unsqueeze(0),
         None,
         None,
-        graph.concat([np.array([1]), target, np.array([3])], axis=0),
+        sizes,
         mode="linear",
         antialias=1,
         coordinate_transformation_mode="half_pixel",
     )
-    short_of_32 = (graph.op("Ceil", scaled / 32.0) * 32.0 - scaled).cast("int64")
-    padded = graph.op(
-        "Pad",
-        resized.cast("float32").transpose(0, 3, 1, 2),
-        graph.concat([np.zeros(6, np.int64), short_of_32], axis=0),
-        0.0,
-    )
     ratio = scaled / size
     ratio_xy = graph.vector(ratio.at(1, axis=0), ratio.at(0, axis=0))
-    return padded, _ToImage(ratio_xy)
+    return graph.op("Squeeze", resized, np.array([0])), _ToImage(ratio_xy)
+
+
+def _padded(graph: Graph, picture: Value) -> Value:
+    """Return (1, 3, H, W) float32, black added below and on the right up to multiples of 32."""
+    size = graph.op("Shape", picture, end=2)
+    short = graph.op("Mod", -graph.op("Mod", size, 32) + 32, 32)
+    planes = picture.unsqueeze(0).cast("float32").transpose(0, 3, 1, 2)
+    return graph.op("Pad", planes, graph.concat([np.zeros(6, np.int64), short], axis=0), 0.0)
 
 
 def _decode(

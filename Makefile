@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: demo test check setup lint types rooms format clean
+.PHONY: demo test check check-static lint types rooms format clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py $(if $(LFW),--lfw $(LFW)) $(if $(PEOPLE),--people $(PEOPLE))
@@ -13,7 +13,9 @@ demo: $(VENV)/installed
 test: $(VENV)/dev
 	$(BIN)/python -m pytest $(ARGS)
 
-check: lint types rooms test
+check: check-static test
+
+check-static: lint types rooms
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

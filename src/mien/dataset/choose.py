@@ -24,20 +24,6 @@ _MOST_REFERENCES = 2000
 _BLOCK = 1024
 
 
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """The face chosen in each photo.
-
-    Attributes:
-        face: (N,) int64 row among all faces.
-        agreement: (N,) float32 mean cosine to the faces chosen in the person's other photos;
-            NaN where there is no other photo.
-    """
-
-    face: NDArray[np.int64]
-    agreement: NDArray[np.float32]
-
-
 def prominence(boxes: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
     """Return (F,) in [0, 1]: how much each face looks like the subject by size and place alone.
 
@@ -63,14 +49,15 @@ def choose(
     starts: NDArray[np.int64],
     templates: NDArray[np.float32],
     prior: NDArray[np.float32],
-) -> Choice:
-    """Choose one face in each of N photos.
+) -> NDArray[np.int64]:
+    """Return (N,) the row of the face chosen in each of N photos.
 
     First each face gets the mean, over the person's other photos, of its cosine to the most
     similar face there; the best face of each photo is picked. Then the mean is taken over the
     picked faces only, and the picking repeated until nothing changes. Photos that show one face
     pull the others along; `prior` breaks ties, and decides for a person with one photo. Last, a
-    face that is much more like another person than like its own gives way to one that is not.
+    face that is like another person gives way to one that is not and agrees as well: a friend who
+    is in every photo, but has photos of their own.
 
     Args:
         people: (N,) number of the person of each photo, 0 to P-1.
@@ -84,14 +71,17 @@ def choose(
     for begin, end in pairwise(bounds):
         search.agree(order[begin:end])
     search.give_way()
-    agreement = search.support[search.face]
-    agreement[search.alone] = np.nan
-    return Choice(search.face, agreement)
+    return search.face
 
 
 @dataclass(eq=False)
 class _Search:
-    """The state of the search: the face picked in each photo, and each face's support."""
+    """The state of the search.
+
+    Attributes beside the arguments of `choose`: `face`, the row picked in each photo; `support`,
+    each face's mean cosine to the faces picked in the other photos; `reach`, the same to the most
+    similar face of each other photo, picked or not.
+    """
 
     people: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -99,20 +89,19 @@ class _Search:
     prior: NDArray[np.float32]
     face: NDArray[np.int64] = field(init=False)
     support: NDArray[np.float32] = field(init=False)
-    alone: NDArray[np.bool_] = field(init=False)
+    reach: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
         self.face = self.starts[:-1].copy()
         self.support = np.zeros(len(self.templates), np.float32)
-        self.alone = np.bincount(self.people)[self.people] == 1
+        self.reach = np.zeros(len(self.templates), np.float32)
 
     def rows(self, photo: int) -> NDArray[np.int64]:
         return np.arange(self.starts[photo], self.starts[photo + 1])
 
-    def pick(self, photo: int, penalty: NDArray[np.float64] | float = 0.0) -> None:
+    def pick(self, photo: int) -> None:
         own = self.rows(photo)
-        score = self.support[own] + PRIOR_WEIGHT * self.prior[own] - penalty
-        self.face[photo] = own[np.argmax(score)]
+        self.face[photo] = own[np.argmax(self.support[own] + PRIOR_WEIGHT * self.prior[own])]
 
     def agree(self, photos: NDArray[np.int64]) -> None:
         """Pick the faces of one person's photos."""
@@ -125,7 +114,7 @@ class _Search:
         counted = np.zeros(len(photos), np.bool_)
         counted[few] = True
         for i, best in enumerate(_best_in_each(rows, few, self.templates)):
-            self.support[rows[i]] = best
+            self.support[rows[i]] = self.reach[rows[i]] = best
             self.pick(int(photos[i]))
         for _ in range(ROUNDS):
             before = self.face[photos].copy()
@@ -153,13 +142,17 @@ class _Search:
             other = np.zeros(len(self.templates), np.float64)
             other[rows] = similar.max(axis=1)
             for photo in block:
+                if other[self.face[photo]] <= SOMEBODY_ELSE:
+                    continue
                 own = self.rows(photo)
-                excess = np.clip(other[own] - self.support[own], 0, None)
-                penalty = np.where(other[own] > SOMEBODY_ELSE, excess, 0.0)
+                reach = self.reach[own]
+                claim = np.maximum(other[own] - reach, (other[own] - SOMEBODY_ELSE) / 2)
+                penalty = np.where(other[own] > SOMEBODY_ELSE, np.clip(claim, 0, None), 0.0)
                 # Only a face that could be the person steps in: prominent, or supported.
                 prominent = self.prior[own] >= self.prior[own].max() / 2
-                penalty += ~prominent & (self.support[own] < PLAUSIBLE)
-                self.pick(int(photo), penalty)
+                penalty += ~prominent & (reach < PLAUSIBLE)
+                score = reach + PRIOR_WEIGHT * self.prior[own] - penalty
+                self.face[photo] = own[np.argmax(score)]
 
 
 def _best_in_each(

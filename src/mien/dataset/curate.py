@@ -151,7 +151,7 @@ def _with_faces(
     both = np.stack([face.embedding for face in everyone]) + np.stack(
         [face.mirrored for face in everyone]
     )
-    choice = choose(
+    rows = choose(
         np.array([keys[entry.person] for entry, _ in seen], np.int64),
         starts.astype(np.int64),
         both / np.linalg.norm(both, axis=1, keepdims=True),
@@ -159,7 +159,7 @@ def _with_faces(
     )
     entries, faces, resolved = [], [], 0
     for i, (entry, record) in enumerate(seen):
-        index = int(choice.face[i] - starts[i])
+        index = int(rows[i] - starts[i])
         face = record.faces[index]
         resolved += index != int(np.argmax([_area(f) for f in record.faces]))
         left, top, right, bottom = face.box

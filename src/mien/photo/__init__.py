@@ -297,7 +297,7 @@ def _draft(picture: Image.Image, long_side: int | None) -> float:
     if long_side is None:
         return 1.0
     # Draft takes the smallest of 1/1, 1/2, 1/4 and 1/8 that still covers this size.
-    least = [-(-side * max(1, min(long_side, full)) // full) for side in picture.size]
+    least = [max(1, side * min(max(1, long_side), full) // full) for side in picture.size]
     picture.draft(None, (least[0], least[1]))
     # Sides are rounded up to whole pixels; the scale of what they show is exact.
     return 1 / round(full / max(picture.size))

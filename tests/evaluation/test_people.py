@@ -98,6 +98,12 @@ def test_strangers_by_hand():
     assert (named.true, named.own, named.rank) == ("Dan", None, 0)
 
 
+def test_strangers_on_whom_the_policy_was_set_are_noted():
+    strangers = hand.dataset([(f"stranger {i}", 200 + i, "train", "") for i in range(10)])
+    result = evaluate_people(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers)
+    assert any("The policy was set on 10 strangers" in note for note in result.notes)
+
+
 def test_people_that_the_recognizer_does_not_know_are_strangers():
     photos = [*hand.PHOTOS, ("Zoe", 300, "train", ""), ("Zoe", 310, "validation", "")]
     result = evaluate_people(hand.head(), hand.dataset(photos))

@@ -15,6 +15,8 @@ from mien.cli.console import note, out, print_json, progress_bar
 
 if TYPE_CHECKING:
     from mien.evaluation import LfwResult, PeopleResult
+    from mien.models.cards import ModelCard
+    from mien.recognizer import Weights
 
 _COMMAND = "mien.command"
 
@@ -99,10 +101,7 @@ def people(
         command=ctx.meta[_COMMAND],
         source=str(dataset) + (f", strangers from {strangers}" if strangers else ""),
         recognizer=f"{recognizer}, made {about.created} by mien {about.version}",
-        licences=tuple(
-            f"{w.id}: {w.licence}, {w.publisher}; trained on {w.trained_on}"
-            for w in (about.detector, about.embedder)
-        ),
+        licences=(_licence(about.detector), _licence(about.embedder)),
     )
     for line in result.notes:
         note(f"note: {line}")
@@ -202,10 +201,7 @@ def lfw(
             made=_now(),
             command=ctx.meta[_COMMAND],
             source=f"{root}, pairs of {pairs_file}",
-            licences=tuple(
-                f"{card.title}: {card.licence}, {card.publisher}; trained on {card.trained_on}"
-                for card in (engine.detector_card, engine.embedder_card)
-            ),
+            licences=(_licence(engine.detector_card), _licence(engine.embedder_card)),
         )
         write_report(report, lfw_report(result, facts))
         note(f"report: {report}")
@@ -260,6 +256,13 @@ def _show_lfw(result: LfwResult) -> None:
     out.print(f"equal error rate {result.equal_error:.4f}")
     if result.missed:
         out.print(f"{len(result.missed):,} photos missed; their pairs count with similarity -1")
+
+
+def _licence(weights: ModelCard | Weights) -> str:
+    return (
+        f"{weights.id}: {weights.licence}, {weights.publisher}."
+        f" Training photos: {weights.trained_on}"
+    )
 
 
 def _now() -> datetime:

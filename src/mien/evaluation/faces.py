@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset import Dataset, Entry
-from mien.evaluation.search import STRANGER
-from mien.types import Head
+from mien.evaluation.search import STRANGER, Search, search
+from mien.types import Head, Progress, silent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +44,13 @@ def sample(faces: Dataset, mask: NDArray[np.bool_], head: Head) -> Sample:
         mates=gallery_index(faces, head)[faces.labels[rows]],
         usable=faces.usable[rows],
     )
+
+
+def search_sample(
+    head: Head, probes: Sample, progress: Progress = silent, what: str = "searching"
+) -> Search:
+    """Search a sample's faces in the gallery of a head."""
+    return search(head, probes.vectors, probes.mates, progress=progress, what=what)
 
 
 def gallery_index(faces: Dataset, head: Head) -> NDArray[np.int64]:

@@ -2,95 +2,34 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mien.dataset import Dataset
 from mien.errors import ContractMismatch, NothingToMeasure
-from mien.evaluation.faces import Sample, gallery_index, sample
+from mien.evaluation.breakdown import (
+    Confusable,
+    Decisions,
+    PersonRow,
+    Rates,
+    by_photos_of,
+    confusable_of,
+    decisions_of,
+    people_of,
+    rates_of,
+)
+from mien.evaluation.faces import Sample, gallery_index, sample, search_sample
+from mien.evaluation.notes import notes_of
 from mien.evaluation.openset import OpenSetResult, measure_open_set
-from mien.evaluation.search import STRANGER, Search, near_pairs, search
+from mien.evaluation.search import STRANGER, Search
 from mien.measures import (
     ReliabilityBin,
     bootstrap_mean,
     expected_calibration_error,
-    rank_k,
     reliability_bins,
 )
 from mien.types import Head, Interval, Progress, silent
-
-PAIRS = 24
-"""How many confusable pairs are listed."""
-
-PHOTO_COUNTS = ((1, 1), (2, 2), (3, 4), (5, 9), (10, 19), (20, 10**9))
-"""Ranges of the number of photos a person was learned from, first and last."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Closed-set identification of a set of probes.
-
-    Attributes:
-        probes: how many.
-        rank1: share whose nearest person is the right one, with Wilson's interval.
-        rank5: share whose right person is among the nearest five.
-    """
-
-    probes: int
-    rank1: Interval
-    rank5: Interval
-
-
-@dataclass(frozen=True, slots=True)
-class Decisions:
-    """What is said about known people's probes at the policy's threshold."""
-
-    right: int
-    unknown: int
-    wrong: int
-
-
-@dataclass(frozen=True, slots=True)
-class PersonRow:
-    """One person's line in the report.
-
-    Attributes:
-        person: name.
-        photos: how many photos the prototype was made of.
-        probes: held-out photos.
-        right: of them, nearest to this person.
-        named: of them, also given the name at the policy's threshold.
-        similarity: mean of the probes to the prototype.
-        taken_for: who this person's probes were nearest to instead, most often first.
-    """
-
-    person: str
-    photos: int
-    probes: int
-    right: int
-    named: int
-    similarity: float
-    taken_for: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Confusable:
-    """Two people who look alike to the recognizer.
-
-    Attributes:
-        first: a person.
-        second: another.
-        similarity: between their prototypes.
-        mistakes: probes of one that were nearest to the other.
-    """
-
-    first: str
-    second: str
-    similarity: float
-    mistakes: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,47 +114,41 @@ def evaluate_people(
             hint="A person needs two photos for one to be held out; build the dataset with more.",
         )
     found = search_sample(head, probes, progress, "naming photos")
-    notes = _notes(dataset, known, trained_on, probes)
-    if leaks.any():
-        notes.append(_leak_note(found, search_sample(head, sample(dataset, known & leaks, head))))
-    others = _strangers(head, dataset, strangers, notes)
+    others = _strangers(head, dataset, strangers)
     their = None
     if others is not None:
         their = search_sample(head, others, progress, "searching strangers")
     openness = _open_set(head, probes, found, others, their)
+    notes = notes_of(
+        head,
+        dataset,
+        probes=probes,
+        found=found,
+        trained_on=trained_on,
+        strangers=strangers,
+        openness=openness,
+    )
     bins, ece = _calibration(head, found, openness)
     return PeopleResult(
         head=head,
         dataset_digest=dataset.digest,
         probes=probes,
         found=found,
-        every=_rates(found.ranks),
-        clean=_rates(found.ranks[probes.usable]),
+        every=rates_of(found.ranks),
+        clean=rates_of(found.ranks[probes.usable]),
         rank1_people=bootstrap_mean(found.correct, found.mates),
-        decisions=_decisions(head, found),
+        decisions=decisions_of(head, found),
         open_set=openness,
         stranger_probes=others,
         strangers_found=their,
         bins=bins,
         ece=ece,
-        by_photos=_by_photos(head, found),
-        people=_people(head, found),
-        confusable=_confusable(head, found),
+        by_photos=by_photos_of(head, found),
+        people=people_of(head, found),
+        confusable=confusable_of(head, found),
         faceless=sum(entry.row < 0 for entry in dataset.entries),
-        notes=tuple(notes),
+        notes=notes,
     )
-
-
-def search_sample(
-    head: Head, probes: Sample, progress: Progress = silent, what: str = "searching"
-) -> Search:
-    """Search a sample's faces in the gallery of a head."""
-    return search(head, probes.vectors, probes.mates, progress=progress, what=what)
-
-
-def named_as(found: Search) -> NDArray[np.int64]:
-    """Return (N,) int64, whom each known person's probe is nearest to; a tie is not the mate."""
-    return np.where(found.correct, found.mates, found.rivals)
 
 
 def _check_contract(head: Head, faces: Dataset) -> None:
@@ -228,42 +161,7 @@ def _check_contract(head: Head, faces: Dataset) -> None:
         )
 
 
-def _notes(
-    dataset: Dataset, known: NDArray[np.bool_], trained_on: str, probes: Sample
-) -> list[str]:
-    notes = []
-    if trained_on and trained_on != dataset.digest:
-        notes.append(
-            f"The recognizer was trained on another dataset ({trained_on[:12]}) than this one"
-            f" ({dataset.digest[:12]}): photos held out here may have been learned there, and the"
-            " rates may flatter it."
-        )
-    unknown = int(np.sum(dataset.validation & ~known))
-    if unknown:
-        notes.append(
-            f"{unknown:,} held-out photos are of people that the recognizer does not know; they"
-            " are no probes."
-        )
-    if len(probes) < 100:
-        notes.append(
-            f"Only {len(probes)} photos were held out: the intervals are wide, and only they"
-            " should be believed."
-        )
-    return notes
-
-
-def _leak_note(found: Search, leaked: Search) -> str:
-    ranks = np.concatenate([found.ranks, leaked.ranks])
-    return (
-        f"{len(leaked):,} held-out photos are mirrored copies of photos that were learned"
-        " (--flip-singletons). They are a leak and are no probes; with them rank-1 would read"
-        f" {100 * rank_k(ranks, 1).value:.2f} %."
-    )
-
-
-def _strangers(
-    head: Head, dataset: Dataset, strangers: Dataset | None, notes: list[str]
-) -> Sample | None:
+def _strangers(head: Head, dataset: Dataset, strangers: Dataset | None) -> Sample | None:
     """Return the probes of people that are not in the gallery, if there are any."""
     if strangers is None:
         outside = gallery_index(dataset, head)[dataset.labels] == STRANGER
@@ -274,12 +172,6 @@ def _strangers(
         raise NothingToMeasure(
             "every person in the strangers' dataset is one that the recognizer knows",
             hint="Give --strangers a dataset of other people.",
-        )
-    if not outside.all():
-        inside = sorted(set(strangers.people) & set(head.people))
-        notes.append(
-            f"{len(inside):,} people of the strangers' dataset are known to the recognizer by name"
-            " and were left out of it."
         )
     return sample(strangers, outside & strangers.usable, head)
 
@@ -326,78 +218,3 @@ def _calibration(
         reliability_bins(values, right, weights=weights),
         expected_calibration_error(values, right, weights=weights),
     )
-
-
-def _rates(ranks: NDArray[np.int64]) -> Rates:
-    return Rates(len(ranks), rank_k(ranks, 1), rank_k(ranks, 5))
-
-
-def _named(head: Head, found: Search) -> NDArray[np.bool_]:
-    named: NDArray[np.bool_] = found.best >= np.float32(head.policy.threshold)
-    return named
-
-
-def _decisions(head: Head, found: Search) -> Decisions:
-    named = _named(head, found)
-    right = int(np.sum(named & found.correct))
-    unknown = int(np.sum(~named))
-    return Decisions(right, unknown, len(found) - right - unknown)
-
-
-def _by_photos(head: Head, found: Search) -> tuple[tuple[int, int, Rates], ...]:
-    photos = head.photos[found.mates]
-    rows = []
-    for first, last in PHOTO_COUNTS:
-        inside = (photos >= first) & (photos <= last)
-        if inside.any():
-            rows.append((first, last, _rates(found.ranks[inside])))
-    return tuple(rows)
-
-
-def _people(head: Head, found: Search) -> tuple[PersonRow, ...]:
-    named = _named(head, found)
-    given = named_as(found)
-    members: dict[int, list[int]] = defaultdict(list)
-    for index, mate in enumerate(found.mates):
-        members[int(mate)].append(index)
-    rows = []
-    for mate, indices in members.items():
-        right = found.correct[indices]
-        taken = Counter(head.people[given[i]] for i in indices if not found.correct[i])
-        rows.append(
-            PersonRow(
-                person=head.people[mate],
-                photos=int(head.photos[mate]),
-                probes=len(indices),
-                right=int(right.sum()),
-                named=int((right & named[indices]).sum()),
-                similarity=float(found.own[indices].mean()),
-                taken_for=tuple(sorted(taken, key=lambda name: (-taken[name], name))),
-            )
-        )
-    return tuple(sorted(rows, key=lambda r: (r.right / r.probes, r.named / r.probes, r.person)))
-
-
-def _confusable(head: Head, found: Search) -> tuple[Confusable, ...]:
-    given = named_as(found)
-    mistakes = Counter(
-        (int(min(mate, other)), int(max(mate, other)))
-        for mate, other, right in zip(found.mates, given, found.correct, strict=True)
-        if not right
-    )
-    pairs = {
-        (a, b): alike for a, b, alike in near_pairs(head.prototypes, min(PAIRS, len(head.people)))
-    }
-    for a, b in mistakes:
-        pairs[a, b] = float(head.prototypes[a] @ head.prototypes[b])
-    rows = [
-        Confusable(
-            min(head.people[a], head.people[b]),
-            max(head.people[a], head.people[b]),
-            alike,
-            mistakes[a, b],
-        )
-        for (a, b), alike in pairs.items()
-    ]
-    rows.sort(key=lambda row: (-row.mistakes, -row.similarity, row.first, row.second))
-    return tuple(rows[:PAIRS])

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset import Dataset, Entry
+from mien.evaluation.breakdown import named_as
 from mien.evaluation.faces import Sample
-from mien.evaluation.people import PeopleResult, named_as
+from mien.evaluation.people import PeopleResult
 from mien.evaluation.search import Search
 from mien.types import Head
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mien.evaluation.lfw import MISSED, LfwResult
+from mien.evaluation.lfw import FARS, MISSED, LfwResult
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
 from mien.evaluation.report.html import Html, count, join, percent, picture, span, tag
 from mien.evaluation.report.page import Facts, card, facts_list, key, made_by, more, number, page
@@ -55,8 +55,8 @@ def _numbers(result: LfwResult) -> Html:
         )
     ]
     boxes += [
-        number(percent(tar.value), f"true matches at FAR {point_far:g}", f"95 %: {span(tar)}")
-        for point_far, (_, tar) in zip((0.1, 0.01, 0.001), result.at_far, strict=True)
+        number(percent(tar.value), f"true matches at FAR {far:g}", f"95 %: {span(tar)}")
+        for far, (_, tar) in list(zip(FARS, result.at_far, strict=True))[1:]
     ]
     boxes.append(number(percent(result.equal_error), "equal error rate"))
     boxes.append(
@@ -83,12 +83,12 @@ def _scores_card(result: LfwResult) -> Html:
 def _roc_card(result: LfwResult) -> Html:
     impostors = int(np.sum(~result.same))
     x = log_axis(min(1e-3, 1 / impostors), "pairs of two people accepted (FAR)")
-    shown = result.curve.fmr >= x.low
-    xs, ys = step_points(result.curve.fmr[shown], result.curve.tmr[shown], place=x.at)
+    # What lies left of the chart is held at its edge, so that the curve starts there.
+    xs, ys = step_points(np.maximum(result.curve.fmr, x.low), result.curve.tmr, place=x.at)
     lowest = min([*ys, *(tar.low for _, tar in result.at_far)])
     plot = Plot(x, rate_axis(lowest, 1.0, ""))
     marks = [plot.line(xs, ys, "good")]
-    for far, (point, tar) in zip((0.1, 0.01, 0.001), result.at_far, strict=True):
+    for far, (point, tar) in zip(FARS, result.at_far, strict=True):
         label = f"FAR {far:g}: TAR {percent(point.tar)} at similarity {point.threshold:.3f}"
         marks.append(plot.whisker(far, tar.low, tar.high, ""))
         marks.append(plot.dot(far, point.tar, "", label))
@@ -100,7 +100,7 @@ def _roc_card(result: LfwResult) -> Html:
             tag("td", span(tar)),
             tag("td", f"{point.threshold:.3f}"),
         )
-        for far, (point, tar) in zip((0.1, 0.01, 0.001), result.at_far, strict=True)
+        for far, (point, tar) in zip(FARS, result.at_far, strict=True)
     ]
     heads = [tag("th", name) for name in ("FAR", "TAR", "95 %", "threshold")]
     table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows))

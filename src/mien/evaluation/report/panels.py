@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from mien.evaluation.breakdown import Rates
 from mien.evaluation.openset import OpenSetResult
-from mien.evaluation.people import PeopleResult, Rates
+from mien.evaluation.people import PeopleResult
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
 from mien.evaluation.report.html import Html, count, percent, span, tag
 from mien.evaluation.report.page import card, key

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mien.evaluation.breakdown import PersonRow
 from mien.evaluation.faces import portraits
 from mien.evaluation.openset import OpenSetResult
-from mien.evaluation.people import PeopleResult, PersonRow
+from mien.evaluation.people import PeopleResult
 from mien.evaluation.report.charts import parts_bar
 from mien.evaluation.report.html import Html, count, join, percent, picture, span, tag
 from mien.evaluation.report.page import Facts, card, facts_list, key, made_by, number, page

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mien.evaluation.breakdown import Confusable
 from mien.evaluation.faces import portraits
-from mien.evaluation.people import Confusable, PeopleResult
+from mien.evaluation.people import PeopleResult
 from mien.evaluation.report.html import Html, count, join, percent, picture, tag
 from mien.evaluation.report.page import card, more
 from mien.evaluation.sightings import (

@@ -1,0 +1,98 @@
+"""What a reader must know before believing the numbers of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mien.dataset import Dataset
+from mien.evaluation.faces import Sample, gallery_index, sample, search_sample
+from mien.evaluation.openset import OpenSetResult
+from mien.evaluation.search import STRANGER, Search
+from mien.measures import rank_k
+from mien.types import Head
+
+FEW = 100
+"""With fewer probes than this the report says that they are few."""
+
+
+def notes_of(
+    head: Head,
+    dataset: Dataset,
+    *,
+    probes: Sample,
+    found: Search,
+    trained_on: str,
+    strangers: Dataset | None,
+    openness: OpenSetResult | None,
+) -> tuple[str, ...]:
+    """Return a sentence or two for each thing that limits what was measured.
+
+    Args:
+        head: of the recognizer.
+        dataset: that it was measured on.
+        probes: the held-out photos of people in the gallery.
+        found: what they found there.
+        trained_on: digest of the dataset that the recognizer was trained on, where known.
+        strangers: the strangers' dataset, where one was given.
+        openness: what was measured on strangers.
+    """
+    return (
+        *_of_dataset(head, dataset, probes, trained_on),
+        *_of_leaks(head, dataset, found),
+        *_of_strangers(head, strangers, openness),
+    )
+
+
+def _of_dataset(head: Head, dataset: Dataset, probes: Sample, trained_on: str) -> Iterator[str]:
+    if trained_on and trained_on != dataset.digest:
+        yield (
+            f"The recognizer was trained on another dataset ({trained_on[:12]}) than this one"
+            f" ({dataset.digest[:12]}): photos held out here may have been learned there, and the"
+            " rates may flatter it."
+        )
+    known = gallery_index(dataset, head)[dataset.labels] != STRANGER
+    unknown = int(np.sum(dataset.validation & ~known))
+    if unknown:
+        yield (
+            f"{unknown:,} held-out photos are of people that the recognizer does not know; they"
+            " are no probes."
+        )
+    if len(probes) < FEW:
+        yield (
+            f"Only {len(probes)} photos were held out: the intervals are wide, and only they"
+            " should be believed."
+        )
+
+
+def _of_leaks(head: Head, dataset: Dataset, found: Search) -> Iterator[str]:
+    known = gallery_index(dataset, head)[dataset.labels] != STRANGER
+    leaks = known & np.array([entry.leak for entry in dataset.rows], np.bool_)
+    if leaks.any():
+        leaked = search_sample(head, sample(dataset, leaks, head))
+        ranks = np.concatenate([found.ranks, leaked.ranks])
+        yield (
+            f"{len(leaked):,} held-out photos are mirrored copies of photos that were learned"
+            " (--flip-singletons). They are a leak and are no probes; with them rank-1 would read"
+            f" {100 * rank_k(ranks, 1).value:.2f} %."
+        )
+
+
+def _of_strangers(
+    head: Head, strangers: Dataset | None, openness: OpenSetResult | None
+) -> Iterator[str]:
+    inside = set(strangers.people) & set(head.people) if strangers else set()
+    if inside:
+        yield (
+            f"{len(inside):,} people of the strangers' dataset are known to the recognizer by name"
+            " and were left out of it."
+        )
+    if openness is None or openness.protocol != "strangers":
+        return
+    if openness.strangers == head.policy.strangers:
+        yield (
+            f"The policy was set on {openness.strangers:,} strangers, and as many were searched"
+            " here: if they are the same, the rate at its threshold is fitted to them, and only"
+            " the halves are a measurement."
+        )

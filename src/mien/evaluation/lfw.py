@@ -142,9 +142,7 @@ def evaluate_lfw(
     same = np.array([pair.same for pair in pairs.pairs], np.bool_)
     judged_at, rule = _thresholds(pairs, scores, same, choose_on, portraits)
     right = (scores >= judged_at) == same
-    fold_of = np.array([pair.fold for pair in pairs.pairs])
-    folds = tuple(float(right[fold_of == fold].mean()) for fold in range(pairs.folds))
-    spread = float(np.std(folds, ddof=1) / np.sqrt(len(folds))) if len(folds) > 1 else 0.0
+    folds, error = _folds(pairs, right)
     genuine, impostor = scores[same], scores[~same]
     at_far = [tar_at_far(genuine, impostor, far) for far in FARS]
     return LfwResult(
@@ -152,7 +150,7 @@ def evaluate_lfw(
         scores=scores,
         judged_at=judged_at,
         accuracy=wilson(int(right.sum()), len(right)),
-        standard_error=spread,
+        standard_error=error,
         folds=folds,
         rule=rule,
         curve=roc(genuine, impostor),
@@ -163,6 +161,14 @@ def evaluate_lfw(
         crops={p: found.crop for p, found in portraits.items() if found.crop is not None},
         contract=contract,
     )
+
+
+def _folds(pairs: Pairs, right: NDArray[np.bool_]) -> tuple[tuple[float, ...], float]:
+    """Return the accuracy of each fold, and the standard error of their mean."""
+    fold_of = np.array([pair.fold for pair in pairs.pairs])
+    folds = tuple(float(right[fold_of == fold].mean()) for fold in range(pairs.folds))
+    spread = float(np.std(folds, ddof=1) / np.sqrt(len(folds))) if len(folds) > 1 else 0.0
+    return folds, spread
 
 
 def centre_face(photo: Photo, detections: Detections) -> int:

@@ -105,14 +105,7 @@ def evaluate_people(
     """
     for faces in (dataset, *([strangers] if strangers else ())):
         _check_contract(head, faces)
-    known = gallery_index(dataset, head)[dataset.labels] != STRANGER
-    leaks = np.array([entry.leak for entry in dataset.rows], np.bool_)
-    probes = sample(dataset, dataset.validation & known & ~leaks, head)
-    if not len(probes):
-        raise NothingToMeasure(
-            "no held-out photo in the dataset is of a person that the recognizer knows",
-            hint="A person needs two photos for one to be held out; build the dataset with more.",
-        )
+    probes = _probes(head, dataset)
     found = search_sample(head, probes, progress, "naming photos")
     others = _strangers(head, dataset, strangers)
     their = None
@@ -159,6 +152,18 @@ def _check_contract(head: Head, faces: Dataset) -> None:
             hint="Build the dataset again with the recognizer's detector and embedder"
             " (mien info shows them), or train on this one.",
         )
+
+
+def _probes(head: Head, dataset: Dataset) -> Sample:
+    known = gallery_index(dataset, head)[dataset.labels] != STRANGER
+    leaks = np.array([entry.leak for entry in dataset.rows], np.bool_)
+    probes = sample(dataset, dataset.validation & known & ~leaks, head)
+    if not len(probes):
+        raise NothingToMeasure(
+            "no held-out photo in the dataset is of a person that the recognizer knows",
+            hint="A person needs two photos for one to be held out; build the dataset with more.",
+        )
+    return probes
 
 
 def _strangers(head: Head, dataset: Dataset, strangers: Dataset | None) -> Sample | None:

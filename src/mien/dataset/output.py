@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,8 @@ def write_crops(
         folder: of the dataset.
         entries: with or without a face.
         ledger: holds the crops.
-        kind: `aligned`, or the name of the course's crops; only aligned ones are named.
+        kind: `aligned`, or the name of the course's crops, which are called like the aligned
+            ones and need these to be written first.
         progress: told now and then.
     """
     root = CROPS if kind == ALIGNED else kind
@@ -69,13 +70,13 @@ def write_crops(
     with writing(folder):
         for i, entry in enumerate(entries):
             jpeg = ledger.crop(entry.sha256, entry.face, kind) if entry.face >= 0 else b""
+            named = entry
             if jpeg:
-                name = f"{entry.id}-{hashlib.sha256(jpeg).hexdigest()[:6]}.jpg"
-                path = f"{root}/{slug(entry.person)}/{name}"
-                _put(folder / path, jpeg)
-                result.append(replace(entry, crop=path) if kind == ALIGNED else entry)
-            else:
-                result.append(entry)
+                if kind == ALIGNED:
+                    name = f"{entry.id}-{hashlib.sha256(jpeg).hexdigest()[:6]}.jpg"
+                    named = replace(entry, crop=f"{root}/{slug(entry.person)}/{name}")
+                _put(folder / root / PurePosixPath(named.crop).relative_to(CROPS), jpeg)
+            result.append(named)
             progress(i + 1, len(entries), f"writing {root}")
     return result
 

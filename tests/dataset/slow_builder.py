@@ -1,0 +1,18 @@
+"""Builds a dataset of squares slowly, to be killed: slow_builder.py SOURCE DIR SECONDS."""
+
+import sys
+
+from squares import SquareEngine
+
+from mien.dataset.build import Options, build
+
+
+def tell(done, _total, _what):
+    sys.stdout.write(f"{done}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    source, folder, seconds = sys.argv[1:]
+    engine = SquareEngine(seconds=float(seconds))
+    build([source], folder, engine, Options(jobs=2), progress=tell)

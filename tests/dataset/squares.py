@@ -82,7 +82,7 @@ class SquareEngine:
         vectors = []
         for crop in crops:
             who, shot = crop[0, 0].astype(int) // 16, crop[0, 0].astype(int)
-            vector = np.random.default_rng(who).normal(size=32)
-            vector = vector + 0.35 * np.random.default_rng(shot).normal(size=32)
+            vector = np.random.default_rng(who).normal(size=128)
+            vector = vector + 0.35 * np.random.default_rng(shot).normal(size=128)
             vectors.append(vector / np.linalg.norm(vector))
-        return Embeddings(np.array(vectors, np.float32).reshape(-1, 32), self.contract)
+        return Embeddings(np.array(vectors, np.float32).reshape(-1, 128), self.contract)

@@ -45,7 +45,7 @@ def made(tmp_path, photos):
 
 def test_what_is_written(tmp_path, made):
     assert made.people == ("Person 00", "Person 01", "Person 02")
-    assert made.embeddings.shape == made.mirrored.shape == (12, 32)
+    assert made.embeddings.shape == made.mirrored.shape == (12, 128)
     assert np.allclose(np.linalg.norm(made.embeddings, axis=1), 1, atol=1e-5)
     assert made.usable.all()
     assert (made.train.sum(), made.validation.sum()) == (9, 3)

@@ -221,10 +221,8 @@ def _judge(entries: Sequence[Entry], doubts: Doubts, decisions: Decisions) -> li
         if decision == "drop":
             why = f"dropped by you ({doubt.evidence})" if doubt else "dropped by you"
             judged = replace(entry, status="set-aside", reason="dropped", evidence=why)
-        elif doubt and decision == "keep":
-            judged = replace(
-                entry, evidence=f"kept by you, though {doubt.reason}: {doubt.evidence}"
-            )
+        elif decision == "keep":
+            judged = replace(entry, evidence="kept by you")
         elif doubt:
             judged = replace(
                 entry, status="set-aside", reason=doubt.reason, evidence=doubt.evidence

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from mien.dataset.build import refresh
-from mien.dataset.decisions import append_decisions
+from mien.dataset.decisions import append_decisions, read_decisions
 from mien.dataset.ledger import LEDGER
 from mien.dataset.manifest import Dataset, Entry
 from mien.dataset.names import name_key
@@ -61,7 +61,9 @@ def decide_people(
         UnknownEntry: the dataset has no such person, or the names are the same.
     """
     dataset = Dataset.open(folder)
-    known = {name_key(e.person): e.person for e in dataset.entries}
+    # A name that was merged into another is no longer in the entries, and can be taken out again.
+    known = {**read_decisions(dataset.path).names}
+    known.update((name_key(e.person), e.person) for e in dataset.entries)
     for name in names:
         if name_key(name) not in known:
             close = difflib.get_close_matches(name, known.values(), n=3)

@@ -86,17 +86,16 @@ def _round(
             row, label = int(rows[i]), int(own_label[i])
             badness = float(other[i] - own[i])
             if label not in worst or badness > worst[label][0]:
-                text = _evidence(faces, (own[i], int(others[i])), (other[i], int(nearest[i])))
+                text = _evidence(faces, row, (own[i], int(others[i])), (other[i], int(nearest[i])))
                 partner = _closest(faces, active, row, int(nearest[i])) if swapped[i] else -1
                 worst[label] = badness, row, Doubt("mislabelled", text, partner)
     return {row: doubt for _, row, doubt in worst.values()}
 
 
-def _evidence(faces: Faces, own: tuple[float, int], other: tuple[float, int]) -> str:
+def _evidence(faces: Faces, row: int, own: tuple[float, int], other: tuple[float, int]) -> str:
     count = "the other photo" if own[1] == 1 else f"the {own[1]} others"
-    name = faces.names
-    person = name[other[1]]
-    return f"cosine {own[0]:.2f} to {count} of its person, {other[0]:.2f} to {person}"
+    whose, whom = faces.people[row], faces.names[other[1]]
+    return f"cosine {own[0]:.2f} to {count} of {whose}, {other[0]:.2f} to {whom}"
 
 
 def _closest(faces: Faces, active: NDArray[np.bool_], row: int, label: int) -> int:

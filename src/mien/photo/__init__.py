@@ -36,6 +36,7 @@ from PIL import (
 )
 
 from mien.errors import BrokenPhoto, PhotoError, PhotoNotFound, PhotoTooLarge, UnsupportedPhoto
+from mien.photo.boxes import check_items
 from mien.photo.colours import UnreadableColours, to_rgb
 from mien.photo.formats import SUFFIXES, Kind, kind_of, likeness
 from mien.types import Photo
@@ -253,6 +254,7 @@ def _decode(
 ) -> tuple[NDArray[np.uint8], float]:
     """Return upright pixels and their scale; foreign errors pass through."""
     if kind == "HEIF":
+        check_items(data)
         heif = pi_heif.open_heif(data, convert_hdr_to_8bit=True)
         _check_pixels(heif.size, name)
         # libheif has turned the picture already: what its EXIF says of it no longer holds.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from mien.graph.builder import Graph, Value
+from mien.graph.builder import Graph, Value, type_of
 
 _STRIDES = (8, 16, 32)
 
@@ -60,7 +60,7 @@ def detect(
         `image`.
     """
     search = _Search(detector, colour)
-    picture, to_image = _scaled(graph, image, settings.least_side, settings.side)
+    picture, to_image = _picture(graph, image, settings)
     fine = search(graph, picture)
     coarse = _coarse(graph, picture, search, settings)
     boxes, points, scores = (
@@ -87,7 +87,7 @@ class _Search:
     colour: str
 
     def __call__(self, graph: Graph, picture: Value) -> tuple[Value, ...]:
-        """Return boxes (N, 4), points (N, 5, 2), scores (N,) of an (H, W, 3) uint8 picture."""
+        """Return boxes (N, 4), points (N, 5, 2), scores (N,) of a (1, 3, H, W) float32 picture."""
         planes = _padded(graph, picture)
         if self.colour == "BGR":
             planes = planes.take(graph.constant(np.array([2, 1, 0])), axis=1)
@@ -105,8 +105,9 @@ def _coarse(
     group, a face that fills the picture is too large for it.
     """
     again = Graph(prefix="coarse/")
-    small, to_picture = _scaled(again, picture, settings.least_side, settings.least_side)
-    boxes, points, scores = search(again, small)
+    size = graph.op("Shape", picture, start=2)
+    sides, to_picture = _sides(again, size, settings.least_side, settings.least_side)
+    boxes, points, scores = search(again, _resized(again, picture, sides))
     boxes = to_picture(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
     never = Graph(prefix="once/")
     for branch, found in (
@@ -118,7 +119,7 @@ def _coarse(
     ):
         for name, value, shape in zip(("b", "p", "s"), found, ([4], [5, 2], []), strict=True):
             branch.output(f"{branch.prefix}{name}", value, "float32", ["cells", *shape])
-    long_side = graph.op("ReduceMax", graph.op("Shape", picture, end=2), keepdims=0)
+    long_side = graph.op("ReduceMax", size, keepdims=0)
     return graph.either(long_side > settings.least_side * 4 // 3, again, never)
 
 
@@ -132,34 +133,66 @@ class _ToImage:
         return (points + 0.5) / self._ratio - 0.5
 
 
-def _scaled(graph: Graph, image: Value, least: int, most: int) -> tuple[Value, _ToImage]:
-    """Return (H', W', 3) uint8 with a long side from `least` to `most`, and the way back."""
-    size = graph.op("Shape", image, end=2).cast("float32")
+def _picture(graph: Graph, image: Value, settings: DetectionSettings) -> tuple[Value, _ToImage]:
+    """Return the photo at the size to look at, (1, 3, H', W') float32, and the way back."""
+    size = graph.op("Shape", image, end=2)
+    sides, to_image = _sides(graph, size, settings.least_side, settings.side)
+    # Each in the form that onnxruntime is quick at: floats up, bytes down.
+    up, down = Graph(prefix="up/"), Graph(prefix="down/")
+    enlarged = _resized(up, _planes(up, image.unsqueeze(0)), sides, antialias=False)
+    reduced = _resized(down, image.unsqueeze(0), sides, axes=(1, 2))
+    for branch, picture in ((up, enlarged), (down, _planes(down, reduced))):
+        branch.output(f"{branch.prefix}picture", picture, "float32", [1, 3, "rows", "columns"])
+    long_side = graph.op("ReduceMax", size, keepdims=0)
+    (picture,) = graph.either(long_side < settings.least_side, up, down)
+    return picture, to_image
+
+
+def _sides(graph: Graph, size: Value, least: int, most: int) -> tuple[Value, _ToImage]:
+    """Return the height and width with a long side from `least` to `most`, and the way back."""
+    size = graph.op("Cast", size, to=type_of["float32"])
     long_side = graph.op("ReduceMax", size, keepdims=0)
     wanted = graph.op("Clip", long_side, float(least), float(most))
     scaled = graph.op("Max", graph.op("Round", size * (wanted / long_side)), 1.0)
-    sizes = graph.concat([np.array([1]), scaled.cast("int64"), np.array([3])], axis=0)
-    resized = graph.op(
-        "Resize",
-        image.unsqueeze(0),
-        None,
-        None,
-        sizes,
-        mode="linear",
-        antialias=1,
-        coordinate_transformation_mode="half_pixel",
-    )
     ratio = scaled / size
     ratio_xy = graph.vector(ratio.at(1, axis=0), ratio.at(0, axis=0))
-    return graph.op("Squeeze", resized, np.array([0])), _ToImage(ratio_xy)
+    return scaled.cast("int64"), _ToImage(ratio_xy)
+
+
+def _resized(
+    graph: Graph,
+    picture: Value,
+    sides: Value,
+    *,
+    axes: tuple[int, int] = (2, 3),
+    antialias: bool = True,
+) -> Value:
+    """Return a picture with other sides."""
+    return graph.op(
+        "Resize",
+        picture,
+        None,
+        None,
+        sides,
+        axes=list(axes),
+        mode="linear",
+        antialias=int(antialias),
+        coordinate_transformation_mode="half_pixel",
+    )
+
+
+def _planes(graph: Graph, picture: Value) -> Value:
+    """Return (1, 3, H, W) float32 of (1, H, W, 3) uint8."""
+    return graph.op(
+        "Transpose", graph.op("Cast", picture, to=type_of["float32"]), perm=[0, 3, 1, 2]
+    )
 
 
 def _padded(graph: Graph, picture: Value) -> Value:
-    """Return (1, 3, H, W) float32, black added below and on the right up to multiples of 32."""
-    size = graph.op("Shape", picture, end=2)
+    """Return (1, 3, H, W) with black added below and on the right up to multiples of 32."""
+    size = graph.op("Shape", picture, start=2)
     short = graph.op("Mod", -graph.op("Mod", size, 32) + 32, 32)
-    planes = picture.unsqueeze(0).cast("float32").transpose(0, 3, 1, 2)
-    return graph.op("Pad", planes, graph.concat([np.zeros(6, np.int64), short], axis=0), 0.0)
+    return graph.op("Pad", picture, graph.concat([np.zeros(6, np.int64), short], axis=0), 0.0)
 
 
 def _decode(

@@ -1,0 +1,50 @@
+"""The photos that the benchmarks measure on, out of their archives, never unpacked to disk.
+
+MIEN_DATA names the folder with `lfw-deepfunneled.tgz`, or that archive unpacked, and
+`ten-indian-people.zip`; ../shared/data if it is not set.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from mien.photo import SUFFIXES
+
+NamedBytes = tuple[str, bytes]
+
+
+def data_folder() -> Path:
+    """Return the folder of the measuring photos."""
+    return Path(os.environ.get("MIEN_DATA", "../shared/data"))
+
+
+def lfw_photos(count: int, seed: int = 0) -> Iterator[NamedBytes]:
+    """Yield name and bytes of `count` photos of LFW, drawn with a seed, in order of their names."""
+    unpacked = data_folder() / "lfw-deepfunneled"
+    if unpacked.is_dir():
+        for path in _drawn(sorted(map(str, unpacked.rglob("*.jpg"))), count, seed):
+            yield Path(path).name, Path(path).read_bytes()
+        return
+    with tarfile.open(data_folder() / "lfw-deepfunneled.tgz") as archive:
+        members = {member.name: member for member in archive if member.name.endswith(".jpg")}
+        for name in _drawn(sorted(members), count, seed):
+            file = archive.extractfile(members[name])
+            if file is not None:
+                yield name, file.read()
+
+
+def ten_people_photos() -> Iterator[NamedBytes]:
+    """Yield name and bytes of all photos of the ten people."""
+    with zipfile.ZipFile(data_folder() / "ten-indian-people.zip") as archive:
+        for name in sorted(archive.namelist()):
+            if Path(name).suffix.lower() in SUFFIXES:
+                yield name, archive.read(name)
+
+
+def _drawn(names: list[str], count: int, seed: int) -> list[str]:
+    return sorted(random.Random(seed).sample(names, min(count, len(names))))  # noqa: S311

@@ -1,0 +1,134 @@
+"""Which head: cross-validation on the training side, and what it shows of known people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.measures import wilson
+from mien.training.heads import Kind, Recipe
+from mien.training.samples import Samples, nearest
+from mien.types import Interval, Progress, silent
+
+DISCOUNTS = (0.0, 0.5, 2.0)
+
+_MOST_WORK = 2.0e11
+"""Multiply-adds that cross-validating one recipe may take in `auto`: some 15 s on two cores."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """Photos named by a head that was made without them.
+
+    Attributes:
+        similarity: (H,) float32 to the most similar person.
+        correct: (H,) bool, whether that is the right person.
+    """
+
+    similarity: NDArray[np.float32]
+    correct: NDArray[np.bool_]
+
+    @property
+    def rank1(self) -> Interval:
+        """Share named right, with Wilson's interval."""
+        return wilson(int(self.correct.sum()), len(self.correct))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadChoice:
+    """The recipe to use and why.
+
+    Attributes:
+        recipe: the chosen one.
+        held_out: what cross-validation showed of it; None where nobody has two photos.
+        tried: each recipe that was tried and its rank-1 rate, in the order tried; the simplest
+            first, and of equally good ones the first is taken.
+        skipped: recipes that were not tried, and why.
+    """
+
+    recipe: Recipe
+    held_out: HeldOut | None
+    tried: tuple[tuple[Recipe, Interval], ...] = ()
+    skipped: tuple[tuple[Recipe, str], ...] = field(default=())
+
+
+def choose_head(
+    samples: Samples, kind: Kind | None = None, *, seed: int = 0, progress: Progress = silent
+) -> HeadChoice:
+    """Choose a recipe by the rank-1 rate of photos held out in turn.
+
+    Only people with two photos or more can have one held out; the others are in the gallery that
+    those are searched in. A learned head starts from the best prototypes.
+
+    Args:
+        samples: the training side.
+        kind: the head asked for; None to choose it too.
+        seed: of the folds and of the fits.
+        progress: told of the recipes.
+    """
+    folds = photo_folds(samples, seed)
+    if not np.any(folds >= 0):
+        return HeadChoice(Recipe(kind or "prototype"), None)
+    work = len(samples) * samples.people * samples.faces.shape[1] * (folds.max() + 1)
+    learned: tuple[Kind, ...] = ("margin", "softmax") if kind is None else (kind,)
+    found: list[tuple[Recipe, HeldOut]] = []
+    skipped: list[tuple[Recipe, str]] = []
+    total = len(DISCOUNTS) + len(learned)
+
+    def attempt(recipe: Recipe) -> None:
+        found.append((recipe, held_out(recipe, samples, folds, seed=seed)))
+        progress(len(found), total, "choosing a head")
+
+    for discount in DISCOUNTS:
+        attempt(Recipe("prototype", discount))
+    best = max(found, key=lambda pair: int(pair[1].correct.sum()))[0]
+    for name in learned:
+        recipe = Recipe(name, best.discount)
+        if kind is None and 2 * recipe.epochs * work > _MOST_WORK * _views(name):
+            skipped.append((recipe, f"too much work for auto; ask for it with --head {name}"))
+        elif name != "prototype":
+            attempt(recipe)
+    tried = tuple((recipe, shown.rank1) for recipe, shown in found)
+    allowed = [pair for pair in found if kind in {None, pair[0].kind}]
+    recipe, shown = max(allowed, key=lambda pair: int(pair[1].correct.sum()))
+    return HeadChoice(recipe, shown, tried, tuple(skipped))
+
+
+def _views(kind: Kind) -> float:
+    """Return the room in the budget: the softmax head looks at both views of each photo."""
+    return 0.5 if kind == "softmax" else 1.0
+
+
+def photo_folds(samples: Samples, seed: int) -> NDArray[np.int64]:
+    """Return each photo's fold, or -1 for the only photo of a person.
+
+    Everyone keeps a photo in every fold. Ten folds for up to 2,000 photos, else three.
+    """
+    count = 10 if len(samples) <= 2000 else 3
+    generator = np.random.default_rng(seed)
+    folds = np.full(len(samples), -1, np.int64)
+    order = np.argsort(samples.labels, kind="stable")
+    for rows in np.split(order, np.cumsum(samples.counts)[:-1]):
+        if len(rows) > 1:
+            first = generator.integers(count)
+            folds[generator.permutation(rows)] = (first + np.arange(len(rows))) % count
+    return folds
+
+
+def held_out(
+    recipe: Recipe, samples: Samples, folds: NDArray[np.int64], *, seed: int = 0
+) -> HeldOut:
+    """Name each fold's photos by a head made of the other folds."""
+    similarity = np.zeros(len(samples), np.float32)
+    correct = np.zeros(len(samples), np.bool_)
+    for fold in range(int(folds.max()) + 1):
+        probes = folds == fold
+        if not probes.any():
+            continue
+        rows = recipe.fit(samples.take(~probes), seed=seed).rows
+        similarity[probes], who = nearest(samples.faces[probes], rows)
+        correct[probes] = who == samples.labels[probes]
+    shown = folds >= 0
+    return HeldOut(similarity[shown], correct[shown])

@@ -1,0 +1,215 @@
+"""When to say "unknown": a threshold that holds a stranger's chance of a name to a rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import TooFewPeople
+from mien.measures import wilson
+from mien.models.cards import ImpostorStatistics
+from mien.training.strangers import Strangers
+from mien.types import Interval, Policy
+
+RULE_OF_THREE = 3.0
+"""Of n strangers of whom none is named, 3 / n is the 95 % upper limit of the rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChoice:
+    """The policy and what the user should know of it.
+
+    Attributes:
+        policy: the policy.
+        supportable: the lowest rate that the data could support.
+        warnings: sentences for the user; empty where all is well.
+    """
+
+    policy: Policy
+    supportable: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """All strangers together: the share of them who reach a similarity in this gallery."""
+
+    groups: tuple[Strangers, ...]
+    gallery: int
+
+    @property
+    def people(self) -> int:
+        return sum(group.people for group in self.groups)
+
+    @property
+    def faces(self) -> int:
+        return sum(len(group.similarity) for group in self.groups)
+
+    @property
+    def source(self) -> str:
+        return " and ".join(f"{group.people:,} of {group.source}" for group in self.groups)
+
+    def rates(self, thresholds: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the FPIR at each threshold, as for a gallery of the full size.
+
+        Searched among fewer people a stranger has fewer chances of a name: 1 - (1 - F)^(P / P').
+        """
+        total = np.zeros(len(thresholds))
+        for group in self.groups:
+            order = np.argsort(group.similarity)
+            above = np.concatenate([np.cumsum(group.weights[order][::-1])[::-1], [0.0]])
+            first = np.searchsorted(group.similarity[order], thresholds, side="left")
+            share = np.clip(above[first] / group.people, 0, 1)
+            total += group.people * (1 - (1 - share) ** (self.gallery / group.gallery))
+        return total / self.people
+
+    def threshold(self, rate: float) -> float:
+        """Return the least threshold that names at most `rate` of the strangers."""
+        steps = np.unique(np.concatenate([group.similarity for group in self.groups]))
+        above = np.nextafter(steps, np.float32(np.inf))
+        # Rates fall along the thresholds; above the last of them nobody is named.
+        allowed = self.rates(above) <= rate + 1e-12
+        return float(above[int(np.argmax(allowed))])
+
+    def interval(self, threshold: float) -> Interval:
+        """Return the FPIR at a threshold; the interval takes each stranger for one trial."""
+        value = float(self.rates(np.array([threshold], np.float32))[0])
+        bounds = wilson(min(self.people, ceil(value * self.people - 1e-9)), self.people)
+        low = 0.0 if value == 0 else min(bounds.low, value)
+        return Interval(value, low, bounds.high)
+
+
+def choose_policy(
+    strangers: Sequence[Strangers],
+    counts: NDArray[np.int64],
+    rate: float,
+    *,
+    statistics: ImpostorStatistics | None = None,
+    plain: bool = True,
+) -> PolicyChoice:
+    """Choose the threshold at which a stranger is given any name at most at the rate asked for.
+
+    In order of trust: enough strangers searched in this gallery (at least 3 / rate of them); the
+    embedder's own statistics of strangers, raised where this gallery's people are more alike than
+    those; else no stranger seen may be named.
+
+    Args:
+        strangers: those searched in this gallery; may be empty.
+        counts: (P,) photos behind each prototype.
+        rate: FPIR asked for, in (0, 1).
+        statistics: of the embedder, or None.
+        plain: whether the rows are plain means, which is what the statistics are of.
+
+    Raises:
+        ValueError: the rate is not between 0 and 1.
+        TooFewPeople: nothing is known of any stranger.
+    """
+    if not 0 < rate < 1:
+        raise ValueError(f"a rate lies between 0 and 1, got {rate}")
+    pool = _Pool(tuple(group for group in strangers if group.people), len(counts))
+    if pool.people >= RULE_OF_THREE / rate:
+        threshold = pool.threshold(rate)
+        policy = Policy(
+            threshold, rate, pool.interval(threshold), pool.faces, supported=True,
+            source=f"Measured on strangers: {pool.source}.",
+        )  # fmt: skip
+        return PolicyChoice(policy, RULE_OF_THREE / pool.people)
+    if statistics is not None:
+        return _by_statistics(pool, counts, rate, statistics, plain=plain)
+    if pool.people == 0:
+        raise TooFewPeople(
+            "one person and no strangers: nobody to learn the meaning of unknown from",
+            hint="Add people to the dataset, or give strangers: --strangers DATASET.",
+        )
+    threshold = pool.threshold(0.0)
+    supportable = min(1.0, RULE_OF_THREE / pool.people)
+    policy = Policy(
+        threshold, rate, pool.interval(threshold), pool.faces, supported=False,
+        source=f"No stranger seen is named: {pool.source}.",
+    )  # fmt: skip
+    return PolicyChoice(policy, supportable, (_shortfall(pool.people, rate, supportable),))
+
+
+def _by_statistics(
+    pool: _Pool,
+    counts: NDArray[np.int64],
+    rate: float,
+    statistics: ImpostorStatistics,
+    *,
+    plain: bool,
+) -> PolicyChoice:
+    expected = _expected_rate(statistics, counts)
+    last = max(row[-1] for row in statistics.similarity)
+    grid = np.arange(statistics.similarity[0][0], last + 5e-4, 5e-4)
+    rates = expected(grid)
+    supported = bool(rates[-1] <= rate)
+    index = int(np.argmax(rates <= rate)) if supported else len(grid) - 1
+    threshold, supportable = float(grid[index]), float(rates[-1])
+    warnings = [] if supported else [_shortfall(pool.people, rate, supportable)]
+    source = (
+        "From how alike strangers look to the embedder (its card), "
+        f"for a gallery of {len(counts):,}: {statistics.measured_on.rstrip('.')}."
+    )
+    if pool.people:
+        source += f" Compared with {pool.source}."
+        own = pool.interval(threshold)
+        if own.low > rate:
+            threshold = max(threshold, pool.threshold(rate))
+            warnings.append(
+                f"The people of this gallery look more alike than the strangers on the card "
+                f"({own.value:.1%} of them would take another's name): the threshold is raised."
+            )
+        elif not plain or not supported:
+            threshold = max(threshold, pool.threshold(rate))
+    if not plain:
+        warnings.append(
+            "The card's statistics are of plain prototypes, not of this head: give strangers "
+            "with --strangers DATASET for a rate that was measured."
+        )
+    value = float(np.interp(threshold, grid, rates))
+    seen = pool.interval(threshold) if pool.people else wilson(0, 0)
+    interval = Interval(value, min(seen.low, value), max(seen.high, value))
+    policy = Policy(
+        float(np.float32(threshold)), rate, interval, pool.faces,
+        supported=supported and plain, source=source,
+    )  # fmt: skip
+    return PolicyChoice(policy, supportable, tuple(warnings))
+
+
+def _expected_rate(
+    statistics: ImpostorStatistics, counts: NDArray[np.int64]
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the FPIR of this gallery as a function of the threshold.
+
+    Comparisons are taken as independent: 1 - prod(1 - FMR). Between the card's rates the
+    logarithm of the FMR is linear in the similarity, beyond the last it stays: nobody measured.
+    A prototype of n photos takes the row of the largest template that is not larger.
+    """
+    sizes = np.asarray(statistics.template_photos)
+    row_of = np.maximum(np.searchsorted(sizes, counts, side="right") - 1, 0)
+    people = np.bincount(row_of, minlength=len(sizes))
+    logs = np.log(statistics.false_match_rate)
+
+    def expected(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+        none = np.zeros(len(thresholds))
+        for row, number in zip(statistics.similarity, people, strict=True):
+            fmr = np.exp(np.interp(thresholds, row, logs))
+            none += number * np.log1p(-np.minimum(fmr, 1 - 1e-12))
+        result: NDArray[np.float64] = -np.expm1(none)
+        return result
+
+    return expected
+
+
+def _shortfall(people: int, rate: float, supportable: float) -> str:
+    needed = ceil(RULE_OF_THREE / rate - 1e-9)
+    return (
+        f"A false positive rate of {rate:.4%} cannot be supported: that takes {needed:,} "
+        f"strangers, and {people:,} are there, {needed - people:,} too few. "
+        f"The nearest rate that can be supported is {supportable:.4%}. "
+        "Give more strangers with --strangers DATASET."
+    )

@@ -1,0 +1,213 @@
+"""Train: from a dataset to everything that a recognizer has learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.dataset import Dataset
+from mien.errors import TooFewPeople
+from mien.models.cards import ImpostorStatistics
+from mien.training.choice import HeadChoice, choose_head
+from mien.training.heads import Fit, Kind
+from mien.training.policy import PolicyChoice, choose_policy
+from mien.training.probability import PRIOR, CalibrationFit, fit_calibration
+from mien.training.samples import Samples
+from mien.training.strangers import Strangers, cohort, left_out
+from mien.types import Head, Interval, Progress, silent
+
+HeadName = Literal["auto", "prototype", "softmax", "margin"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Training:
+    """What came of training.
+
+    Attributes:
+        head: everything learned.
+        report: how, as JSON: `head`, `cross_validation`, `skipped`, `loss`, `policy`,
+            `probability`, `warnings`, `photos`, `people`.
+    """
+
+    head: Head
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+def train(
+    dataset: Dataset,
+    *,
+    head: HeadName = "auto",
+    false_positive_rate: float = 0.01,
+    strangers: NDArray[np.float32] | None = None,
+    stranger_source: str = "",
+    statistics: ImpostorStatistics | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Training:
+    """Learn the people of a dataset from the training side of its split.
+
+    Nothing of the validation side is looked at. The same dataset, options and seed give the same
+    head.
+
+    Args:
+        dataset: photos of people.
+        head: how the prototypes are made; `auto` cross-validates.
+        false_positive_rate: share of strangers who may be given any name, in (0, 1).
+        strangers: (S, D) float32 unit rows, one photo of each of S people who are not in the
+            dataset.
+        stranger_source: who they are, in words.
+        statistics: how alike strangers look to the embedder, from its card; used where there are
+            not enough strangers to measure on.
+        seed: of folds and fits.
+        progress: told of the steps.
+
+    Raises:
+        TooFewPeople: no photo to train on, or one person and nothing known of strangers.
+        ValueError: the rate is not between 0 and 1, or strangers have another dimension.
+    """
+    if not 0 < false_positive_rate < 1:
+        raise ValueError(f"a rate lies between 0 and 1, got {false_positive_rate}")
+    samples, people = training_samples(dataset)
+    if strangers is not None and strangers.shape[1:] != samples.faces.shape[1:]:
+        raise ValueError("strangers' embeddings have another dimension than the dataset's")
+    kind: Kind | None = None if head == "auto" else head
+    chosen = choose_head(samples, kind, seed=seed, progress=progress)
+    fit = chosen.recipe.fit(samples, seed=seed, progress=progress)
+    unknown = _strangers(
+        chosen, samples, fit, strangers, stranger_source, _doubled(dataset, people), seed, progress
+    )
+    policy = choose_policy(
+        unknown,
+        samples.counts,
+        false_positive_rate,
+        statistics=statistics,
+        plain=chosen.recipe.kind == "prototype" and chosen.recipe.discount == 0,
+    )
+    calibration = _calibrate(chosen, unknown, policy)
+    learned = Head(
+        kind=chosen.recipe.kind,
+        people=people,
+        prototypes=fit.rows,
+        photos=samples.counts,
+        contract=dataset.contract,
+        calibration=calibration.calibration,
+        policy=policy.policy,
+    )
+    return Training(learned, _report(learned, chosen, fit, policy, calibration))
+
+
+def training_samples(dataset: Dataset) -> tuple[Samples, tuple[str, ...]]:
+    """Return the usable photos of the training side and the people they show.
+
+    Raises:
+        TooFewPeople: there is none.
+    """
+    rows = np.flatnonzero(dataset.train & dataset.usable)
+    if not len(rows):
+        raise TooFewPeople(
+            f"{dataset.path}: no usable photo on the training side",
+            hint="Look at what was set aside: mien dataset review " + str(dataset.path),
+        )
+    # By person and then by id, so that the order of the manifest's lines changes nothing.
+    names = [dataset.rows[row].person for row in rows]
+    ids = [dataset.rows[row].id for row in rows]
+    rows = rows[sorted(range(len(rows)), key=lambda i: (names[i], ids[i]))]
+    used, labels = np.unique(dataset.labels[rows], return_inverse=True)
+    samples = Samples.of(
+        dataset.embeddings[rows],
+        dataset.mirrored[rows],
+        dataset.quality[rows],
+        labels.astype(np.int64),
+        len(used),
+    )
+    return samples, tuple(dataset.people[person] for person in used)
+
+
+def _doubled(dataset: Dataset, people: tuple[str, ...]) -> list[int]:
+    """Return the people whom the dataset's card takes for somebody else under another name."""
+    index = {person: number for number, person in enumerate(people)}
+    named: Iterable[str] = (
+        name for pair in dataset.card.get("same_person", ()) for name in pair["people"]
+    )
+    return sorted({index[name] for name in named if name in index})
+
+
+def _strangers(  # noqa: PLR0917 - the parts of one training run
+    chosen: HeadChoice,
+    samples: Samples,
+    fit: Fit,
+    outside: NDArray[np.float32] | None,
+    source: str,
+    doubled: list[int],
+    seed: int,
+    progress: Progress,
+) -> list[Strangers]:
+    found = []
+    own = left_out(chosen.recipe, samples, fit.rows, doubled=doubled, seed=seed, progress=progress)
+    if own is not None:
+        found.append(own)
+    if outside is not None and len(outside):
+        found.append(cohort(outside, fit.rows, source))
+    return found
+
+
+def _calibrate(
+    chosen: HeadChoice, strangers: list[Strangers], policy: PolicyChoice
+) -> CalibrationFit:
+    shown = chosen.held_out
+    nothing = np.zeros(0, np.float32)
+    return fit_calibration(
+        nothing if shown is None else shown.similarity,
+        np.zeros(0, np.bool_) if shown is None else shown.correct,
+        np.concatenate([nothing, *(group.similarity for group in strangers)]),
+        np.concatenate([np.zeros(0), *(group.weights for group in strangers)]),
+        threshold=policy.policy.threshold,
+    )
+
+
+def _report(
+    head: Head, chosen: HeadChoice, fit: Fit, policy: PolicyChoice, calibration: CalibrationFit
+) -> dict[str, Any]:
+    tried = [
+        {
+            "head": recipe.kind,
+            "discount": recipe.discount,
+            "rank1": rank1.value,
+            "rank1_interval": [rank1.low, rank1.high],
+            "chosen": recipe == chosen.recipe,
+        }
+        for recipe, rank1 in chosen.tried
+    ]
+    return {
+        "people": len(head.people),
+        "photos": int(head.photos.sum()),
+        "head": {"kind": chosen.recipe.kind, "discount": chosen.recipe.discount},
+        "cross_validation": tried,
+        "held_out": 0 if chosen.held_out is None else len(chosen.held_out.correct),
+        "skipped": [{"head": recipe.kind, "why": why} for recipe, why in chosen.skipped],
+        "loss": list(fit.loss),
+        "policy": {
+            "threshold": head.policy.threshold,
+            "false_positive_rate": head.policy.false_positive_rate,
+            "expected": _numbers(head.policy.expected),
+            "supported": head.policy.supported,
+            "supportable": policy.supportable,
+            "strangers": head.policy.strangers,
+            "source": head.policy.source,
+        },
+        "probability": {
+            "slope": head.calibration.slope,
+            "offset": head.calibration.offset,
+            "ece": calibration.error,
+            "meaning": PRIOR,
+        },
+        "warnings": [*policy.warnings, *calibration.warnings],
+    }
+
+
+def _numbers(interval: Interval) -> dict[str, float]:
+    return {"value": interval.value, "low": interval.low, "high": interval.high}

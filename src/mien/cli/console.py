@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,8 @@ from mien.types import Progress
 
 err = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
+
+_SECONDS_BETWEEN_LINES = 5
 
 
 def report_error(message: str, hint: str = "") -> None:
@@ -39,9 +42,9 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Yield a `Progress` that draws on standard error: a bar, or tenths where no terminal is."""
+    """Yield a `Progress` that draws on standard error: a bar, or lines where no terminal is."""
     if not sys.stderr.isatty():
-        yield _Tenths()
+        yield _Lines()
         return
     columns = (
         TextColumn("{task.description}"),
@@ -60,14 +63,14 @@ def progress_bar() -> Iterator[Progress]:
         yield show
 
 
-class _Tenths:
-    """One line for each tenth of the work, for logs."""
+class _Lines:
+    """A line every few seconds, for logs; work that is done sooner leaves none."""
 
     def __init__(self) -> None:
-        self._last: dict[str, int] = {}
+        self._last = time.monotonic()
 
     def __call__(self, done: int, total: int | None, what: str) -> None:
-        tenth = 10 * done // total if total else done // 1000
-        if self._last.get(what) != tenth:
-            self._last[what] = tenth
+        now = time.monotonic()
+        if now - self._last >= _SECONDS_BETWEEN_LINES:
+            self._last = now
             err.print(f"{escape(what)}: {done}" + (f" of {total}" if total else ""), soft_wrap=True)

@@ -78,7 +78,7 @@ def leave_one_out(dataset: Dataset, *, progress: Progress = silent) -> LeaveOneO
         scores[label] = own @ samples.faces[row]
         who = int(np.argmax(scores))
         total += 1
-        correct += who == label
+        correct += int(who == label)
         if who != label:
             wrong.append((entry.photo, dataset.people[who]))
         progress(row + 1, len(samples), "leaving photos out")

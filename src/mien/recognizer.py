@@ -189,7 +189,7 @@ class Recognizer:
         found = self._session.run(*names, *named, image=photo.pixels)
         return [self._face(photo.scale, *face) for face in zip(*found, strict=True)]
 
-    def _face(  # noqa: PLR0917 - one face of each of the graph's outputs
+    def _face(
         self,
         scale: float,
         box: NDArray[np.float32],

@@ -136,7 +136,7 @@ def _doubled(dataset: Dataset, people: tuple[str, ...]) -> list[int]:
     return sorted({index[name] for name in named if name in index})
 
 
-def _strangers(  # noqa: PLR0917 - the parts of one training run
+def _strangers(
     chosen: HeadChoice,
     samples: Samples,
     fit: Fit,

@@ -21,6 +21,7 @@ from mien.dataset.decide import decide, decide_people
 from mien.dataset.names import name_key
 from mien.dataset.records import MarginCrop
 from mien.dataset.review import write_review
+from mien.dataset.specs import open_sources
 from mien.engine import Engine
 from mien.errors import NotADataset
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
@@ -115,6 +116,7 @@ def build(
         jobs=jobs,
     )
     with progress_bar() as progress:
+        open_sources(sources, progress)  # a mistyped path is said before any weights are pulled
         engine = Engine.open(embedder=embedder, detector=detector, threads=1, progress=progress)
         result = build_dataset(sources, folder, engine, options, progress=progress)
     _say_unreadable(result)

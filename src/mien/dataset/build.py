@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from mien import __version__
 from mien.dataset.card import describe, readme
 from mien.dataset.contact import contact_sheet
 from mien.dataset.curate import SplitRule, curate
@@ -146,8 +147,12 @@ def refresh(folder: Path | str, *, progress: Progress = silent) -> Dataset:
 
 
 def stamp_of(engine: DatasetEngine) -> str:
-    """Return what stands for the way photos are looked at: other stamps' work does not count."""
-    return f"{VERSION}|{engine.contract}|{engine.detector_card.sha256}|{engine.settings!r}"
+    """Return what stands for the way photos are looked at: other stamps' work does not count.
+
+    Mien's version is part of it, for the detector's graph may change from one to the next.
+    """
+    ours, detector = f"{__version__}|{VERSION}", engine.detector_card.sha256
+    return f"{ours}|{engine.contract}|{detector}|{engine.settings!r}"
 
 
 def _write(folder: Path, ledger: Ledger, progress: Progress) -> Dataset:

@@ -92,3 +92,5 @@ def _download(part: Path, progress: Progress) -> None:
                 if have > MOST_BYTES:
                     break
                 progress(have, total, "fetching LFW")
+    if total is not None and have < total:
+        raise ConnectionError(f"it broke off after {have:,} of {total:,} bytes; run again to go on")

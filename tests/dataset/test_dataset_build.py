@@ -180,6 +180,15 @@ def test_bad_photos_are_rows_and_the_rest_go_on(tmp_path, photos):
     assert made.card["set_aside"] == {"unreadable": 2, "no-face": 1}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are not bytes there")
+def test_file_names_that_are_not_utf8(tmp_path, photos):
+    for name, data in ((b"\xff.png", photo_bytes(person(0, 9))), (b"\xfe.png", b"broken")):
+        Path(os.fsdecode(bytes(photos / "Person_00") + b"/" + name)).write_bytes(data)
+    made = build([str(photos)], tmp_path / "out", SquareEngine())
+    odd = [e for e in made.entries if "\ufffd" in e.photo]
+    assert [e.used for e in odd] == [True, False]
+
+
 def test_group_photos_and_exact_copies(tmp_path, photos):
     write(photos / "Person_00" / "group.png", person(1, 12), person(0, 12))
     shutil.copy(photos / "Person_01" / "00.png", photos / "Person_01" / "copy.png")

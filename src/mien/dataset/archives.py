@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from mien.dataset.layout import Item, Survey, survey_tree
-from mien.dataset.names import clean_name
+from mien.dataset.names import clean_name, readable
 from mien.dataset.sources import Load, Source, too_large
 from mien.errors import BrokenPhoto, PhotoError, UnsafeArchive, UnusableSource
 from mien.photo import MAX_BYTES
@@ -181,8 +181,7 @@ def _zip_name(member: zipfile.ZipInfo) -> str:
 
 
 def _tar_name(member: tarfile.TarInfo) -> str:
-    whole = member.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return str(PurePosixPath(whole))
+    return str(PurePosixPath(readable(member.name)))
 
 
 def _check_path(path: Path, name: str) -> None:

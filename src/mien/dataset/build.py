@@ -27,6 +27,7 @@ from mien.dataset.manifest import (
     Dataset,
     write_manifest,
 )
+from mien.dataset.names import readable
 from mien.dataset.output import (
     CROPS,
     array_bytes,
@@ -242,7 +243,7 @@ def _settings(
         "sources": [
             {
                 "label": source.label,
-                "location": os.fspath(source.location),
+                "location": readable(os.fspath(source.location)),
                 "photos": sum(item.source == source.label for item in merged.items),
                 "skipped": merged.skipped[source.label],
             }

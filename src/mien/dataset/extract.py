@@ -17,6 +17,7 @@ from PIL import Image
 
 from mien.dataset.layout import Item
 from mien.dataset.ledger import Ledger
+from mien.dataset.names import readable
 from mien.dataset.quality import measure
 from mien.dataset.records import THUMB_SIDE, FaceRecord, MarginCrop, Occurrence, PhotoRecord
 from mien.dataset.sources import Load
@@ -107,7 +108,8 @@ def extract(
             last = time.monotonic()
         progress(done, total, "photos")
         item = looked.item
-        return Occurrence(item.source, item.person, item.photo, looked.sha256, looked.error)
+        photo, error = readable(item.photo), readable(looked.error)
+        return Occurrence(item.source, item.person, photo, looked.sha256, error)
 
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="mien-extract")
     try:

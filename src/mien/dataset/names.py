@@ -10,12 +10,17 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _SLUG_SIDE = 60
 
 
+def readable(path: str) -> str:
+    """Return a file's path with U+FFFD for bytes that are not UTF-8, so that it can be written."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def clean_name(text: str) -> str:
     """Return a name as it is shown: NFC, control characters gone, runs of space made one.
 
-    Bytes of a file name that are not UTF-8 become U+FFFD. The result may be empty.
+    The result may be empty.
     """
-    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    whole = readable(text)
     shown = "".join(
         " " if char.isspace() else char
         for char in unicodedata.normalize("NFC", whole)

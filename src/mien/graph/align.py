@@ -32,6 +32,10 @@ VERSION = "arcface-112-lsq-s2"
 """Names the way from points to crop; part of the contract id."""
 
 
+_LEAST = 1e-12
+"""Keeps a division from being one by zero; far below any face's spread or scale squared."""
+
+
 def align(graph: Graph, image: Value, points: Value, side: int = CROP_SIDE) -> Value:
     """Add alignment to a graph.
 
@@ -71,10 +75,11 @@ def _crop_to_photo(graph: Graph, points: Value, side: int) -> Value:
     from_mean = points.mean(1)
     centred = points - from_mean.unsqueeze(1)
     x, y = centred.at(0, axis=2), centred.at(1, axis=2)
-    spread = (x * x + y * y).sum(1)
+    # Five points in one place say nothing of size and turn: such a crop shows that place alone.
+    spread = graph.op("Max", (x * x + y * y).sum(1), _LEAST)
     cosine = (x * to[:, 0] + y * to[:, 1]).sum(1) / spread
     sine = (x * to[:, 1] - y * to[:, 0]).sum(1) / spread
-    norm = cosine * cosine + sine * sine
+    norm = graph.op("Max", cosine * cosine + sine * sine, _LEAST)
     a, b = cosine / norm, -sine / norm
     x0 = from_mean.at(0, axis=1) - (a * float(to_mean[0]) - b * float(to_mean[1]))
     y0 = from_mean.at(1, axis=1) - (b * float(to_mean[0]) + a * float(to_mean[1]))

@@ -1,0 +1,114 @@
+"""Comparison, calibration and decision against NumPy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mien.engine import Session
+from mien.graph.assemble import compare_graph
+from mien.graph.compare import CANDIDATES, NOBODY
+from toy_graphs import run, toy_head
+
+OUTPUTS = ("candidates", "similarities", "probabilities", "person")
+
+
+def compare(head, embeddings):
+    return run(compare_graph(head), *OUTPUTS, embeddings=embeddings.astype(np.float32))
+
+
+def unit(rows):
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("people", [1, 2, 9, 10, 11, 300])
+@pytest.mark.parametrize("faces", [0, 1, 50])
+def test_agrees_with_numpy(people, faces):
+    head = toy_head(people, threshold=0.3)
+    rng = np.random.default_rng(people)
+    embeddings = unit(rng.normal(size=(faces, 16)))
+    candidates, similarities, probabilities, person = compare(head, embeddings)
+
+    cosines = embeddings.astype(np.float64) @ head.prototypes.T.astype(np.float64)
+    listed = min(people, CANDIDATES)
+    order = np.argsort(-cosines, axis=1)[:, :listed]
+    assert candidates.shape == (faces, listed)
+    assert candidates.dtype == np.int64
+    assert np.array_equal(candidates, order)
+    assert np.allclose(similarities, np.take_along_axis(cosines, order, 1), atol=1e-6)
+    expected = head.calibration.probability(similarities)
+    assert np.allclose(probabilities, expected, atol=1e-5)
+    assert person.tolist() == reference.decide(candidates[:, 0], similarities[:, 0], 0.3)
+
+
+@pytest.fixture(scope="module")
+def decide():
+    """Return decide(cosines): four people on the axes, so that similarities can be chosen."""
+    head = replace(
+        toy_head(4, threshold=0.5, dimension=5), prototypes=np.eye(4, 5, dtype=np.float32)
+    )
+    session = Session(compare_graph(head).SerializeToString(), name="compare", threads=1)
+
+    def run_on(cosines):
+        cosines = np.asarray(cosines, np.float32).reshape(-1, 4)
+        rest = np.sqrt(np.maximum(0, 1 - (cosines**2).sum(1, keepdims=True)))
+        return session.run(
+            "person", embeddings=np.concatenate([cosines, rest], 1).astype(np.float32)
+        )[0].tolist()
+
+    return run_on
+
+
+def test_a_similarity_equal_to_the_threshold_is_enough(decide):
+    below = np.nextafter(np.float32(0.5), np.float32(0))
+    assert decide([[0.5, 0, 0, 0]]) == [0]
+    assert decide([[below, 0, 0, 0]]) == [NOBODY]
+
+
+def test_nobody_is_twice_in_a_photo(decide):
+    assert decide([[0.6, 0, 0, 0], [0.8, 0, 0, 0], [0.7, 0, 0, 0]]) == [NOBODY, 0, NOBODY]
+
+
+def test_the_one_who_loses_a_name_does_not_get_the_next_best(decide):
+    """Its nearest person is in the photo already; that it is the second nearest is no better."""
+    assert decide([[0.7, 0.6, 0, 0], [0.8, 0, 0, 0]]) == [NOBODY, 0]
+
+
+def test_of_equals_the_better_detection_is_named(decide):
+    assert decide([[0.1, 0.7, 0, 0], [0.2, 0.7, 0, 0], [0, 0, 0.9, 0]]) == [1, NOBODY, 2]
+
+
+def test_of_two_people_equally_alike_the_first_is_named(decide):
+    assert decide([[0.6, 0.6, 0, 0]]) == [0]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=12))
+def test_decides_like_the_reference(decide, faces):
+    """Few people and few levels of similarity: many faces of one person, many ties."""
+    cosines = np.zeros((len(faces), 4), np.float32)
+    for row, (person, tenths) in enumerate(faces):
+        cosines[row, person] = tenths / 10 + 0.01
+    expected = reference.decide(cosines.argmax(1), cosines.max(1, initial=0), 0.5)
+    found = decide(cosines)
+    assert found == expected
+    named = [person for person in found if person != NOBODY]
+    assert len(named) == len(set(named))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=8), st.floats(0.1, 60))
+def test_probabilities_rise_with_similarity_and_stay_in_range(similarities, slope):
+    head = toy_head(1, dimension=2)
+    calibration = replace(head.calibration, slope=slope)
+    head = replace(head, calibration=calibration, prototypes=np.array([[1, 0]], np.float32))
+    cosines = np.sort(np.array(similarities))
+    embeddings = np.stack([cosines, np.sqrt(1 - cosines**2)], 1)
+    _, _, probabilities, _ = compare(head, embeddings)
+    assert np.all((probabilities >= 0) & (probabilities <= 1))
+    assert np.all(np.diff(probabilities[:, 0]) >= -1e-6)  # float32 rounds

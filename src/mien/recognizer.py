@@ -90,6 +90,28 @@ class About:
     measured: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    """A `Head` but for its prototypes, which stay in the graph."""
+
+    kind: str
+    people: tuple[str, ...]
+    photos: tuple[int, ...]
+    contract: str
+    calibration: Calibration
+    policy: Policy
+
+    def __post_init__(self) -> None:
+        texts = (self.kind, self.contract, *self.people)
+        numbers = (self.calibration.offset, self.policy.threshold, *self.photos)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("names are text")
+        if not all(isinstance(number, int | float) for number in numbers):
+            raise TypeError("numbers are numbers")
+        if not 0 < len(set(self.people)) == len(self.people) == len(self.photos):
+            raise ValueError("each person has one name and a number of photos")
+
+
 class Recognizer:
     """A recognizer, loaded.
 
@@ -108,8 +130,9 @@ class Recognizer:
         self._session = Session(model, name=name, threads=threads)
         self._fields = _metadata(self._session.metadata, name)
         self.about = _about(self._fields, name)
-        self.people: tuple[str, ...] = tuple(self._fields["people"])
-        self.contract: str = self._fields["contract"]
+        self._learned = _learned(self._fields, name)
+        self.people = self._learned.people
+        self.contract = self._learned.contract
 
     @classmethod
     def build(
@@ -232,8 +255,7 @@ class Recognizer:
     @property
     def policy(self) -> Policy:
         """When a face is given a name."""
-        fields = dict(self._fields["policy"])
-        return Policy(**fields | {"expected": Interval(**fields["expected"])})
+        return self._learned.policy
 
     @cached_property
     def head(self) -> Head:
@@ -246,15 +268,19 @@ class Recognizer:
         stored = [tensor for tensor in initializers if tensor.name.startswith(_PROTOTYPES)]
         if len(stored) != 1:
             raise _unreadable(self._name, "it has no prototypes")
-        return Head(
-            kind=self._fields["kind"],
-            people=self.people,
-            prototypes=np.ascontiguousarray(numpy_helper.to_array(stored[0]).T),
-            photos=np.array(self._fields["photos"], np.int64),
-            contract=self.contract,
-            calibration=Calibration(**self._fields["calibration"]),
-            policy=self.policy,
-        )
+        learned = self._learned
+        try:
+            return Head(
+                kind=learned.kind,
+                people=learned.people,
+                prototypes=np.ascontiguousarray(numpy_helper.to_array(stored[0]).T),
+                photos=np.array(learned.photos, np.int64),
+                contract=learned.contract,
+                calibration=learned.calibration,
+                policy=learned.policy,
+            )
+        except (TypeError, ValueError) as error:
+            raise _unreadable(self._name, "its prototypes are damaged") from error
 
     @property
     def size(self) -> int:
@@ -312,6 +338,22 @@ def _about(fields: Mapping[str, Any], name: str) -> About:
         for model in ("detector", "embedder"):
             about[model] = Weights(**about[model])
         return About(**about)
+    except (TypeError, ValueError, KeyError) as error:
+        raise _unreadable(name, "its metadata is damaged") from error
+
+
+def _learned(fields: Mapping[str, Any], name: str) -> _Learned:
+    try:
+        policy = dict(fields["policy"])
+        policy["expected"] = Interval(**policy["expected"])
+        return _Learned(
+            kind=fields["kind"],
+            people=tuple(fields["people"]),
+            photos=tuple(fields["photos"]),
+            contract=fields["contract"],
+            calibration=Calibration(**fields["calibration"]),
+            policy=Policy(**policy),
+        )
     except (TypeError, ValueError, KeyError) as error:
         raise _unreadable(name, "its metadata is damaged") from error
 

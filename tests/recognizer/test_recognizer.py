@@ -1,0 +1,314 @@
+"""The recognizer file: what it keeps, what it refuses, how it is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+
+from mien import __version__
+from mien.engine import DetectionSettings
+from mien.errors import ContractMismatch, NotARecognizer, OutputError, RecognizerNotFound
+from mien.graph.assemble import whole_graph
+from mien.photo import encode_jpeg, read_photo
+from mien.recognizer import FORMAT, Recognizer, write_atomically
+from mien.types import Known, Unknown
+from toy_graphs import photo_of, red_squares, run, toy_engine, toy_head, toy_parts
+
+NAMES = (
+    "Zoë",
+    "Александр Пушкин",
+    "张伟",
+    'O\'Brien "Bob"',
+    "🧑‍🚀",
+    "[bold]a\nb[/bold]",
+    " ",
+    "ß\0",
+)
+
+
+@pytest.fixture(scope="module")
+def engine_of_toys():
+    return toy_engine(settings=DetectionSettings(side=640, least_side=480))
+
+
+def built(engine, people=NAMES, *, dataset="d" * 64, measured=None, **head):
+    head = toy_head(people, contract=engine.contract, **head)
+    return head, Recognizer.build(head, engine, dataset=dataset, measured=measured, threads=1)
+
+
+@pytest.fixture
+def saved(engine_of_toys, tmp_path):
+    head, recognizer = built(engine_of_toys, measured={"rank1": 0.99})
+    path = tmp_path / "people.onnx"
+    recognizer.save(path)
+    return head, recognizer, path
+
+
+def test_what_is_saved_is_loaded(saved):
+    head, recognizer, path = saved
+    loaded = Recognizer.load(path, threads=1)
+    assert loaded.people == NAMES
+    assert loaded.contract == head.contract
+    assert loaded.policy == head.policy
+    assert loaded.about == recognizer.about
+    assert loaded.size == path.stat().st_size
+    assert loaded.info() == recognizer.info()
+    json.dumps(loaded.info())
+    photo = photo_of(red_squares(480, 500, [(9, 9), (40, 40)]))
+    one, other = recognizer.identify(photo), loaded.identify(photo)
+    assert [face.verdict for face in one] == [face.verdict for face in other]
+
+
+def test_the_head_is_read_back_to_the_bit(saved):
+    head, _, path = saved
+    back = Recognizer.load(path, threads=1).head
+    assert back.kind == head.kind
+    assert back.people == head.people
+    assert back.prototypes.tobytes() == head.prototypes.tobytes()
+    assert back.photos.tolist() == head.photos.tolist()
+    assert (back.calibration, back.policy) == (head.calibration, head.policy)
+
+
+def test_the_file_says_where_it_comes_from(saved, engine_of_toys):
+    about = Recognizer.load(saved[2], threads=1).about
+    assert about.version == __version__
+    assert about.dataset == "d" * 64
+    assert about.measured == {"rank1": 0.99}
+    assert about.settings == engine_of_toys.settings
+    for weights, card in (
+        (about.detector, engine_of_toys.detector_card),
+        (about.embedder, engine_of_toys.embedder_card),
+    ):
+        assert (weights.id, weights.licence, weights.sha256) == (card.id, card.licence, card.sha256)
+        assert weights.trained_on
+        assert weights.publisher
+
+
+def test_known_and_unknown(engine_of_toys):
+    pixels = red_squares(480, 500, [(9, 9), (40, 40)])
+    pixels[332:340, 312:336] = 250
+    photo = photo_of(pixels)
+    _, nobody = built(engine_of_toys, 5)
+    vectors = [face.embedding for face in nobody.identify(photo)]
+    head = replace(
+        toy_head(5, contract=engine_of_toys.contract, threshold=0.9999),
+        prototypes=np.stack([vectors[0], *toy_head(4).prototypes]),
+    )
+    faces = Recognizer.build(head, engine_of_toys, threads=1).identify(photo)
+    assert isinstance(faces[0].verdict, Known)
+    assert faces[0].verdict.person == "person 0"
+    assert faces[0].verdict.similarity == pytest.approx(1, abs=1e-5)
+    assert isinstance(faces[1].verdict, Unknown)
+    for face in faces:
+        assert face.crop.shape == (112, 112, 3)
+        assert np.linalg.norm(face.embedding) == pytest.approx(1, abs=1e-5)
+        assert [c.similarity for c in face.candidates] == sorted(
+            (c.similarity for c in face.candidates), reverse=True
+        )
+        assert face.verdict.probability == face.candidates[0].probability
+        nearest = face.verdict.nearest if isinstance(face.verdict, Unknown) else "person 0"
+        assert nearest == face.candidates[0].person
+
+
+def test_a_reduced_photo_has_its_boxes_in_pixels_of_the_full_one(engine_of_toys, tmp_path):
+    _, recognizer = built(engine_of_toys, 3)
+    small = red_squares(480, 640, [(20, 30)])
+    large = small.repeat(4, 0).repeat(4, 1)
+    (tmp_path / "large.jpg").write_bytes(encode_jpeg(large))
+    reduced = read_photo(tmp_path / "large.jpg", long_side=640)
+    assert reduced.scale == pytest.approx(0.25)
+    (face,) = recognizer.identify(reduced)
+    (same,) = recognizer.identify(photo_of(reduced.pixels))
+    assert np.allclose(face.box / 4, same.box, atol=1e-3)
+    assert np.allclose(face.points / 4, same.points, atol=1e-3)
+    centre = (face.box[:2] + face.box[2:]) / 2
+    assert np.abs(centre - np.array([4 * (8 * 30 + 4), 4 * (8 * 20 + 4)])).max() < 4
+
+
+def test_threads_share_a_recognizer(engine_of_toys):
+    _, recognizer = built(engine_of_toys, 20)
+    photos = [photo_of(red_squares(480, 480, [(5 + n, 5 + n)], seed=n)) for n in range(8)]
+    expected = [recognizer.identify(photo)[0].verdict for photo in photos]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(recognizer.identify, photos * 4))
+    assert [faces[0].verdict for faces in answers] == expected * 4
+
+
+def test_a_head_of_other_embeddings_is_refused(engine_of_toys):
+    with pytest.raises(ContractMismatch) as caught:
+        Recognizer.build(toy_head(contract="of another embedder"), engine_of_toys)
+    assert caught.value.hint
+
+
+def test_two_builds_of_one_date_are_the_same_file(engine_of_toys, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    for name in ("a", "b"):
+        built(engine_of_toys)[1].save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    created = Recognizer.load(tmp_path / "a", threads=1).about.created
+    assert created == "2023-11-14T22:13:20+00:00"
+
+
+def with_metadata(path, text):
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {} if text is None else {"mien": text})
+    path.write_bytes(model.SerializeToString())
+
+
+def test_a_newer_format_is_refused(saved):
+    _, recognizer, path = saved
+    fields = recognizer.info() | {"format": FORMAT + 1}
+    with_metadata(path, json.dumps(fields))
+    with pytest.raises(NotARecognizer, match="newer") as caught:
+        Recognizer.load(path)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "no json",
+        "[]",
+        "null",
+        "{}",
+        '{"format": 1}',
+        '{"format": "1"}',
+        '{"format": 0}',
+        '{"format": -3}',
+        '{"format": true}',
+    ],
+)
+def test_metadata_of_another_kind_is_refused(saved, text):
+    _, _, path = saved
+    with_metadata(path, text)
+    with pytest.raises(NotARecognizer) as caught:
+        Recognizer.load(path)
+    assert str(path) in str(caught.value)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"about": None},
+        {"about": {}},
+        {"about": {"settings": 3}},
+        {"people": 5},
+        {"people": ["a"]},
+        {"people": [1] * len(NAMES)},
+        {"people": ["same"] * len(NAMES)},
+        {"policy": None},
+        {"policy": {"threshold": 0.5}},
+        {"calibration": {"slope": -1, "offset": 0}},
+        {"calibration": []},
+        {"photos": ["x"]},
+        {"photos": []},
+        {"contract": 7},
+        {"kind": None},
+    ],
+    ids=lambda change: json.dumps(change)[:40],
+)
+def test_damaged_fields_are_refused(saved, change):
+    """When it is loaded, not when somebody's photo is the first to need the field."""
+    _, recognizer, path = saved
+    with_metadata(path, json.dumps(recognizer.info() | change))
+    with pytest.raises(NotARecognizer) as caught:
+        Recognizer.load(path)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 0.5, 0.99])
+def test_a_truncated_file_is_refused(saved, keep):
+    _, _, path = saved
+    data = path.read_bytes()
+    path.write_bytes(data[: keep if isinstance(keep, int) else int(keep * len(data))])
+    with pytest.raises(NotARecognizer) as caught:
+        Recognizer.load(path)
+    assert caught.value.hint
+
+
+def test_a_foreign_model_is_refused(tmp_path):
+    path = tmp_path / "foreign.onnx"
+    path.write_bytes(whole_graph(toy_parts()).SerializeToString())
+    with pytest.raises(NotARecognizer, match="Mien did not write it"):
+        Recognizer.load(path)
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(encode_jpeg(np.zeros((50, 50, 3), np.uint8)))
+    with pytest.raises(NotARecognizer):
+        Recognizer.load(path)
+    for missing in (tmp_path / "none.onnx", tmp_path):
+        with pytest.raises(RecognizerNotFound) as caught:
+            Recognizer.load(missing)
+        assert caught.value.hint
+
+
+def test_a_place_that_cannot_be_written(saved, tmp_path):
+    _, recognizer, _ = saved
+    (tmp_path / "folder.onnx").mkdir()
+    for path in (tmp_path / "no" / "such" / "folder.onnx", tmp_path / "folder.onnx"):
+        with pytest.raises(OutputError) as caught:
+            recognizer.save(path)
+        assert caught.value.hint
+    assert not list(tmp_path.glob(".*.part"))
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from mien.recognizer import write_atomically
+old, new = b"o" * 3_000_000, b"n" * 3_000_000
+print("ready", flush=True)
+while True:
+    write_atomically(Path(sys.argv[1]), new)
+    write_atomically(Path(sys.argv[1]), old)
+"""
+
+
+def test_a_killed_save_leaves_the_old_file_or_the_new(tmp_path):
+    path = tmp_path / "people.onnx"
+    write_atomically(path, b"o" * 3_000_000)
+    for milliseconds in (0, 3, 8, 15):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE
+        ) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(milliseconds / 1000)
+            os.kill(writer.pid, signal.SIGKILL)
+        data = path.read_bytes()
+        assert len(data) == 3_000_000
+        assert len(set(data)) == 1
+
+
+def test_the_graph_needs_no_mien(saved):
+    """Anything that runs ONNX gets the same answers from the file."""
+    _, recognizer, path = saved
+    photo = photo_of(red_squares(480, 500, [(9, 9)]))
+    boxes, similarities, person = run(
+        onnx.load(path), "boxes", "similarities", "person", image=photo.pixels
+    )
+    (face,) = recognizer.identify(photo)
+    assert np.array_equal(boxes[0], face.box)
+    assert similarities[0, 0] == pytest.approx(face.verdict.similarity)
+    assert (person[0] >= 0) == isinstance(face.verdict, Known)
+
+
+def test_one_person_is_a_gallery(engine_of_toys):
+    _, recognizer = built(engine_of_toys, ("Only One",))
+    (face,) = recognizer.identify(photo_of(red_squares(480, 480, [(9, 9)])))
+    assert [candidate.person for candidate in face.candidates] == ["Only One"]

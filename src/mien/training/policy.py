@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,9 +78,12 @@ class _Pool:
     def interval(self, threshold: float) -> Interval:
         """Return the FPIR at a threshold; the interval takes each stranger for one trial."""
         value = float(self.rates(np.array([threshold], np.float32))[0])
-        bounds = wilson(min(self.people, ceil(value * self.people - 1e-9)), self.people)
-        low = 0.0 if value == 0 else min(bounds.low, value)
-        return Interval(value, low, bounds.high)
+        # A stranger with some photos named and some not is a part of a trial: each end of the
+        # interval rounds it away from the value.
+        named = value * self.people
+        low = wilson(floor(named + 1e-9), self.people).low
+        high = wilson(min(self.people, ceil(named - 1e-9)), self.people).high
+        return Interval(value, min(low, value), high)
 
 
 def choose_policy(
@@ -208,8 +211,8 @@ def _expected_rate(
 def _shortfall(people: int, rate: float, supportable: float) -> str:
     needed = ceil(RULE_OF_THREE / rate - 1e-9)
     return (
-        f"A false positive rate of {rate:.4%} cannot be supported: that takes {needed:,} "
+        f"A false positive rate of {rate:.4g} cannot be supported: that takes {needed:,} "
         f"strangers, and {people:,} are there, {needed - people:,} too few. "
-        f"The nearest rate that can be supported is {supportable:.4%}. "
+        f"The nearest rate that can be supported is {supportable:.2g}. "
         "Give more strangers with --strangers DATASET."
     )

@@ -133,9 +133,9 @@ def make(photos: Photos, began: float) -> None:
     mien("train", dataset, "-o", recognizer)
     say("Measuring it on the photos that it was not trained on.")
     measured = mien("evaluate", recognizer, dataset, "-o", report, may=_NOTHING_TO_MEASURE)
+    say("Naming the people in a photo that it was not trained on.")
     photo = photos.kept_back or held_out_photo(photos, dataset)
     if photo:
-        say("Naming the people in a photo that it was not trained on.")
         mien("recognize", recognizer, photo, "--draw", named)
     say(f"Done in {time.monotonic() - began:.0f} seconds, with the weights of {weights()}.")
     print("    Look at:")
@@ -156,7 +156,7 @@ def held_out_photo(photos: Photos, dataset: Path) -> Path | None:
 
     entries = [e for e in Dataset.open(dataset).entries if e.split == "validation" and e.used]
     if not entries:
-        say("Each person has one photo only: none could be kept back to try it on.")
+        say("There is none: no person has two photos to tell apart.", bullet=True)
         return None
     # People of your own before LFW's; then the photo with the most faces, the largest of these.
     chosen = max(entries, key=lambda e: (e.source != "lfw", min(e.faces, 6), e.size))

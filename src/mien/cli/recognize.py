@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -53,7 +54,7 @@ def recognize(
 
     A photo that cannot be read is reported and the rest go on; the exit code is then 1.
     """
-    paths = list(find_photos(photos))
+    paths = list(dict.fromkeys(find_photos(photos)))
     if draw is not None and len(paths) > 1:
         _make_folder(draw)
     drawn = _drawn_names(paths)
@@ -119,10 +120,14 @@ def _make_folder(folder: Path) -> None:
 def _drawn_names(paths: Sequence[Path]) -> dict[Path, str]:
     """Return a JPEG's name for each photo: its own, with its number where two are called alike."""
     seen = Counter(path.stem for path in paths)
-    return {
-        path: f"{path.stem}.jpg" if seen[path.stem] == 1 else f"{path.stem}-{number}.jpg"
-        for number, path in enumerate(paths, 1)
-    }
+    names = {path: f"{path.stem}.jpg" for path in paths if seen[path.stem] == 1}
+    taken = set(names.values())
+    for path in paths:
+        if path not in names:
+            free = (f"{path.stem}-{number}.jpg" for number in itertools.count(1))
+            names[path] = next(name for name in free if name not in taken)
+            taken.add(names[path])
+    return names
 
 
 def _cores() -> int:

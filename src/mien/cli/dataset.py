@@ -86,8 +86,12 @@ def dataset() -> None:
     help="A LEAK, to reproduce an old figure: hold out the mirrored copy of a person's only photo.",
 )
 @click.option("--jobs", default=0, type=click.IntRange(0, 256), help="Threads [default: all cores]")
-@click.option("--embedder", metavar="ID", default=DEFAULT_EMBEDDER, show_default=True)
-@click.option("--detector", metavar="ID", default=DEFAULT_DETECTOR, show_default=True)
+@click.option(
+    "--embedder", metavar="ID", default=DEFAULT_EMBEDDER, show_default=True, help="Of a model."
+)
+@click.option(
+    "--detector", metavar="ID", default=DEFAULT_DETECTOR, show_default=True, help="Of a model."
+)
 @_JSON
 def build(
     sources: tuple[str, ...],

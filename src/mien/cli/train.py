@@ -50,7 +50,13 @@ if TYPE_CHECKING:
     metavar="DATASET",
     help="A dataset of other people, such as LFW; whoever has a name of yours is not counted.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of everything drawn at random.",
+)
 @click.option(
     "--leave-one-out", "one_out", is_flag=True, help="Only name each photo by all the others."
 )

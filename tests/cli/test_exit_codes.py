@@ -1,0 +1,108 @@
+"""How the process ends, and what it says on the way out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from mien import __version__, cli, errors
+from mien.cli import EXIT_CODES, main
+
+
+@pytest.fixture
+def ends(capfd):
+    """Return ends(*arguments): exit code, standard output and standard error."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as left:
+            main(list(arguments))
+        return left.value.code, *capfd.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def raising(monkeypatch):
+    """Make `mien info` raise what is given."""
+
+    def arrange(error):
+        @click.command()
+        @click.argument("recognizer")
+        def info(recognizer):  # noqa: ARG001
+            raise error
+
+        class Module:
+            pass
+
+        Module.info = info
+        monkeypatch.setattr(cli.importlib, "import_module", lambda _: Module)
+
+    return arrange
+
+
+@pytest.mark.parametrize(("branch", "code"), EXIT_CODES.items())
+def test_errors_end_with_their_code_and_say_what_to_do(ends, raising, branch, code):
+    raising(branch("[red]what[/red] happened", hint="Do [this]."))
+    ended, out, err = ends("info", "x")
+    assert ended == code
+    assert out == ""
+    assert "error: [red]what[/red] happened" in err
+    assert "Do [this]." in err
+    assert "Traceback" not in err
+
+
+def test_a_long_message_stays_on_its_line(ends, raising):
+    path = "/".join(["folder"] * 60)
+    raising(errors.OutputError(f"cannot write {path}"))
+    assert path in ends("info", "x")[2]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
+def test_interrupted(ends, raising, error):
+    raising(error)
+    code, _, err = ends("info", "x")
+    assert code == 130
+    assert "interrupted" in err
+
+
+def test_a_bug_is_not_hidden(raising):
+    raising(ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError):
+        main(["info", "x"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("no-such-command",),
+        ("recognize",),
+        ("recognize", "people.onnx"),
+        ("info", "a", "--no-such-option"),
+        ("align", "a.jpg", "-o", "b.jpg", "--size", "huge"),
+        ("models", "no-such-command"),
+    ],
+)
+def test_a_wrong_command_line_is_2(ends, arguments):
+    code, out, err = ends(*arguments)
+    assert code == 2
+    assert out == ""
+    assert "Usage: " in err
+
+
+def test_version_and_help_are_0(ends):
+    assert ends("--version")[:2] == (0, f"mien, version {__version__}\n")
+    assert ends("--help")[0] == 0
+    assert ends("-h")[0] == 0
+
+
+def test_as_a_module_and_as_a_script():
+    for command in ([sys.executable, "-m", "mien"], [f"{sys.prefix}/bin/mien"]):
+        done = subprocess.run(
+            [*command, "info", "no-such-file.onnx"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == EXIT_CODES[errors.RecognizerError]
+        assert "no-such-file.onnx" in done.stderr
+        assert done.stdout == ""

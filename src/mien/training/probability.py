@@ -18,9 +18,14 @@ PRIOR = (
 TYPICAL_SLOPE = 30.0
 """Of SFace on Labeled Faces in the Wild; used where there is nothing to learn a slope from."""
 
+FEW = 20
+"""With fewer held-out photos named rightly, or fewer of strangers, a fitted curve would be flat
+for want of evidence: the smoothed targets pull it towards 1/2."""
+
 _GUESS = (
-    "Probabilities are a guess: nobody has two photos to be recognised by, or there are no "
-    "strangers. They are 1/2 at the threshold."
+    "Probabilities are typical ones of the embedder, 1/2 at the threshold: {right} photos held out "
+    f"and named rightly and {{strangers}} of strangers are too few to learn them from, {FEW} of "
+    "each are needed."
 )
 
 _LEAST_SLOPE = 1.0
@@ -63,9 +68,10 @@ def fit_calibration(
     Source: J. Platt, "Probabilistic outputs for support vector machines" (1999), with his
     smoothed targets, so that separable scores give a finite slope.
     """
-    if not correct.any() or not len(strangers):
+    if min(correct.sum(), len(strangers)) < FEW:
         guess = Calibration(TYPICAL_SLOPE, -TYPICAL_SLOPE * threshold)
-        return CalibrationFit(guess, None, (_GUESS,))
+        why = _GUESS.format(right=int(correct.sum()), strangers=len(strangers))
+        return CalibrationFit(guess, None, (why,))
     scores = np.concatenate([known, strangers]).astype(np.float64)
     truth = np.concatenate([correct, np.zeros(len(strangers), np.bool_)])
     shares = np.concatenate([np.full(len(known), 0.5 / len(known)), 0.5 * weights / weights.sum()])

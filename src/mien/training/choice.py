@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.measures import wilson
+from mien.templates import nearest
 from mien.training.heads import Kind, Recipe
-from mien.training.samples import Samples, nearest
+from mien.training.samples import Samples
 from mien.types import Interval, Progress, silent
 
 DISCOUNTS = (0.0, 0.5, 2.0)

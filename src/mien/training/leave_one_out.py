@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from mien.dataset import Dataset
 from mien.errors import TooFewPeople
 from mien.measures import wilson
-from mien.training.samples import LEAST_WEIGHT, Samples, sums_by_person, unit_rows
+from mien.templates import LEAST_WEIGHT, sums_by_person, unit_rows
+from mien.training.samples import Samples
 from mien.types import Interval, Progress, silent
 
 _NOT_ASKED = frozenset({"dropped", "leak"})

@@ -12,12 +12,19 @@ from numpy.typing import NDArray
 from mien.dataset import Dataset
 from mien.errors import TooFewPeople
 from mien.models.cards import ImpostorStatistics
+from mien.policy import (
+    PRIOR,
+    CalibrationFit,
+    PolicyChoice,
+    Strangers,
+    choose_policy,
+    cohort,
+    fit_calibration,
+)
 from mien.training.choice import HeadChoice, choose_head
 from mien.training.heads import Fit, Kind
-from mien.training.policy import PolicyChoice, choose_policy
-from mien.training.probability import PRIOR, CalibrationFit, fit_calibration
 from mien.training.samples import Samples
-from mien.training.strangers import Strangers, cohort, left_out
+from mien.training.strangers import left_out
 from mien.types import Head, Interval, Progress, silent
 
 HeadName = Literal["auto", "prototype", "softmax", "margin"]

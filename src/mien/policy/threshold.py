@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mien.errors import TooFewPeople
 from mien.measures import wilson
 from mien.models.cards import ImpostorStatistics
-from mien.training.strangers import Strangers
+from mien.policy.strangers import Strangers
 from mien.types import Interval, Policy
 
 RULE_OF_THREE = 3.0

@@ -1,0 +1,15 @@
+"""When to say "unknown", and how sure to be: thresholds from strangers, and probabilities."""
+
+from mien.policy.probability import PRIOR, CalibrationFit, fit_calibration
+from mien.policy.strangers import Strangers, cohort
+from mien.policy.threshold import PolicyChoice, choose_policy
+
+__all__ = [
+    "PRIOR",
+    "CalibrationFit",
+    "PolicyChoice",
+    "Strangers",
+    "choose_policy",
+    "cohort",
+    "fit_calibration",
+]

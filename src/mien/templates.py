@@ -1,0 +1,63 @@
+"""Templates: unit rows that stand for people, made of their photos, and the search among them."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = TypeVar("Floats", np.float32, np.float64)
+
+LEAST_WEIGHT = 0.1
+"""Of a photo in its person's prototype; the best photo has 1."""
+
+
+def photo_weights(quality: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how much each photo of a quality in [0, 1] counts in its person's prototype."""
+    return np.clip(quality, LEAST_WEIGHT, 1).astype(np.float32)
+
+
+def both_views(faces: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (N, D) unit rows: each photo's mean of crop and mirrored crop."""
+    return unit_rows(faces + mirrored)
+
+
+def unit_rows(rows: NDArray[Floats]) -> NDArray[Floats]:
+    """Return the rows scaled to length 1; a row of zeros becomes the first axis."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True).astype(rows.dtype)
+    scaled: NDArray[Floats] = np.zeros_like(rows)
+    np.divide(rows, lengths, out=scaled, where=lengths > 0)
+    scaled[lengths[:, 0] == 0, 0] = 1
+    return scaled
+
+
+def sums_by_person(
+    rows: NDArray[np.float32], weights: NDArray[np.float32], labels: NDArray[np.int64], people: int
+) -> NDArray[np.float64]:
+    """Return (P, D) float64: the weighted sum of each person's rows."""
+    totals = np.zeros((people, rows.shape[1]))
+    np.add.at(totals, labels, rows.astype(np.float64) * weights[:, None])
+    return totals
+
+
+def nearest(
+    faces: NDArray[np.float32], rows: NDArray[np.float32], own: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return each face's highest similarity to the rows, and to which row it is.
+
+    Args:
+        faces: (N, D) unit rows.
+        rows: (P, D) unit rows, P > 0; P > 1 where `own` is given.
+        own: (N,) a row that is left out for each face, or None.
+    """
+    best = np.empty(len(faces), np.float32)
+    index = np.empty(len(faces), np.int64)
+    for start in range(0, len(faces), 1024):  # bounds the memory, whatever N and P are
+        part = slice(start, start + 1024)
+        scores = faces[part] @ rows.T
+        if own is not None:
+            scores[np.arange(len(scores)), own[part]] = -2
+        index[part] = np.argmax(scores, axis=1)
+        best[part] = scores[np.arange(len(scores)), index[part]]
+    return best, index

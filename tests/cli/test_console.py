@@ -1,0 +1,28 @@
+"""What a log gets of long work."""
+
+from __future__ import annotations
+
+from mien.cli import console
+
+
+def test_a_log_gets_a_line_every_few_seconds(monkeypatch, capsys):
+    now = 0.0
+    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+    with console.progress_bar() as progress:
+        for done in range(1, 25):
+            now = float(done)
+            progress(done, 24 if done < 20 else None, "photos [of LFW]")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "photos [of LFW]: 5 of 24",
+        "photos [of LFW]: 10 of 24",
+        "photos [of LFW]: 15 of 24",
+        "photos [of LFW]: 20",
+    ]
+
+
+def test_work_that_is_soon_done_leaves_no_line(capsys):
+    with console.progress_bar() as progress:
+        progress(1, 1, "photos")
+    assert capsys.readouterr().err == ""

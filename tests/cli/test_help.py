@@ -18,11 +18,18 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
+def context_of(
+    command: click.Command, parent: click.Context | None = None, **settings: bool
+) -> click.Context:
+    """Return a context as the program makes it: click keeps the help option of the first."""
+    return click.Context(command, parent, command.name, **{**cli.context_settings, **settings})
+
+
 def commands(command: click.Command = cli, path: tuple[str, ...] = ()) -> Iterator:
     """Yield each command below `command` with the words that call it."""
     yield path, command
     if isinstance(command, click.Group):
-        context = click.Context(command)
+        context = context_of(command)
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             assert below is not None
@@ -57,7 +64,7 @@ def resolve(line: str) -> tuple[click.Command, list[str]]:
     words = list(takewhile(lambda word: word not in {">", "|", "&&", ";"}, _words(line)))
     assert words[0] == "mien"
     command: click.Command = cli
-    context, rest = click.Context(cli, info_name="mien", resilient_parsing=True), words[1:]
+    context, rest = context_of(cli, resilient_parsing=True), words[1:]
     while isinstance(command, click.Group):
         command.parse_args(context, rest)
         rest = [*context._protected_args, *context.args]
@@ -66,14 +73,14 @@ def resolve(line: str) -> tuple[click.Command, list[str]]:
         found = command.get_command(context, rest[0])
         assert found is not None, f"{line}: no command {rest[0]}"
         command, rest = found, rest[1:]
-        context = click.Context(found, context, command.name, resilient_parsing=True)
+        context = context_of(found, context, resilient_parsing=True)
     return command, rest
 
 
 def check(line: str) -> None:
     """Raise unless click would take the command line; nothing is run and no file looked for."""
     command, rest = resolve(line)
-    _, left, _ = command.make_parser(click.Context(command)).parse_args(list(rest))
+    _, left, _ = command.make_parser(context_of(command)).parse_args(list(rest))
     assert not left, f"{line}: {left} is too much"
 
 
@@ -81,7 +88,7 @@ def check_whole(line: str) -> None:
     """Raise as `check` does, and where something that is needed is missing."""
     check(line)
     command, rest = resolve(line)
-    values, _, _ = command.make_parser(click.Context(command)).parse_args(list(rest))
+    values, _, _ = command.make_parser(context_of(command)).parse_args(list(rest))
     for parameter in command.params:
         value = values.get(parameter.name or "")
         if parameter.required:

@@ -20,6 +20,7 @@ from mien.measures.identification import (
     threshold_at_fpir,
 )
 from mien.measures.intervals import bootstrap_mean, bootstrap_over_people, wilson
+from mien.measures.paired import mcnemar
 from mien.measures.verification import (
     FoldedAccuracy,
     OperatingPoint,
@@ -48,6 +49,7 @@ __all__ = [
     "folded_accuracy",
     "fpir_at",
     "mate_ranks",
+    "mcnemar",
     "open_set",
     "open_set_curve",
     "rank_k",

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.measures import wilson
+from mien.measures import mcnemar, wilson
 from mien.templates import nearest
 from mien.training.heads import Kind, Recipe
 from mien.training.samples import Samples
 from mien.types import Interval, Progress, silent
 
 DISCOUNTS = (0.0, 0.5, 2.0)
+
+SIGNIFICANT = 0.05
+"""A recipe takes the place of a simpler one when chance alone would rarely do as much for it."""
 
 _MOST_WORK = 2.0e11
 """Multiply-adds that cross-validating one recipe may take in `auto`: some 15 s on two cores."""
@@ -44,8 +47,7 @@ class HeadChoice:
     Attributes:
         recipe: the chosen one.
         held_out: what cross-validation showed of it; None where nobody has two photos.
-        tried: each recipe that was tried and its rank-1 rate, in the order tried; the simplest
-            first, and of equally good ones the first is taken.
+        tried: each recipe that was tried and its rank-1 rate, the simplest first.
         skipped: recipes that were not tried, and why.
     """
 
@@ -61,7 +63,8 @@ def choose_head(
     """Choose a recipe by the rank-1 rate of photos held out in turn.
 
     Only people with two photos or more can have one held out; the others are in the gallery that
-    those are searched in. A learned head starts from the best prototypes.
+    those are searched in. The simplest recipe stays unless another is significantly better on the
+    same photos (McNemar's exact test). A learned head starts from the prototypes so chosen.
 
     Args:
         samples: the training side.
@@ -84,7 +87,7 @@ def choose_head(
 
     for discount in DISCOUNTS:
         attempt(Recipe("prototype", discount))
-    best = max(found, key=lambda pair: int(pair[1].correct.sum()))[0]
+    best = _simplest_as_good(found)[0]
     for name in learned:
         recipe = Recipe(name, best.discount)
         if kind is None and 2 * recipe.epochs * work > _MOST_WORK * _views(name):
@@ -93,8 +96,18 @@ def choose_head(
             attempt(recipe)
     tried = tuple((recipe, shown.rank1) for recipe, shown in found)
     allowed = [pair for pair in found if kind in {None, pair[0].kind}]
-    recipe, shown = max(allowed, key=lambda pair: int(pair[1].correct.sum()))
+    recipe, shown = _simplest_as_good(allowed)
     return HeadChoice(recipe, shown, tried, tuple(skipped))
+
+
+def _simplest_as_good(found: list[tuple[Recipe, HeldOut]]) -> tuple[Recipe, HeldOut]:
+    """Return the first, or the later one that is significantly better than what stood before."""
+    chosen = found[0]
+    for other in found[1:]:
+        better = int(other[1].correct.sum()) > int(chosen[1].correct.sum())
+        if better and mcnemar(other[1].correct, chosen[1].correct) < SIGNIFICANT:
+            chosen = other
+    return chosen
 
 
 def _views(kind: Kind) -> float:

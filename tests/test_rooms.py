@@ -33,6 +33,11 @@ def test_errors_and_a_photo_do_not_load_a_runtime():
     assert loaded_after(code, "onnx", "onnxruntime", "rich", "click") == set()
 
 
+def test_a_recognizer_is_loaded_and_run_without_the_means_to_make_one():
+    code = "from mien import Recognizer, read_photo"
+    assert loaded_after(code, "onnx", "google.protobuf", "rich", "click", "tomllib") == set()
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["models", "--help"]])
 def test_help_is_quick(arguments):
     code = (
@@ -75,7 +80,7 @@ def test_a_room_imports_only_rooms_above_it():
 
 
 def test_only_the_command_line_talks_to_a_terminal():
-    """Only `cli` uses click and rich; only `engine` runs onnxruntime."""
+    """Only `cli` uses click and rich; only `session` runs onnxruntime."""
     for path in sorted((ROOT / "src" / "mien").rglob("*.py")):
         room = path.relative_to(ROOT / "src" / "mien").parts[0]
         modules = {
@@ -85,7 +90,7 @@ def test_only_the_command_line_talks_to_a_terminal():
         }
         if room not in {"cli", "__main__.py"}:
             assert not modules & {"click", "rich"}, path
-        if room != "engine.py":
+        if room != "session.py":
             assert "onnxruntime" not in modules, path
         assert not modules & {"pickle", "shelve", "marshal", "joblib"}, path
 

@@ -11,19 +11,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from mien import __version__
-from mien.engine import DetectionSettings, Engine, Session
 from mien.errors import NotARecognizer, OutputError, RecognizerNotFound
-from mien.graph.assemble import whole_graph
-from mien.graph.compare import NOBODY
-from mien.models.cards import ModelCard
+from mien.graph.settings import NOBODY, DetectionSettings
+from mien.session import Session
 from mien.types import (
     Calibration,
     Candidate,
@@ -36,6 +32,11 @@ from mien.types import (
     Unknown,
     Verdict,
 )
+
+# Those who only load a recognizer and run it need neither these nor onnx.
+if TYPE_CHECKING:
+    from mien.engine import Engine
+    from mien.models.cards import ModelCard
 
 FORMAT = 1
 """Of the metadata; a reader refuses what is newer than it knows."""
@@ -157,6 +158,8 @@ class Recognizer:
         Raises:
             ContractMismatch: the head was learned on other embeddings than the engine makes.
         """
+        from mien.graph.assemble import whole_graph  # noqa: PLC0415
+
         engine.check(head.contract, "the trained head")
         about = About(
             version=__version__,
@@ -265,6 +268,8 @@ class Recognizer:
         Raises:
             NotARecognizer: the file is damaged.
         """
+        import onnx  # noqa: PLC0415
+
         initializers = onnx.load_from_string(self._model).graph.initializer
         stored = [tensor for tensor in initializers if tensor.name.startswith(_PROTOTYPES)]
         if len(stored) != 1:
@@ -274,7 +279,7 @@ class Recognizer:
             return Head(
                 kind=learned.kind,
                 people=learned.people,
-                prototypes=np.ascontiguousarray(numpy_helper.to_array(stored[0]).T),
+                prototypes=np.ascontiguousarray(onnx.numpy_helper.to_array(stored[0]).T),
                 photos=np.array(learned.photos, np.int64),
                 contract=learned.contract,
                 calibration=learned.calibration,

@@ -10,8 +10,9 @@ import onnx
 from mien.graph.align import align
 from mien.graph.builder import Graph, Value
 from mien.graph.compare import compare
-from mien.graph.detect import DetectionSettings, detect
+from mien.graph.detect import detect
 from mien.graph.embed import embed
+from mien.graph.settings import DetectionSettings
 from mien.types import CROP_SIDE, Head
 
 

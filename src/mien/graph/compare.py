@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.graph.builder import Graph, Value
+from mien.graph.settings import NOBODY
 from mien.types import Head
 
 CANDIDATES = 10
 """How many people are listed for a face, where there are that many."""
-
-NOBODY = -1
-"""Stands in the output `person` where a face is of nobody known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

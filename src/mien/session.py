@@ -1,0 +1,90 @@
+"""Sessions: a graph, loaded and run. The only place that imports onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import onnxruntime
+from numpy.typing import NDArray
+
+from mien.errors import NotARecognizer, UnusableWeights
+
+_FOREIGN = (
+    onnxruntime.capi.onnxruntime_pybind11_state.Fail,
+    onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
+    onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
+    onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf,
+    onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
+    onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException,
+)
+
+_ERRORS_ONLY = 3
+
+
+class Session:
+    """One graph, ready to run; safe to call from many threads at once.
+
+    Args:
+        model: a serialised ONNX model.
+        name: what to call it in an error.
+        threads: how many threads one call may use; 0 for as many as there are cores.
+
+    Raises:
+        NotARecognizer: onnxruntime cannot load it.
+    """
+
+    def __init__(self, model: bytes, *, name: str, threads: int = 0) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Threads that spin while they wait take the cores from whoever else works on them.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = _ERRORS_ONLY
+        # Photos differ in size: an arena would keep the largest of everything it ever saw.
+        options.enable_mem_pattern = False
+        self._name = name
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"]
+            )
+        except _FOREIGN as error:
+            raise NotARecognizer(
+                f"{name}: onnxruntime cannot load it: {_first_line(error)}",
+                hint="The file is damaged or was not written by Mien; make it again.",
+            ) from error
+        self.outputs = tuple(output.name for output in self._session.get_outputs())
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The properties written into the model."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
+    def run(self, *wanted: str, **inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the outputs named in `wanted` (all of them where none is)."""
+        try:
+            results: list[NDArray[Any]] = self._session.run(list(wanted) or None, inputs)
+        except _FOREIGN as error:
+            raise UnusableWeights(
+                f"{self._name}: onnxruntime failed: {_first_line(error)}",
+                hint="Report this with the photo's size; `mien models verify` checks the weights.",
+            ) from error
+        return results
+
+
+def forward(model: bytes, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return all outputs of a model for `inputs`.
+
+    Raises:
+        UnusableWeights: it cannot be loaded or run.
+    """
+    try:
+        return Session(model, name="model").run(**inputs)
+    except (NotARecognizer, ValueError) as error:  # ValueError: it asks for other inputs
+        raise UnusableWeights(
+            _first_line(error), hint="Export it again as standard ONNX."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300]

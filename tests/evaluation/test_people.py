@@ -11,7 +11,7 @@ from mien.evaluation.sightings import (
     stranger_sightings,
     wrong_sightings,
 )
-from mien.measures import wilson
+from mien.measures import wilson, wilson_of_parts
 
 
 @pytest.fixture
@@ -35,17 +35,25 @@ def test_each_left_out_in_turn_by_hand(result):
     assert (openness.gallery, openness.probes, openness.strangers) == (2, 5, 5)
     # Without their own person: 0.643, 0.940, 0.500, 0.087, -0.423; one is over 0.8.
     assert openness.scores == pytest.approx(np.cos(np.deg2rad([50, 20, 60, 85, 115])), abs=1e-6)
-    assert openness.policy.fpir == wilson(1, 5)
+    # Each stranger weighs one: of Ann's two photos one is named, Ben and Cyd are unknown.
+    assert openness.stranger_people == 3
+    assert openness.shares.tolist() == [0.5, 0.5, 1.0, 0.5, 0.5]
+    assert openness.policy.fpir == wilson_of_parts(0.5, 3)
+    assert openness.fpir_people.value == pytest.approx(0.5 / 3)
     assert openness.policy.dir == wilson(3, 5)
     assert openness.policy.threshold == pytest.approx(0.8)
     assert openness.halves == ()
 
 
 def test_calibration_error_by_hand(result):
-    # Probability 1: known 0.985, 0.940 (wrong), 1.000, 0.906 and one stranger: 3 of 5 right.
-    # Probability 0: known 0.574 (right all the same) and four strangers: 1 of 5 right.
-    assert result.ece == pytest.approx(0.5 * 0.4 + 0.5 * 0.2, abs=1e-6)
-    assert [round(b.accuracy, 6) for b in result.bins] == [0.2, 0.6]
+    # Known people's five photos weigh a half together, a tenth each; the three strangers the other
+    # half, a sixth each, Ann's and Cyd's two photos a twelfth each.
+    # Probability 1: known 0.985, 0.940 (wrong), 1.000, 0.906 and a photo of Ann the stranger.
+    sure, right = 4 / 10 + 1 / 12, 3 / 10
+    # Probability 0: known 0.574 (right all the same) and the other photos of strangers.
+    unsure, missed = 1 / 10 + 5 / 12, 1 / 10
+    assert [b.accuracy for b in result.bins] == pytest.approx([missed / unsure, right / sure])
+    assert result.ece == pytest.approx((sure - right) + missed, abs=1e-6)
 
 
 def test_people_and_pairs_by_hand(result):
@@ -101,7 +109,37 @@ def test_strangers_by_hand():
 def test_strangers_on_whom_the_policy_was_set_are_noted():
     strangers = hand.dataset([(f"stranger {i}", 200 + i, "train", "") for i in range(10)])
     result = evaluate_people(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers)
-    assert any("The policy was set on 10 strangers" in note for note in result.notes)
+    assert any("The policy was set on 10 photos of strangers" in note for note in result.notes)
+
+
+def test_a_stranger_with_many_photos_weighs_as_much_as_one_with_one():
+    # Dan looks like Ann in each of nine photos, Eve and Fay like nobody in one each.
+    photos = [("Dan", 1 + i, "train", "") for i in range(9)]
+    photos += [("Eve", 270, "train", ""), ("Fay", 280, "train", "")]
+    strangers = hand.dataset(photos)
+    openness = evaluate_people(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers).open_set
+    assert openness.policy.fpir == wilson(1, 3)  # not 9 of 11
+    assert openness.fpir_people.value == pytest.approx(1 / 3)
+    at = np.searchsorted(-openness.curve.thresholds, -0.8, side="right") - 1
+    assert openness.curve.fpir[at] == pytest.approx(1 / 3)
+
+
+def test_names_in_another_spelling_are_known():
+    strangers = hand.dataset([("ANN", 5, "train", ""), ("Dan", 270, "train", "")])
+    result = evaluate_people(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers)
+    assert result.open_set.stranger_people == 1
+    assert result.open_set.policy.fpir == wilson(0, 1)
+    assert any("1 people of the strangers' dataset are known" in note for note in result.notes)
+
+
+def test_whoever_has_a_second_name_in_the_gallery_is_no_stranger_without_the_first():
+    photos = hand.dataset(hand.PHOTOS)
+    same = {"same_person": [{"people": ["Ann", "Ben"], "similarity": 0.9}]}
+    result = evaluate_people(hand.head(), replace(photos, card=same))
+    assert (result.open_set.stranger_people, result.open_set.strangers) == (1, 2)
+    assert result.open_set.policy.fpir == wilson(0, 1)
+    assert result.every.probes == 5
+    assert any("2 people may be in the gallery under a second name" in n for n in result.notes)
 
 
 def test_people_that_the_recognizer_does_not_know_are_strangers():
@@ -144,15 +182,16 @@ def test_json_has_what_is_promised(result):
         found["open_set"].items()
         >= {
             "fpir_target": 0.01,
-            "fpir": 0.2,
-            "fpir_interval": [wilson(1, 5).low, wilson(1, 5).high],
+            "fpir": pytest.approx(0.5 / 3),
+            "fpir_interval": [wilson_of_parts(0.5, 3).low, wilson_of_parts(0.5, 3).high],
             "dir": 0.6,
             "gallery": 2,
             "probes": 5,
             "strangers": 5,
         }.items()
     )
-    assert found["ece"] == pytest.approx(0.3, abs=1e-6)
+    assert found["open_set"]["stranger_people"] == 3
+    assert found["ece"] == pytest.approx(0.4 + 1 / 12 - 0.3 + 0.1, abs=1e-6)
 
 
 def test_the_halves_of_many_strangers_set_and_measure():

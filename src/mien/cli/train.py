@@ -12,9 +12,6 @@ from rich.table import Table
 from mien.cli.console import note, out, print_json, progress_bar
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from mien.dataset import Dataset
     from mien.engine import Engine
     from mien.training import LeaveOneOut, Training
@@ -115,32 +112,26 @@ def _train(
     seed: int,
 ) -> Training:
     from mien.dataset import Dataset  # noqa: PLC0415
+    from mien.training import outsiders  # noqa: PLC0415
     from mien.training import train as fit  # noqa: PLC0415
 
-    others = None
+    others, people = None, None
     if strangers is not None:
         found = Dataset.open(strangers)
         engine.check(found.contract, str(strangers))
-        others = _one_photo_each(found, set(photos.people))
+        rows = outsiders(found, photos.people)
+        others, people = found.embeddings[rows], found.labels[rows]
     return fit(
         photos,
         head=head,
         false_positive_rate=rate,
         strangers=others,
+        stranger_people=people,
         stranger_source=f"the people of {strangers}",
         statistics=engine.embedder_card.impostors,
         seed=seed,
         progress=progress,
     )
-
-
-def _one_photo_each(dataset: Dataset, known: set[str]) -> NDArray[np.float32]:
-    """Return the first usable photo of each person who is not known, so that each counts once."""
-    first: dict[str, int] = {}
-    for entry in dataset.rows:
-        if entry.used and entry.person not in known:
-            first.setdefault(entry.person, entry.row)
-    return dataset.embeddings[sorted(first.values())]
 
 
 def _engine_of(dataset: Dataset, progress: Progress) -> Engine:

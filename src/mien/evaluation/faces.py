@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset import Dataset, Entry
+from mien.dataset.names import name_key
 from mien.evaluation.search import STRANGER, Search, search
 from mien.types import Head, Progress, silent
 
@@ -54,9 +55,14 @@ def search_sample(
 
 
 def gallery_index(faces: Dataset, head: Head) -> NDArray[np.int64]:
-    """Return (people,) int64: where each person of a dataset stands in the gallery."""
+    """Return (people,) int64: where each person of a dataset stands in the gallery.
+
+    The same name in another spelling (case, width, Unicode form) is the same person.
+    """
     place = {name: index for index, name in enumerate(head.people)}
-    return np.array([place.get(name, STRANGER) for name in faces.people], np.int64)
+    spelled = {name_key(name): index for name, index in place.items()}
+    found = [place.get(name, spelled.get(name_key(name), STRANGER)) for name in faces.people]
+    return np.array(found, np.int64)
 
 
 def portraits(faces: Dataset, people: set[str]) -> dict[str, NDArray[np.uint8] | None]:

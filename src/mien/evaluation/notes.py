@@ -11,6 +11,7 @@ from mien.evaluation.faces import Sample, gallery_index, sample, search_sample
 from mien.evaluation.openset import OpenSetResult
 from mien.evaluation.search import STRANGER, Search
 from mien.measures import rank_k
+from mien.training import doubled
 from mien.types import Head
 
 FEW = 100
@@ -41,7 +42,7 @@ def notes_of(
     return (
         *_of_dataset(head, dataset, probes, trained_on),
         *_of_leaks(head, dataset, found),
-        *_of_strangers(head, strangers, openness),
+        *_of_strangers(head, dataset, strangers, openness),
     )
 
 
@@ -80,19 +81,28 @@ def _of_leaks(head: Head, dataset: Dataset, found: Search) -> Iterator[str]:
 
 
 def _of_strangers(
-    head: Head, strangers: Dataset | None, openness: OpenSetResult | None
+    head: Head, dataset: Dataset, strangers: Dataset | None, openness: OpenSetResult | None
 ) -> Iterator[str]:
-    inside = set(strangers.people) & set(head.people) if strangers else set()
+    inside = int(np.sum(gallery_index(strangers, head) != STRANGER)) if strangers else 0
     if inside:
         yield (
-            f"{len(inside):,} people of the strangers' dataset are known to the recognizer by name"
+            f"{inside:,} people of the strangers' dataset are known to the recognizer by name"
             " and were left out of it."
         )
-    if openness is None or openness.protocol != "strangers":
+    if openness is None:
+        return
+    if openness.protocol == "left-out":
+        twice = int(doubled(dataset, head.people).sum())
+        if twice:
+            yield (
+                f"{twice:,} people may be in the gallery under a second name as well (the"
+                " dataset's card lists them): without the first they are no strangers, and were"
+                " not counted as such."
+            )
         return
     if openness.strangers == head.policy.strangers:
         yield (
-            f"The policy was set on {openness.strangers:,} strangers, and as many were searched"
-            " here: if they are the same, the rate at its threshold is fitted to them, and only"
-            " the halves are a measurement."
+            f"The policy was set on {openness.strangers:,} photos of strangers, and as many were"
+            " searched here: if they are the same, the rate at its threshold is fitted to them, and"
+            " only the halves are a measurement."
         )

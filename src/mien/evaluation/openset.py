@@ -1,4 +1,7 @@
-"""Open-set identification: probes whose person the gallery has, and probes of strangers."""
+"""Open-set identification: probes whose person the gallery has, and probes of strangers.
+
+Each stranger weighs one, whatever the number of their photos; so it is in training, too.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from mien.measures import (
     OpenSet,
     OpenSetCurve,
     bootstrap_mean,
+    equal_shares,
     open_set,
     open_set_curve,
     threshold_at_fpir,
@@ -40,6 +44,7 @@ class OpenSetResult:
         strangers: number of strangers' probes.
         stranger_people: number of people they are of.
         scores: (strangers,) float32, similarity of each to the nearest person.
+        shares: (strangers,) float64, how much each counts; those of one stranger add up to 1.
     """
 
     protocol: Protocol
@@ -53,6 +58,7 @@ class OpenSetResult:
     strangers: int
     stranger_people: int
     scores: NDArray[np.float32]
+    shares: NDArray[np.float64]
 
 
 def half_of(name: str) -> int:
@@ -90,22 +96,42 @@ def measure_open_set(
     """
     # The graph compares in float32, and so must this.
     threshold = float(np.float32(policy.threshold))
-    side = np.array([half_of(name) for name in names])
-    halves = []
-    if policy.false_positive_rate * min(np.sum(side == 0), np.sum(side == 1)) >= 1:
-        for chosen_on in (0, 1):
-            set_there = threshold_at_fpir(strangers[side == chosen_on], policy.false_positive_rate)
-            halves.append(open_set(best, correct, strangers[side != chosen_on], set_there))
+    who, codes = np.unique(np.asarray(names), return_inverse=True)
+    shares = equal_shares(codes)
+    halves = _halves(best, correct, strangers, codes, who, policy.false_positive_rate)
+    named = shares * (strangers >= threshold)
     return OpenSetResult(
         protocol=protocol,
-        policy=open_set(best, correct, strangers, threshold),
-        fpir_people=bootstrap_mean(strangers >= threshold, np.asarray(names)),
+        policy=open_set(best, correct, strangers, threshold, people=codes),
+        fpir_people=bootstrap_mean(np.bincount(codes, weights=named), np.arange(len(who))),
         target=policy.false_positive_rate,
-        curve=open_set_curve(best, correct, strangers),
-        halves=tuple(halves),
+        curve=open_set_curve(best, correct, strangers, people=codes),
+        halves=halves,
         gallery=gallery,
         probes=len(np.asarray(best)),
         strangers=len(strangers),
-        stranger_people=len(set(names)),
+        stranger_people=len(who),
         scores=strangers,
+        shares=shares,
     )
+
+
+def _halves(
+    best: ArrayLike,
+    correct: ArrayLike,
+    strangers: NDArray[np.float32],
+    codes: NDArray[np.int64],
+    who: NDArray[np.str_],
+    rate: float,
+) -> tuple[OpenSet, ...]:
+    """Set the threshold on one half of the strangers and measure on the other, both ways."""
+    half = np.array([half_of(str(name)) for name in who])
+    if rate * min(np.sum(half == 0), np.sum(half == 1)) < 1:
+        return ()
+    found = []
+    for chosen_on in (0, 1):
+        here = half[codes] == chosen_on
+        threshold = threshold_at_fpir(strangers[here], rate, people=codes[here])
+        there = open_set(best, correct, strangers[~here], threshold, people=codes[~here])
+        found.append(there)
+    return tuple(found)

@@ -29,6 +29,7 @@ from mien.measures import (
     expected_calibration_error,
     reliability_bins,
 )
+from mien.training import doubled, outsiders
 from mien.types import Head, Interval, Progress, silent
 
 
@@ -169,16 +170,15 @@ def _probes(head: Head, dataset: Dataset) -> Sample:
 def _strangers(head: Head, dataset: Dataset, strangers: Dataset | None) -> Sample | None:
     """Return the probes of people that are not in the gallery, if there are any."""
     if strangers is None:
-        outside = gallery_index(dataset, head)[dataset.labels] == STRANGER
-        found = sample(dataset, outside & dataset.usable, head)
+        found = sample(dataset, outsiders(dataset, head.people), head)
         return found if len(found) else None
-    outside = gallery_index(strangers, head)[strangers.labels] == STRANGER
+    outside = outsiders(strangers, head.people)
     if not outside.any():
         raise NothingToMeasure(
             "every person in the strangers' dataset is one that the recognizer knows",
             hint="Give --strangers a dataset of other people.",
         )
-    return sample(strangers, outside & strangers.usable, head)
+    return sample(strangers, outside, head)
 
 
 def _open_set(
@@ -195,13 +195,16 @@ def _open_set(
             protocol="strangers",
             gallery=people,
         )
-    if people < 2:
+    # Whoever is in the gallery under a second name as well is no stranger without the first.
+    single = ~doubled(probes.source, head.people)[found.mates]
+    if people < 2 or not single.any():
         return None
+    names = [record.person for record in probes.records]
     return measure_open_set(
         found.best,
         found.correct,
-        found.rival_similarities,
-        tuple(record.person for record in probes.records),
+        found.rival_similarities[single],
+        tuple(name for name, alone in zip(names, single, strict=True) if alone),
         head.policy,
         protocol="left-out",
         gallery=people - 1,
@@ -212,11 +215,12 @@ def _calibration(
     head: Head, found: Search, openness: OpenSetResult | None
 ) -> tuple[tuple[ReliabilityBin, ...], float]:
     others = openness.scores if openness else np.empty(0, np.float32)
+    shares = openness.shares if openness else np.empty(0)
     scores = np.concatenate([found.best, others])
     right = np.concatenate([found.correct, np.zeros(len(others), np.bool_)])
     # A face before the camera is known or strange with equal chance, whatever the numbers here.
     weights = np.concatenate(
-        [np.full(len(found), 1 / len(found)), np.full(len(others), 1 / max(len(others), 1))]
+        [np.full(len(found), 1 / len(found)), shares / max(float(shares.sum()), 1.0)]
     )
     values = head.calibration.probability(scores)
     return (

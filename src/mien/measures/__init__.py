@@ -12,6 +12,7 @@ from mien.measures.identification import (
     OpenSetCurve,
     cmc,
     dir_at,
+    equal_shares,
     fpir_at,
     mate_ranks,
     open_set,
@@ -19,7 +20,12 @@ from mien.measures.identification import (
     rank_k,
     threshold_at_fpir,
 )
-from mien.measures.intervals import bootstrap_mean, bootstrap_over_people, wilson
+from mien.measures.intervals import (
+    bootstrap_mean,
+    bootstrap_over_people,
+    wilson,
+    wilson_of_parts,
+)
 from mien.measures.paired import mcnemar
 from mien.measures.verification import (
     FoldedAccuracy,
@@ -45,6 +51,7 @@ __all__ = [
     "cmc",
     "dir_at",
     "equal_error_rate",
+    "equal_shares",
     "expected_calibration_error",
     "folded_accuracy",
     "fpir_at",
@@ -58,4 +65,5 @@ __all__ = [
     "tar_at_far",
     "threshold_at_fpir",
     "wilson",
+    "wilson_of_parts",
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mien.measures.intervals import wilson
+from mien.measures.intervals import wilson, wilson_of_parts
 from mien.types import Interval
 
 
@@ -17,7 +18,8 @@ class OpenSet:
 
     Attributes:
         threshold: least similarity to the nearest person for which a name is given.
-        fpir: false positive identification rate, share of strangers given any name.
+        fpir: false positive identification rate, share of strangers given any name; each
+            stranger weighs one, whatever the number of their photos.
         dir: detection and identification rate at rank 1, share of the known people's probes that
             are given a name and the right one.
     """
@@ -98,16 +100,38 @@ def cmc(ranks: ArrayLike, top: int) -> NDArray[np.float64]:
     return shares
 
 
-def fpir_at(strangers: ArrayLike, threshold: float, *, level: float = 0.95) -> Interval:
-    """Return the share of strangers who are given a name, with Wilson's interval.
+def equal_shares(people: ArrayLike) -> NDArray[np.float64]:
+    """Return how much each photo counts, so that each person's photos add up to 1.
 
     Args:
-        strangers: (S,) similarity of each stranger to the most similar person of the gallery.
+        people: (S,) labels of any kind: whose photo each is.
+    """
+    _, codes = np.unique(np.asarray(people), return_inverse=True)
+    shares: NDArray[np.float64] = 1 / np.bincount(codes)[codes]
+    return shares
+
+
+def fpir_at(
+    strangers: ArrayLike,
+    threshold: float,
+    *,
+    people: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """Return the share of strangers who are given a name, with Wilson's interval.
+
+    Each stranger weighs one: of a stranger with several photos, each photo counts a part. The
+    interval takes each stranger, not each photo, for one trial.
+
+    Args:
+        strangers: (S,) similarity of each photo of a stranger to the most similar person of the
+            gallery.
         threshold: least similarity for which a name is given.
+        people: (S,) labels of any kind, who each photo is of; None where each is of another.
         level: confidence.
     """
-    scores = np.asarray(strangers)
-    return wilson(int(np.sum(scores >= threshold)), scores.size, level)
+    scores, shares = _strangers(strangers, people)
+    return wilson_of_parts(float(shares[scores >= threshold].sum()), _heads(shares), level)
 
 
 def dir_at(
@@ -127,40 +151,56 @@ def dir_at(
     return wilson(int(np.sum((scores >= threshold) & right)), scores.size, level)
 
 
-def threshold_at_fpir(strangers: ArrayLike, target: float) -> float:
+def threshold_at_fpir(
+    strangers: ArrayLike, target: float, *, people: ArrayLike | None = None
+) -> float:
     """Return the least float32 threshold at which at most `target` of the strangers are named.
 
     Args:
-        strangers: (S,) similarity of each stranger to the most similar person of the gallery.
+        strangers: (S,) as for `fpir_at`.
         target: rate allowed, in [0, 1].
+        people: (S,) as for `fpir_at`.
 
     Raises:
         ValueError: when there is no stranger or the rate makes no sense.
     """
-    scores = np.sort(np.asarray(strangers, np.float32))[::-1]
+    scores, shares = _strangers(np.asarray(strangers, np.float32), people)
     if not scores.size:
         raise ValueError("there is no stranger")
     if not 0 <= target <= 1:
         raise ValueError(f"a rate lies between 0 and 1, got {target}")
+    order = np.argsort(-scores, kind="stable")
     # The small addition keeps 0.07 * 100 from being 7.000000000000001's neighbour below 7.
-    allowed = int(np.floor(target * scores.size + 1e-9))
+    budget = target * _heads(shares) + 1e-9
+    allowed = int(np.searchsorted(np.cumsum(shares[order]), budget, side="right"))
     if allowed >= scores.size:
         return -1.0
-    return float(np.nextafter(scores[allowed], np.float32(np.inf)))
+    return float(np.nextafter(scores[order[allowed]], np.float32(np.inf)))
 
 
 def open_set(
-    best: ArrayLike, correct: ArrayLike, strangers: ArrayLike, threshold: float
+    best: ArrayLike,
+    correct: ArrayLike,
+    strangers: ArrayLike,
+    threshold: float,
+    *,
+    people: ArrayLike | None = None,
 ) -> OpenSet:
     """Return FPIR and DIR at one threshold; arguments as for `dir_at` and `fpir_at`.
 
     Source: ISO/IEC 19795-1; P. Grother et al., "Face recognition vendor test part 2:
     identification", NIST IR 8271.
     """
-    return OpenSet(threshold, fpir_at(strangers, threshold), dir_at(best, correct, threshold))
+    return OpenSet(
+        threshold,
+        fpir_at(strangers, threshold, people=people),
+        dir_at(best, correct, threshold),
+    )
 
 
-def open_set_curve(best: ArrayLike, correct: ArrayLike, strangers: ArrayLike) -> OpenSetCurve:
+def open_set_curve(
+    best: ArrayLike, correct: ArrayLike, strangers: ArrayLike, *, people: ArrayLike | None = None
+) -> OpenSetCurve:
     """Return DIR against FPIR at every threshold that a stranger's similarity makes.
 
     Arguments as for `dir_at` and `fpir_at`.
@@ -169,12 +209,30 @@ def open_set_curve(best: ArrayLike, correct: ArrayLike, strangers: ArrayLike) ->
         ValueError: when there is no probe or no stranger.
     """
     scores, right = np.asarray(best, np.float64), np.asarray(correct, np.bool_)
-    others = np.sort(np.asarray(strangers, np.float64))
+    others, shares = _strangers(np.asarray(strangers, np.float64), people)
     if not scores.size or not others.size:
         raise ValueError("there is no probe or no stranger")
     steps = np.unique(others)[::-1]
     thresholds = np.concatenate([[np.nextafter(steps[0], np.inf)], steps])
     named = np.sort(scores[right])
-    fpir = 1 - np.searchsorted(others, thresholds, side="left") / others.size
+    order = np.argsort(others, kind="stable")
+    below = np.concatenate([[0.0], np.cumsum(shares[order])])
+    fpir = 1 - below[np.searchsorted(others[order], thresholds, side="left")] / below[-1]
     detected = (named.size - np.searchsorted(named, thresholds, side="left")) / scores.size
     return OpenSetCurve(thresholds, fpir, detected)
+
+
+def _strangers(
+    strangers: ArrayLike, people: ArrayLike | None
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Return the similarities and how much each counts."""
+    scores = np.asarray(strangers)
+    shares = np.ones(len(scores)) if people is None else equal_shares(people)
+    if scores.shape != shares.shape:
+        raise ValueError(f"{scores.shape} similarities of strangers and {shares.shape} labels")
+    return scores, shares
+
+
+def _heads(shares: NDArray[np.float64]) -> int:
+    """Return how many people the shares add up to."""
+    return round(float(shares.sum()))

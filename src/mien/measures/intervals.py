@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
+from math import ceil, floor, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -42,6 +42,28 @@ def wilson(successes: int, total: int, level: float = 0.95) -> Interval:
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == total else min(1.0, centre + half)
     return Interval(share, low, high, level)
+
+
+def wilson_of_parts(successes: float, total: int, level: float = 0.95) -> Interval:
+    """Return Wilson's interval of a share whose trials may come out in part.
+
+    A stranger with three photos of whom one is given a name is a third of a success. Each end of
+    the interval rounds the sum away from the value, so that it is never too narrow for that.
+
+    Args:
+        successes: sum of what came out, 0 to `total`.
+        total: number of independent trials.
+        level: confidence.
+
+    Raises:
+        ValueError: as for `wilson`.
+    """
+    # The small number keeps sums such as 1/3 + 1/3 + 1/3 whole.
+    low = wilson(floor(successes + 1e-9), total, level)
+    if total == 0:
+        return low
+    high = wilson(min(total, ceil(successes - 1e-9)), total, level)
+    return Interval(min(1.0, successes / total), low.low, high.high, level)
 
 
 def bootstrap_mean(

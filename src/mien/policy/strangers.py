@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from mien.measures import equal_shares
 from mien.templates import nearest
 
 
@@ -30,15 +31,24 @@ class Strangers:
 
 
 def cohort(
-    embeddings: NDArray[np.float32], rows: NDArray[np.float32], source: str = ""
+    embeddings: NDArray[np.float32],
+    rows: NDArray[np.float32],
+    source: str = "",
+    *,
+    people: ArrayLike | None = None,
 ) -> Strangers:
     """Search people who are not in the gallery in it.
 
     Args:
-        embeddings: (S, D) float32 unit rows, one photo of each stranger.
+        embeddings: (S, D) float32 unit rows, one a photo.
         rows: (P, D) float32 the head.
         source: who they are.
+        people: (S,) labels of any kind, who each photo is of: each stranger weighs one, whatever
+            the number of their photos. None where each photo is of another.
     """
     similarity, _ = nearest(embeddings, rows)
-    count = len(embeddings)
-    return Strangers(similarity, np.ones(count), count, len(rows), source or "a cohort")
+    weights = np.ones(len(embeddings)) if people is None else equal_shares(people)
+    if weights.shape != similarity.shape:
+        raise ValueError(f"{len(similarity)} photos of strangers and {len(weights)} labels")
+    count = round(float(weights.sum()))
+    return Strangers(similarity, weights, count, len(rows), source or "a cohort")

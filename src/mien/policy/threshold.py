@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import TooFewPeople
-from mien.measures import wilson
+from mien.measures import wilson, wilson_of_parts
 from mien.models.cards import ImpostorStatistics
 from mien.policy.strangers import Strangers
 from mien.types import Interval, Policy
@@ -78,12 +78,7 @@ class _Pool:
     def interval(self, threshold: float) -> Interval:
         """Return the FPIR at a threshold; the interval takes each stranger for one trial."""
         value = float(self.rates(np.array([threshold], np.float32))[0])
-        # A stranger with some photos named and some not is a part of a trial: each end of the
-        # interval rounds it away from the value.
-        named = value * self.people
-        low = wilson(floor(named + 1e-9), self.people).low
-        high = wilson(min(self.people, ceil(named - 1e-9)), self.people).high
-        return Interval(value, min(low, value), high)
+        return wilson_of_parts(value * self.people, self.people)
 
 
 def choose_policy(

@@ -4,7 +4,7 @@ from mien.training.choice import HeadChoice, HeldOut, choose_head
 from mien.training.heads import Fit, Recipe, fit_margin, fit_prototype, fit_softmax
 from mien.training.leave_one_out import LeaveOneOut, leave_one_out
 from mien.training.samples import Samples
-from mien.training.strangers import left_out
+from mien.training.strangers import doubled, left_out, outsiders
 from mien.training.trainer import Training, train
 
 __all__ = [
@@ -16,10 +16,12 @@ __all__ = [
     "Samples",
     "Training",
     "choose_head",
+    "doubled",
     "fit_margin",
     "fit_prototype",
     "fit_softmax",
     "leave_one_out",
     "left_out",
+    "outsiders",
     "train",
 ]

@@ -1,12 +1,14 @@
-"""This gallery's own people, each left out in turn: strangers to calibrate on."""
+"""Strangers: who counts as one, and this gallery's own people, each left out in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.dataset import Dataset
+from mien.dataset.names import name_key
 from mien.policy import Strangers
 from mien.templates import nearest
 from mien.training.heads import Recipe
@@ -16,12 +18,34 @@ from mien.types import Progress, silent
 _BLOCKS = 3
 
 
+def outsiders(dataset: Dataset, people: Iterable[str]) -> NDArray[np.bool_]:
+    """Return which rows of a dataset show strangers to a gallery of `people`, (M,) bool.
+
+    Strangers are the usable photos of whoever has none of those names, however it is spelled.
+    """
+    known = {name_key(person) for person in people}
+    strange = np.array([name_key(person) not in known for person in dataset.people], np.bool_)
+    leaks = np.array([entry.leak for entry in dataset.rows], np.bool_)
+    mask: NDArray[np.bool_] = strange[dataset.labels] & dataset.usable & ~leaks
+    return mask
+
+
+def doubled(dataset: Dataset, people: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which of `people` the dataset takes for somebody else under another name.
+
+    (P,) bool. Left out under one name they are still in the gallery under the other: no strangers.
+    """
+    pairs = dataset.card.get("same_person", ())
+    named = {name_key(name) for pair in pairs for name in pair["people"]}
+    return np.array([name_key(person) in named for person in people], np.bool_)
+
+
 def left_out(
     recipe: Recipe,
     samples: Samples,
     rows: NDArray[np.float32],
     *,
-    doubled: Iterable[int] = (),
+    single: NDArray[np.bool_] | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Strangers | None:
@@ -36,7 +60,8 @@ def left_out(
         recipe: how the head is made.
         samples: the training side.
         rows: (P, D) the head made of all of it.
-        doubled: people who may be in the gallery under a second name as well; no strangers.
+        single: (P,) bool, who is certainly not in the gallery under a second name as well; the
+            others are no strangers. Everybody where None.
         seed: of the blocks.
         progress: told of the blocks.
 
@@ -45,8 +70,7 @@ def left_out(
     """
     if samples.people < 2:
         return None
-    single = np.ones(samples.people, np.bool_)
-    single[list(doubled)] = False
+    single = np.ones(samples.people, np.bool_) if single is None else single
     asked = single[samples.labels]
     similarity = np.empty(len(samples), np.float32)
     if recipe.kind == "prototype":

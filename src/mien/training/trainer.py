@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mien.dataset import Dataset
 from mien.errors import TooFewPeople
@@ -24,7 +23,7 @@ from mien.policy import (
 from mien.training.choice import HeadChoice, choose_head
 from mien.training.heads import Fit, Kind
 from mien.training.samples import Samples
-from mien.training.strangers import left_out
+from mien.training.strangers import doubled, left_out
 from mien.types import Head, Interval, Progress, silent
 
 HeadName = Literal["auto", "prototype", "softmax", "margin"]
@@ -50,6 +49,7 @@ def train(
     head: HeadName = "auto",
     false_positive_rate: float = 0.01,
     strangers: NDArray[np.float32] | None = None,
+    stranger_people: ArrayLike | None = None,
     stranger_source: str = "",
     statistics: ImpostorStatistics | None = None,
     seed: int = 0,
@@ -64,8 +64,9 @@ def train(
         dataset: photos of people.
         head: how the prototypes are made; `auto` cross-validates.
         false_positive_rate: share of strangers who may be given any name, in (0, 1).
-        strangers: (S, D) float32 unit rows, one photo of each of S people who are not in the
-            dataset.
+        strangers: (S, D) float32 unit rows, photos of people who are not in the dataset.
+        stranger_people: (S,) labels of any kind, who each of them is: each stranger weighs one,
+            whatever the number of their photos. None where each photo is of another.
         stranger_source: who they are, in words.
         statistics: how alike strangers look to the embedder, from its card; used where there are
             not enough strangers to measure on.
@@ -84,9 +85,13 @@ def train(
     kind: Kind | None = None if head == "auto" else head
     chosen = choose_head(samples, kind, seed=seed, progress=progress)
     fit = chosen.recipe.fit(samples, seed=seed, progress=progress)
-    unknown = _strangers(
-        chosen, samples, fit, strangers, stranger_source, _doubled(dataset, people), seed, progress
-    )
+    unknown: list[Strangers] = []
+    single = ~doubled(dataset, people)
+    own = left_out(chosen.recipe, samples, fit.rows, single=single, seed=seed, progress=progress)
+    if own is not None:
+        unknown.append(own)
+    if strangers is not None and len(strangers):
+        unknown.append(cohort(strangers, fit.rows, stranger_source, people=stranger_people))
     policy = choose_policy(
         unknown,
         samples.counts,
@@ -132,34 +137,6 @@ def training_samples(dataset: Dataset) -> tuple[Samples, tuple[str, ...]]:
         len(used),
     )
     return samples, tuple(dataset.people[person] for person in used)
-
-
-def _doubled(dataset: Dataset, people: tuple[str, ...]) -> list[int]:
-    """Return the people whom the dataset's card takes for somebody else under another name."""
-    index = {person: number for number, person in enumerate(people)}
-    named: Iterable[str] = (
-        name for pair in dataset.card.get("same_person", ()) for name in pair["people"]
-    )
-    return sorted({index[name] for name in named if name in index})
-
-
-def _strangers(
-    chosen: HeadChoice,
-    samples: Samples,
-    fit: Fit,
-    outside: NDArray[np.float32] | None,
-    source: str,
-    doubled: list[int],
-    seed: int,
-    progress: Progress,
-) -> list[Strangers]:
-    found = []
-    own = left_out(chosen.recipe, samples, fit.rows, doubled=doubled, seed=seed, progress=progress)
-    if own is not None:
-        found.append(own)
-    if outside is not None and len(outside):
-        found.append(cohort(outside, fit.rows, source))
-    return found
 
 
 def _calibrate(

@@ -104,7 +104,7 @@ def _strangers_sentence(openness: OpenSetResult | None) -> Html:
     return join(
         "Of 1,000 strangers, ",
         tag("b", f"{_some(named)} would be given a name"),
-        f" (between {low:,} and {high:,}, as sure as {openness.strangers:,} trials allow;"
+        f" (between {low:,} and {high:,}, as sure as {openness.stranger_people:,} people allow;"
         f" {round(1000 * openness.target):,} were allowed).",
     )
 

@@ -36,6 +36,7 @@ from mien.types import (
 # Those who only load a recognizer and run it need neither these nor onnx.
 if TYPE_CHECKING:
     from mien.engine import Engine
+    from mien.graph.weights import Form
     from mien.models.cards import ModelCard
 
 FORMAT = 1
@@ -129,6 +130,7 @@ class Recognizer:
     def __init__(self, model: bytes, *, name: str = "recognizer", threads: int = 0) -> None:
         self._model = model
         self._name = name
+        self._threads = threads
         self._session = Session(model, name=name, threads=threads)
         self._fields = _metadata(self._session.metadata, name)
         self.about = _about(self._fields, name)
@@ -208,6 +210,28 @@ class Recognizer:
             OutputError: it cannot be written.
         """
         write_atomically(Path(path), self._model)
+
+    def stored_as(self, form: Form) -> Recognizer:
+        """Return the same recognizer with its weights stored in another form.
+
+        Args:
+            form: see `mien.graph.weights.store_weights`.
+        """
+        import onnx  # noqa: PLC0415
+
+        from mien.graph.weights import store_weights  # noqa: PLC0415
+
+        model = store_weights(onnx.load_from_string(self._model), form)
+        if form != "float32":
+            fields = json.dumps({**self._fields, "weights": form}, ensure_ascii=False)
+            onnx.helper.set_model_props(model, {**self._session.metadata, _KEY: fields})
+        smaller = model.SerializeToString(deterministic=True)
+        return Recognizer(smaller, name=self._name, threads=self._threads)
+
+    @property
+    def form(self) -> str:
+        """How the weights are stored in the file."""
+        return str(self._fields.get("weights", "float32"))
 
     def identify(self, photo: Photo) -> list[Face]:
         """Return the faces of a photo, best detection first, each named or unknown."""

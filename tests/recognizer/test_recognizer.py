@@ -312,3 +312,20 @@ def test_one_person_is_a_gallery(engine_of_toys):
     _, recognizer = built(engine_of_toys, ("Only One",))
     (face,) = recognizer.identify(photo_of(red_squares(480, 480, [(9, 9)])))
     assert [candidate.person for candidate in face.candidates] == ["Only One"]
+
+
+@pytest.mark.weights
+def test_weights_of_eight_bits_give_the_same_answers(engine, portraits):
+    head = toy_head(50, threshold=0.2, contract=engine.contract, dimension=engine.dimension)
+    recognizer = Recognizer.build(head, engine, threads=1)
+    smaller = recognizer.stored_as("int8")
+    assert (recognizer.form, smaller.form) == ("float32", "int8")
+    assert 3 * smaller.size < recognizer.size
+    assert (smaller.head.prototypes == recognizer.head.prototypes).all()
+    assert (smaller.people, smaller.policy) == (recognizer.people, recognizer.policy)
+    for path in sorted(portraits.iterdir()):
+        photo = read_photo(path, long_side=recognizer.enough)
+        pairs = zip(recognizer.identify(photo), smaller.identify(photo), strict=True)
+        for face, small in pairs:
+            assert np.abs(face.box - small.box).max() < 0.01
+            assert np.abs(head.prototypes @ (face.embedding - small.embedding)).max() < 1e-3

@@ -16,9 +16,9 @@ from mien.errors import (
 )
 from mien.evaluation import evaluate_lfw, lfw_json, lfw_report, read_pairs
 from mien.evaluation import lfw_photos as lfw_photos_module
-from mien.evaluation.lfw import centre_face
 from mien.evaluation.lfw_photos import lfw_photos
 from mien.evaluation.pairs import PhotoId, parse_pairs
+from mien.evaluation.portraits import centre_face
 from mien.evaluation.report.page import Facts
 from mien.measures import wilson
 from mien.types import Detections, Embeddings, Photo
@@ -73,12 +73,12 @@ def root(tmp_path):
 def test_view_2_by_hand(root):
     result = evaluate_lfw(grey_faces, root, parse_pairs(PAIRS))
     expected = np.cos(np.deg2rad([10, 90, 80, 70]))
-    assert result.scores == pytest.approx(expected, abs=0.02)
+    assert result.judged.scores == pytest.approx(expected, abs=0.02)
     # Fold 1 is judged halfway between 0 and 0.985: both wrong but one. Fold 0 by fold 1's.
-    assert result.folds == (1.0, 0.5)
-    assert result.accuracy == wilson(3, 4)
-    assert result.standard_error == pytest.approx(0.25)
-    assert result.wrong.tolist() == [False, False, True, False]
+    assert result.judged.folds == (1.0, 0.5)
+    assert result.judged.accuracy == wilson(3, 4)
+    assert result.judged.standard_error == pytest.approx(0.25)
+    assert result.judged.wrong.tolist() == [False, False, True, False]
     assert result.missed == ()
     found = lfw_json(result)
     assert list(found)[:5] == ["accuracy", "accuracy_se", "tar_at_far_1e-3", "pairs", "missed"]
@@ -90,14 +90,14 @@ def test_view_2_by_hand(root):
 def test_view_1_by_hand(root):
     pairs = parse_pairs("1\nCyd 1 2\nCyd 1 Dan 1\n")
     own = evaluate_lfw(grey_faces, root, pairs)
-    assert own.accuracy.value == 0.5
-    assert own.standard_error == 0
-    assert "flatters" in own.rule
+    assert own.judged.accuracy.value == 0.5
+    assert own.judged.standard_error == 0
+    assert "flatters" in own.judged.rule
     chosen = evaluate_lfw(
         grey_faces, root, pairs, choose_on=parse_pairs("1\nAnn 1 2\nAnn 1 Ben 1\n")
     )
-    assert chosen.judged_at == pytest.approx([0.49, 0.49], abs=0.02)
-    assert "2 other pairs" in chosen.rule
+    assert chosen.judged.judged_at == pytest.approx([0.49, 0.49], abs=0.02)
+    assert "2 other pairs" in chosen.judged.rule
 
 
 def test_the_archive_gives_what_the_folder_gives(root, tmp_path):
@@ -111,7 +111,7 @@ def test_a_photo_without_a_face_is_missed(tmp_path):
     root = write_photos(tmp_path, GREYS | {"Ann_0002": 0})
     result = evaluate_lfw(grey_faces, root, parse_pairs(PAIRS))
     assert result.missed == ("Ann_0002.jpg",)
-    assert result.scores[0] == -1
+    assert result.judged.scores[0] == -1
     assert lfw_json(result)["missed"] == 1
 
 
@@ -203,9 +203,9 @@ def test_a_hundred_pairs_of_lfw(engine, data_folder):
         Pipeline(engine, threads=1).faces, data_folder / "lfw-deepfunneled.tgz", pairs
     )
     assert result.missed == ()
-    assert result.accuracy.value >= 0.96
-    assert result.scores[result.same].mean() > 0.5
-    assert result.scores[~result.same].mean() < 0.2
+    assert result.judged.accuracy.value >= 0.96
+    assert result.judged.scores[result.judged.same].mean() > 0.5
+    assert result.judged.scores[~result.judged.same].mean() < 0.2
 
 
 @pytest.mark.lfw

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
+from mien.cli.evaluate_pairs import COMMAND, all_pairs, lfw, licence_of, now, pairs
 
 if TYPE_CHECKING:
-    from mien.evaluation import LfwResult, PeopleResult
-    from mien.models.cards import ModelCard
-    from mien.recognizer import Weights
-
-_COMMAND = "mien.command"
+    from mien.evaluation import PeopleResult
 
 
 class _Evaluate(click.Group):
-    """`evaluate lfw …` is a command of its own, anything else measures a recognizer."""
+    """The first word may be a command of its own; anything else is a recognizer to measure."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[_COMMAND] = shlex.join(["mien", "evaluate", *args])
+        ctx.meta[COMMAND] = shlex.join(["mien", "evaluate", *args])
         if args and args[0] not in {*self.commands, "-h", "--help"}:
             args = ["people", *args]
         return super().parse_args(ctx, args)
@@ -34,13 +29,15 @@ class _Evaluate(click.Group):
 @click.group(
     cls=_Evaluate,
     options_metavar="",
-    subcommand_metavar="RECOGNIZER DATASET [OPTIONS] | lfw [OPTIONS]",
+    subcommand_metavar="RECOGNIZER DATASET [OPTIONS] | COMMAND …",
     no_args_is_help=True,
     epilog="\b\nExamples:\n"
     "  mien evaluate people.onnx dataset -o report.html\n"
     "  mien evaluate people.onnx dataset --strangers others --json\n"
     "  mien evaluate people --help\n"
-    "  mien evaluate lfw --root lfw-deepfunneled.tgz --pairs pairs.txt",
+    "  mien evaluate lfw --root lfw-deepfunneled.tgz --pairs pairs.txt\n"
+    "  mien evaluate pairs pairs.csv\n"
+    "  mien evaluate all-pairs dataset",
 )
 def evaluate() -> None:
     """Measure how good a recognizer is, on photos it was not trained on."""
@@ -97,11 +94,11 @@ def people(
             progress=progress,
         )
     facts = Facts(
-        made=_now(),
-        command=ctx.meta[_COMMAND],
+        made=now(),
+        command=ctx.meta[COMMAND],
         source=str(dataset) + (f", strangers from {strangers}" if strangers else ""),
         recognizer=f"{recognizer}, made {about.created} by mien {about.version}",
-        licences=(_licence(about.detector), _licence(about.embedder)),
+        licences=(licence_of(about.detector), licence_of(about.embedder)),
     )
     for line in result.notes:
         note(f"note: {line}")
@@ -112,99 +109,6 @@ def people(
     if output:
         write_report(output, people_report(result, facts))
         note(f"report: {output}")
-
-
-@evaluate.command(
-    epilog="\b\nExamples:\n"
-    "  mien evaluate lfw --root lfw-deepfunneled.tgz --pairs pairs.txt --report lfw.html\n"
-    "  mien evaluate lfw --root lfw-deepfunneled.tgz --pairs pairsDevTest.txt"
-    " --choose-on pairsDevTrain.txt",
-)
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="LFW's archive (.tgz) or the folder it unpacks to.",
-)
-@click.option(
-    "--pairs",
-    "pairs_file",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="pairs.txt (View 2), or pairsDevTrain.txt or pairsDevTest.txt (View 1).",
-)
-@click.option(
-    "--choose-on",
-    type=click.Path(path_type=Path),
-    metavar="PAIRS",
-    help="Choose one threshold on these pairs instead of fold by fold.",
-)
-@click.option(
-    "--detection-size",
-    type=click.IntRange(32, 4096),
-    metavar="N",
-    help="Look for faces with the photo's long side at N pixels at most.",
-)
-@click.option("--embedder", metavar="ID", help="Another embedder, see `mien models list`.")
-@click.option("--report", type=click.Path(path_type=Path), help="Write an HTML report here.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.pass_context
-def lfw(
-    ctx: click.Context,
-    *,
-    root: Path,
-    pairs_file: Path,
-    choose_on: Path | None,
-    detection_size: int | None,
-    embedder: str | None,
-    report: Path | None,
-    as_json: bool,
-) -> None:
-    """Compare the pairs of Labeled Faces in the Wild through the one-file graph.
-
-    View 2 is judged by its ten-fold rule. The person of a photo is the face nearest its centre; a
-    photo without a face is counted as missed, and its pairs with similarity -1.
-    """
-    from mien.engine import DetectionSettings, Engine, Pipeline  # noqa: PLC0415
-    from mien.evaluation import (  # noqa: PLC0415
-        Facts,
-        evaluate_lfw,
-        lfw_json,
-        lfw_report,
-        read_pairs,
-        write_report,
-    )
-
-    pairs = read_pairs(pairs_file)
-    chosen = read_pairs(choose_on) if choose_on else None
-    settings = DetectionSettings()
-    if detection_size:
-        least = min(settings.least_side, detection_size)
-        settings = replace(settings, side=detection_size, least_side=least)
-    choices: dict[str, Any] = {"embedder": embedder} if embedder else {}
-    with progress_bar() as progress:
-        engine = Engine.open(settings=settings, threads=1, progress=progress, **choices)
-        result = evaluate_lfw(
-            Pipeline(engine, threads=1).faces,
-            root,
-            pairs,
-            choose_on=chosen,
-            keep_crops=report is not None,
-            progress=progress,
-        )
-    if as_json:
-        print_json(lfw_json(result))
-    else:
-        _show_lfw(result)
-    if report:
-        facts = Facts(
-            made=_now(),
-            command=ctx.meta[_COMMAND],
-            source=f"{root}, pairs of {pairs_file}",
-            licences=(_licence(engine.detector_card), _licence(engine.embedder_card)),
-        )
-        write_report(report, lfw_report(result, facts))
-        note(f"report: {report}")
 
 
 def _show_people(result: PeopleResult) -> None:
@@ -236,34 +140,5 @@ def _show_people(result: PeopleResult) -> None:
     )
 
 
-def _show_lfw(result: LfwResult) -> None:
-    out.print(
-        f"accuracy {result.accuracy.value:.4f} ± {result.standard_error:.4f}"
-        f" on {len(result.scores):,} pairs ({result.rule})",
-        soft_wrap=True,
-    )
-    table = Table(box=None, pad_edge=False)
-    for name in ("FAR", "TAR", "95 % interval", "threshold"):
-        table.add_column(name, justify="right")
-    for exponent, (point, tar) in enumerate(result.at_far, 1):
-        table.add_row(
-            f"1e-{exponent}",
-            f"{tar.value:.4f}",
-            f"{tar.low:.4f} to {tar.high:.4f}",
-            f"{point.threshold:.4f}",
-        )
-    out.print(table)
-    out.print(f"equal error rate {result.equal_error:.4f}")
-    if result.missed:
-        out.print(f"{len(result.missed):,} photos missed; their pairs count with similarity -1")
-
-
-def _licence(weights: ModelCard | Weights) -> str:
-    return (
-        f"{weights.id}: {weights.licence}, {weights.publisher}."
-        f" Training photos: {weights.trained_on}"
-    )
-
-
-def _now() -> datetime:
-    return datetime.now().astimezone()
+for _command in (lfw, pairs, all_pairs):
+    evaluate.add_command(_command)

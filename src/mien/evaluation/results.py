@@ -5,7 +5,10 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
+from mien.evaluation.all_pairs import AllPairsResult
+from mien.evaluation.judge import Judged
 from mien.evaluation.lfw import LfwResult
+from mien.evaluation.listed import ListedResult
 from mien.evaluation.openset import OpenSetResult
 from mien.evaluation.people import PeopleResult
 from mien.types import Interval
@@ -45,22 +48,71 @@ def people_json(result: PeopleResult) -> dict[str, Any]:
 
 def lfw_json(result: LfwResult) -> dict[str, Any]:
     """Return the measurements on pairs of LFW; rates lie in [0, 1]."""
-    tar = {f"tar_at_far_1e-{i + 1}": point.tar for i, (point, _) in enumerate(result.at_far)}
+    return _pairs_json(result)
+
+
+def list_json(result: ListedResult) -> dict[str, Any]:
+    """Return the measurements on the pairs of a list; rates lie in [0, 1]."""
+    return {**_pairs_json(result), "people": result.people}
+
+
+def all_pairs_json(result: AllPairsResult) -> dict[str, Any]:
+    """Return the measurements over all pairs; rates lie in [0, 1].
+
+    The intervals come from resampling people; None where they were not computed.
+    """
     return {
-        "accuracy": result.accuracy.value,
-        "accuracy_se": result.standard_error,
-        "tar_at_far_1e-3": tar.pop("tar_at_far_1e-3"),
-        "pairs": len(result.scores),
-        "missed": len(result.missed),
-        "accuracy_interval": _ends(result.accuracy),
-        **tar,
+        "photos": result.photos,
+        "people": result.people,
+        "genuine": result.genuine.total,
+        "impostor": result.impostor.total,
+        "at_far": [
+            {
+                "far": at.far,
+                "tar": at.point.tar,
+                "tar_interval": _ends(at.interval) if at.interval else None,
+                "threshold": at.point.threshold,
+            }
+            for at in result.at_far
+        ],
         "equal_error_rate": result.equal_error,
-        "folds": list(result.folds),
-        "thresholds": sorted(set(result.judged_at.tolist())),
-        "rule": result.rule,
+        "dataset": result.dataset_digest,
+        "contract": result.contract,
+    }
+
+
+def _pairs_json(result: LfwResult | ListedResult) -> dict[str, Any]:
+    found = judged_json(result.judged)
+    first = ("accuracy", "accuracy_se", "tar_at_far_1e-3", "pairs")
+    return {
+        **{name: found[name] for name in first},
+        "missed": len(result.missed),
+        **found,
         "photos": result.photos,
         "missed_photos": list(result.missed),
         "contract": result.contract,
+    }
+
+
+def judged_json(judged: Judged) -> dict[str, Any]:
+    """Return the measurements on pairs; rates lie in [0, 1].
+
+    The intervals of true accept rates come from resampling people.
+    """
+    rates: dict[str, Any] = {}
+    for i, ((point, _), interval) in enumerate(zip(judged.at_far, judged.tar_people, strict=True)):
+        rates[f"tar_at_far_1e-{i + 1}"] = point.tar
+        rates[f"tar_at_far_1e-{i + 1}_interval"] = _ends(interval)
+    return {
+        "accuracy": judged.accuracy.value,
+        "accuracy_se": judged.standard_error,
+        "accuracy_interval": _ends(judged.accuracy),
+        **rates,
+        "equal_error_rate": judged.equal_error,
+        "pairs": len(judged.scores),
+        "folds": list(judged.folds),
+        "thresholds": sorted(set(judged.judged_at.tolist())),
+        "rule": judged.rule,
     }
 
 

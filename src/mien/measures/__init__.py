@@ -7,6 +7,7 @@ accepted when its score is at least the threshold.
 """
 
 from mien.measures.calibration import ReliabilityBin, expected_calibration_error, reliability_bins
+from mien.measures.histogram import BINS, ScoreCounts
 from mien.measures.identification import (
     OpenSet,
     OpenSetCurve,
@@ -27,28 +28,36 @@ from mien.measures.intervals import (
     wilson_of_parts,
 )
 from mien.measures.paired import mcnemar
+from mien.measures.pairs import PairScores, tar_over_people
 from mien.measures.verification import (
     FoldedAccuracy,
     OperatingPoint,
     Roc,
     best_threshold,
+    crossing_of,
     equal_error_rate,
     folded_accuracy,
+    point_at_far,
     roc,
+    roc_of_counts,
     tar_at_far,
 )
 
 __all__ = [
+    "BINS",
     "FoldedAccuracy",
     "OpenSet",
     "OpenSetCurve",
     "OperatingPoint",
+    "PairScores",
     "ReliabilityBin",
     "Roc",
+    "ScoreCounts",
     "best_threshold",
     "bootstrap_mean",
     "bootstrap_over_people",
     "cmc",
+    "crossing_of",
     "dir_at",
     "equal_error_rate",
     "equal_shares",
@@ -59,10 +68,13 @@ __all__ = [
     "mcnemar",
     "open_set",
     "open_set_curve",
+    "point_at_far",
     "rank_k",
     "reliability_bins",
     "roc",
+    "roc_of_counts",
     "tar_at_far",
+    "tar_over_people",
     "threshold_at_fpir",
     "wilson",
     "wilson_of_parts",

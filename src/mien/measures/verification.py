@@ -79,15 +79,47 @@ def roc(genuine: ArrayLike, impostor: ArrayLike) -> Roc:
     return Roc(thresholds, _share_at_least(other, thresholds), _share_at_least(same, thresholds))
 
 
+def roc_of_counts(thresholds: ArrayLike, genuine: ArrayLike, impostor: ArrayLike) -> Roc:
+    """Return the ROC of scores that were counted in bins; it has the bins' lower edges.
+
+    Each of its points is what that threshold does, exactly: only what lies between two edges is
+    not told.
+
+    Args:
+        thresholds: (B,) lower edges of the bins, rising.
+        genuine: (B,) how many scores of pairs of one person lie in each bin.
+        impostor: (B,) how many of two people.
+
+    Raises:
+        ValueError: when shapes do not fit or there is no score of a kind.
+    """
+    edges = np.asarray(thresholds, np.float64)
+    same, other = np.asarray(genuine, np.int64), np.asarray(impostor, np.int64)
+    if not edges.shape == same.shape == other.shape:
+        raise ValueError(f"{edges.shape} edges, {same.shape} and {other.shape} counts")
+    if same.sum() <= 0 or other.sum() <= 0 or min(same.min(), other.min()) < 0:
+        raise ValueError("there is no score of one kind")
+    filled = np.flatnonzero(same + other)[::-1]
+    rates = [
+        np.concatenate([[0.0], np.cumsum(counts[filled]) / counts.sum()])
+        for counts in (other, same)
+    ]
+    return Roc(np.concatenate([[np.inf], edges[filled]]), rates[0], rates[1])
+
+
 def tar_at_far(genuine: ArrayLike, impostor: ArrayLike, far: float) -> OperatingPoint:
     """Return the point of the ROC with the most true matches whose FAR is at most `far`.
 
     Nothing is interpolated: the point is one that a threshold really gives.
     Args as for `roc`; `far` lies in [0, 1].
     """
+    return point_at_far(roc(genuine, impostor), far)
+
+
+def point_at_far(curve: Roc, far: float) -> OperatingPoint:
+    """Return the point of a curve with the most true matches whose FAR is at most `far`."""
     if not 0 <= far <= 1:
         raise ValueError(f"a rate lies between 0 and 1, got {far}")
-    curve = roc(genuine, impostor)
     index = int(np.searchsorted(curve.fmr, far, side="right")) - 1
     # Of the thresholds with this many true matches the highest lets the fewest impostors in.
     index = int(np.searchsorted(curve.tmr, curve.tmr[index], side="left"))
@@ -101,7 +133,11 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float:
 
     Between two points of the DET curve the rates are interpolated linearly. Args as for `roc`.
     """
-    curve = roc(genuine, impostor)
+    return crossing_of(roc(genuine, impostor))
+
+
+def crossing_of(curve: Roc) -> float:
+    """Return the equal error rate of a curve, as `equal_error_rate`."""
     gap = curve.fmr - curve.fnmr  # rises from -1 to 1
     after = int(np.argmax(gap >= 0))
     before = after - 1

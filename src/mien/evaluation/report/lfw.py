@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mien.evaluation.lfw import FARS, MISSED, LfwResult
+from mien.evaluation.judge import FARS, MISSED
+from mien.evaluation.lfw import LfwResult
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
 from mien.evaluation.report.html import Html, count, join, percent, picture, span, tag
 from mien.evaluation.report.page import Facts, card, facts_list, key, made_by, more, number, page
@@ -17,7 +18,7 @@ def lfw_report(result: LfwResult, facts: Facts) -> Html:
     """Return the report as one self-contained HTML document."""
     title = "The same person, or not?"
     cards = [_scores_card(result), _roc_card(result)]
-    if len(result.folds) > 1:
+    if len(result.judged.folds) > 1:
         cards.append(_folds_card(result))
     return page(
         title,
@@ -32,8 +33,9 @@ def lfw_report(result: LfwResult, facts: Facts) -> Html:
 
 
 def _summary(result: LfwResult) -> Html:
-    right = round(1000 * result.accuracy.value)
-    point, tar = result.at_far[-1]
+    judged = result.judged
+    right = round(1000 * judged.accuracy.value)
+    point, tar = judged.at_far[-1]
     told = join(
         "Of 1,000 pairs of photos from Labeled Faces in the Wild, ",
         tag("b", f"{right:,} are judged right"),
@@ -45,33 +47,39 @@ def _summary(result: LfwResult) -> Html:
 
 
 def _numbers(result: LfwResult) -> Html:
-    accuracy = result.accuracy
-    error = f"± {100 * result.standard_error:.2f} (standard error over {len(result.folds)} folds)"
+    judged = result.judged
+    accuracy = judged.accuracy
+    error = f"± {100 * judged.standard_error:.2f} (standard error over {len(judged.folds)} folds)"
     boxes = [
         number(
             percent(accuracy.value),
             "accuracy",
-            error if len(result.folds) > 1 else f"95 %: {span(accuracy)}",
+            error if len(judged.folds) > 1 else f"95 %: {span(accuracy)}",
         )
     ]
     boxes += [
         number(percent(tar.value), f"true matches at FAR {far:g}", f"95 %: {span(tar)}")
-        for far, (_, tar) in list(zip(FARS, result.at_far, strict=True))[1:]
+        for far, (_, tar) in list(zip(FARS, judged.at_far, strict=True))[1:]
     ]
-    boxes.append(number(percent(result.equal_error), "equal error rate"))
+    boxes.append(number(percent(judged.equal_error), "equal error rate"))
     boxes.append(
-        number(f"{len(result.scores):,}", "pairs", f"{count(len(result.missed), 'photo')} missed")
+        number(
+            f"{len(judged.scores):,}",
+            "pairs",
+            f"{count(len(result.missed), 'photo')} missed",
+        )
     )
     return tag("div", boxes, class_="numbers")
 
 
 def _scores_card(result: LfwResult) -> Html:
-    scored = result.scores > MISSED
+    judged = result.judged
+    scored = judged.scores > MISSED
     groups = [
-        ("good", "pairs of one person", result.scores[result.same & scored]),
-        ("strange", "pairs of two people", result.scores[~result.same & scored]),
+        ("good", "pairs of one person", judged.scores[judged.same & scored]),
+        ("strange", "pairs of two people", judged.scores[~judged.same & scored]),
     ]
-    threshold = float(np.median(result.judged_at))
+    threshold = float(np.median(judged.judged_at))
     return card(
         "How alike",
         key(*((class_, name) for class_, name, _ in groups)),
@@ -81,14 +89,15 @@ def _scores_card(result: LfwResult) -> Html:
 
 
 def _roc_card(result: LfwResult) -> Html:
-    impostors = int(np.sum(~result.same))
+    judged = result.judged
+    impostors = int(np.sum(~judged.same))
     x = log_axis(min(1e-3, 1 / impostors), "pairs of two people accepted (FAR)")
     # What lies left of the chart is held at its edge, so that the curve starts there.
-    xs, ys = step_points(np.maximum(result.curve.fmr, x.low), result.curve.tmr, place=x.at)
-    lowest = min([*ys, *(tar.low for _, tar in result.at_far)])
+    xs, ys = step_points(np.maximum(judged.curve.fmr, x.low), judged.curve.tmr, place=x.at)
+    lowest = min([*ys, *(tar.low for _, tar in judged.at_far)])
     plot = Plot(x, rate_axis(lowest, 1.0, ""))
     marks = [plot.line(xs, ys, "good")]
-    for far, (point, tar) in zip(FARS, result.at_far, strict=True):
+    for far, (point, tar) in zip(FARS, judged.at_far, strict=True):
         label = f"FAR {far:g}: TAR {percent(point.tar)} at similarity {point.threshold:.3f}"
         marks.append(plot.whisker(far, tar.low, tar.high, ""))
         marks.append(plot.dot(far, point.tar, "", label))
@@ -100,7 +109,7 @@ def _roc_card(result: LfwResult) -> Html:
             tag("td", span(tar)),
             tag("td", f"{point.threshold:.3f}"),
         )
-        for far, (point, tar) in zip(FARS, result.at_far, strict=True)
+        for far, (point, tar) in zip(FARS, judged.at_far, strict=True)
     ]
     heads = [tag("th", name) for name in ("FAR", "TAR", "95 %", "threshold")]
     table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows))
@@ -114,13 +123,15 @@ def _roc_card(result: LfwResult) -> Html:
 
 
 def _folds_card(result: LfwResult) -> Html:
-    ticks = tuple((i + 0.5, str(i + 1)) for i in range(len(result.folds)))
+    judged = result.judged
+    ticks = tuple((i + 0.5, str(i + 1)) for i in range(len(judged.folds)))
     plot = Plot(
-        Axis(0.0, float(len(ticks)), ticks, "fold"), rate_axis(min(result.folds) - 0.002, 1.0, "")
+        Axis(0.0, float(len(ticks)), ticks, "fold"),
+        rate_axis(min(judged.folds) - 0.002, 1.0, ""),
     )
-    mean = result.accuracy.value
+    mean = judged.accuracy.value
     marks = [plot.segment((0, mean), (len(ticks), mean), "threshold")]
-    for i, accuracy in enumerate(result.folds):
+    for i, accuracy in enumerate(judged.folds):
         marks.append(plot.dot(i + 0.5, accuracy, "", f"fold {i + 1}: {percent(accuracy)}"))
     return card(
         "Fold by fold",
@@ -131,13 +142,14 @@ def _folds_card(result: LfwResult) -> Html:
 
 
 def _wrong_card(result: LfwResult) -> Html:
-    rows = np.flatnonzero(result.wrong)
-    rows = rows[np.argsort(-np.abs(result.scores - result.judged_at)[rows], kind="stable")]
+    judged = result.judged
+    rows = np.flatnonzero(judged.wrong)
+    rows = rows[np.argsort(-np.abs(judged.scores - judged.judged_at)[rows], kind="stable")]
     tiles = []
     for row in rows[:SHOWN]:
         pair = result.pairs.pairs[row]
         verdict = "taken for two people" if pair.same else "taken for one person"
-        if result.scores[row] == MISSED:
+        if judged.scores[row] == MISSED:
             verdict = "no face found in one of them"
         names = [pair.first] if pair.same else [pair.first, pair.second]
         tiles.append(
@@ -149,7 +161,7 @@ def _wrong_card(result: LfwResult) -> Html:
                     class_="two",
                 ),
                 tag("p", tag("b", " and ".join(n.person.replace("_", " ") for n in names))),
-                tag("p", tag("span", verdict, class_="isnt"), f" · {result.scores[row]:.3f}"),
+                tag("p", tag("span", verdict, class_="isnt"), f" · {judged.scores[row]:.3f}"),
                 tag("div", f"{pair.first.file_name}, {pair.second.file_name}", class_="file"),
                 class_="pair",
             )
@@ -165,19 +177,20 @@ def _wrong_card(result: LfwResult) -> Html:
 
 
 def _about(result: LfwResult, facts: Facts) -> Html:
+    judged = result.judged
     missed = (
         f"{count(len(result.missed), 'photo')} without a usable face; their pairs count with"
         f" similarity {MISSED:g}. {', '.join(result.missed[:20])}"
     )
     pairs = (
-        f"{len(result.scores):,} of {count(result.photos, 'photo')},"
+        f"{len(judged.scores):,} of {count(result.photos, 'photo')},"
         f" {count(result.pairs.folds, 'fold')}"
     )
     fitness = "LFW is a research benchmark: no result on it shows fitness for a commercial purpose."
     rows = [
         ("Photos", facts.source),
         ("Pairs", pairs),
-        ("Rule", f"{result.rule}; the person of a photo is the face nearest its centre"),
+        ("Rule", f"{judged.rule}; the person of a photo is the face nearest its centre"),
         ("Missed", missed),
         ("Contract", tag("code", result.contract)),
         *made_by(facts),

@@ -1,0 +1,104 @@
+"""From photos to one embedding each: the person's face of every photo, many threads at work."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import PhotoError
+from mien.photo import decode_photo, encode_jpeg
+from mien.types import Detections, Embeddings, Photo, Progress, silent
+
+Faces = Callable[[Photo], tuple[Detections, NDArray[np.uint8], Embeddings]]
+"""Finds the faces of a photo: where, their crops, their embeddings. Called from many threads."""
+
+Which = Callable[[Photo, Detections], int]
+"""Says which face of a photo is the person; F > 0."""
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portrait:
+    """The face of one photo.
+
+    Attributes:
+        vector: (D,) float32 of length 1.
+        contract: how it was made.
+        crop: as a JPEG, if it was wanted.
+    """
+
+    vector: NDArray[np.float32]
+    contract: str
+    crop: bytes | None
+
+
+def centre_face(photo: Photo, detections: Detections) -> int:
+    """Return the index of the face whose box's middle is nearest the photo's; F > 0."""
+    middles = (detections.boxes[:, :2] + detections.boxes[:, 2:]) / 2
+    centre = np.array([photo.width / 2, photo.height / 2])
+    return int(np.argmin(np.sum((middles - centre) ** 2, axis=1)))
+
+
+def largest_face(photo: Photo, detections: Detections) -> int:  # noqa: ARG001
+    """Return the index of the face with the largest box; F > 0."""
+    return detections.largest()
+
+
+def embed_photos(
+    faces: Faces,
+    photos: Iterable[tuple[Key, str, bytes]],
+    *,
+    total: int,
+    which: Which,
+    keep_crops: bool = False,
+    workers: int = 2,
+    progress: Progress = silent,
+) -> Iterator[tuple[Key, Portrait | None]]:
+    """Yield each photo's face, or None where it shows none or cannot be read; in their order.
+
+    Args:
+        faces: the road from a photo to its embeddings.
+        photos: key, name and bytes of each.
+        total: how many they are.
+        which: says which face is the person's.
+        keep_crops: whether the crops are wanted.
+        workers: threads that call `faces`.
+        progress: told of each photo.
+    """
+    waiting: deque[tuple[Key, Future[Portrait | None]]] = deque()
+    done = 0
+    with ThreadPoolExecutor(workers) as pool:
+        for key, name, data in photos:
+            waiting.append((key, pool.submit(_portrait, faces, which, name, data, keep_crops)))
+            # Only so many photos are in memory as keep the workers busy.
+            while len(waiting) > 4 * workers:
+                first, result = waiting.popleft()
+                yield first, result.result()
+                done += 1
+                progress(done, total, "embedding photos")
+        for first, result in waiting:
+            yield first, result.result()
+            done += 1
+            progress(done, total, "embedding photos")
+
+
+def _portrait(
+    faces: Faces, which: Which, name: str, data: bytes, keep_crop: bool
+) -> Portrait | None:
+    try:
+        photo = decode_photo(data, name=name)
+    except PhotoError:
+        return None
+    detections, crops, embeddings = faces(photo)
+    if not len(detections):
+        return None
+    index = which(photo, detections)
+    crop = encode_jpeg(crops[index], quality=80) if keep_crop else None
+    return Portrait(embeddings.vectors[index].copy(), embeddings.contract, crop)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,6 +195,11 @@ class Calibration:
         return 0.5 * (1 + np.tanh(score / 2))
 
 
+Basis = Literal["strangers", "card", "few"]
+"""What a threshold stands on: enough strangers searched in this gallery; the statistics of
+strangers on the embedder's card; or neither, so that no stranger seen may be named."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """When a face is given a name.
@@ -202,10 +207,12 @@ class Policy:
     Attributes:
         threshold: least cosine similarity to the nearest person for which a name is given.
         false_positive_rate: share of strangers that the user allows to be given any name (FPIR).
-        expected: the rate measured when the policy was chosen, with its interval.
-        strangers: how many stranger faces it was measured on; 0 where none were to be had.
-        supported: whether the data could support the rate asked for.
+        expected: the rate to be expected; its interval is what the strangers searched in this
+            gallery can say, and nothing else.
+        strangers: how many stranger faces were searched; 0 where none were to be had.
+        supported: whether what the threshold stands on can bear the rate asked for.
         source: one sentence on how the threshold was found.
+        basis: what the threshold stands on.
     """
 
     threshold: float
@@ -214,10 +221,22 @@ class Policy:
     strangers: int
     supported: bool
     source: str
+    basis: Basis = "strangers"
 
     def __post_init__(self) -> None:
         if not 0 < self.false_positive_rate < 1:
             raise ValueError(f"a rate lies between 0 and 1, got {self.false_positive_rate}")
+        if self.basis not in get_args(Basis):
+            raise ValueError(f"unknown basis {self.basis!r}")
+
+    @property
+    def standing(self) -> str:
+        """What bears the rate asked for, in a few words."""
+        if not self.supported:
+            return "not supported: too little is known of strangers"
+        if self.basis == "card":
+            return "supported by the embedder's card, not measured on this data"
+        return "supported by measurement"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -287,9 +287,11 @@ def info(recognizer: Path, as_json: bool) -> None:
 
 
 def _rate(policy: Policy) -> str:
-    low, high = policy.expected.low, policy.expected.high
-    asked, expected = policy.false_positive_rate, policy.expected.value
-    return f"at most {asked:.2%} asked for; expected {expected:.2%} ({low:.2%} to {high:.2%})"
+    asked, expected = policy.false_positive_rate, policy.expected
+    return (
+        f"at most {asked:.2%} asked for; expected {expected.value:.2%} ({expected.low:.2%} to "
+        f"{expected.high:.2%}), {policy.standing}"
+    )
 
 
 def _some(people: Sequence[str], limit: int = 12) -> str:

@@ -174,12 +174,13 @@ def _show(training: Training, licences: list[dict[str, str]], output: Path) -> N
     if report["loss"]:
         out.print("loss by epoch: " + " ".join(f"{loss:.3f}" for loss in report["loss"][:12]))
     policy = head.policy
-    kind = "supported" if policy.supported else "not supported by the data"
     out.print(
-        f"unknown below similarity {policy.threshold:.3f}: strangers given a name "
-        f"{policy.expected.value:.2%} (95 % interval {policy.expected.low:.2%} to "
-        f"{policy.expected.high:.2%}), asked for {policy.false_positive_rate:.4g}, {kind}"
+        f"unknown below similarity {policy.threshold:.3f}: {policy.expected.value:.2%} of "
+        f"strangers given a name, {policy.false_positive_rate:.4g} asked for, {policy.standing}"
     )
+    if searched := report["policy"]["stranger_people"]:
+        low, high = policy.expected.low, policy.expected.high
+        out.print(f"  {searched:,} searched here say {low:.2%} to {high:.2%} (95 % interval)")
     out.print("  " + escape(policy.source))
     ece = report["probability"]["ece"]
     if ece is not None:

@@ -2,7 +2,7 @@
 
 from mien.policy.probability import PRIOR, CalibrationFit, fit_calibration
 from mien.policy.strangers import Strangers, cohort
-from mien.policy.threshold import PolicyChoice, choose_policy
+from mien.policy.threshold import PolicyChoice, choose_policy, needed_for
 
 __all__ = [
     "PRIOR",
@@ -12,4 +12,5 @@ __all__ = [
     "choose_policy",
     "cohort",
     "fit_calibration",
+    "needed_for",
 ]

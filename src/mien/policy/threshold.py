@@ -25,12 +25,14 @@ class PolicyChoice:
 
     Attributes:
         policy: the policy.
-        supportable: the lowest rate that the data could support.
+        supportable: the lowest rate that could be supported; 1 where none could.
+        people: how many strangers were searched in the gallery.
         warnings: sentences for the user; empty where all is well.
     """
 
     policy: Policy
     supportable: float
+    people: int
     warnings: tuple[str, ...] = ()
 
 
@@ -50,6 +52,11 @@ class _Pool:
         return sum(len(group.similarity) for group in self.groups)
 
     @property
+    def supportable(self) -> float:
+        """The lowest rate that so many strangers can support."""
+        return min(1.0, RULE_OF_THREE / self.people) if self.people else 1.0
+
+    @property
     def source(self) -> str:
         return " and ".join(f"{group.people:,} of {group.source}" for group in self.groups)
 
@@ -64,7 +71,9 @@ class _Pool:
             above = np.concatenate([np.cumsum(group.weights[order][::-1])[::-1], [0.0]])
             first = np.searchsorted(group.similarity[order], thresholds, side="left")
             share = np.clip(above[first] / group.people, 0, 1)
-            total += group.people * (1 - (1 - share) ** (self.gallery / group.gallery))
+            if group.gallery != self.gallery:
+                share = 1 - (1 - share) ** (self.gallery / group.gallery)
+            total += group.people * share
         return total / self.people
 
     def threshold(self, rate: float) -> float:
@@ -95,6 +104,11 @@ def choose_policy(
     embedder's own statistics of strangers, raised where this gallery's people are more alike than
     those; else no stranger seen may be named.
 
+    A rate is *supported* when what the threshold stands on can bear it. With 3 / rate strangers
+    the upper end of the rate's interval stays below three times the rate; with fewer even none of
+    them named would not show it. The card can bear a rate that its statistics reach for a gallery
+    of this size, of plain prototypes, and that this gallery's own people do not contradict.
+
     Args:
         strangers: those searched in this gallery; may be empty.
         counts: (P,) photos behind each prototype.
@@ -109,13 +123,13 @@ def choose_policy(
     if not 0 < rate < 1:
         raise ValueError(f"a rate lies between 0 and 1, got {rate}")
     pool = _Pool(tuple(group for group in strangers if group.people), len(counts))
-    if pool.people >= RULE_OF_THREE / rate:
+    if pool.people >= needed_for(rate):
         threshold = pool.threshold(rate)
         policy = Policy(
             threshold, rate, pool.interval(threshold), pool.faces, supported=True,
-            source=f"Measured on strangers: {pool.source}.",
+            source=f"Measured on strangers: {pool.source}.", basis="strangers",
         )  # fmt: skip
-        return PolicyChoice(policy, RULE_OF_THREE / pool.people)
+        return PolicyChoice(policy, pool.supportable, pool.people)
     if statistics is not None:
         return _by_statistics(pool, counts, rate, statistics, plain=plain)
     if pool.people == 0:
@@ -124,12 +138,21 @@ def choose_policy(
             hint="Add people to the dataset, or give strangers: --strangers DATASET.",
         )
     threshold = pool.threshold(0.0)
-    supportable = min(1.0, RULE_OF_THREE / pool.people)
     policy = Policy(
         threshold, rate, pool.interval(threshold), pool.faces, supported=False,
-        source=f"No stranger seen is named: {pool.source}.",
+        source=f"No stranger seen is named: {pool.source}.", basis="few",
     )  # fmt: skip
-    return PolicyChoice(policy, supportable, (_shortfall(pool.people, rate, supportable),))
+    return PolicyChoice(
+        policy, pool.supportable, pool.people, (_shortfall(pool.people, rate, pool.supportable),)
+    )
+
+
+def needed_for(rate: float) -> int:
+    """Return how many strangers it takes to measure a rate: 3 / rate.
+
+    Source: the rule of three, J. Hanley and A. Lippman-Hand, JAMA 249 (1983).
+    """
+    return ceil(RULE_OF_THREE / rate - 1e-9)
 
 
 def _by_statistics(
@@ -144,38 +167,52 @@ def _by_statistics(
     last = max(row[-1] for row in statistics.similarity)
     grid = np.arange(statistics.similarity[0][0], last + 5e-4, 5e-4)
     rates = expected(grid)
-    supported = bool(rates[-1] <= rate)
-    index = int(np.argmax(rates <= rate)) if supported else len(grid) - 1
-    threshold, supportable = float(grid[index]), float(rates[-1])
-    warnings = [] if supported else [_shortfall(pool.people, rate, supportable)]
-    source = (
-        "From how alike strangers look to the embedder (its card), "
-        f"for a gallery of {len(counts):,}: {statistics.measured_on.rstrip('.')}."
+    allowed = rates <= rate + 1e-12
+    reached = bool(allowed[-1])
+    threshold = float(grid[int(np.argmax(allowed)) if reached else -1])
+    own = pool.interval(threshold) if pool.people else wilson(0, 0)
+    contradicted = own.low > rate
+    supported = reached and plain and not contradicted
+    supportable = float(rates[-1]) if plain and not contradicted else pool.supportable
+    if pool.people and not supported:
+        threshold = max(threshold, pool.threshold(rate))
+    value = float(np.interp(threshold, grid, rates))
+    seen = pool.interval(threshold) if pool.people else own
+    policy = Policy(
+        float(np.float32(threshold)),
+        rate,
+        Interval(value, min(seen.low, value), max(seen.high, value)),
+        pool.faces,
+        supported=supported,
+        source=_of_card(pool, len(counts), rate, statistics),
+        basis="card",
     )
-    if pool.people:
-        source += f" Compared with {pool.source}."
-        own = pool.interval(threshold)
-        if own.low > rate:
-            threshold = max(threshold, pool.threshold(rate))
-            warnings.append(
-                f"The people of this gallery look more alike than the strangers on the card "
-                f"({own.value:.1%} of them would take another's name): the threshold is raised."
-            )
-        elif not plain or not supported:
-            threshold = max(threshold, pool.threshold(rate))
+    warnings = []
+    if contradicted:
+        warnings.append(
+            "The people of this gallery look more alike than the strangers on the card "
+            f"({own.value:.1%} of them would take another's name): the threshold is raised."
+        )
     if not plain:
         warnings.append(
             "The card's statistics are of plain prototypes, not of this head: give strangers "
             "with --strangers DATASET for a rate that was measured."
         )
-    value = float(np.interp(threshold, grid, rates))
-    seen = pool.interval(threshold) if pool.people else wilson(0, 0)
-    interval = Interval(value, min(seen.low, value), max(seen.high, value))
-    policy = Policy(
-        float(np.float32(threshold)), rate, interval, pool.faces,
-        supported=supported and plain, source=source,
-    )  # fmt: skip
-    return PolicyChoice(policy, supportable, tuple(warnings))
+    if not supported:
+        warnings.append(_shortfall(pool.people, rate, supportable))
+    return PolicyChoice(policy, supportable, pool.people, tuple(warnings))
+
+
+def _of_card(pool: _Pool, gallery: int, rate: float, statistics: ImpostorStatistics) -> str:
+    """Return how a threshold was found by the card, and what this data alone could say."""
+    text = (
+        "From how alike strangers look to the embedder (its card), "
+        f"for a gallery of {gallery:,}: {statistics.measured_on.rstrip('.')}. "
+    )
+    needed = f"{needed_for(rate):,} strangers are needed to measure {rate:.4g}"
+    if not pool.people:
+        return f"{text}Not measured here: {needed}."
+    return f"{text}Too few to measure it here: {needed}, there are {pool.source}."
 
 
 def _expected_rate(
@@ -204,10 +241,14 @@ def _expected_rate(
 
 
 def _shortfall(people: int, rate: float, supportable: float) -> str:
-    needed = ceil(RULE_OF_THREE / rate - 1e-9)
+    needed = needed_for(rate)
+    nearest = (
+        f"The nearest rate that can be supported is {supportable:.2g}."
+        if supportable < 1
+        else "So few can support no rate at all."
+    )
     return (
         f"A false positive rate of {rate:.4g} cannot be supported: that takes {needed:,} "
-        f"strangers, and {people:,} are there, {needed - people:,} too few. "
-        f"The nearest rate that can be supported is {supportable:.2g}. "
+        f"strangers, and {people:,} are there, {needed - people:,} too few. {nearest} "
         "Give more strangers with --strangers DATASET."
     )

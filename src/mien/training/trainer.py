@@ -19,6 +19,7 @@ from mien.policy import (
     choose_policy,
     cohort,
     fit_calibration,
+    needed_for,
 )
 from mien.training.choice import HeadChoice, choose_head
 from mien.training.heads import Fit, Kind
@@ -179,8 +180,11 @@ def _report(
             "false_positive_rate": head.policy.false_positive_rate,
             "expected": _numbers(head.policy.expected),
             "supported": head.policy.supported,
+            "basis": head.policy.basis,
             "supportable": policy.supportable,
             "strangers": head.policy.strangers,
+            "stranger_people": policy.people,
+            "strangers_needed": needed_for(head.policy.false_positive_rate),
             "source": head.policy.source,
         },
         "probability": {

@@ -205,7 +205,7 @@ def _about(result: PeopleResult, facts: Facts) -> Html:
     asked = (
         f"named from similarity {policy.threshold:.4f} on; asked for FPIR"
         f" {percent(policy.false_positive_rate)}, expected {percent(expected.value)}"
-        f" ({span(expected)}). {policy.source}"
+        f" ({span(expected)}), {policy.standing}. {policy.source}"
     )
     rank1 = (
         f"{percent(every.rank1.value)} ({span(every.rank1)}) of {every.probes:,};"

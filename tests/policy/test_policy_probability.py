@@ -1,0 +1,122 @@
+"""Probabilities: a logistic curve over similarities, and what it says when there is no evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mien.measures import expected_calibration_error
+from mien.policy import fit_calibration
+from mien.policy.probability import FEW, TYPICAL_SLOPE
+
+
+def fit(known, correct, strangers, weights=None, threshold=0.4):
+    strangers = np.asarray(strangers, np.float32)
+    return fit_calibration(
+        np.asarray(known, np.float32),
+        np.asarray(correct, np.bool_),
+        strangers,
+        np.ones(len(strangers)) if weights is None else np.asarray(weights, np.float64),
+        threshold=threshold,
+    )
+
+
+def test_two_similarities_by_hand():
+    # With two scores a logistic curve can say anything at each of them: the best is the mean of
+    # what is there. Known people weigh a half together, strangers the other half.
+    # At 0.6: 30 right of 30 known, and 10 of 40 strangers. At 0.2: the other 30 strangers.
+    found = fit([0.6] * 30, [True] * 30, [0.6] * 10 + [0.2] * 30).calibration
+    right, wrong = 31 / 32, 1 / 42  # Platt's targets, for 30 right and 40 wrong answers
+    high = (0.5 * right + 0.5 * 10 / 40 * wrong) / (0.5 + 0.5 * 10 / 40)
+    chances = found.probability(np.array([0.6, 0.2], np.float32))
+    assert chances == pytest.approx([high, wrong], rel=1e-4)
+
+
+def test_a_stranger_with_many_photos_weighs_one():
+    # Forty photos of one stranger at 0.6 weigh as much as one photo of each of the others.
+    many = fit([0.7] * 30, [True] * 30, [0.6] * 40 + [0.2] * 39, [1 / 40] * 40 + [1] * 39)
+    chance = many.calibration.probability(np.array([0.6], np.float32))
+    each = fit([0.7] * 30, [True] * 30, [0.6] * 40 + [0.2] * 39)
+    assert chance > each.calibration.probability(np.array([0.6], np.float32)) + 0.2
+
+
+def samples(seed, known=200, strangers=300):
+    """Return known people's and strangers' similarities that overlap, and who was right."""
+    generator = np.random.default_rng(seed)
+    near = generator.normal(0.55, 0.15, known).clip(-1, 1)
+    far = generator.normal(0.25, 0.1, strangers).clip(-1, 1)
+    return near, generator.random(known) < 0.95, far
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_is_the_curve_of_maximum_likelihood(seed):
+    known, correct, strangers = samples(seed)
+    found = fit(known, correct, strangers).calibration
+    scores = np.concatenate([known, strangers]).astype(np.float32)
+    truth = np.concatenate([correct, np.zeros(len(strangers), bool)])
+    share = np.concatenate([np.full(200, 0.5 / 200), np.full(300, 0.5 / 300)])
+    target = np.where(truth, (truth.sum() + 1) / (truth.sum() + 2), 1 / ((~truth).sum() + 2))
+    # There the slopes of the likelihood vanish: as much probability is given as is due,
+    # over all answers and weighed by similarity.
+    gap = share * (found.probability(scores) - target)
+    assert gap.sum() == pytest.approx(0, abs=1e-6)
+    assert (gap * scores).sum() == pytest.approx(0, abs=1e-6)
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**32 - 1), st.integers(FEW, 100), st.integers(FEW, 100))
+def test_more_alike_is_never_less_likely(seed, known, strangers):
+    calibration = fit(*samples(seed, known, strangers)).calibration
+    chances = calibration.probability(np.linspace(-1, 1, 201, dtype=np.float32))
+    assert np.all(np.diff(chances) >= 0)
+    assert np.all((chances >= 0) & (chances <= 1))
+
+
+def test_separable_scores_give_a_finite_slope():
+    found = fit([0.9] * 100, [True] * 100, [0.1] * 100)
+    assert 0 < found.calibration.slope < 100
+    assert found.error < 0.02
+
+
+def test_the_error_is_of_answers_that_were_not_fitted():
+    known, correct, strangers = samples(1)
+    found = fit(known, correct, strangers)
+    scores = np.concatenate([known, strangers]).astype(np.float32)
+    truth = np.concatenate([correct, np.zeros(len(strangers), bool)])
+    share = np.concatenate([np.full(200, 1 / 200), np.full(300, 1 / 300)])
+    own = expected_calibration_error(found.calibration.probability(scores), truth, weights=share)
+    assert found.error == pytest.approx(own, abs=0.02)
+    assert found.error != own
+    assert found.error < 0.08
+
+
+def test_people_drawn_like_those_fitted_get_what_was_promised():
+    found = fit(*samples(2, 2000, 3000)).calibration
+    known, correct, strangers = samples(3, 2000, 3000)
+    scores = np.concatenate([known, strangers]).astype(np.float32)
+    truth = np.concatenate([correct, np.zeros(len(strangers), bool)])
+    share = np.concatenate([np.full(2000, 1 / 2000), np.full(3000, 1 / 3000)])
+    assert expected_calibration_error(found.probability(scores), truth, weights=share) < 0.04
+
+
+@pytest.mark.parametrize(("known", "strangers"), [(0, 0), (5, 100), (100, 5), (FEW - 1, FEW)])
+def test_too_few_say_so_and_take_the_typical_curve(known, strangers):
+    found = fit([0.6] * known, [True] * known, [0.1] * strangers, threshold=0.45)
+    assert found.error is None
+    assert found.calibration.slope == TYPICAL_SLOPE
+    assert found.calibration.probability(np.array([0.45], np.float32)) == pytest.approx(0.5)
+    (warning,) = found.warnings
+    assert f"{known} photos held out and named rightly and {strangers} of strangers" in warning
+
+
+def test_photos_named_wrongly_are_no_evidence_of_right_ones():
+    assert fit([0.6] * 100, [True] * 5 + [False] * 95, [0.1] * 100).error is None
+
+
+def test_strangers_who_look_like_the_people_make_it_say_little():
+    generator = np.random.default_rng(0)
+    found = fit(generator.normal(0.3, 0.1, 100), [True] * 100, generator.normal(0.5, 0.1, 100))
+    assert "say little" in found.warnings[0]
+    assert found.calibration.slope > 0

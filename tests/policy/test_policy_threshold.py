@@ -1,0 +1,263 @@
+"""The policy: strangers set the threshold, and what they cannot bear is said with numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mien.errors import TooFewPeople
+from mien.measures import equal_shares, wilson
+from mien.models.cards import DEFAULT_EMBEDDER, ImpostorStatistics, card
+from mien.policy import Strangers, choose_policy, needed_for
+
+CARD = ImpostorStatistics(
+    measured_on="made-up people",
+    false_match_rate=(1e-1, 1e-2, 1e-3, 1e-4),
+    template_photos=(1, 3),
+    similarity=((0.2, 0.3, 0.4, 0.5), (0.25, 0.35, 0.45, 0.55)),
+)
+
+
+def strangers(similarity, people=None, *, gallery=10, source="others"):
+    similarity = np.asarray(similarity, np.float32)
+    labels = np.arange(len(similarity)) if people is None else np.asarray(people)
+    weights = equal_shares(labels) if len(labels) else np.zeros(0)
+    return Strangers(similarity, weights, len(np.unique(labels)), gallery, source)
+
+
+def counts(people, photos=1):
+    return np.full(people, photos, np.int64)
+
+
+def named(group, threshold):
+    """Return the share of strangers named, each weighing one, in plain Python."""
+    total = 0.0
+    for similarity, weight in zip(group.similarity, group.weights, strict=True):
+        total += weight * bool(similarity >= np.float32(threshold))
+    return total / group.people
+
+
+def test_by_hand():
+    # 300 strangers at 0.001, 0.002 … 0.300: one in a hundred are the three most similar.
+    group = strangers(np.arange(1, 301) / 1000)
+    choice = choose_policy([group], counts(10), 0.01)
+    policy = choice.policy
+    assert policy.threshold == np.nextafter(np.float32(0.297), np.float32(1))
+    assert policy.expected == wilson(3, 300)
+    assert (policy.supported, policy.basis) == (True, "strangers")
+    assert policy.standing == "supported by measurement"
+    assert policy.source == "Measured on strangers: 300 of others."
+    assert choice.supportable == pytest.approx(0.01)
+    assert choice.warnings == ()
+
+
+@st.composite
+def crowds(draw, least=1):
+    """Draw strangers of whom some have several photos; similarities repeat, so that ties occur."""
+    count = draw(st.integers(least, 400))
+    seed = draw(st.integers(0, 2**32 - 1))
+    generator = np.random.default_rng(seed)
+    photos = generator.integers(1, draw(st.integers(2, 6)), count)
+    steps = draw(st.sampled_from([7, 100, 10**6]))
+    similarity = generator.integers(-steps, steps + 1, int(photos.sum())) / steps
+    return strangers(similarity, np.repeat(np.arange(count), photos))
+
+
+rates = st.floats(1e-4, 0.999)
+
+
+@given(crowds(), rates)
+def test_the_rate_on_the_strangers_given_never_exceeds_the_one_asked_for(group, rate):
+    policy = choose_policy([group], counts(10), rate).policy
+    assert named(group, policy.threshold) <= rate + 1e-9
+    assert policy.expected.value == pytest.approx(named(group, policy.threshold), abs=1e-9)
+    assert policy.expected.low <= policy.expected.value <= policy.expected.high
+
+
+@given(crowds(), rates)
+def test_no_threshold_is_higher_than_it_must_be(group, rate):
+    choice = choose_policy([group], counts(10), rate)
+    if choice.policy.basis != "strangers":
+        return
+    # The next lower similarity that a stranger has would name too many.
+    below = group.similarity[group.similarity < np.float32(choice.policy.threshold)]
+    if len(below):
+        assert named(group, below.max()) > rate
+
+
+@given(crowds(), rates, rates)
+def test_who_allows_more_gets_a_lower_threshold(group, one, other):
+    low, high = sorted((one, other))
+    strict = choose_policy([group], counts(10), low).policy.threshold
+    assert choose_policy([group], counts(10), high).policy.threshold <= strict
+
+
+@given(crowds(), st.integers(1, 5))
+def test_photos_taken_again_change_nothing(group, times):
+    """A stranger with the same photo many times over still weighs one."""
+    again = Strangers(
+        np.repeat(group.similarity, times),
+        np.repeat(group.weights / times, times),
+        group.people,
+        group.gallery,
+        group.source,
+    )
+    for rate in (0.01, 0.1, 0.5):
+        one = choose_policy([group], counts(10), rate).policy
+        other = choose_policy([again], counts(10), rate).policy
+        assert other.threshold == one.threshold
+        assert other.expected.value == pytest.approx(one.expected.value)
+
+
+@given(crowds(), rates)
+def test_supported_means_that_the_strangers_can_bear_it(group, rate):
+    policy = choose_policy([group], counts(10), rate).policy
+    assert policy.supported == (group.people >= needed_for(rate))
+    if policy.supported:
+        # Three times the rate, and what a single stranger more makes of it.
+        assert policy.expected.high <= 3 * rate + 1 / group.people
+
+
+def test_searched_among_fewer_a_stranger_has_fewer_chances():
+    # Independent comparisons: F = 1 - (1 - p)^P, so from P' = 5 to P = 10 people F grows to
+    # 1 - (1 - F)^2, as Šidák's correction has it.
+    group = strangers(np.arange(1, 1001) / 1000, gallery=5)
+    policy = choose_policy([group], counts(10), 0.19).policy
+    share = named(group, policy.threshold)
+    assert share == pytest.approx(0.1)
+    assert policy.expected.value == pytest.approx(1 - 0.9**2)
+    full = strangers(np.arange(1, 1001) / 1000, gallery=10)
+    assert choose_policy([full], counts(10), 0.19).policy.threshold < policy.threshold
+
+
+def test_two_groups_count_by_their_people():
+    few = strangers([0.9] * 10, source="friends")
+    many = strangers([0.1] * 290)
+    policy = choose_policy([few, many], counts(10), 0.04).policy
+    assert policy.threshold == np.nextafter(np.float32(0.1), np.float32(1))
+    assert policy.expected == wilson(10, 300)
+    assert "10 of friends and 290 of others" in policy.source
+
+
+def test_too_few_strangers_and_nothing_else_known():
+    group = strangers([0.1, 0.2, 0.4])
+    choice = choose_policy([group], counts(4), 0.01)
+    policy = choice.policy
+    assert policy.threshold == np.nextafter(np.float32(0.4), np.float32(1))
+    assert (policy.supported, policy.basis) == (False, "few")
+    assert policy.expected == wilson(0, 3)
+    (warning,) = choice.warnings
+    assert "0.01 cannot be supported: that takes 300 strangers, and 3 are there, 297" in warning
+    assert "So few can support no rate" in warning
+    assert choice.supportable == 1
+    more = choose_policy([strangers(np.linspace(0, 0.4, 30))], counts(4), 0.01)
+    assert "The nearest rate that can be supported is 0.1." in more.warnings[0]
+
+
+def test_nobody_to_learn_unknown_from():
+    with pytest.raises(TooFewPeople) as caught:
+        choose_policy([], counts(1), 0.01)
+    assert "--strangers" in caught.value.hint
+
+
+@pytest.mark.parametrize("rate", [0, 1, -0.1, 2, float("nan")])
+def test_rates_that_are_none(rate):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        choose_policy([strangers([0.1])], counts(2), rate)
+
+
+def test_the_card_by_hand():
+    # One person, one photo: FPIR = FMR, and the card says 1 % at 0.3. Three photos: at 0.35.
+    for photos, expected in ((1, 0.3), (2, 0.3), (3, 0.35), (9, 0.35)):
+        policy = choose_policy([], counts(1, photos), 0.01, statistics=CARD).policy
+        assert policy.threshold == pytest.approx(expected, abs=6e-4)
+        assert policy.expected.value == pytest.approx(0.01, rel=0.02)
+        assert (policy.expected.low, policy.expected.high) == (0, 1)  # nothing measured here
+        assert (policy.supported, policy.basis) == (True, "card")
+        assert policy.standing == "supported by the embedder's card, not measured on this data"
+        assert "Not measured here: 300 strangers are needed to measure 0.01." in policy.source
+
+
+def test_the_card_knows_that_many_people_give_many_chances():
+    # 1 - (1 - FMR)^P = 1 % of ten people is an FMR of 0.1005 %: just under 0.4.
+    policy = choose_policy([], counts(10), 0.01, statistics=CARD).policy
+    assert policy.threshold == pytest.approx(0.4, abs=1e-3)
+    mixed = np.array([1] * 5 + [3] * 5)
+    between = choose_policy([], mixed, 0.01, statistics=CARD).policy
+    assert 0.4 < between.threshold < 0.45
+
+
+@given(st.integers(1, 500), rates)
+def test_the_card_never_promises_more_than_it_says(people, rate):
+    choice = choose_policy([], counts(people), rate, statistics=CARD)
+    policy = choice.policy
+    assert policy.supported == (policy.expected.value <= rate + 1e-12)
+    lowest = 1 - (1 - 1e-4) ** people
+    assert policy.supported == (lowest <= rate + 1e-12)
+    if not policy.supported:
+        assert choice.supportable == pytest.approx(lowest)
+        assert "cannot be supported" in choice.warnings[-1]
+
+
+def test_the_card_beside_a_few_people_says_which_of_the_two_speaks():
+    group = strangers([0.1, 0.15], source="this gallery's own people, each left out in turn")
+    choice = choose_policy([group], counts(2), 0.01, statistics=CARD)
+    policy = choice.policy
+    # The rate is the card's, the wide interval that of the two people who were searched.
+    assert policy.expected.value == pytest.approx(0.01, rel=0.02)
+    assert policy.expected.high == wilson(0, 2).high
+    assert policy.supported
+    assert policy.standing.endswith("not measured on this data")
+    assert "Too few to measure it here: 300 strangers are needed" in policy.source
+    assert "there are 2 of this gallery's own people" in policy.source
+    assert (choice.people, choice.warnings) == (2, ())
+
+
+def test_people_more_alike_than_those_of_the_card_raise_the_threshold():
+    family = strangers([0.8, 0.7, 0.75, 0.2, 0.1, 0.72], gallery=6, source="the family")
+    choice = choose_policy([family], counts(6), 0.01, statistics=CARD)
+    assert choice.policy.threshold > 0.8
+    # The card does not hold for them, and six people cannot bear the rate by themselves.
+    assert not choice.policy.supported
+    assert choice.supportable == pytest.approx(0.5)
+    first, second = choice.warnings
+    assert "look more alike than the strangers on the card (66.7% of them" in first
+    assert "294 too few" in second
+
+
+def test_one_lookalike_of_many_does_not_contradict_the_card():
+    group = strangers([0.8] + [0.1] * 59, gallery=60)
+    policy = choose_policy([group], counts(60), 0.02, statistics=CARD).policy
+    assert policy.supported
+    assert policy.threshold < 0.8
+
+
+def test_a_head_that_the_card_was_not_measured_on():
+    group = strangers([0.1, 0.6])
+    choice = choose_policy([group], counts(2), 0.01, statistics=CARD, plain=False)
+    assert not choice.policy.supported
+    assert choice.policy.threshold > 0.6
+    assert "not of this head" in choice.warnings[0]
+    assert "cannot be supported" in choice.warnings[1]
+
+
+def test_enough_strangers_are_believed_more_than_the_card():
+    group = strangers(np.linspace(0, 0.2, 300))
+    policy = choose_policy([group], counts(2), 0.01, statistics=CARD).policy
+    assert policy.basis == "strangers"
+    assert policy.threshold < 0.2
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 2000), rates)
+def test_the_real_card(people, rate):
+    statistics = card(DEFAULT_EMBEDDER).impostors
+    policy = choose_policy([], counts(people, 3), rate, statistics=statistics).policy
+    assert 0.1 < policy.threshold < 0.54
+    assert policy.supported == (policy.expected.value <= rate + 1e-12)
+
+
+def test_rules_of_three():
+    assert [needed_for(rate) for rate in (0.5, 0.1, 0.01, 0.001)] == [6, 30, 300, 3000]

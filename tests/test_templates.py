@@ -1,0 +1,71 @@
+"""Templates: unit rows that stand for people, and the search among them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mien.templates import (
+    LEAST_WEIGHT,
+    both_views,
+    nearest,
+    photo_weights,
+    sums_by_person,
+    unit_rows,
+)
+from sphere import people_at
+
+
+def test_poor_photos_count_little_but_something():
+    weights = photo_weights(np.array([0, 0.05, 0.5, 1], np.float32))
+    assert weights.tolist() == pytest.approx([LEAST_WEIGHT, LEAST_WEIGHT, 0.5, 1])
+    assert weights.dtype == np.float32
+
+
+def test_crop_and_mirrored_crop_by_hand():
+    face, mirrored = np.eye(2, dtype=np.float32)[:, None]
+    assert both_views(face, mirrored) == pytest.approx(np.array([[0.5**0.5, 0.5**0.5]]))
+
+
+@given(st.integers(1, 20), st.integers(1, 8), st.integers(0, 2**32 - 1))
+def test_unit_rows_have_length_one_and_keep_their_type(count, dimension, seed):
+    rows = np.random.default_rng(seed).normal(size=(count, dimension))
+    for kind in (np.float32, np.float64):
+        found = unit_rows(rows.astype(kind))
+        assert found.dtype == kind
+        assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(count), rel=1e-5)
+
+
+def test_a_row_of_zeros_is_a_direction_too():
+    assert unit_rows(np.zeros((1, 3), np.float32)).tolist() == [[1, 0, 0]]
+
+
+def test_sums_by_hand():
+    rows = np.array([[1, 0], [0, 1], [1, 1]], np.float32)
+    sums = sums_by_person(rows, np.array([1, 2, 3], np.float32), np.array([0, 0, 2]), 3)
+    assert sums.tolist() == [[1, 2], [0, 0], [3, 3]]
+    assert sums.dtype == np.float64
+
+
+@given(st.integers(1, 8), st.integers(0, 1000))
+def test_nearest_is_what_it_says(people, seed):
+    faces, labels = people_at([2] * people, seed=seed)
+    rows = faces[::2].copy()
+    best, who = nearest(faces, rows)
+    scores = faces @ rows.T
+    assert best == pytest.approx(scores.max(axis=1), abs=1e-6)
+    assert scores[np.arange(len(faces)), who] == pytest.approx(best, abs=1e-6)
+    if people > 1:
+        best, who = nearest(faces, rows, labels)
+        assert not np.any(who == labels)
+        scores[np.arange(len(faces)), labels] = -2
+        assert best == pytest.approx(scores.max(axis=1), abs=1e-6)
+
+
+def test_more_faces_than_fit_into_a_block():
+    faces, _ = people_at([1] * 2500, dimension=4)
+    best, who = nearest(faces, faces)
+    assert who.tolist() == list(range(2500))
+    assert best == pytest.approx(np.ones(2500), abs=1e-6)

@@ -215,7 +215,7 @@ class Recognizer:
         """Return the same recognizer with its weights stored in another form.
 
         Args:
-            form: see `mien.graph.weights.store_weights`.
+            form: one of those of `mien.graph.weights`.
         """
         import onnx  # noqa: PLC0415
 

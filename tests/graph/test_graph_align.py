@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mien.engine import Session
-from mien.graph.align import TEMPLATE, _crop_to_photo
+from mien.graph.align import EYE_CORNERS, PORTRAIT_TEMPLATE, TEMPLATE, _crop_to_photo
 from mien.graph.assemble import align_graph
 from mien.graph.builder import Graph
 from mien.photo import read_photo
@@ -35,7 +35,7 @@ def transform():
     """Return the stage's similarity alone: points to a, b, x0, y0."""
     graph = Graph()
     points = graph.input("points", "float32", ["faces", 5, 2])
-    graph.output("map", _crop_to_photo(graph, points, 112), "float32", ["faces", 4])
+    graph.output("map", _crop_to_photo(graph, points, 112, TEMPLATE), "float32", ["faces", 4])
     session = Session(graph.model("map").SerializeToString(), name="map", threads=1)
     return lambda points: session.run("map", points=points.astype(np.float32))[0]
 
@@ -203,3 +203,16 @@ def test_a_turned_portrait_is_the_same_person(engine, portraits):
         only = Detections(faces.boxes[one], faces.points[one], faces.scores[one])
         (again,) = engine.embed(engine.align(photo, only)).vectors
         assert vector @ again > 0.8
+
+
+def test_a_portrait_has_the_eye_corners_where_it_should():
+    corners = 2 * EYE_CORNERS + 40
+    photo = np.zeros((300, 300, 3), np.uint8)
+    for channel, (x, y) in enumerate(np.round(corners).astype(int)):
+        photo[y - 2 : y + 3, x - 2 : x + 3, channel] = 255
+    model = align_graph(600, PORTRAIT_TEMPLATE).SerializeToString()
+    points = (2 * TEMPLATE + 40)[None]
+    (portrait,) = Session(model, name="align").run("crops", image=photo, points=points)[0]
+    for channel, x in enumerate((180, 420)):
+        rows, columns = np.nonzero(portrait[..., channel])
+        assert (columns.mean(), rows.mean()) == pytest.approx((x, 200), abs=2)

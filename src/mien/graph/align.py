@@ -25,6 +25,27 @@ TEMPLATE = np.array(
 )
 """(5, 2) where the five points lie in a crop of 112 pixels."""
 
+EYE_CORNERS = np.array([[31.35, 53.12], [79.17, 52.88]], np.float32)
+"""(2, 2) where the outer corners of the eyes lie in such a crop.
+
+The median over 145 photos of LFW of dlib's points 36 and 45, brought into the crop by the five
+points; standard deviation 2.7 pixels along and 2.4 across.
+"""
+
+
+def _portrait_template() -> NDArray[np.float32]:
+    """Return TEMPLATE moved so that EYE_CORNERS lie where a portrait has them."""
+    crop = EYE_CORNERS @ (1, 1j)
+    portrait = CROP_SIDE * np.array([0.3 + 1j / 3, 0.7 + 1j / 3]) - (0.5 + 0.5j)
+    turn = (portrait[1] - portrait[0]) / (crop[1] - crop[0])
+    places = (TEMPLATE @ (1, 1j) - crop[0]) * turn + portrait[0]
+    return np.stack([places.real, places.imag], axis=1).astype(np.float32)
+
+
+PORTRAIT_TEMPLATE = _portrait_template()
+"""(5, 2) as TEMPLATE, for a wider frame: outer eye corners at 0.3 and 0.7 of its width and a third
+of its height, where face-alignment tutorials and the pages made after them expect them."""
+
 SAMPLES = 2
 """Each pixel of a crop is the mean of this many samples a side."""
 
@@ -36,7 +57,13 @@ _LEAST = 1e-12
 """Keeps a division from being one by zero; far below any face's spread or scale squared."""
 
 
-def align(graph: Graph, image: Value, points: Value, side: int = CROP_SIDE) -> Value:
+def align(
+    graph: Graph,
+    image: Value,
+    points: Value,
+    side: int = CROP_SIDE,
+    template: NDArray[np.float32] = TEMPLATE,
+) -> Value:
     """Add alignment to a graph.
 
     A face's surroundings are cut from the photo at full resolution, brought down (with
@@ -48,11 +75,13 @@ def align(graph: Graph, image: Value, points: Value, side: int = CROP_SIDE) -> V
         image: (H, W, 3) uint8 RGB.
         points: (F, 5, 2) float32 in pixels of `image`.
         side: of a crop in pixels; the template grows with it.
+        template: (5, 2) where the points lie in a crop of 112 pixels; only TEMPLATE is for
+            embedders.
 
     Returns:
         (F, side, side, 3) uint8 RGB; what lies outside the photo is black.
     """
-    maps = _crop_to_photo(graph, points, side)
+    maps = _crop_to_photo(graph, points, side, template)
     body = Graph(prefix="face/")
     index = body.input("face/index", "int64", [])
     condition = body.input("face/go_on", "bool", [])
@@ -62,16 +91,16 @@ def align(graph: Graph, image: Value, points: Value, side: int = CROP_SIDE) -> V
     return graph.for_each(maps, body)
 
 
-def _crop_to_photo(graph: Graph, points: Value, side: int) -> Value:
+def _crop_to_photo(graph: Graph, points: Value, side: int, template: NDArray[np.float32]) -> Value:
     """Return (F, 4): a, b, x0, y0 with x = a·u - b·v + x0 and y = b·u + a·v + y0.
 
     (u, v) is a place in the crop, (x, y) in the photo. The least squares are taken in the crop,
     as the embedder's makers did, and the result is turned round.
     """
     # Places are of pixels' centres, so that the crop's first edge is at -0.5.
-    template = (TEMPLATE + 0.5) * np.float32(side / CROP_SIDE) - 0.5
-    to_mean = template.mean(0)
-    to = template - to_mean
+    places = (template + 0.5) * np.float32(side / CROP_SIDE) - 0.5
+    to_mean = places.mean(0)
+    to = places - to_mean
     from_mean = points.mean(1)
     centred = points - from_mean.unsqueeze(1)
     x, y = centred.at(0, axis=2), centred.at(1, axis=2)

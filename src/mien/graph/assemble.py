@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
-from mien.graph.align import align
+from mien.graph.align import TEMPLATE, align
 from mien.graph.builder import Graph, Value
 from mien.graph.compare import compare
 from mien.graph.detect import detect
@@ -56,12 +58,12 @@ def detect_graph(parts: Parts) -> onnx.ModelProto:
     return graph.model("detect")
 
 
-def align_graph(side: int = CROP_SIDE) -> onnx.ModelProto:
+def align_graph(side: int = CROP_SIDE, template: NDArray[np.float32] = TEMPLATE) -> onnx.ModelProto:
     """Return the graph image, points → crops of `side` pixels."""
     graph = Graph()
     image = _image(graph)
     points = graph.input("points", "float32", ["faces", 5, 2])
-    _output_crops(graph, align(graph, image, points, side), side)
+    _output_crops(graph, align(graph, image, points, side, template), side)
     return graph.model("align")
 
 

@@ -35,6 +35,11 @@
     ├── EvaluationError          a measurement cannot be made
     │   ├── InvalidPairs         a pairs file that cannot be understood
     │   └── NothingToMeasure     no probe, no stranger or no pair to measure on
+    ├── ShipError                a recognizer cannot be shipped in a vessel
+    │   ├── PartsMissing         a package that the vessel is made of cannot be had
+    │   ├── VesselTooLarge       over the limits of where it is to go
+    │   ├── NotAVessel           the folder is no vessel that Mien made, or is damaged
+    │   └── CheckImpossible      what runs the vessel for a check is not on this machine
     └── OutputError              a result cannot be written
 
 Every error carries what happened in `str(error)` and what to do about it in `error.hint`.
@@ -181,6 +186,26 @@ class InvalidPairs(EvaluationError):
 
 class NothingToMeasure(EvaluationError):
     """There is no probe, stranger or pair to measure on."""
+
+
+class ShipError(MienError):
+    """A recognizer cannot be shipped in a vessel, or the vessel not be checked."""
+
+
+class PartsMissing(ShipError):
+    """A package that the vessel is made of cannot be had."""
+
+
+class VesselTooLarge(ShipError):
+    """The vessel is over the limits of the place it is made for."""
+
+
+class NotAVessel(ShipError):
+    """The folder is no vessel that Mien made, or is damaged."""
+
+
+class CheckImpossible(ShipError):
+    """What is needed to run the vessel for a check is not on this machine."""
 
 
 class OutputError(MienError):

@@ -43,7 +43,7 @@ FORMAT = 1
 """Of the metadata; a reader refuses what is newer than it knows."""
 
 _KEY = "mien"
-_PROTOTYPES = "prototypes"
+_PROTOTYPES, _NEGATIVES = "prototypes", "negatives"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,7 @@ class _Learned:
     contract: str
     calibration: Calibration
     policy: Policy
+    negative_of: tuple[int, ...]
 
     def __post_init__(self) -> None:
         texts = (self.kind, self.contract, *self.people)
@@ -113,6 +114,8 @@ class _Learned:
             raise TypeError("numbers are numbers")
         if not 0 < len(set(self.people)) == len(self.people) == len(self.photos):
             raise ValueError("each person has one name and a number of photos")
+        if not all(0 <= person < len(self.people) for person in self.negative_of):
+            raise ValueError("a negative is of somebody in the gallery")
 
 
 class Recognizer:
@@ -172,7 +175,7 @@ class Recognizer:
             dataset=dataset,
             measured=dict(measured or {}),
         )
-        fields = {
+        fields: dict[str, Any] = {
             "format": FORMAT,
             "people": head.people,
             "photos": head.photos.tolist(),
@@ -182,6 +185,8 @@ class Recognizer:
             "policy": asdict(head.policy),
             "about": asdict(about),
         }
+        if len(head.negatives):
+            fields["negative_of"] = head.negative_of.tolist()
         metadata = {_KEY: json.dumps(fields, ensure_ascii=False, allow_nan=False)}
         model = whole_graph(engine.parts, head, metadata)
         return cls(model.SerializeToString(deterministic=True), threads=threads)
@@ -296,7 +301,8 @@ class Recognizer:
 
         initializers = onnx.load_from_string(self._model).graph.initializer
         stored = [tensor for tensor in initializers if tensor.name.startswith(_PROTOTYPES)]
-        if len(stored) != 1:
+        rejected = [tensor for tensor in initializers if tensor.name.startswith(_NEGATIVES)]
+        if len(stored) != 1 or len(rejected) != bool(self._learned.negative_of):
             raise _unreadable(self._name, "it has no prototypes")
         learned = self._learned
         try:
@@ -308,6 +314,10 @@ class Recognizer:
                 contract=learned.contract,
                 calibration=learned.calibration,
                 policy=learned.policy,
+                negatives=np.ascontiguousarray(onnx.numpy_helper.to_array(rejected[0]).T)
+                if rejected
+                else np.zeros((0, 0), np.float32),
+                negative_of=np.array(learned.negative_of, np.int64),
             )
         except (TypeError, ValueError) as error:
             raise _unreadable(self._name, "its prototypes are damaged") from error
@@ -383,6 +393,7 @@ def _learned(fields: Mapping[str, Any], name: str) -> _Learned:
             contract=fields["contract"],
             calibration=Calibration(**fields["calibration"]),
             policy=Policy(**policy),
+            negative_of=tuple(fields.get("negative_of", ())),
         )
     except (TypeError, ValueError, KeyError) as error:
         raise _unreadable(name, "its metadata is damaged") from error

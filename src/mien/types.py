@@ -8,7 +8,7 @@ between faces is cosine similarity.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
@@ -251,6 +251,10 @@ class Head:
         contract: id of the embeddings that the prototypes may meet.
         calibration: similarity to probability.
         policy: when a face is given a name.
+        negatives: (N, D) float32 unit rows: faces that somebody said are not a certain person.
+            A face at least as like one of them as like that person's prototype is not that
+            person. N = 0 where nothing is given.
+        negative_of: (N,) int64, the index of that person.
     """
 
     kind: str
@@ -260,6 +264,8 @@ class Head:
     contract: str
     calibration: Calibration
     policy: Policy
+    negatives: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    negative_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         count = len(self.people)
@@ -267,8 +273,15 @@ class Head:
             raise ValueError("names must be distinct")
         object.__setattr__(self, "prototypes", _frozen(self.prototypes, np.float32, (count, None)))
         object.__setattr__(self, "photos", _frozen(self.photos, np.int64, (count,)))
-        if not np.allclose(np.linalg.norm(self.prototypes, axis=1), 1, atol=1e-3):
-            raise ValueError("prototypes must be unit rows")
+        rejected, dimension = len(self.negative_of), self.prototypes.shape[1]
+        negatives = self.negatives if self.negatives.size else np.zeros((0, dimension), np.float32)
+        object.__setattr__(self, "negatives", _frozen(negatives, np.float32, (rejected, dimension)))
+        object.__setattr__(self, "negative_of", _frozen(self.negative_of, np.int64, (rejected,)))
+        if np.any((self.negative_of < 0) | (self.negative_of >= count)):
+            raise ValueError("a negative is of somebody in the gallery")
+        for rows, what in ((self.prototypes, "prototypes"), (self.negatives, "negatives")):
+            if not np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3):
+                raise ValueError(f"{what} must be unit rows")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.engine import Session
-from mien.graph.assemble import compare_graph
-from mien.graph.compare import CANDIDATES, NOBODY
+from mien.graph.assemble import compare_graph, open_compare_graph
+from mien.graph.compare import CANDIDATES, NOBODY, REJECTED
 from toy_graphs import run, toy_head
 
 OUTPUTS = ("candidates", "similarities", "probabilities", "person")
@@ -112,3 +112,72 @@ def test_probabilities_rise_with_similarity_and_stay_in_range(similarities, slop
     _, _, probabilities, _ = compare(head, embeddings)
     assert np.all((probabilities >= 0) & (probabilities <= 1))
     assert np.all(np.diff(probabilities[:, 0]) >= -1e-6)  # float32 rounds
+
+
+def inputs_of(head):
+    """Return the people of a head as inputs of the open graph."""
+    return {
+        "prototypes": np.ascontiguousarray(head.prototypes.T),
+        "negatives": np.ascontiguousarray(head.negatives.T),
+        "negative_of": head.negative_of,
+        "slope": np.array(head.calibration.slope, np.float32),
+        "offset": np.array(head.calibration.offset, np.float32),
+        "threshold": np.array(head.policy.threshold, np.float32),
+    }
+
+
+@pytest.fixture(scope="module")
+def open_compare():
+    model = open_compare_graph(16).SerializeToString()
+    return Session(model, name="compare", threads=1)
+
+
+@pytest.mark.parametrize("people", [1, 9, 11, 300])
+@pytest.mark.parametrize("faces", [0, 1, 50])
+@pytest.mark.parametrize("rejected", [0, 1, 40])
+def test_people_as_inputs_are_compared_like_constants(open_compare, people, faces, rejected):
+    rng = np.random.default_rng(people + rejected)
+    head = replace(
+        toy_head(people, threshold=0.3),
+        negatives=unit(rng.normal(size=(rejected, 16))),
+        negative_of=rng.integers(0, people, rejected),
+    )
+    embeddings = unit(rng.normal(size=(faces, 16)))
+    fixed = compare(head, embeddings)
+    for ours, theirs in zip(
+        open_compare.run(*OUTPUTS, embeddings=embeddings, **inputs_of(head)), fixed, strict=True
+    ):
+        assert ours.dtype == theirs.dtype
+        assert np.allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_face_as_like_a_rejected_one_as_like_the_person_is_not_that_person():
+    axes = np.eye(4, dtype=np.float32)
+    head = replace(
+        toy_head(3, threshold=0.5, dimension=4),
+        prototypes=axes[:3],
+        negatives=unit(np.array([[0.8, 0.6, 0, 0], [0.8, 0.6, 0, 0]])),
+        negative_of=np.array([0, 2]),
+    )
+    plain = unit(np.array([[0.99, 0, 0, 0.1], [0.8, 0.55, 0, 0.2]]))
+    candidates, similarities, probabilities, person = compare(head, plain)
+    assert person.tolist() == [0, 1]  # the second was 0 before, now the next best
+    assert candidates[1].tolist() == [1, 0, 2]
+    assert similarities[1, 1:].tolist() == [REJECTED, REJECTED]
+    assert np.all(probabilities[1, 1:] < 0.001)
+    before = replace(
+        head, negatives=np.zeros((0, 0), np.float32), negative_of=np.zeros(0, np.int64)
+    )
+    assert compare(before, plain[1:])[3].tolist() == [0]
+
+
+def test_the_most_alike_of_several_rejected_faces_counts():
+    axes = np.eye(3, dtype=np.float32)
+    near = unit(np.array([[0.9, 0.4, 0]]))
+    head = replace(
+        toy_head(2, threshold=0.5, dimension=3),
+        prototypes=axes[:2],
+        negatives=np.concatenate([near, axes[2:], -axes[:1]]),
+        negative_of=np.zeros(3, np.int64),
+    )
+    assert compare(head, near)[3].tolist() == [NOBODY]

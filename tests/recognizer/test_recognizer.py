@@ -144,6 +144,28 @@ def test_threads_share_a_recognizer(engine_of_toys):
     assert [faces[0].verdict for faces in answers] == expected * 4
 
 
+def test_rejected_faces_are_in_the_file(engine_of_toys):
+    plain, before = built(engine_of_toys)
+    rejected = plain.prototypes[2:5]
+    head = replace(plain, negatives=rejected, negative_of=np.array([1, 1, 0]))
+    recognizer = Recognizer.build(head, engine_of_toys, threads=1)
+    again = Recognizer(recognizer._model, threads=1)
+    assert again.head.negatives.tobytes() == rejected.tobytes()
+    assert again.head.negative_of.tolist() == [1, 1, 0]
+    assert "negative_of" not in before.info()
+    assert not len(before.head.negatives)
+    photo = photo_of(red_squares(480, 640, [(20, 30)]))
+    (face,) = before.identify(photo)
+    me = face.embedding[None]
+    mine = replace(plain, prototypes=np.concatenate([me, plain.prototypes[1:]]))
+    said = replace(mine, negatives=me, negative_of=np.array([0]))
+    (known,) = Recognizer.build(mine, engine_of_toys, threads=1).identify(photo)
+    (face,) = Recognizer.build(said, engine_of_toys, threads=1).identify(photo)
+    assert known.verdict.person == NAMES[0]
+    assert NAMES[0] not in {candidate.person for candidate in face.candidates[:-1]}
+    assert face.candidates[-1].similarity == -1
+
+
 def test_a_head_of_other_embeddings_is_refused(engine_of_toys):
     with pytest.raises(ContractMismatch) as caught:
         Recognizer.build(toy_head(contract="of another embedder"), engine_of_toys)

@@ -6,12 +6,39 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.graph.builder import Graph, Value
+from mien.graph.builder import Array, Graph, Value
 from mien.graph.settings import NOBODY
 from mien.types import Head
 
 CANDIDATES = 10
 """How many people are listed for a face, where there are that many."""
+
+
+REJECTED = -1.0
+"""Stands for the similarity to a person whom the face was said not to be: the least there is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gallery:
+    """The P people that faces are compared with: constants of a graph, or inputs of it.
+
+    Attributes:
+        prototypes: (D, P) float32, a unit column for each person.
+        listed: K, how many people are listed for a face; at least 1.
+        slope: of the calibration.
+        offset: of the calibration.
+        threshold: least similarity for which a name is given.
+        negatives: (D, N) float32, a unit column for each rejected face; None where there is none.
+        negative_of: (N,) int64, who each of them is not.
+    """
+
+    prototypes: Value
+    listed: Value | Array
+    slope: Value | float
+    offset: Value | float
+    threshold: Value | float
+    negatives: Value | None = None
+    negative_of: Value | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +47,8 @@ class Named:
 
     Attributes:
         candidates: (F, K) int64 indices of people, best first.
-        similarities: (F, K) float32 cosines to them.
+        similarities: (F, K) float32 cosines to them; REJECTED where a face was said not to be
+            that person.
         probabilities: (F, K) float32 in [0, 1].
         person: (F,) int64, index of the person named, or NOBODY.
     """
@@ -31,24 +59,70 @@ class Named:
     person: Value
 
 
-def compare(graph: Graph, embeddings: Value, head: Head) -> Named:
-    """Add comparison with the people of `head`, calibration and decision to a graph.
+def fixed_gallery(graph: Graph, head: Head) -> Gallery:
+    """Return the people of `head` as constants of a graph."""
+    rejected = bool(len(head.negatives))
+    return Gallery(
+        prototypes=graph.constant(np.ascontiguousarray(head.prototypes.T), "prototypes"),
+        listed=np.array([min(len(head.people), CANDIDATES)]),
+        slope=head.calibration.slope,
+        offset=head.calibration.offset,
+        threshold=head.policy.threshold,
+        negatives=graph.constant(np.ascontiguousarray(head.negatives.T), "negatives")
+        if rejected
+        else None,
+        negative_of=graph.constant(head.negative_of, "negative_of") if rejected else None,
+    )
+
+
+def open_gallery(graph: Graph, dimension: int) -> Gallery:
+    """Return people who are given with each run: inputs of a graph called like the attributes."""
+    people = graph.input("prototypes", "float32", [dimension, "people"])
+    count = people.size(1).unsqueeze(0)
+    return Gallery(
+        prototypes=people,
+        listed=graph.op("Min", count, np.array([CANDIDATES])),
+        slope=graph.input("slope", "float32", []),
+        offset=graph.input("offset", "float32", []),
+        threshold=graph.input("threshold", "float32", []),
+        negatives=graph.input("negatives", "float32", [dimension, "rejected"]),
+        negative_of=graph.input("negative_of", "int64", ["rejected"]),
+    )
+
+
+def compare(graph: Graph, embeddings: Value, gallery: Gallery) -> Named:
+    """Add comparison with people, calibration and decision to a graph.
 
     Args:
         graph: to add to.
         embeddings: (F, D) float32 unit rows.
-        head: what was learned.
+        gallery: whom they may be.
     """
-    prototypes = graph.constant(np.ascontiguousarray(head.prototypes.T), "prototypes")
-    listed = min(len(head.people), CANDIDATES)
-    similarities, candidates = graph.ops("TopK", 2, embeddings @ prototypes, np.array([listed]))
-    scores = similarities * head.calibration.slope + head.calibration.offset
+    cosines = _without_rejected(graph, embeddings, embeddings @ gallery.prototypes, gallery)
+    similarities, candidates = graph.ops("TopK", 2, cosines, gallery.listed)
+    scores = similarities * gallery.slope + gallery.offset
     probabilities = graph.op("Sigmoid", scores)
-    person = _decide(graph, candidates.at(0, axis=1), similarities.at(0, axis=1), head)
+    nearest, similarity = candidates.at(0, axis=1), similarities.at(0, axis=1)
+    person = _decide(graph, nearest, similarity, gallery.threshold)
     return Named(candidates, similarities, probabilities, person)
 
 
-def _decide(graph: Graph, nearest: Value, similarity: Value, head: Head) -> Value:
+def _without_rejected(graph: Graph, embeddings: Value, cosines: Value, gallery: Gallery) -> Value:
+    """Return (F, P) cosines, REJECTED for a person whom a face was said not to be.
+
+    That is where the face is at least as like a rejected face of the person as like the person.
+    """
+    if gallery.negatives is None or gallery.negative_of is None:
+        return cosines
+    rejected = embeddings @ gallery.negatives
+    shape = graph.op("Shape", rejected)
+    owner = graph.op("Expand", gallery.negative_of, shape)
+    lowest = graph.op("Expand", np.float32(-2), graph.op("Shape", cosines))
+    most = graph.op("ScatterElements", lowest, owner, rejected, axis=1, reduction="max")
+    return graph.op("Where", most >= cosines, np.float32(REJECTED), cosines)
+
+
+def _decide(graph: Graph, nearest: Value, similarity: Value, threshold: Value | float) -> Value:
     """Return (F,) the person each face is, or NOBODY: the only place that says "unknown".
 
     A face is named when it is as alike as the policy asks, and when no other face of the photo
@@ -61,5 +135,5 @@ def _decide(graph: Graph, nearest: Value, similarity: Value, head: Head) -> Valu
     earlier = graph.op("Equal", other, mine) & (order.unsqueeze(0) < order.unsqueeze(1))
     beaten = same & ((other > mine) | earlier)
     beaten_by_any = graph.op("ReduceMax", beaten.cast("int64"), np.array([1]), keepdims=0) > 0
-    alike = similarity >= head.policy.threshold
+    alike = similarity >= threshold
     return graph.op("Where", alike & graph.op("Not", beaten_by_any), nearest, NOBODY)

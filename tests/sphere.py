@@ -27,13 +27,21 @@ def people_at(counts, *, seed=0, spread=0.6, dimension=DIMENSION):
 
 
 def sphere_dataset(
-    counts, *, seed=0, spread=0.6, validation=0, prefix="person", contract="c", card=None
+    counts,
+    *,
+    seed=0,
+    spread=0.6,
+    dimension=DIMENSION,
+    validation=0,
+    prefix="person",
+    contract="c",
+    card=None,
 ):
     """Return a dataset in memory of people with so many photos each.
 
     Of whoever has more than `validation` photos the last `validation` are held out.
     """
-    faces, labels = people_at(counts, seed=seed, spread=spread)
+    faces, labels = people_at(counts, seed=seed, spread=spread, dimension=dimension)
     jitter = np.random.default_rng(seed + 1).normal(size=faces.shape) * 0.02
     mirrored = unit(faces + jitter)
     entries, shown = [], np.zeros(len(counts), np.int64)

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
+from mien.cli.shares import Share
 from mien.dataset import Dataset, Entry
 from mien.dataset.build import Options
 from mien.dataset.build import build as build_dataset
@@ -66,7 +67,7 @@ def dataset() -> None:
     "--train-share",
     default=0.7,
     show_default=True,
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Share(),
     help="Share of each person's photos to train on; the rest is for validation.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the split.")

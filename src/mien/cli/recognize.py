@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from mien.cli.console import note, out, print_json, progress_bar, report_error
+from mien.cli.shares import LEAST_RATE, Share
 from mien.draw import draw_faces
 from mien.engine import Engine
 from mien.errors import FaceNotThere, NoFace, OutputError, PhotoError, PhotoNotFound
@@ -232,7 +233,7 @@ def _choose(photo: Photo, found: Detections, face: int | None) -> Detections:
 @click.option(
     "--false-match-rate",
     "rate",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Share(LEAST_RATE),
     default=0.001,
     show_default=True,
     help="Share of pairs of strangers that may be taken for one person.",

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
+from mien.cli.shares import LEAST_RATE, Share
 
 if TYPE_CHECKING:
     from mien.dataset import Dataset
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--false-positive-rate",
     "rate",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Share(LEAST_RATE),
     default=0.01,
     show_default=True,
     help="Share of strangers who may be given any name.",
@@ -171,8 +172,12 @@ def _show(training: Training, licences: list[dict[str, str]], output: Path) -> N
         out.print(_tried(report))
         for skipped in report["skipped"]:
             out.print(f"{skipped['head']} was not tried: {escape(skipped['why'])}")
-    if report["loss"]:
-        out.print("loss by epoch: " + " ".join(f"{loss:.3f}" for loss in report["loss"][:12]))
+    if losses := report["loss"]:
+        shown = losses[:: -(-len(losses) // 12)]
+        if len(shown) < len(losses):
+            shown = [*shown, losses[-1]]
+        curve = " ".join(f"{loss:.3f}" for loss in shown)
+        out.print(f"loss over {len(losses)} epochs: {curve}")
     policy = head.policy
     out.print(
         f"unknown below similarity {policy.threshold:.3f}: {policy.expected.value:.2%} of "

@@ -79,7 +79,7 @@ def choose_head(
     learned: tuple[Kind, ...] = ("margin", "softmax") if kind is None else (kind,)
     found: list[tuple[Recipe, HeldOut]] = []
     skipped: list[tuple[Recipe, str]] = []
-    total = len(DISCOUNTS) + len(learned)
+    total = len(DISCOUNTS) + sum(name != "prototype" for name in learned)
 
     def attempt(recipe: Recipe) -> None:
         found.append((recipe, held_out(recipe, samples, folds, seed=seed)))

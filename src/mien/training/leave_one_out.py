@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mien.dataset import Dataset
 from mien.errors import TooFewPeople
 from mien.measures import wilson
-from mien.templates import LEAST_WEIGHT, sums_by_person, unit_rows
+from mien.templates import photo_weights, sums_by_person, unit_rows
 from mien.training.samples import Samples
 from mien.types import Interval, Progress, silent
 
@@ -55,7 +55,7 @@ def leave_one_out(dataset: Dataset, *, progress: Progress = silent) -> LeaveOneO
     Raises:
         TooFewPeople: nobody has two usable photos.
     """
-    weights = np.where(dataset.usable, np.clip(dataset.quality, LEAST_WEIGHT, 1), 0)
+    weights = np.where(dataset.usable, photo_weights(dataset.quality), 0)
     samples = Samples(
         dataset.embeddings,
         dataset.mirrored,
@@ -66,23 +66,24 @@ def leave_one_out(dataset: Dataset, *, progress: Progress = silent) -> LeaveOneO
     means = samples.means
     sums = sums_by_person(means, samples.weights, samples.labels, samples.people)
     rows = unit_rows(sums).astype(np.float32)
-    rows[~sums.any(axis=1)] = 0  # nobody is taken for someone who has no usable photo
+    absent = ~sums.any(axis=1)
     usable = np.bincount(samples.labels[dataset.usable], minlength=samples.people)
     correct, total, wrong = 0, 0, []
     for row, alike in enumerate(_groups(dataset)):
+        progress(row + 1, len(samples), "leaving photos out")
         entry, label = dataset.rows[row], samples.labels[row]
         leaving = samples.weights[alike].astype(np.float64) @ means[alike]
         if entry.reason in _NOT_ASKED or usable[label] <= np.sum(dataset.usable[alike]):
             continue
         own = unit_rows((sums[label] - leaving)[None])[0]
         scores = rows @ samples.faces[row]
+        scores[absent] = -2  # nobody is taken for someone who has no usable photo
         scores[label] = own @ samples.faces[row]
         who = int(np.argmax(scores))
         total += 1
         correct += int(who == label)
         if who != label:
             wrong.append((entry.photo, dataset.people[who]))
-        progress(row + 1, len(samples), "leaving photos out")
     if not total:
         raise TooFewPeople(
             "nobody has two usable photos: none can be left out",

@@ -75,12 +75,19 @@ def train(
         progress: told of the steps.
 
     Raises:
-        TooFewPeople: no photo to train on, or one person and nothing known of strangers.
+        TooFewPeople: no photo to train on, one person and nothing known of strangers, or
+            strangers were given and there are none.
         ValueError: the rate is not between 0 and 1, or strangers have another dimension.
     """
     if not 0 < false_positive_rate < 1:
         raise ValueError(f"a rate lies between 0 and 1, got {false_positive_rate}")
     samples, people = training_samples(dataset)
+    if strangers is not None and not len(strangers):
+        raise TooFewPeople(
+            f"{stranger_source or 'the strangers'}: no usable photo of anybody who is not in the "
+            "dataset itself",
+            hint="Give strangers who are other people: --strangers DATASET.",
+        )
     if strangers is not None and strangers.shape[1:] != samples.faces.shape[1:]:
         raise ValueError("strangers' embeddings have another dimension than the dataset's")
     kind: Kind | None = None if head == "auto" else head
@@ -91,7 +98,7 @@ def train(
     own = left_out(chosen.recipe, samples, fit.rows, single=single, seed=seed, progress=progress)
     if own is not None:
         unknown.append(own)
-    if strangers is not None and len(strangers):
+    if strangers is not None:
         unknown.append(cohort(strangers, fit.rows, stranger_source, people=stranger_people))
     policy = choose_policy(
         unknown,

@@ -1,0 +1,126 @@
+"""Choosing a head: photos held out in turn decide, and the simplest stays unless beaten."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mien.templates import nearest
+from mien.training import Recipe, Samples, choose_head
+from mien.training import choice as choice_module
+from mien.training.choice import held_out, photo_folds
+from sphere import people_at, unit
+
+
+def samples_of(faces, labels):
+    labels = np.asarray(labels, np.int64)
+    people = int(labels.max()) + 1
+    return Samples.of(faces, faces, np.ones(len(faces), np.float32), labels, people)
+
+
+def easy(counts, seed=0):
+    return samples_of(*people_at(counts, seed=seed, spread=0.2))
+
+
+def noisy(seed=0):
+    """Return people whose photos differ mostly along four directions, everybody's the same."""
+    faces, labels = people_at([6] * 60, seed=seed, spread=0.3)
+    faces = faces.copy()
+    faces[:, :4] += np.random.default_rng(seed + 1).normal(0, 0.8, (len(labels), 4))
+    return samples_of(unit(faces), labels)
+
+
+@given(st.lists(st.integers(1, 25), min_size=1, max_size=12), st.integers(0, 100))
+def test_folds_keep_a_photo_of_everyone(counts, seed):
+    samples = easy(counts)
+    folds = photo_folds(samples, seed)
+    for person, count in enumerate(counts):
+        own = folds[samples.labels == person]
+        if count == 1:
+            assert own.tolist() == [-1]
+            continue
+        sizes = np.bincount(own, minlength=10)
+        assert sizes.sum() == count
+        assert sizes.max() < count  # whichever fold is held out, a photo stays
+        assert sizes.max() - sizes.min() <= 1  # and they are spread evenly
+
+
+def test_many_photos_make_fewer_folds():
+    assert photo_folds(easy([10] * 20), 0).max() == 9
+    assert photo_folds(easy([10] * 201), 0).max() == 2
+
+
+def test_held_out_photos_are_named_without_themselves():
+    samples = noisy()
+    folds = photo_folds(samples, 0)
+    shown = held_out(Recipe("prototype"), samples, folds)
+    similarity, correct = np.empty(len(samples)), np.empty(len(samples), bool)
+    for row, fold in enumerate(folds):  # each photo by itself, against the same folds
+        rows = Recipe("prototype").fit(samples.take(folds != fold)).rows
+        best, who = nearest(samples.faces[row : row + 1], rows)
+        similarity[row], correct[row] = best[0], who[0] == samples.labels[row]
+    assert shown.similarity == pytest.approx(similarity, abs=1e-5)
+    assert shown.correct.tolist() == correct.tolist()
+    assert shown.rank1.value == correct.mean()
+
+
+def test_of_equally_good_heads_the_simplest_is_taken():
+    chosen = choose_head(easy([4] * 10))
+    assert [str(recipe) for recipe, _ in chosen.tried] == [
+        "prototype",
+        "prototype, discount 0.5",
+        "prototype, discount 2",
+        "margin",
+        "softmax",
+    ]
+    assert all(rank1.value == 1 for _, rank1 in chosen.tried)
+    assert chosen.recipe == Recipe("prototype")
+
+
+def test_the_better_head_is_taken():
+    chosen = choose_head(noisy())
+    rates = {recipe: rank1.value for recipe, rank1 in chosen.tried}
+    assert chosen.recipe != Recipe("prototype")
+    assert rates[chosen.recipe] > rates[Recipe("prototype")] + 0.05
+    assert chosen.held_out.rank1.value == rates[chosen.recipe]
+
+
+def test_the_head_that_is_asked_for_is_made_all_the_same():
+    for kind in ("prototype", "softmax", "margin"):
+        assert choose_head(easy([3] * 5), kind).recipe.kind == kind
+
+
+def test_the_prototypes_that_a_learned_head_starts_from_are_chosen_for_it():
+    assert choose_head(noisy(), "margin").recipe.discount > 0
+
+
+def test_nobody_to_hold_out():
+    for kind in (None, "margin"):
+        chosen = choose_head(easy([1, 1, 1]), kind)
+        assert chosen.recipe == Recipe(kind or "prototype")
+        assert (chosen.held_out, chosen.tried) == (None, ())
+
+
+def test_what_would_take_too_long_is_left_and_said(monkeypatch):
+    monkeypatch.setattr(choice_module, "_MOST_WORK", 0)
+    chosen = choose_head(easy([3] * 5))
+    assert {recipe.kind for recipe, _ in chosen.skipped} == {"margin", "softmax"}
+    assert all("--head " + recipe.kind in why for recipe, why in chosen.skipped)
+    # Who asks for it gets it.
+    assert choose_head(easy([3] * 5), "softmax").recipe.kind == "softmax"
+
+
+@pytest.mark.parametrize("kind", [None, "prototype", "margin"])
+def test_progress_ends_at_its_end(kind):
+    told = []
+    choose_head(easy([3] * 4), kind, progress=lambda *news: told.append(news))
+    steps = [(done, total) for done, total, what in told if what == "choosing a head"]
+    assert steps[-1][0] == steps[-1][1]
+
+
+def test_the_same_seed_chooses_the_same():
+    one, again = (choose_head(noisy(), "prototype", seed=3) for _ in range(2))
+    assert one.recipe == again.recipe
+    assert np.array_equal(one.held_out.similarity, again.held_out.similarity)

@@ -176,7 +176,7 @@ def _show(training: Training, licences: list[dict[str, str]], output: Path) -> N
         shown = losses[:: -(-len(losses) // 12)]
         if len(shown) < len(losses):
             shown = [*shown, losses[-1]]
-        curve = " ".join(f"{loss:.3f}" for loss in shown)
+        curve = " ".join(f"{loss:.3g}" for loss in shown)
         out.print(f"loss over {len(losses)} epochs: {curve}")
     policy = head.policy
     out.print(

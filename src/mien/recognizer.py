@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import __version__
-from mien.errors import NotARecognizer, OutputError, RecognizerNotFound
+from mien.errors import NotARecognizer, RecognizerNotFound
 from mien.graph.settings import NOBODY, DetectionSettings
+from mien.output import write_atomically
 from mien.session import Session
 from mien.types import (
     Calibration,
@@ -322,6 +321,10 @@ class Recognizer:
         except (TypeError, ValueError) as error:
             raise _unreadable(self._name, "its prototypes are damaged") from error
 
+    def to_bytes(self) -> bytes:
+        """Return the file."""
+        return self._model
+
     @property
     def size(self) -> int:
         """Bytes of the file."""
@@ -330,28 +333,6 @@ class Recognizer:
     def info(self) -> dict[str, Any]:
         """Return everything the file says of itself, as JSON would have it."""
         return {**self._fields, "bytes": self.size}
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that its name holds the old bytes or the new ones, never half.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise OutputError(
-            f"cannot write {path}: {error.strerror}",
-            hint="Choose a place in a folder that exists and that you may write to.",
-        ) from error
 
 
 def _metadata(properties: Mapping[str, str], name: str) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from mien import __version__
 from mien.engine import DetectionSettings
 from mien.errors import ContractMismatch, NotARecognizer, OutputError, RecognizerNotFound
 from mien.graph.assemble import whole_graph
+from mien.output import write_atomically
 from mien.photo import encode_jpeg, read_photo
-from mien.recognizer import FORMAT, Recognizer, write_atomically
+from mien.recognizer import FORMAT, Recognizer
 from mien.types import Known, Unknown
 from toy_graphs import photo_of, red_squares, run, toy_engine, toy_head, toy_parts
 
@@ -292,7 +293,8 @@ def test_a_place_that_cannot_be_written(saved, tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from mien.recognizer import write_atomically
+from mien.output import write_atomically
+
 old, new = b"o" * 3_000_000, b"n" * 3_000_000
 print("ready", flush=True)
 while True:

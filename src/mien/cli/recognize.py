@@ -21,8 +21,9 @@ from mien.draw import draw_faces
 from mien.engine import Engine
 from mien.errors import FaceNotThere, NoFace, OutputError, PhotoError, PhotoNotFound
 from mien.models.cards import DEFAULT_EMBEDDER
+from mien.output import write_atomically
 from mien.photo import SUFFIXES, encode_jpeg, encode_png, read_photo
-from mien.recognizer import Recognizer, write_atomically
+from mien.recognizer import Recognizer
 from mien.types import Detections, Face, Known, Photo, Policy
 from mien.verification import compare_photos
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mien import __version__
 from mien.evaluation.report.html import Child, Html, count, join, tag
-from mien.recognizer import write_atomically
+from mien.output import write_atomically
 
 
 @dataclass(frozen=True, slots=True)

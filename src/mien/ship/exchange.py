@@ -1,0 +1,115 @@
+"""A request and its answer, whoever carries them: the one HTTP core knows no server."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from python_multipart import parse_form
+from python_multipart.exceptions import FormParserError
+
+MULTIPART = "multipart/form-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked.
+
+    Attributes:
+        method: in capitals.
+        path: percent-decoded, begins with a slash.
+        query: the last value of each parameter.
+        headers: by name in lower case.
+        body: as it was sent.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What is answered.
+
+    Attributes:
+        status: of HTTP.
+        kind: the content type.
+        body: as it is to be sent.
+        headers: more of them.
+    """
+
+    status: int
+    kind: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the body is UTF-8."""
+        return self.kind.startswith("text/") or "json" in self.kind or "javascript" in self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that was sent.
+
+    Attributes:
+        name: as the sender calls it; empty where a form's file field was left empty.
+        data: its bytes.
+    """
+
+    name: str
+    data: bytes
+
+
+class BadForm(ValueError):
+    """A multipart body that cannot be understood; never leaves the service."""
+
+
+def as_json(value: Any, status: int = 200, kind: str = "application/json") -> Response:
+    """Return an answer of JSON, names as they are written."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return Response(status, kind, text.encode())
+
+
+def problem(status: int, detail: str, hint: str = "") -> Response:
+    """Return an error as problem+json (RFC 9457)."""
+    return as_json(problem_fields(status, detail, hint), status, "application/problem+json")
+
+
+def problem_fields(status: int, detail: str, hint: str = "") -> dict[str, Any]:
+    """Return the members of such an error; `hint` says what the asker can do."""
+    title = HTTPStatus(status).phrase
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "hint": hint}
+
+
+def uploads(request: Request, field_name: str = "file") -> list[Upload]:
+    """Return the files of a request: those of a form's field, or the whole body as one.
+
+    Raises:
+        BadForm: the body is not the form that its header says it is.
+    """
+    kind = request.headers.get("content-type", "")
+    if not kind.lower().startswith(MULTIPART):
+        return [Upload("photo", request.body)] if request.body else []
+    found: list[Upload] = []
+
+    def take(file: Any) -> None:
+        if file.field_name == field_name.encode():
+            file.file_object.seek(0)
+            name = (file.file_name or b"").decode("utf-8", "replace")
+            found.append(Upload(name, file.file_object.read()))
+        file.close()
+
+    try:
+        parse_form({"Content-Type": kind.encode()}, io.BytesIO(request.body), None, take)
+    except (FormParserError, ValueError) as error:
+        raise BadForm(f"the form cannot be read: {error}") from error
+    return found

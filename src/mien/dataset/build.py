@@ -17,7 +17,7 @@ from mien.dataset.curate import SplitRule, curate
 from mien.dataset.decisions import read_decisions
 from mien.dataset.extract import VERSION, FaceEngine, extract
 from mien.dataset.layout import Item, Survey
-from mien.dataset.ledger import LEDGER, Ledger, only_builder
+from mien.dataset.ledger import LEDGER, Ledger, check_kept, only_builder
 from mien.dataset.manifest import (
     CARD,
     EMBEDDINGS,
@@ -133,7 +133,7 @@ def refresh(folder: Path | str, *, progress: Progress = silent) -> Dataset:
     """Make a dataset anew from its own ledger: the user's decisions take effect.
 
     Raises:
-        NotADataset: no finished build there.
+        NotADataset: no finished build there, or one by another version of Mien.
         DatasetBusy: another process is building there.
     """
     folder = Path(folder)
@@ -143,6 +143,7 @@ def refresh(folder: Path | str, *, progress: Progress = silent) -> Dataset:
             hint="Run `mien dataset build` again; your decisions are kept and will count.",
         )
     with only_builder(folder), closing(Ledger(folder)) as ledger:
+        check_kept(ledger, folder, VERSION)
         settle(folder)
         return _write(folder, ledger, progress)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 
 from mien.dataset.quality import Quality
 from mien.dataset.records import THUMB_SIDE, FaceRecord, Occurrence, PhotoRecord
-from mien.errors import DatasetBusy, OutputError
+from mien.errors import DatasetBusy, NotADataset, OutputError
+
+SCHEMA = 1
+"""Version of the tables below, raised when they change; SQLite keeps it as `user_version`."""
 
 LEDGER = "ledger.sqlite"
 LOCK = ".lock"
@@ -75,6 +78,11 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
+        if _is_damage(error):
+            raise OutputError(
+                f"{folder / LEDGER}: the ledger is damaged: {error}",
+                hint=f"Delete {LEDGER} there and run the same `mien dataset build` again.",
+            ) from error
         raise OutputError(
             f"{folder}: cannot be written: {error}",
             hint="Give a folder that can be written to, on a disk with room.",
@@ -89,7 +97,13 @@ class Ledger:
         stamp: how photos are looked at; work done under another stamp does not count. The one
             of the last finished build where it is not given.
 
-    A ledger that is damaged is begun anew: it only saves work.
+    A ledger that is damaged, or was written by an older Mien with other tables, is begun anew by
+    a build: it only saves work.
+
+    Raises:
+        NotADataset: a newer Mien wrote it; or an older one, and this is no build, which could do
+            its work again.
+        OutputError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path, stamp: str = "") -> None:
@@ -98,14 +112,15 @@ class Ledger:
         with _writing(folder):
             try:
                 self._base = _connect(path)
-            except sqlite3.DatabaseError:
-                for file in (
-                    path,
-                    path.with_name(LEDGER + "-wal"),
-                    path.with_name(LEDGER + "-shm"),
-                ):
-                    file.unlink(missing_ok=True)
-                self._base = _connect(path)
+            except _Outdated as outdated:
+                if not stamp:
+                    raise _by_an_older_mien(folder) from outdated
+                self._base = _anew(path)
+            except sqlite3.DatabaseError as error:
+                # Only damage: a full disk or a lock must not cost the work that is in there.
+                if not _is_damage(error):
+                    raise
+                self._base = _anew(path)
         self.stamp = stamp or str((self.settings() or {}).get("stamp", ""))
 
     def close(self) -> None:
@@ -223,14 +238,87 @@ class Ledger:
         return bytes(row[0]) if row else b""
 
 
+class _Outdated(Exception):
+    """The tables are not those of this version."""
+
+
+def _by_an_older_mien(folder: Path) -> NotADataset:
+    return NotADataset(
+        f"{folder}: the dataset's ledger was written by an older Mien",
+        hint="Run the same `mien dataset build` again: the photos are looked at anew, your "
+        "decisions are kept and will count.",
+    )
+
+
+def check_kept(ledger: Ledger, folder: Path, version: int) -> None:
+    """Make sure that what the ledger keeps of photos is what this Mien writes.
+
+    Args:
+        ledger: of a finished build.
+        folder: of the dataset.
+        version: of what is kept of a photo; the second part of a stamp.
+
+    Raises:
+        NotADataset: another version of Mien looked at the photos.
+    """
+    if ledger.stamp and ledger.stamp.split("|")[1:2] != [str(version)]:
+        raise _by_an_older_mien(folder)
+
+
+def _is_damage(error: Exception) -> bool:
+    # The low byte is the kind of error, the rest which of that kind.
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def _anew(path: Path) -> sqlite3.Connection:
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(LEDGER + ending).unlink(missing_ok=True)
+    return _connect(path)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     base = sqlite3.connect(path, timeout=10)
-    base.execute("PRAGMA journal_mode = WAL")
-    base.execute("PRAGMA synchronous = NORMAL")
-    base.execute("PRAGMA foreign_keys = ON")
-    base.execute("PRAGMA secure_delete = ON")  # a face that is forgotten leaves no trace
-    base.executescript(_SCHEMA)
+    try:
+        _check_tables(base, path)
+        base.execute("PRAGMA journal_mode = WAL")
+        base.execute("PRAGMA synchronous = NORMAL")
+        base.execute("PRAGMA foreign_keys = ON")
+        base.execute("PRAGMA secure_delete = ON")  # a face that is forgotten leaves no trace
+        base.executescript(_SCHEMA)
+        base.execute(f"PRAGMA user_version = {SCHEMA}")
+    except BaseException:
+        base.close()
+        raise
     return base
+
+
+def _check_tables(base: sqlite3.Connection, path: Path) -> None:
+    """Raise NotADataset where a newer Mien wrote the file, and _Outdated where an older one did."""
+    (version,) = base.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA:
+        raise NotADataset(
+            f"{path}: a newer Mien wrote this ledger",
+            hint="Use that version, or build into another folder with -o.",
+        )
+    tables = _columns(base)
+    if tables and tables != _columns_of_schema():
+        raise _Outdated
+
+
+def _columns(base: sqlite3.Connection) -> dict[str, list[str]]:
+    """Return the columns of each table."""
+    tables = base.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    return {
+        table: [name for (name,) in base.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+        for (table,) in tables.fetchall()
+    }
+
+
+def _columns_of_schema() -> dict[str, list[str]]:
+    with closing(sqlite3.connect(":memory:")) as base:
+        base.executescript(_SCHEMA)
+        return _columns(base)
 
 
 def _pack(face: FaceRecord) -> bytes:

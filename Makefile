@@ -11,6 +11,7 @@ demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py $(if $(LFW),--lfw $(LFW)) $(if $(PEOPLE),--people $(PEOPLE))
 
 test: $(VENV)/dev
+	@scripts/chromium.sh
 	$(BIN)/python -m pytest $(ARGS)
 
 check: check-static test

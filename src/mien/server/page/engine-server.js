@@ -1,0 +1,121 @@
+/** The engine that is a server: `engine.js` over the API that also serves this page. */
+
+import { NO_FEATURES } from "./engine.js";
+import { Connection, problemError } from "./http.js";
+import { JobsApi } from "./jobs-api.js";
+import { PeopleApi } from "./people-api.js";
+
+const RANKS = { viewer: 0, operator: 1, admin: 2 };
+
+/** @implements {import("./engine.js").Engine} */
+export class ServerEngine {
+  features = { ...NO_FEATURES };
+  place = "by this server and not kept";
+  role = null;
+  #connection = new Connection();
+  #recognizers = [];
+  #handle = null;
+
+  constructor() {
+    this.people = new PeopleApi(this.#connection);
+    this.jobs = new JobsApi(this.#connection);
+  }
+
+  /** Called when the server asks for a key again in the middle of things. */
+  set onSignedOut(listener) {
+    this.#connection.onSignedOut = listener;
+  }
+
+  async start() {
+    const session = await this.#connection.get("v1/session");
+    this.#connection.csrf = session.csrf ?? "";
+    this.authentication = Boolean(session.authentication);
+    this.role = session.role ?? (this.authentication ? null : "admin");
+    if (this.role) await this.recognizers();
+    return this.role !== null;
+  }
+
+  async signIn(key) {
+    const session = await this.#connection.send("POST", "v1/session", { key });
+    this.#connection.csrf = session?.csrf ?? "";
+    await this.start();
+  }
+
+  async signOut() {
+    await this.#connection.send("DELETE", "v1/session");
+    this.role = null;
+  }
+
+  async recognizers() {
+    const answer = await this.#connection.get("v1/recognizer");
+    this.#recognizers = answer.recognizers ?? [];
+    if (!this.#recognizers.some(({ handle }) => handle === this.#handle)) this.#handle = this.#recognizers[0]?.handle ?? null;
+    this.use(this.#handle);
+    return this.#recognizers;
+  }
+
+  /** The recognizers as they were last told. */
+  get listed() {
+    return this.#recognizers;
+  }
+
+  get current() {
+    return this.#recognizers.find(({ handle }) => handle === this.#handle) ?? null;
+  }
+
+  use(handle) {
+    this.#handle = handle;
+    const may = (role) => RANKS[this.role] >= RANKS[role];
+    const gallery = this.current?.kind === "gallery";
+    this.features = {
+      corrections: gallery && may("operator"),
+      people: true,
+      editPeople: gallery && may("operator"),
+      train: may("operator"),
+      service: may("admin"),
+      signOut: this.authentication,
+    };
+  }
+
+  /** Faces come from left to right, as one reads. */
+  async identify(photo, { crops = true, top = 5, signal, onUpload } = {}) {
+    const form = new FormData();
+    form.append("file", photo, photo.name ?? "photo.jpg");
+    const query = new URLSearchParams({ crops, top });
+    if (this.#handle) query.set("handle", this.#handle);
+    const answer = await this.#connection.send("POST", `v1/identify?${query}`, form, { signal, onUpload });
+    const [result] = answer.results;
+    if (result.error) throw problemError(result.error);
+    return { width: result.width, height: result.height, faces: result.faces.map(faceFrom).sort((a, b) => a.box[0] - b.box[0]) };
+  }
+
+  isNot(token, personId) {
+    return this.#connection.send("POST", "v1/corrections", { face_token: token, not: personId });
+  }
+
+  is(token, { id, name }) {
+    return this.#connection.send("POST", "v1/corrections", { face_token: token, is: id ?? { name } });
+  }
+
+  /** Put a version in service; `{version}` as in the recognizer's `versions`. */
+  putInService(handle, version) {
+    return this.#connection.send("PUT", `v1/recognizer/${encodeURIComponent(handle)}/service`, { version });
+  }
+}
+
+function faceFrom(face) {
+  return {
+    box: face.box,
+    points: face.points,
+    score: face.score,
+    name: face.name,
+    personId: face.person_id ?? null,
+    probability: face.probability,
+    similarity: face.similarity,
+    falsePositiveRate: face.false_positive_rate ?? null,
+    candidates: face.candidates.map(({ name, person_id: personId = null, similarity, probability }) => ({ name, personId, similarity, probability })),
+    crop: face.crop ?? null,
+    token: face.face_token ?? null,
+  };
+}
+

@@ -1,0 +1,64 @@
+/** Boxes and names over a picture: buttons on a photo, labels on a video. */
+
+import { h } from "./dom.js";
+
+/** Where a box lies as shares of the picture; `mirrored` for a video shown like a mirror. */
+function place(element, box, width, height, mirrored) {
+  const left = mirrored ? width - box[2] : box[0];
+  element.style.left = `${(100 * left) / width}%`;
+  element.style.top = `${(100 * box[1]) / height}%`;
+  element.style.width = `${(100 * (box[2] - box[0])) / width}%`;
+  element.style.height = `${(100 * (box[3] - box[1])) / height}%`;
+  element.classList.toggle("label-below", box[1] < height * 0.09);
+  element.classList.toggle("label-left", left + (box[2] - box[0]) / 2 > width * 0.75);
+}
+
+/** Boxes on a photo, one button a face; `onChoose(index)` when one is pressed. */
+export function photoBoxes({ width, height, faces }, onChoose) {
+  const crowded = faces.length > 8;
+  const buttons = faces.map((face, index) => {
+    const says = face.name ?? "Unknown";
+    const button = h(
+      "button", { class: `box ${face.name === null ? "unknown" : "known"} ${crowded ? "crowded" : ""}`, type: "button", "aria-label": `Face ${index + 1} of ${faces.length}: ${says}`, on: { click: () => onChoose(index) } },
+      h("span", { class: "box-label", "aria-hidden": "true" }, says),
+    );
+    place(button, face.box, width, height, false);
+    return button;
+  });
+  const element = h("div", { class: "boxes", role: "group", "aria-label": "Faces in the photo" }, buttons);
+  const choose = (index) => buttons.forEach((button, i) => {
+    button.classList.toggle("chosen", i === index);
+    button.setAttribute("aria-pressed", String(i === index));
+  });
+  return { element, choose };
+}
+
+/** Boxes on a video that follow tracks; `draw(tracks, width, height, mirrored)` for every picture. */
+export function videoBoxes() {
+  const element = h("div", { class: "boxes", "aria-hidden": "true" });
+  const shown = new Map();
+  const draw = (tracks, width, height, mirrored) => {
+    const present = new Set(tracks.map(({ id }) => id));
+    for (const [id, box] of shown) {
+      if (!present.has(id)) {
+        box.remove();
+        shown.delete(id);
+      }
+    }
+    for (const track of tracks) {
+      let box = shown.get(track.id);
+      if (!box) {
+        box = h("div", { class: "box" }, h("span", { class: "box-label" }));
+        box.dataset.track = track.id;
+        shown.set(track.id, box);
+        element.append(box);
+      }
+      const says = track.name ?? "Unknown";
+      box.classList.toggle("known", track.name !== null);
+      box.classList.toggle("unknown", track.name === null);
+      if (box.firstChild.textContent !== says) box.firstChild.textContent = says;
+      place(box, track.box, width, height, mirrored);
+    }
+  };
+  return { element, draw };
+}

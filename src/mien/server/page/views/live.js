@@ -1,0 +1,170 @@
+/** Live: the webcam, with the people in view named and followed. It needs nothing of an engine but `identify`. */
+
+import { Camera, hasCameras } from "../camera.js";
+import { sheet } from "../dialog.js";
+import { fill, h } from "../dom.js";
+import { wasAborted } from "../engine.js";
+import { icon } from "../icons.js";
+import { InView } from "../in-view.js";
+import { videoBoxes } from "../overlay.js";
+import { personPicker } from "../person-picker.js";
+import { alertReaders, errorNote, toast } from "../toast.js";
+import { Tracker } from "../track.js";
+
+const LONGEST = 640; // pixels of the frames that are looked at
+const LEAST_MS = 66; // between two looks: 15 a second are plenty
+const ENOUGH_FAILURES = 5;
+
+export function live({ engine }) {
+  const video = h("video", { class: "live-video", playsinline: true, muted: true, "aria-label": "What the camera sees" });
+  const camera = new Camera(video);
+  const tracker = new Tracker();
+  const boxes = videoBoxes();
+  const readout = h("span", { class: "readout" });
+  const choice = h("select", { class: "input small", "aria-label": "Camera", hidden: true });
+  const mirror = h("button", { class: "button small", type: "button", "aria-pressed": "true" }, icon("flip"), "Mirror");
+  const stop = h("button", { class: "button small", type: "button" }, icon("stop"), "Stop the camera");
+  const screen = h("div", { class: "live-screen" }, video, h("span", { class: "live-dot" }, "Live"), boxes.element);
+  const trouble = h("div");
+  const inView = new InView({ onName: engine.features.corrections ? name : null, onEnter: (person) => alertReaders(`${person} is in view.`) });
+  const stage = h("div", { class: "live-stage stack" }, screen, h("div", { class: "spread live-tools" }, h("div", { class: "acts" }, stop, mirror, choice), readout), trouble);
+  const element = h("div", { class: "live" });
+  let running = null;
+  let mirrored = true;
+
+  const begin = async (deviceId = null) => {
+    end();
+    fill(trouble);
+    fill(element, head(), h("div", { class: "live-grid" }, stage, inView.element));
+    screen.classList.add("opening");
+    try {
+      await camera.open(deviceId);
+    } catch (error) {
+      camera.close();
+      return idle(error);
+    }
+    screen.classList.remove("opening");
+    // The screen has the video's own shape, so that shares of one are shares of the other.
+    screen.style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`;
+    screen.style.width = `min(100%, ${(74 * video.videoWidth) / video.videoHeight}vh)`;
+    setMirror(camera.facesUser);
+    await listCameras();
+    running = new AbortController();
+    draw(running.signal);
+    return watch(running.signal);
+  };
+
+  const end = () => {
+    running?.abort();
+    running = null;
+    camera.close();
+    tracker.clear();
+    boxes.draw([], 1, 1, false);
+    readout.textContent = "";
+  };
+
+  /** Look at one frame after another, as fast as the engine answers. */
+  const watch = async (signal) => {
+    const times = [];
+    let failures = 0;
+    while (!signal.aborted) {
+      const began = performance.now();
+      let pause = 0;
+      try {
+        if (document.hidden) pause = 250;
+        else {
+          const frame = await camera.grab(LONGEST);
+          const answer = await engine.identify(frame.blob, { crops: false, top: 1, signal });
+          const faces = answer.faces.map((face) => ({ ...face, box: face.box.map((side) => side / frame.scale) }));
+          tracker.look(faces, frame.time);
+          inView.update(tracker.tracks, frame);
+          times.push(performance.now());
+          measure(times, performance.now() - frame.time);
+          if (failures) fill(trouble);
+          failures = 0;
+        }
+      } catch (error) {
+        if (wasAborted(error) || signal.aborted) return;
+        failures += 1;
+        if (failures >= ENOUGH_FAILURES || error.kind === "signed-out") {
+          end();
+          return idle(error);
+        }
+        if (error.kind !== "busy") fill(trouble, errorNote(error));
+        pause = 1000 * Math.max(error.retryAfter ?? 0, 0.3 * 2 ** failures);
+      }
+      const rest = Math.max(pause, LEAST_MS - (performance.now() - began));
+      if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
+    }
+  };
+
+  const measure = (times, took) => {
+    while (times.length > 1 && times.at(-1) - times[0] > 3000) times.shift();
+    const seconds = (times.at(-1) - times[0]) / 1000;
+    if (seconds > 0.5) readout.textContent = `${((times.length - 1) / seconds).toFixed(1)} looks a second · ${Math.round(took)} ms each`;
+  };
+
+  const draw = (signal) => requestAnimationFrame((time) => {
+    if (signal.aborted) return;
+    boxes.draw(tracker.ease(time), video.videoWidth, video.videoHeight, mirrored);
+    draw(signal);
+  });
+
+  const setMirror = (value) => {
+    mirrored = value;
+    screen.classList.toggle("mirrored", value);
+    mirror.setAttribute("aria-pressed", String(value));
+  };
+  const listCameras = async () => {
+    const cameras = await camera.list().catch(() => []);
+    choice.hidden = cameras.length < 2;
+    fill(choice, cameras.map(({ deviceId, label }, index) => h("option", { value: deviceId }, label || `Camera ${index + 1}`)));
+    choice.value = camera.deviceId ?? "";
+  };
+
+  /** Say who an unknown face in view is; it is learned from the look in which it was clearest. */
+  async function name(track) {
+    const { token } = track.face;
+    const picker = personPicker({ label: "This is", people: engine.people.list(), onPick: (person) => learn(person) });
+    const said = h("div");
+    const { close } = sheet("Who is this?", [picker.element, said]);
+    picker.focus();
+    const learn = async (person) => {
+      try {
+        await engine.is(token, person.id ? { id: person.id } : { name: person.name });
+        toast(person.id ? `Learned: this is ${person.name}.` : `${person.name} is known from now on.`);
+        tracker.clear();
+        close();
+      } catch (error) {
+        fill(said, errorNote(error));
+      }
+    };
+  }
+
+  const head = () => h("header", { class: "view-head" }, h("div", {}, h("h1", { tabindex: -1 }, "Live"), h("p", { class: "lead" }, "People are followed from picture to picture, and named by most of their looks.")));
+  const idle = (error = null) => fill(element, head(), h(
+    "div", { class: "card live-idle" },
+    h("div", { class: "empty" }, icon("live"), h("h2", {}, "See who is in front of the camera"), h("p", {}, `Pictures are looked at ${engine.place}. The camera is off until you start it, and off again when you leave this page.`), h("div", { class: "acts" }, h("button", { class: "button main", type: "button", on: { click: () => begin() } }, icon("camera"), "Start the camera"))),
+    error ? errorNote(error) : hasCameras() ? null : errorNote({ message: "The camera works on a secure page only.", hint: "Open this page over https, or at the address localhost on the machine that serves it." }),
+  ));
+
+  stop.addEventListener("click", () => {
+    end();
+    inView.clear();
+    idle();
+    element.querySelector("button").focus();
+  });
+  mirror.addEventListener("click", () => setMirror(!mirrored));
+  choice.addEventListener("change", () => begin(choice.value));
+  idle();
+  return {
+    element,
+    title: "Live",
+    leave() {
+      if (!running) return;
+      end();
+      inView.clear();
+      idle();
+    },
+  };
+}

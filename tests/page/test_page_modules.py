@@ -1,0 +1,164 @@
+"""The page's modules that need no server: the tracker, the words, the sorting of dropped files."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).resolve().parents[2] / "src" / "mien" / "server" / "page"
+
+FACE = """
+const face = (box, name, probability = 0.98) => ({ box, name, probability, token: null });
+"""
+
+
+def run(modules, module: str, code: str):
+    """Return what a function body gives that has a module of the page as `m`."""
+    return modules.evaluate(f"async () => {{ const m = await import('/{module}'); {FACE} {code} }}")
+
+
+def test_a_track_keeps_its_identity_while_two_people_cross(modules):
+    seen = run(
+        modules,
+        "track.js",
+        """
+        const tracker = new m.Tracker();
+        const ids = [];
+        for (let i = 0; i <= 20; i += 1) {
+          const a = face([20 * i, 100, 20 * i + 80, 200], "Ann");
+          const b = face([400 - 20 * i, 110, 480 - 20 * i, 210], "Ben");
+          const tracks = tracker.look(i % 2 ? [a, b] : [b, a], 100 * i);
+          ids.push(Object.fromEntries(tracks.map((t) => [t.name, t.id])));
+        }
+        return ids;
+        """,
+    )
+    assert len({tuple(sorted(each.items())) for each in seen}) == 1
+    assert set(seen[0]) == {"Ann", "Ben"}
+
+
+def test_one_unlucky_look_renames_nobody_and_many_do(modules):
+    names = run(
+        modules,
+        "track.js",
+        """
+        const tracker = new m.Tracker();
+        const said = ["Ann", "Ann", "Ann", "Ben", "Ann", null, "Ann", ...Array(14).fill("Ben")];
+        return said.map((name, i) => tracker.look([face([0, 0, 90, 120], name)], 150 * i)[0].name);
+        """,
+    )
+    assert names[:8] == ["Ann"] * 8
+    assert names[-1] == "Ben"
+
+
+def test_a_box_is_smooth_and_goes_where_the_face_goes(modules):
+    drawn = run(
+        modules,
+        "track.js",
+        """
+        const tracker = new m.Tracker();
+        const lefts = [];
+        for (let time = 0; time <= 2000; time += 16) {
+          const left = 100 + time / 10 + (time % 160 ? 0 : 6 * Math.sin(time));
+          if (time % 160 === 0) tracker.look([face([left, 50, left + 100, 170], "Ann")], time);
+          lefts.push(tracker.ease(time)[0].box[0]);
+        }
+        return lefts;
+        """,
+    )
+    steps = [after - before for before, after in itertools.pairwise(drawn)]
+    assert max(map(abs, steps)) < 8  # pixels in one picture of the screen
+    assert abs(drawn[-1] - 300) < 15
+
+
+def test_who_leaves_is_forgotten_and_nobody_is_in_view_twice(modules):
+    counts = run(
+        modules,
+        "track.js",
+        """
+        const tracker = new m.Tracker();
+        for (let i = 0; i < 5; i += 1) {
+          const faces = [face([0, 0, 90, 120], "Ann"), face([500, 0, 590, 120], "Ann", 0.8)];
+          tracker.look(faces, 100 * i);
+        }
+        const names = tracker.tracks.map(({ name }) => name);
+        tracker.ease(700);
+        const still = tracker.tracks.length;
+        tracker.ease(1600);
+        return [names, still, tracker.tracks.length];
+        """,
+    )
+    assert counts == [["Ann", None], 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("againstStrangers(0.001)", "A stranger would get this score once in 1,000."),
+        ("againstStrangers(0.00043)", "A stranger would get this score once in 2,300."),
+        ("againstStrangers(0.6)", "Most strangers would get a score like this."),
+        ("againstStrangers(0)", "A stranger would get this score less than once in a million."),
+        ("againstStrangers(null)", ""),
+        ("percent(0.9731)", "97 %"),
+        ("percent(0.99999)", "> 99.9 %"),
+        ("percent(0.0001)", "< 1 %"),
+        ("rate(0.0142)", "1.42 %"),
+        ("count(1, 'person', 'people')", "1 person"),
+        ("count(5756, 'person', 'people')", "5,756 people"),
+        ("duration(3905)", "1 h 5 min"),
+        ("bytes(1536000)", "1.5 MB"),
+        ("day('2026-11-25T16:00:00Z')", "25 November 2026"),
+    ],
+)
+def test_numbers_in_words(modules, code, says):
+    assert run(modules, "words.js", f"return m.{code};") == says
+
+
+def test_folders_are_people_and_hidden_files_are_nobody(modules):
+    people = run(
+        modules,
+        "photos.js",
+        """
+        const file = (name) => new File(["x"], name);
+        const files = ["album/Ann Lee/1.jpg", "album/Ann Lee/2.HEIC", "album/Ben/1.png",
+          "album/Ben/notes.txt", "album/.trash/1.jpg", "loose.jpg"]
+          .map((path) => ({ path, file: file(path.split("/").at(-1)) }));
+        const paths = (theirs) => theirs.map(({ path }) => path);
+        return [...m.byPerson(files)].map(([name, theirs]) => [name, paths(theirs)]);
+        """,
+    )
+    assert people == [["Ann Lee", ["Ann Lee/1.jpg", "Ann Lee/2.HEIC"]], ["Ben", ["Ben/1.png"]]]
+
+
+def test_views_ask_the_engine_and_nothing_else():
+    """Only the engine's own modules make requests, so another engine can take its place."""
+    engine = {"http.js", "jobs-api.js"}
+    for path in PAGE.rglob("*.js"):
+        text = path.read_text(encoding="utf-8")
+        asks = re.search(r"\b(fetch\(|XMLHttpRequest|EventSource|WebSocket|sendBeacon)", text)
+        assert not asks or path.name in engine, path
+    independent = ["recognise", "live"]
+    for name in independent:
+        text = (PAGE / "views" / f"{name}.js").read_text(encoding="utf-8")
+        assert "engine-server" not in text
+        assert "-api" not in text
+
+
+def test_the_page_names_no_other_place_and_no_inline_code():
+    """Nothing is loaded from a third party, and the strict policy finds nothing to forbid."""
+    for path in PAGE.rglob("*"):
+        if path.suffix not in {".js", ".css", ".html", ".svg"}:
+            continue
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"https?://|//cdn", text), path
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|eval\(|new Function", text), (
+            path
+        )
+        assert len(text.splitlines()) < 400, path
+    html = (PAGE / "index.html").read_text(encoding="utf-8")
+    assert "style=" not in html
+    assert not re.search(r"<script(?![^>]*\bsrc=)", html)
+    assert not re.search(r"\son\w+=", html)

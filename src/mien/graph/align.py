@@ -134,12 +134,16 @@ def _sample(graph: Graph, image: Value, crop_to_photo: Value, side: int) -> Valu
     shrink = graph.op("Min", float(SAMPLES) / pitch, 1.0)
     size = graph.op("Shape", region, end=2).cast("float32")
     target = graph.op("Max", graph.op("Round", size * shrink), 1.0)
+    # Planes of floats are resized several times as fast as (H, W, 3) bytes. The Reshape keeps
+    # onnxruntime from moving the Transpose behind the resizing.
+    sides = graph.concat([np.array([1, 3]), graph.op("Shape", region, end=2)], axis=0)
+    planes = graph.op("Reshape", region.transpose(2, 0, 1), sides)
     resized = graph.op(
         "Resize",
-        region.unsqueeze(0),
+        planes.cast("float32"),
         None,
         None,
-        graph.concat([np.array([1]), target.cast("int64"), np.array([3])], axis=0),
+        graph.concat([np.array([1, 3]), target.cast("int64")], axis=0),
         mode="linear",
         antialias=1,
         coordinate_transformation_mode="half_pixel",
@@ -155,7 +159,7 @@ def _sample(graph: Graph, image: Value, crop_to_photo: Value, side: int) -> Valu
     )
     samples = graph.op(
         "GridSample",
-        resized.cast("float32").transpose(0, 3, 1, 2),
+        resized,
         places,
         mode="bilinear",
         padding_mode="zeros",

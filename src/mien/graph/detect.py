@@ -10,11 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 
 from mien.graph.builder import Graph, Value, type_of
 from mien.graph.settings import DetectionSettings
 
 _STRIDES = (8, 16, 32)
+
+_NEAR = 4
+"""Photos with a long side of up to this many times `side` are turned to floats whole."""
 
 
 def detect(
@@ -34,12 +38,11 @@ def detect(
         `image`.
     """
     search = _Search(detector, colour)
-    picture, to_image = _picture(graph, image, settings)
-    fine = search(graph, picture)
-    coarse = _coarse(graph, picture, search, settings)
-    boxes, points, scores = (
-        graph.concat(parts, axis=0) for parts in zip(fine, coarse, strict=True)
-    )
+    planes, size, to_image = _picture(graph, image, settings)
+    fine = search(graph, planes)
+    coarse = _coarse(graph, planes, size, search, settings)
+    cells = _Cells(*(graph.concat(parts, axis=0) for parts in zip(fine, coarse, strict=True)))
+    boxes, points, scores = _decode(cells, settings.score)
     kept = graph.op(
         "NonMaxSuppression",
         boxes.unsqueeze(0),
@@ -54,45 +57,68 @@ def detect(
 
 
 @dataclass(frozen=True, slots=True)
+class _Cells:
+    """The answers of N cells, as the detector gives them.
+
+    Attributes:
+        classes: (N, 1) float32, that there is a face,
+        objects: (N, 1) and that there is anything.
+        offsets: (N, 4) from the cell to the box's centre in cells, and the logarithm of its sides.
+        points: (N, 10) from the cell to the points, in cells.
+        grid: (N, 4) the cell: x, y, width and height.
+    """
+
+    classes: Value
+    objects: Value
+    offsets: Value
+    points: Value
+    grid: Value
+
+
 class _Search:
-    """The detector on a picture of its own size: all cells' boxes, points and scores."""
+    """The detector on a picture of its own size."""
 
-    detector: onnx.ModelProto
-    colour: str
+    def __init__(self, detector: onnx.ModelProto, colour: str) -> None:
+        self._detector = _taking_rgb(detector) if colour == "BGR" else detector
 
-    def __call__(self, graph: Graph, picture: Value) -> tuple[Value, ...]:
-        """Return boxes (N, 4), points (N, 5, 2), scores (N,) of a (1, 3, H, W) float32 picture."""
-        planes = _padded(graph, picture)
-        if self.colour == "BGR":
-            planes = planes.take(graph.constant(np.array([2, 1, 0])), axis=1)
-        raw = graph.inline(self.detector, {"input": planes}, "detector")
-        levels = [_decode(graph, raw, planes, stride) for stride in _STRIDES]
-        return tuple(graph.concat(parts, axis=0) for parts in zip(*levels, strict=True))
+    def __call__(self, graph: Graph, planes: Value) -> tuple[Value, ...]:
+        """Return the fields of `_Cells`, of all strides, in pixels of `planes`.
+
+        Args:
+            graph: to add to.
+            planes: (1, 3, H, W) float32 RGB, H and W multiples of 32.
+        """
+        raw = graph.inline(self._detector, {"input": planes}, "detector")
+        sides = graph.op("Shape", planes, start=2)
+        grids = [_grid(graph, sides, stride) for stride in _STRIDES]
+        found = [
+            graph.concat([raw[f"{kind}_{stride}"] for stride in _STRIDES], axis=1).at(0, axis=0)
+            for kind in ("cls", "obj", "bbox", "kps")
+        ]
+        return (*found, graph.concat(grids, axis=0))
 
 
 def _coarse(
-    graph: Graph, picture: Value, search: _Search, settings: DetectionSettings
+    graph: Graph, planes: Value, size: Value, search: _Search, settings: DetectionSettings
 ) -> tuple[Value, ...]:
-    """Look once more at a small copy of a large picture, in pixels of the large one.
+    """Look once more at a small copy of a large picture of `size`: the fields of `_Cells`.
 
     The detector knows faces of some 10 to 400 pixels: at a size that shows the small faces of a
     group, a face that fills the picture is too large for it.
     """
     again = Graph(prefix="coarse/")
-    size = graph.op("Shape", picture, start=2)
-    sides, to_picture = _sides(again, size, settings.least_side, settings.least_side)
-    boxes, points, scores = search(again, _resized(again, picture, sides))
-    boxes = to_picture(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+    sides, ratio = _sides(again, size, settings.least_side, settings.least_side)
+    # The black border is cut from the small copy: cutting it from the large one costs a copy.
+    copy = _resized(again, planes, ratio=ratio * (1 + 1e-6))  # a little more: 480, not 479.99
+    copy = again.op("Slice", copy, np.zeros(2, np.int64), sides, np.array([2, 3]))
+    *answers, grid = search(again, _padded(again, copy))
+    grid = _ToImage(again, ratio).grid(grid)
     never = Graph(prefix="once/")
-    for branch, found in (
-        (again, (boxes, to_picture(points), scores)),
-        (
-            never,
-            [never.constant(np.zeros((0, *shape), np.float32)) for shape in ((4,), (5, 2), ())],
-        ),
-    ):
-        for name, value, shape in zip(("b", "p", "s"), found, ([4], [5, 2], []), strict=True):
-            branch.output(f"{branch.prefix}{name}", value, "float32", ["cells", *shape])
+    widths = (1, 1, 4, 10, 4)
+    for number, (found, width) in enumerate(zip((*answers, grid), widths, strict=True)):
+        nothing = never.constant(np.zeros((0, width), np.float32))
+        for branch, value in ((again, found), (never, nothing)):
+            branch.output(f"{branch.prefix}{number}", value, "float32", ["cells", width])
     long_side = graph.op("ReduceMax", size, keepdims=0)
     return graph.either(long_side > settings.least_side * 4 // 3, again, never)
 
@@ -100,53 +126,85 @@ def _coarse(
 class _ToImage:
     """From pixels of the detector's picture to pixels of the photo, both named by their centres."""
 
-    def __init__(self, ratio: Value) -> None:
-        self._ratio = ratio
+    def __init__(self, graph: Graph, ratio: Value) -> None:
+        """Take the picture's rows over the photo's, and columns over columns: (2,) float32."""
+        self._ratio = graph.vector(ratio.at(1, axis=0), ratio.at(0, axis=0))
 
     def __call__(self, points: Value) -> Value:
         return (points + 0.5) / self._ratio - 0.5
 
+    def grid(self, grid: Value) -> Value:
+        """Return a `_grid` in the photo's pixels."""
+        graph = grid.graph
+        return graph.concat([self(grid.columns(0, 2)), grid.columns(2, 4) / self._ratio], axis=1)
 
-def _picture(graph: Graph, image: Value, settings: DetectionSettings) -> tuple[Value, _ToImage]:
-    """Return the photo at the size to look at, (1, 3, H', W') float32, and the way back."""
+
+def _picture(
+    graph: Graph, image: Value, settings: DetectionSettings
+) -> tuple[Value, Value, _ToImage]:
+    """Return the photo at the size to look at: its planes, that size, and the way back.
+
+    The planes are (1, 3, H', W') float32, with black added below and on the right of the size up
+    to multiples of 32.
+    """
     size = graph.op("Shape", image, end=2)
-    sides, to_image = _sides(graph, size, settings.least_side, settings.side)
-    # Each in the form that onnxruntime is quick at: floats up, bytes down.
-    up, down = Graph(prefix="up/"), Graph(prefix="down/")
-    enlarged = _resized(up, _planes(up, image.unsqueeze(0)), sides, antialias=False)
-    reduced = _resized(down, image.unsqueeze(0), sides, axes=(1, 2))
-    for branch, picture in ((up, enlarged), (down, _planes(down, reduced))):
-        branch.output(f"{branch.prefix}picture", picture, "float32", [1, 3, "rows", "columns"])
+    sides, ratio = _sides(graph, size, settings.least_side, settings.side)
     long_side = graph.op("ReduceMax", size, keepdims=0)
-    (picture,) = graph.either(long_side < settings.least_side, up, down)
-    return picture, to_image
+    rows = image.unsqueeze(0)
+    near, up, same, down, far = (
+        Graph(prefix=f"{name}/") for name in ("near", "up", "same", "down", "far")
+    )
+    # Turned in the graph around the branches: onnxruntime would move it behind the resizing,
+    # which is several times slower on (H, W, 3). Planes of floats are resized the quickest, and
+    # take four times the memory of bytes: the largest photos are resized as they are.
+    bytes_ = near.op("Transpose", rows, perm=[0, 3, 1, 2])
+    little = far.op("Transpose", _resized(far, rows, sides, axes=(1, 2)), perm=[0, 3, 1, 2])
+    for branch, picture in (
+        (up, _padded(up, _resized(up, _floats(up, bytes_), sides, antialias=False))),
+        (same, _floats(same, _padded(same, bytes_))),
+        (down, _padded(down, _resized(down, _floats(down, bytes_), sides))),
+        (far, _floats(far, _padded(far, little))),
+    ):
+        _output_planes(branch, picture)
+    smaller = Graph(prefix="smaller/")
+    _output_planes(smaller, *smaller.either(long_side < settings.least_side, up, same))
+    _output_planes(near, *near.either(long_side > settings.side, down, smaller))
+    (planes,) = graph.either(long_side > _NEAR * settings.side, far, near)
+    return planes, sides, _ToImage(graph, ratio)
 
 
-def _sides(graph: Graph, size: Value, least: int, most: int) -> tuple[Value, _ToImage]:
-    """Return the height and width with a long side from `least` to `most`, and the way back."""
+def _output_planes(branch: Graph, planes: Value) -> None:
+    branch.output(f"{branch.prefix}planes", planes, "float32", [1, 3, "rows", "columns"])
+
+
+def _floats(graph: Graph, planes: Value) -> Value:
+    return graph.op("Cast", planes, to=type_of["float32"])
+
+
+def _sides(graph: Graph, size: Value, least: int, most: int) -> tuple[Value, Value]:
+    """Return the height and width with a long side from `least` to `most`, and over `size`."""
     size = graph.op("Cast", size, to=type_of["float32"])
     long_side = graph.op("ReduceMax", size, keepdims=0)
     wanted = graph.op("Clip", long_side, float(least), float(most))
     scaled = graph.op("Max", graph.op("Round", size * (wanted / long_side)), 1.0)
-    ratio = scaled / size
-    ratio_xy = graph.vector(ratio.at(1, axis=0), ratio.at(0, axis=0))
-    return scaled.cast("int64"), _ToImage(ratio_xy)
+    return scaled.cast("int64"), scaled / size
 
 
 def _resized(
     graph: Graph,
     picture: Value,
-    sides: Value,
+    sides: Value | None = None,
     *,
+    ratio: Value | None = None,
     axes: tuple[int, int] = (2, 3),
     antialias: bool = True,
 ) -> Value:
-    """Return a picture with other sides."""
+    """Return a picture with these sides, or with this ratio to the ones that it has."""
     return graph.op(
         "Resize",
         picture,
         None,
-        None,
+        ratio,
         sides,
         axes=list(axes),
         mode="linear",
@@ -155,40 +213,60 @@ def _resized(
     )
 
 
-def _planes(graph: Graph, picture: Value) -> Value:
-    """Return (1, 3, H, W) float32 of (1, H, W, 3) uint8."""
-    return graph.op(
-        "Transpose", graph.op("Cast", picture, to=type_of["float32"]), perm=[0, 3, 1, 2]
-    )
-
-
 def _padded(graph: Graph, picture: Value) -> Value:
     """Return (1, 3, H, W) with black added below and on the right up to multiples of 32."""
     size = graph.op("Shape", picture, start=2)
     short = graph.op("Mod", -graph.op("Mod", size, 32) + 32, 32)
-    return graph.op("Pad", picture, graph.concat([np.zeros(6, np.int64), short], axis=0), 0.0)
+    return graph.op("Pad", picture, graph.concat([np.zeros(6, np.int64), short], axis=0))
 
 
-def _decode(
-    graph: Graph, raw: dict[str, Value], planes: Value, stride: int
-) -> tuple[Value, Value, Value]:
-    """Return boxes (N, 4), points (N, 5, 2) and scores (N,) of one stride's N cells."""
-    classes, objects, offsets, points = (
-        raw[f"{kind}_{stride}"].at(0, axis=0) for kind in ("cls", "obj", "bbox", "kps")
-    )
-    scores = graph.op("Sqrt", classes * objects).reshape(-1)
-    cells = _cells(graph, planes, stride)
-    centre = (cells + offsets.columns(0, 2)) * float(stride)
-    half = graph.op("Exp", offsets.columns(2, 4)) * (stride / 2)
+def _decode(cells: _Cells, least: float) -> tuple[Value, Value, Value]:
+    """Return boxes (M, 4), points (M, 5, 2) and scores (M,) of the cells with more than `least`."""
+    graph = cells.grid.graph
+    scores = graph.op("Sqrt", cells.classes * cells.objects).reshape(-1)
+    # Of thousands of cells a few are faces: only of those it is worth knowing where.
+    faces = graph.op("NonZero", scores > least).at(0, axis=0)
+    offsets, points, grid = (x.take(faces) for x in (cells.offsets, cells.points, cells.grid))
+    place, side = grid.columns(0, 2), grid.columns(2, 4)
+    centre = offsets.columns(0, 2) * side + place
+    half = graph.op("Exp", offsets.columns(2, 4)) * (side * 0.5)
     boxes = graph.concat([centre - half, centre + half], axis=1)
-    points = (points.reshape(-1, 5, 2) + cells.unsqueeze(1)) * float(stride)
-    return boxes, points, scores
+    points = points.reshape(-1, 5, 2) * side.unsqueeze(1) + place.unsqueeze(1)
+    return boxes, points, scores.take(faces)
 
 
-def _cells(graph: Graph, planes: Value, stride: int) -> Value:
-    """Return the (N, 2) column and row of each cell, row by row."""
-    rows = graph.op("Div", planes.size(2), stride)
-    columns = graph.op("Div", planes.size(3), stride)
-    index = graph.op("Range", 0, graph.op("Mul", rows, columns), 1)
-    column, row = graph.op("Mod", index, columns), graph.op("Div", index, columns)
-    return graph.op("Concat", column.unsqueeze(1), row.unsqueeze(1), axis=1).cast("float32")
+def _grid(graph: Graph, sides: Value, stride: int) -> Value:
+    """Return (N, 4): x, y, width and height of the cells of a picture, row by row, float32."""
+    cells = graph.op("Div", sides, stride)
+    x, y = (
+        graph.op("Range", 0, cells.at(axis, axis=0), 1).cast("float32") * float(stride)
+        for axis in (1, 0)
+    )
+    shape = graph.concat([cells, np.array([1])], axis=0)
+    columns = graph.op("Expand", x.unsqueeze(1), shape)
+    rows = graph.op("Expand", y.unsqueeze(1, 2), shape)
+    size = graph.op("Expand", np.full((1, 1, 2), stride, np.float32), shape)
+    return graph.concat([columns, rows, size], axis=2).reshape(-1, 4)
+
+
+def _taking_rgb(detector: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a detector that takes BGR as one that takes RGB: no photo need be turned.
+
+    The planes' order changes places in the weights of the Conv nodes that read them.
+    """
+    turned = onnx.ModelProto()
+    turned.CopyFrom(detector)
+    graph = turned.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if "input" not in node.input:
+            continue
+        if node.op_type != "Conv" or node.input[1] not in constants:
+            raise ValueError(
+                f"planes go into {node.op_type}, not into a Conv with constant weights"
+            )
+        name = f"{node.input[1]}_of_rgb"
+        weights = numpy_helper.to_array(constants[node.input[1]])[:, ::-1]
+        graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(weights), name))
+        node.input[1] = name
+    return turned

@@ -5,29 +5,16 @@ A camera is played from a file of real frames: portraits in the public domain th
 
 from __future__ import annotations
 
-import math
 import mimetypes
 import os
 import shutil
 from pathlib import Path
 
 import pytest
-from page_photos import upright
-from PIL import Image
+from staged import CHROMIUM_FLAGS, camera
 
 PAGE = Path(__file__).resolve().parents[2] / "src" / "mien" / "server" / "page"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = [
-    "--no-sandbox",  # as root there is none
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +38,7 @@ def playwright():
 @pytest.fixture(scope="module")
 def browser(playwright, chromium):
     """Return a headless browser with no camera of interest."""
-    browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    browser = playwright.chromium.launch(executable_path=chromium, args=[*CHROMIUM_FLAGS])
     yield browser
     browser.close()
 
@@ -59,22 +46,14 @@ def browser(playwright, chromium):
 @pytest.fixture(scope="session")
 def camera_file(portraits, tmp_path_factory) -> Path:
     """Return four seconds of two presidents who sway, as motion JPEG of 1280 x 720."""
-    path = tmp_path_factory.mktemp("camera") / "two.mjpeg"
-    people = [upright(portraits / name, height=620) for name in ("obama.jpg", "biden.jpg")]
-    with path.open("wb") as file:
-        for moment in range(60):
-            frame = Image.new("RGB", (1280, 720), (58, 64, 70))
-            for place, person in enumerate(people):
-                middle = 350 + 580 * place + 70 * math.sin(math.tau * moment / 60 + 1.7 * place)
-                frame.paste(person, (round(middle - person.width / 2), 100))
-            frame.save(file, "JPEG", quality=88)
-    return path
+    target = tmp_path_factory.mktemp("camera") / "two.mjpeg"
+    return camera([portraits / "obama.jpg", portraits / "biden.jpg"], target)
 
 
 @pytest.fixture(scope="module")
 def camera_browser(playwright, chromium, camera_file):
     """Return a browser whose camera shows `camera_file` over and over."""
-    flags = [*FLAGS, f"--use-file-for-fake-video-capture={camera_file}"]
+    flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-video-capture={camera_file}"]
     browser = playwright.chromium.launch(executable_path=chromium, args=flags)
     yield browser
     browser.close()

@@ -9,17 +9,18 @@ import { count } from "./words.js";
 
 /** What a refusal is called; the server's own sentence follows with its numbers. */
 const REASONS = {
-  no_face: "No face found",
-  several_faces: "Several faces",
-  low_quality: "Too poor a picture",
-  disagrees: "Does not look like the other photos",
-  too_like: "Looks like somebody else",
-  duplicate: "Already there",
-  same_photo: "Already there",
+  "unreadable": "Not a photo that can be read",
+  "no-face": "No face found",
+  "several-faces": "Several faces",
+  "low-quality": "Too poor a picture",
+  "disagrees": "Does not look like the other photos",
+  "like-somebody-else": "Looks like somebody else",
+  "rejected-before": "Said before to be somebody else",
+  "already-enrolled": "Already there",
 };
 
 /** Refusals that a person may overrule; a photo without a face is not one of them. */
-const SANE_TO_FORCE = new Set(["several_faces", "low_quality", "disagrees", "too_like"]);
+const SANE_TO_FORCE = new Set(["several-faces", "low-quality", "disagrees", "like-somebody-else", "rejected-before"]);
 
 export class PhotoAdder {
   #api;

@@ -44,7 +44,11 @@
  * @property {(key: string) => Promise<void>} [signIn]
  * @property {() => Promise<void>} [signOut]
  * @property {() => Promise<object[]>} recognizers  those to choose from, with what is known of each
+ * @property {object[]} listed  what `recognizers` said last
+ * @property {object|null} current  the one of them that answers
  * @property {(handle: string) => void} use  which of them answers from now on
+ * @property {object} [people]  where `features.people`: see people-api.js
+ * @property {object} [jobs]  where `features.train`: see jobs-api.js
  * @property {(photo: Blob, options?: {crops?: boolean, top?: number, signal?: AbortSignal,
  *   onUpload?: (sent: number, total: number) => void}) => Promise<Answer>} identify
  * @property {(token: string, isNot: string) => Promise<void>} [isNot]

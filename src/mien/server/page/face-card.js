@@ -10,9 +10,10 @@ import { againstStrangers, percent, sureness, whyUnknown } from "./words.js";
  * Make the card of a face.
  *
  * `correct` is null where the engine takes no corrections, else `{isNot(face, person), is(face, person),
- * people()}`: the first two return promises, and the card shows what went wrong.
+ * people()}`: the first two return promises, and the card shows what went wrong. `others` are the
+ * other faces of the photo.
  */
-export function faceCard(face, index, { correct = null, onHover = () => {}, onChoose = () => {} } = {}) {
+export function faceCard(face, index, { correct = null, others = [], onHover = () => {}, onChoose = () => {} } = {}) {
   const known = face.name !== null;
   const trouble = h("div", { class: "card-trouble" });
   const asking = h("div", { class: "card-asking" });
@@ -23,9 +24,9 @@ export function faceCard(face, index, { correct = null, onHover = () => {}, onCh
       face.crop ? h("img", { class: "portrait", src: face.crop, alt: `The aligned face of ${face.name ?? "an unknown person"}` }) : h("span", { class: "portrait initials nobody", "aria-hidden": "true" }, "?"),
       h(
         "div", { class: "face-who" },
-        h("h3", {}, face.name ?? "Unknown"),
+        h("h2", {}, face.name ?? "Unknown"),
         known ? h("p", { class: "sure" }, h("b", {}, sureness(face.probability)), ` · ${percent(face.probability)}`) : h("p", { class: "sure" }, h("b", {}, "Nobody it knows")),
-        h("p", { class: "soft little" }, known ? againstStrangers(face.falsePositiveRate) : whyUnknown(face)),
+        h("p", { class: "soft little" }, known ? againstStrangers(face.falsePositiveRate) : whyUnknown(face, others)),
       ),
     ),
     candidates(face, correct, (act) => run(act)),

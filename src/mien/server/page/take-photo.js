@@ -18,6 +18,7 @@ export async function takePhoto() {
     try {
       await camera.open();
       room.classList.toggle("mirrored", camera.facesUser);
+      room.style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`;
       room.hidden = false;
       fill(trouble);
       shutter.disabled = false;

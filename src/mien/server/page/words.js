@@ -51,13 +51,18 @@ export function againstStrangers(share) {
   return `A stranger would get this score ${onceIn(share)}.`;
 }
 
-/** The sentence for a face that gets no name. */
-export function whyUnknown(face) {
+/** The sentence for a face that gets no name; `others` are the other faces of its photo. */
+export function whyUnknown(face, others = []) {
+  const [nearest] = face.candidates;
+  if (!nearest) return "There is nobody yet to compare it with.";
+  if (others.some(({ name, similarity }) => name === nearest.name && similarity >= nearest.similarity)) {
+    return `Another face in this photo is more like ${nearest.name}, and nobody is in a photo twice.`;
+  }
   const share = face.falsePositiveRate;
-  if (!face.candidates.length) return "There is nobody yet to compare it with.";
   if (share === null || share === undefined) return "It is not like anybody known closely enough.";
-  if (share >= 0.5) return "It is like nobody known; most strangers look this much like somebody.";
-  return `Closest to somebody known as a stranger would be ${onceIn(share)}: not enough for a name.`;
+  if (share >= 0.5) return "It is like nobody known: most strangers look this much like somebody.";
+  const times = number(Math.max(2, Math.round(1 / share)));
+  return `One stranger in ${times} looks this much like somebody known: not enough for a name.`;
 }
 
 /** 1536 → "1.5 kB". */

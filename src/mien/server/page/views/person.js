@@ -91,8 +91,8 @@ function rename(engine, who, again) {
 
 function merge(engine, who, again) {
   const trouble = h("div");
-  const chosen = h("div");
-  const pick = (other) => fill(chosen, h("div", { class: "merge-pair" }, portrait(other.name, other.thumbnail, "small"), h("b", {}, other.name), icon("swap"), portrait(who.name, who.thumbnail, "small"), h("b", {}, who.name)), h("p", { class: "soft" }, `All photos of ${other.name} become photos of ${who.name}, and the name ${other.name} is gone.`), h("div", { class: "acts" }, h("button", { class: "button main", type: "button", on: { click: () => go(other) } }, icon("merge"), "Merge")));
+  const chosen = h("div", { class: "stack tight" });
+  const pick = (other) => fill(chosen, h("div", { class: "merge-pair" }, portrait(other.name, other.thumbnail, "small"), h("b", {}, other.name), icon("into"), portrait(who.name, who.thumbnail, "small"), h("b", {}, who.name)), h("p", { class: "soft" }, `All photos of ${other.name} become photos of ${who.name}, and the name ${other.name} is gone.`), h("div", { class: "acts" }, h("button", { class: "button main", type: "button", on: { click: () => go(other) } }, icon("merge"), "Merge")));
   const go = async (other) => {
     try {
       await engine.people.merge(who.id, other.id);

@@ -35,6 +35,18 @@
     ├── EvaluationError          a measurement cannot be made
     │   ├── InvalidPairs         a pairs file that cannot be understood
     │   └── NothingToMeasure     no probe, no stranger or no pair to measure on
+    ├── GalleryError             a gallery of people cannot be used, or not like this
+    │   ├── GalleryNotFound      no gallery there
+    │   ├── NotAGallery          there, but not made by Mien, damaged, or of a newer version
+    │   ├── GalleryExists        one is there already
+    │   ├── GalleryBusy          another process holds it
+    │   ├── GalleryLocked        encrypted, and the key is missing or another
+    │   ├── UnknownPerson        nobody in it has that name or id
+    │   ├── UnknownPicture       no enrolled photo has that id
+    │   ├── NameTaken            somebody else has the name
+    │   ├── InvalidName          not a name that a person can have
+    │   ├── EnrolmentRefused     a photo should not be enrolled, with the evidence
+    │   └── BadExport            not a file that mien gallery export wrote, or damaged
     ├── ShipError                a recognizer cannot be shipped in a vessel
     │   ├── PartsMissing         a package that the vessel is made of cannot be had
     │   ├── VesselTooLarge       over the limits of where it is to go
@@ -46,6 +58,9 @@ Every error carries what happened in `str(error)` and what to do about it in `er
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 
 class MienError(Exception):
@@ -186,6 +201,71 @@ class InvalidPairs(EvaluationError):
 
 class NothingToMeasure(EvaluationError):
     """There is no probe, stranger or pair to measure on."""
+
+
+class GalleryError(MienError):
+    """A gallery of people cannot be used, or not in this way."""
+
+
+class GalleryNotFound(GalleryError):
+    """There is no gallery at the path."""
+
+
+class NotAGallery(GalleryError):
+    """The folder holds no gallery that this version can read, or a damaged one."""
+
+
+class GalleryExists(GalleryError):
+    """A gallery cannot be made where there is one already."""
+
+
+class GalleryBusy(GalleryError):
+    """Another process holds the gallery."""
+
+
+class GalleryLocked(GalleryError):
+    """The gallery is encrypted, and the key is missing or another."""
+
+
+class UnknownPerson(GalleryError):
+    """Nobody in the gallery has that name or id."""
+
+
+class UnknownPicture(GalleryError):
+    """No enrolled photo has that id."""
+
+
+class NameTaken(GalleryError):
+    """Somebody else in the gallery has the name."""
+
+
+class InvalidName(GalleryError):
+    """A person cannot be called that."""
+
+
+class EnrolmentRefused(GalleryError):
+    """A photo should not be enrolled.
+
+    Attributes:
+        reason: one of `mien.gallery.Reason`.
+        evidence: numbers and names behind it, as JSON.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        reason: str = "",
+        evidence: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+        self.evidence: dict[str, Any] = dict(evidence or {})
+
+
+class BadExport(GalleryError):
+    """The file was not written by mien gallery export, or is damaged."""
 
 
 class ShipError(MienError):

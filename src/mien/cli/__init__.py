@@ -9,6 +9,7 @@ Exit codes::
     11  no usable face where one is needed      15  training is not possible
     12  weights cannot be had or used           16  a measurement cannot be made
     13  a recognizer file cannot be used        17  a result cannot be written
+    18  a gallery cannot be used, or refuses
     20  a vessel cannot be made or checked
     130 interrupted
 """
@@ -33,6 +34,7 @@ EXIT_CODES: dict[type[errors.MienError], int] = {
     errors.TrainingError: 15,
     errors.EvaluationError: 16,
     errors.OutputError: 17,
+    errors.GalleryError: 18,
     errors.ShipError: 20,
 }
 

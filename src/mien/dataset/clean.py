@@ -9,9 +9,7 @@ from mien.dataset.decisions import Decisions
 from mien.dataset.doubts import Doubt, Doubts, Faces
 from mien.dataset.duplicates import find_pairs, groups_of, surplus
 from mien.dataset.labels import mislabelled, same_people
-
-LEAST_SIZE, MOST_BLUR, MOST_YAW = 10.0, 0.9, 65.0
-"""A face under this many pixels between the eyes, or beyond this blur or turn, is set aside."""
+from mien.dataset.quality import LEAST_SIZE, MOST_BLUR, MOST_YAW, faults
 
 
 def clean(faces: Faces, decisions: Decisions) -> Doubts:
@@ -54,12 +52,6 @@ def poor_pictures(
             poor[np.flatnonzero(own)[np.argmax(faces.quality[own])]] = False
     doubts = {}
     for row in np.flatnonzero(poor).tolist():
-        why = []
-        if small[row]:
-            why.append(f"{faces.size[row]:.0f} pixels between the eyes, least {LEAST_SIZE:.0f}")
-        if blurred[row]:
-            why.append(f"blur {faces.blur[row]:.2f}, most {MOST_BLUR}")
-        if turned[row]:
-            why.append(f"turned {abs(faces.yaw[row]):.0f}°, most {MOST_YAW:.0f}°")
-        doubts[row] = Doubt("low-quality", "; ".join(why))
+        why = faults(faces.size[row], faces.blur[row], faces.yaw[row])
+        doubts[row] = Doubt("low-quality", why)
     return doubts

@@ -17,6 +17,10 @@ SHARPNESS = 0.02
 """Laplacian energy over grey variance at which a crop counts as half blurred."""
 
 
+LEAST_SIZE, MOST_BLUR, MOST_YAW = 10.0, 0.9, 65.0
+"""A face under this many pixels between the eyes, or beyond this blur or turn, is poor."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quality:
     """The quality of one face's picture.
@@ -50,6 +54,18 @@ def measure(points: NDArray[np.float32], crop: NDArray[np.uint8], *, scale: floa
     yaw = _yaw(points.astype(np.float64), across, distance)
     near = size**2 / (size**2 + HALF_SIZE**2)
     return Quality(size, blur, yaw, near * (1 - blur**2) * max(0.0, float(np.cos(np.radians(yaw)))))
+
+
+def faults(size: float, blur: float, yaw: float) -> str:
+    """Return what makes a picture a poor one, in words; empty where nothing does."""
+    why = []
+    if size < LEAST_SIZE:
+        why.append(f"{size:.0f} pixels between the eyes, least {LEAST_SIZE:.0f}")
+    if blur > MOST_BLUR:
+        why.append(f"blur {blur:.2f}, most {MOST_BLUR}")
+    if abs(yaw) > MOST_YAW:
+        why.append(f"turned {abs(yaw):.0f}°, most {MOST_YAW:.0f}°")
+    return "; ".join(why)
 
 
 def _blur(crop: NDArray[np.uint8]) -> float:

@@ -2,7 +2,12 @@
 
 from mien.policy.probability import PRIOR, CalibrationFit, fit_calibration
 from mien.policy.strangers import Strangers, cohort
-from mien.policy.threshold import PolicyChoice, choose_policy, needed_for
+from mien.policy.threshold import (
+    PolicyChoice,
+    choose_policy,
+    false_positive_rates,
+    needed_for,
+)
 
 __all__ = [
     "PRIOR",
@@ -11,6 +16,7 @@ __all__ = [
     "Strangers",
     "choose_policy",
     "cohort",
+    "false_positive_rates",
     "fit_calibration",
     "needed_for",
 ]

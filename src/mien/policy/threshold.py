@@ -18,6 +18,8 @@ from mien.types import Interval, Policy
 RULE_OF_THREE = 3.0
 """Of n strangers of whom none is named, 3 / n is the 95 % upper limit of the rate."""
 
+MORE_STRANGERS = " Give more strangers with --strangers DATASET."
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyChoice:
@@ -147,6 +149,36 @@ def choose_policy(
     )
 
 
+def false_positive_rates(
+    strangers: Sequence[Strangers],
+    counts: NDArray[np.int64],
+    similarities: NDArray[np.float32],
+    *,
+    statistics: ImpostorStatistics | None = None,
+) -> NDArray[np.float64]:
+    """Return how often a stranger gets each similarity, or a higher one, to anybody.
+
+    The higher of what was measured on strangers in this gallery and what the embedder's card
+    expects of one of its size. Beyond the highest stranger measured, and without a card, at least
+    one in as many strangers as were looked at; 1 where nothing is known.
+
+    Args:
+        strangers: those searched in this gallery; may be empty.
+        counts: (P,) photos behind each prototype.
+        similarities: (N,) float32.
+        statistics: of the embedder, or None.
+
+    Returns:
+        (N,) in [0, 1], falling with the similarity.
+    """
+    pool = _Pool(tuple(group for group in strangers if group.people), len(counts))
+    measured = pool.rates(similarities) if pool.people else np.zeros(len(similarities))
+    if statistics is None:
+        least = 1 / pool.people if pool.people else 1.0
+        return np.maximum(measured, least)
+    return np.maximum(measured, _expected_rate(statistics, counts)(similarities.astype(np.float64)))
+
+
 def needed_for(rate: float) -> int:
     """Return how many strangers it takes to measure a rate: 3 / rate.
 
@@ -249,6 +281,6 @@ def _shortfall(people: int, rate: float, supportable: float) -> str:
     )
     return (
         f"A false positive rate of {rate:.4g} cannot be supported: that takes {needed:,} "
-        f"strangers, and {people:,} are there, {needed - people:,} too few. {nearest} "
-        "Give more strangers with --strangers DATASET."
+        f"strangers, and {people:,} are there, {needed - people:,} too few. {nearest}"
+        + MORE_STRANGERS
     )

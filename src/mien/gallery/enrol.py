@@ -1,0 +1,100 @@
+"""Enrolment: one sighting judged, and written where nothing speaks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.gallery.guard import Objection, object_to
+from mien.gallery.index import Index
+from mien.gallery.register import Owner
+from mien.gallery.store import Store
+from mien.gallery.values import Enrolment, Sighting
+from mien.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for.
+
+    Attributes:
+        sighting: to enrol.
+        owner: the person it shows; None for somebody new.
+        force: take it in spite of what speaks against it.
+        key: name of the key that does it, for the audit trail.
+    """
+
+    sighting: Sighting
+    owner: Owner | None
+    force: bool = False
+    key: str = ""
+
+
+def judge(wish: Wish, index: Index, session: Session, store: Store) -> Enrolment | Objection | None:
+    """Return the refusal of a wish, the objection that force has overruled, or None."""
+    sighting, owner = wish.sighting, wish.owner
+    row = None
+    if owner is not None:
+        there = store.picture_of(owner[0], sighting.sha256)
+        if there:
+            name = sighting.source or "the photo"
+            detail = f"{name} is enrolled as {owner[1].name} already"
+            return Enrolment(False, owner[1].id, there, "already-enrolled", detail)
+        row = index.people.index(owner[0])
+    (answer,) = index.identify(session, np.ascontiguousarray(sighting.embedding[None]))
+    objection = object_to(index, answer, sighting, row)
+    if objection is None or wish.force:
+        return objection
+    person = owner[1].id if owner else ""
+    return Enrolment(False, person, "", objection.reason, objection.detail, objection.evidence)
+
+
+def write(
+    wish: Wish,
+    objection: Objection | None,
+    store: Store,
+    add: Callable[[], Owner],
+    *,
+    thumbnails: bool,
+) -> tuple[int, Enrolment]:
+    """Write a sighting and return the number of its person and what came of it.
+
+    Args:
+        wish: what is asked for.
+        objection: that force has overruled, or None.
+        store: inside a transaction.
+        add: adds somebody new and returns them.
+        thumbnails: whether the crop is kept.
+    """
+    sighting = wish.sighting
+    number, person = wish.owner or add()
+    if objection and objection.reason == "rejected-before":
+        take_back(store, number, sighting.embedding)
+    picture = store.add_photo(
+        number,
+        np.stack([sighting.embedding, sighting.mirrored]),
+        quality=sighting.quality,
+        sha256=sighting.sha256,
+        source=sighting.source,
+        forced=objection.reason if objection else "",
+        thumbnail=sighting.crop if thumbnails else b"",
+    )
+    store.touch(number)
+    store.note("enrolled", person.id, wish.key, f"photo {picture}")
+    if objection is None:
+        return number, Enrolment(True, person.id, picture)
+    told = Enrolment(
+        True, person.id, picture, objection.reason, objection.detail, objection.evidence
+    )
+    return number, told
+
+
+def take_back(store: Store, number: int, embedding: NDArray[np.float32]) -> None:
+    """Delete the rejected faces that say that this face is not of the person."""
+    templates, negatives = store.templates(number), store.negatives()
+    own = float((templates.faces @ embedding).max(initial=-1))
+    said = (negatives.numbers == number) & (negatives.vectors @ embedding >= own)
+    store.delete_negatives([negatives.ids[row] for row in np.flatnonzero(said)])

@@ -1,0 +1,366 @@
+"""A living gallery: people enrolled, found, renamed, merged and forgotten while others look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.dataset.labels import UNLIKE_OWN
+from mien.dataset.names import name_key
+from mien.engine import Engine
+from mien.errors import (
+    EnrolmentRefused,
+    NoFace,
+    UnknownPicture,
+)
+from mien.gallery.database import make
+from mien.gallery.enrol import Wish, judge, write
+from mien.gallery.guard import look
+from mien.gallery.living import Living, lock_text, valid_rate
+from mien.gallery.register import LONGEST_NOTE, add, check_free, find, known, valid_name
+from mien.gallery.sealing import Seal
+from mien.gallery.values import Answer, Enrolment, Event, Origin, Person, Picture, Sighting
+from mien.types import Embeddings, Head, Photo, Policy
+
+_SAME_FACE = 0.999
+"""Cosine from which two rejected faces are one."""
+
+
+class Gallery(Living):
+    """A gallery, open. Safe to use from many threads, and by several processes at once.
+
+    Whoever identifies sees the gallery as it was at one moment; changes are made one at a time,
+    and are on the disk when the call returns. `close` it, or use it in a `with` statement.
+
+    Wherever a person is asked for, the id does and so does the name; UnknownPerson is raised where
+    nobody has it. `key` in a method is the name of the API key that does it, for the audit trail.
+    """
+
+    @classmethod
+    def create(
+        cls,
+        path: Path | str,
+        origin: Origin,
+        *,
+        rate: float = 0.01,
+        thumbnails: bool = False,
+        key: bytes | None = None,
+    ) -> Self:
+        """Make a gallery without people and open it.
+
+        Args:
+            path: a folder, made where there is none.
+            origin: how its embeddings will be made: `Origin.of(engine)`.
+            rate: share of strangers who may be given any name (FPIR), in (0, 1).
+            thumbnails: whether the aligned crop of each enrolled photo is kept, to be shown.
+            key: 32 bytes to encrypt templates and thumbnails with; None to leave them readable.
+
+        Raises:
+            GalleryExists: there is one.
+            OutputError: it cannot be written.
+        """
+        meta = {
+            "origin": origin.text(),
+            "rate": repr(valid_rate(rate)),
+            "thumbnails": str(int(thumbnails)),
+            "lock": lock_text(Seal(key)),
+            "generation": "0",
+        }
+        make(Path(path), meta)
+        return cls(path, key=key)
+
+    @classmethod
+    def open(cls, path: Path | str, *, key: bytes | None = None) -> Self:
+        """Open a gallery; see `Living`."""
+        return cls(path, key=key)
+
+    # Who is there
+
+    def people(self) -> tuple[Person, ...]:
+        """Return everybody, in the order of their names."""
+        with self._lock:
+            found = [person for _, person in self._store.people()]
+        return tuple(sorted(found, key=lambda person: name_key(person.name)))
+
+    def person(self, person: str) -> Person:
+        """Return somebody."""
+        with self._lock:
+            return known(self._store, person)[1]
+
+    def find(self, name: str) -> Person | None:
+        """Return somebody by name, however it is spelled, or None."""
+        with self._lock:
+            found = self._store.person("spelling", name_key(name))
+        return found[1] if found else None
+
+    def pictures(self, person: str) -> tuple[Picture, ...]:
+        """Return what is known of somebody's enrolled photos, in the order they came."""
+        with self._lock:
+            return tuple(self._store.pictures(known(self._store, person)[0]))
+
+    def thumbnail(self, picture: str) -> bytes:
+        """Return the JPEG of an enrolled photo's crop, 112 x 112; empty where none is kept."""
+        with self._lock:
+            return self._store.thumbnail(picture)
+
+    def prototype(self, person: str) -> NDArray[np.float32] | None:
+        """Return what somebody's photos have in common, (D,) of length 1; None without photos."""
+        with self._lock:
+            number, _ = known(self._store, person)
+            people = self._current().people
+            row = people.index(number)
+        return None if row is None else people.prototypes[row]
+
+    def audit_trail(self, person: str = "", *, limit: int = 1000) -> tuple[Event, ...]:
+        """Return who did what, latest first; about one person where an id is given."""
+        with self._lock:
+            return tuple(self._store.events(person, limit))
+
+    # Who is this
+
+    def identify(self, embeddings: Embeddings) -> tuple[Answer, ...]:
+        """Return who the faces of one photo are: nobody is twice in one.
+
+        Raises:
+            ContractMismatch: the embeddings were made in another way than the gallery's.
+        """
+        self.check_contract(embeddings.contract)
+        return self._current().identify(self._session, np.ascontiguousarray(embeddings.vectors))
+
+    @property
+    def policy(self) -> Policy:
+        """When a name is given; derived anew whenever people or photos come or go."""
+        return self._current().standards.policy
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know of the policy; empty where all is well."""
+        return self._current().standards.warnings
+
+    def head(self) -> Head:
+        """Return it as what a recognizer file is made of: everybody who has a photo."""
+        return self._current().head(self.contract)
+
+    # Changes
+
+    def add_person(
+        self, name: str, *, consent: str = "", source: str = "", key: str = ""
+    ) -> Person:
+        """Add somebody who has no photo yet.
+
+        Args:
+            name: any text; made one line.
+            consent: a note on what the person has agreed to.
+            source: where the person comes from.
+            key: for the audit trail.
+
+        Raises:
+            NameTaken: somebody has the name.
+            InvalidName: it is empty or too long.
+        """
+        with self._changing() as changed:
+            number, person = add(self._store, name, consent, source, key)
+            changed.add(number)
+        return person
+
+    def enrol(
+        self,
+        person: str,
+        sighting: Sighting,
+        *,
+        force: bool = False,
+        consent: str = "",
+        key: str = "",
+    ) -> Enrolment:
+        """Enrol what was seen of a person in one photo.
+
+        Args:
+            person: somebody new, of that name, where nobody has it.
+            sighting: what `look` returned.
+            force: take it in spite of what speaks against it.
+            consent: a note for somebody new.
+            key: for the audit trail.
+
+        Returns:
+            That it was taken, or why not, with the evidence. Nobody is added for a photo that is
+            not taken, and the same photo is not taken twice.
+
+        Raises:
+            InvalidName: nobody has the name, and nobody can.
+            ContractMismatch: the sighting was made in another way than the gallery's.
+        """
+        self.check_contract(sighting.contract)
+        with self._changing() as changed:
+            owner = find(self._store, person)
+            if owner is None:
+                valid_name(person)
+            wish = Wish(sighting, owner, force, key)
+            judged = judge(wish, self._index, self._session, self._store)
+            if isinstance(judged, Enrolment):
+                return judged
+            number, enrolment = write(
+                wish,
+                judged,
+                self._store,
+                lambda: add(self._store, person, consent, sighting.source, key),
+                thumbnails=self.keeps_thumbnails,
+            )
+            changed.add(number)
+        return enrolment
+
+    def enrol_photo(
+        self,
+        person: str,
+        engine: Engine,
+        photo: Photo,
+        *,
+        force: bool = False,
+        consent: str = "",
+        key: str = "",
+    ) -> Enrolment:
+        """Look at a photo and enrol the face that is the person's; see `look` and `enrol`."""
+        engine.check(self.contract, str(self.path))
+        with self._lock:
+            owner = find(self._store, person)
+            near = self.prototype(owner[1].id) if owner else None
+        try:
+            sighting = look(engine, photo, near=near, force=force)
+        except NoFace as error:
+            return Enrolment(False, "", "", "no-face", str(error))
+        except EnrolmentRefused as error:
+            return Enrolment(False, "", "", "several-faces", str(error), error.evidence)
+        return self.enrol(person, sighting, force=force, consent=consent, key=key)
+
+    def rename(self, person: str, name: str, *, key: str = "") -> Person:
+        """Give somebody another name.
+
+        Raises:
+            NameTaken: somebody else has it.
+            InvalidName: it is empty or too long.
+        """
+        shown = valid_name(name)
+        with self._changing() as changed:
+            number, before = known(self._store, person)
+            check_free(self._store, shown, number)
+            self._store.rename(number, shown, name_key(shown))
+            self._store.touch(number)
+            self._store.note("renamed", before.id, key, "")
+            changed.add(number)
+        return self.person(before.id)
+
+    def note_consent(self, person: str, consent: str, *, key: str = "") -> Person:
+        """Note what somebody has agreed to, in place of what was noted before."""
+        with self._changing():
+            number, before = known(self._store, person)
+            self._store.set_consent(number, consent[:LONGEST_NOTE])
+            self._store.touch(number)
+            self._store.note("consent noted", before.id, key, "")
+        return self.person(before.id)
+
+    def merge(self, person: str, other: str, *, key: str = "") -> Person:
+        """Make two people one: `other`'s photos become `person`'s, and `other` is gone.
+
+        Rejected faces that say that the one is not the other are dropped.
+        """
+        with self._changing() as changed:
+            (number, kept), (second, gone) = known(self._store, person), known(self._store, other)
+            if number == second:
+                return kept
+            self._drop_negatives(number, shows=second)
+            self._drop_negatives(second, shows=number)
+            self._store.give_photos(second, number)
+            self._store.give_negatives(second, number)
+            if gone.consent and not kept.consent:
+                self._store.set_consent(number, gone.consent)
+            self._store.delete_person(second)
+            self._store.touch(number)
+            self._store.note("merged", kept.id, key, f"with {gone.id}")
+            changed.update((number, second))
+        return self.person(kept.id)
+
+    def reject(
+        self,
+        person: str,
+        embedding: NDArray[np.float32],
+        *,
+        shows: str = "",
+        key: str = "",
+    ) -> None:
+        """Note "this is not X": the face, and faces more like it than like X, are not X.
+
+        Args:
+            person: X.
+            embedding: (D,) float32 of length 1, of the face.
+            shows: whose face it is, where that is known: forgotten with that person.
+            key: for the audit trail.
+        """
+        with self._changing() as changed:
+            number, found = known(self._store, person)
+            negatives = self._store.negatives()
+            own = negatives.vectors[negatives.numbers == number]
+            if not np.any(own @ embedding >= _SAME_FACE):
+                whose = known(self._store, shows)[0] if shows else None
+                self._store.add_negative(number, embedding, whose)
+                self._store.note("rejected", found.id, key, "")
+                changed.add(number)
+
+    def forget(self, person: str, *, key: str = "") -> None:
+        """Forget somebody: photos, thumbnails, name and rejected faces, down to the last byte.
+
+        Rejected faces of others that show this person are forgotten too. The audit trail keeps
+        that somebody of this id was here.
+
+        Raises:
+            GalleryBusy: deleted, but another process still reads what was there; its bytes are
+                wiped when the gallery is next opened.
+        """
+        with self._changing() as changed:
+            number, found = known(self._store, person)
+            self._drop_negatives(None, shows=number)
+            self._store.delete_person(number)
+            self._store.note("forgotten", found.id, key, "")
+            self._database.must_scrub()
+            changed.add(number)
+        self._scrub()
+
+    def forget_picture(self, picture: str, *, key: str = "") -> None:
+        """Forget one enrolled photo, down to the last byte; its person stays.
+
+        Raises:
+            UnknownPicture: no photo has this id.
+            GalleryBusy: as for `forget`.
+        """
+        with self._changing() as changed:
+            number = self._store.owner(picture)
+            found = None if number is None else self._store.person("number", number)
+            if number is None or found is None:
+                raise UnknownPicture(f"no enrolled photo has the id {picture}")
+            self._store.delete_photo(picture)
+            self._store.touch(number)
+            self._store.note("photo forgotten", found[1].id, key, f"photo {picture}")
+            self._database.must_scrub()
+            changed.add(number)
+        self._scrub()
+
+    def audit(self, action: str, people: Sequence[str] = ("",), *, key: str = "") -> None:
+        """Write a line of the audit trail for each of some people's ids."""
+        with self._lock, self._database.writing():
+            for person in people:
+                self._store.note(action, person, key, "")
+
+    def _scrub(self) -> None:
+        with self._lock:
+            self._database.scrub()
+
+    def _drop_negatives(self, number: int | None, *, shows: int) -> None:
+        """Delete rejected faces (of one person, where given) that look like somebody's photos."""
+        templates, negatives = self._store.templates(shows), self._store.negatives()
+        faces = np.concatenate([templates.faces, templates.mirrored])
+        alike = (negatives.vectors @ faces.T).max(axis=1, initial=-1) >= UNLIKE_OWN
+        mine = negatives.numbers != shows if number is None else negatives.numbers == number
+        rows = np.flatnonzero(alike & mine)
+        self._store.delete_negatives([negatives.ids[row] for row in rows])

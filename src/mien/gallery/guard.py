@@ -1,0 +1,193 @@
+"""Which photos are taken: what was seen in one, and what speaks against enrolling it.
+
+Every "no" comes with its evidence, and most can be overruled with force by somebody who looked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.dataset.choose import prominence
+from mien.dataset.labels import UNLIKE_OWN
+from mien.dataset.quality import faults, measure
+from mien.engine import Engine
+from mien.errors import EnrolmentRefused, NoFace
+from mien.gallery.index import Index
+from mien.gallery.values import Answer, Reason, Sighting
+from mien.photo import encode_jpeg
+from mien.types import Detections, Photo
+
+PROMINENT = 2.0
+"""A face this many times as prominent, by size and place, as any other is the photo's subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a photo should not be enrolled.
+
+    Attributes:
+        reason: the kind.
+        detail: in words.
+        evidence: in numbers and names, as JSON.
+    """
+
+    reason: Reason
+    detail: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+def look(
+    engine: Engine,
+    photo: Photo,
+    *,
+    near: NDArray[np.float32] | None = None,
+    force: bool = False,
+) -> Sighting:
+    """Return what is seen of the one face of a photo that is to be enrolled.
+
+    Of several faces it is the one that agrees with the person's other photos; else the one that
+    is the photo's subject by size and place; else the photo is refused.
+
+    Args:
+        engine: the models.
+        photo: read at `engine.enough` or larger.
+        near: (D,) float32 unit row, the person's prototype; None for somebody new.
+        force: take the most prominent face where nothing tells which it is.
+
+    Raises:
+        NoFace: no face is found.
+        EnrolmentRefused: several faces, and nothing tells which is meant; `evidence` has them.
+    """
+    found = engine.detect(photo)
+    if not len(found):
+        raise NoFace(
+            f"no face found in {photo.name}",
+            hint="Faces under about 20 pixels, or turned far away, are not found.",
+        )
+    crops = engine.align(photo, found)
+    chosen = _chosen(engine, photo, found, crops, near, force=force)
+    crop = crops[chosen]
+    vectors = engine.embed(np.stack([crop, crop[:, ::-1]])).vectors
+    quality = measure(found.points[chosen], crop, scale=photo.scale)
+    return Sighting(
+        embedding=vectors[0],
+        mirrored=vectors[1],
+        contract=engine.contract,
+        quality=quality.overall,
+        sha256=photo.sha256,
+        source=photo.name,
+        doubt=faults(quality.size, quality.blur, quality.yaw),
+        measures={"size": quality.size, "blur": quality.blur, "yaw": quality.yaw},
+        crop=encode_jpeg(crop),
+    )
+
+
+def _chosen(
+    engine: Engine,
+    photo: Photo,
+    found: Detections,
+    crops: NDArray[np.uint8],
+    near: NDArray[np.float32] | None,
+    *,
+    force: bool,
+) -> int:
+    """Return the index of the face that is meant."""
+    if len(found) == 1:
+        return 0
+    similarity = None
+    if near is not None:
+        similarity = engine.embed(crops).vectors @ near
+        if similarity.max() >= UNLIKE_OWN:
+            return int(np.argmax(similarity))
+    weight = prominence(found.boxes, photo.width, photo.height)
+    order = np.argsort(-weight, kind="stable")
+    if force or weight[order[0]] >= PROMINENT * weight[order[1]]:
+        return int(order[0])
+    faces = [
+        {
+            "box": [round(float(side) / photo.scale, 1) for side in found.boxes[row]],
+            "score": round(float(found.scores[row]), 3),
+            **({} if similarity is None else {"similarity": round(float(similarity[row]), 3)}),
+        }
+        for row in order.tolist()
+    ]
+    raise EnrolmentRefused(
+        f"{photo.name} shows {len(found)} faces, and nothing tells which is meant",
+        hint="Cut the photo to one face, or enrol one that shows the person alone first.",
+        reason="several-faces",
+        evidence={"faces": faces},
+    )
+
+
+def object_to(
+    index: Index, answer: Answer, sighting: Sighting, row: int | None
+) -> Objection | None:
+    """Return what speaks most against enrolling a sighting as a person, or None.
+
+    Args:
+        index: the gallery as it stands.
+        answer: who the gallery takes the face for.
+        sighting: what was seen.
+        row: of the person in the index; None for somebody without photos.
+    """
+    if sighting.doubt:
+        evidence = {name: round(value, 3) for name, value in sighting.measures.items()}
+        return Objection("low-quality", f"a poor picture: {sighting.doubt}", evidence)
+    own = None if row is None else float(index.people.prototypes[row] @ sighting.embedding)
+    rejected = contradicted(index, sighting.embedding, row)
+    if row is not None and rejected.any():
+        highest = float((sighting.embedding @ index.negatives[:, rejected]).max())
+        return Objection(
+            "rejected-before",
+            f"somebody said of a face like this ({highest:.2f}) that it is not "
+            f"{index.names[row]} ({own:.2f})",
+            {"rejected_similarity": round(highest, 4), "own_similarity": _rounded(own)},
+        )
+    if answer.known and (row is None or answer.person != index.ids[row]):
+        return _like_somebody_else(answer, own)
+    if own is not None and row is not None and own < UNLIKE_OWN:
+        photos = int(index.people.photos[row])
+        others = "the other photo" if photos == 1 else f"the {photos} other photos"
+        return Objection(
+            "disagrees",
+            f"similarity {own:.2f} to {others} of {index.names[row]}, least {UNLIKE_OWN}",
+            {"own_similarity": _rounded(own), "least": UNLIKE_OWN, "photos": photos},
+        )
+    return None
+
+
+def _like_somebody_else(answer: Answer, own: float | None) -> Objection:
+    best = answer.candidates[0]
+    instead = "" if own is None else f", {own:.2f} to this person's other photos"
+    return Objection(
+        "like-somebody-else",
+        f"the gallery takes this face for {best.name}: similarity {best.similarity:.2f}{instead}",
+        {
+            "person": best.id,
+            "name": best.name,
+            "similarity": round(best.similarity, 4),
+            "probability": round(best.probability, 4),
+            "false_positive_rate": answer.false_positive_rate,
+            "own_similarity": _rounded(own),
+        },
+    )
+
+
+def contradicted(
+    index: Index, embedding: NDArray[np.float32], row: int | None
+) -> NDArray[np.bool_]:
+    """Return (N,) which rejected faces say that a face is not of a person."""
+    if row is None:
+        return np.zeros(len(index.negative_of), np.bool_)
+    own = index.people.prototypes[row] @ embedding
+    result: NDArray[np.bool_] = (index.negative_of == row) & (embedding @ index.negatives >= own)
+    return result
+
+
+def _rounded(similarity: float | None) -> float | None:
+    return None if similarity is None else round(similarity, 4)

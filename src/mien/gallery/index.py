@@ -1,0 +1,138 @@
+"""The index: a gallery as it stood at one moment, ready to be searched by any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.gallery.projection import Projection
+from mien.gallery.standards import Standards
+from mien.gallery.store import Negatives
+from mien.gallery.values import NOBODY_ENROLLED, Answer, Match
+from mien.graph.assemble import open_compare_graph
+from mien.graph.settings import NOBODY
+from mien.session import Session
+from mien.types import Head, Known, Unknown
+
+
+def compare_session(dimension: int) -> Session:
+    """Return the compare stage of a recognizer file, its people given with each run."""
+    model = open_compare_graph(dimension).SerializeToString()
+    return Session(model, name="compare", threads=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Index:
+    """Everybody who can be found, and by what standards. Nothing in it changes.
+
+    Attributes:
+        generation: of the store that it was made of.
+        people: as arrays.
+        ids: of the P people.
+        names: of the P people.
+        standards: when a name is given.
+        columns: (D, P) float32, the prototypes as the graph takes them.
+        negatives: (D, N) float32, rejected faces.
+        negative_of: (N,) int64, the row of whom each of them is not.
+    """
+
+    generation: int
+    people: Projection
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    standards: Standards
+    columns: NDArray[np.float32]
+    negatives: NDArray[np.float32]
+    negative_of: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        generation: int,
+        people: Projection,
+        named: Mapping[int, tuple[str, str]],
+        negatives: Negatives,
+        standards: Standards,
+    ) -> Index:
+        """Return an index.
+
+        Args:
+            generation: of the store.
+            people: as arrays.
+            named: id and name of each number.
+            negatives: rejected faces; those of people without photos are passed over.
+            standards: of these people.
+        """
+        rows = np.searchsorted(people.numbers, negatives.numbers)
+        known = np.isin(negatives.numbers, people.numbers)
+        return cls(
+            generation=generation,
+            people=people,
+            ids=tuple(named[number][0] for number in people.numbers.tolist()),
+            names=tuple(named[number][1] for number in people.numbers.tolist()),
+            standards=standards,
+            columns=np.ascontiguousarray(people.prototypes.T),
+            negatives=np.ascontiguousarray(negatives.vectors[known].T),
+            negative_of=rows[known].astype(np.int64),
+        )
+
+    def identify(self, session: Session, faces: NDArray[np.float32]) -> tuple[Answer, ...]:
+        """Return who each of the (F, D) faces of one photo is."""
+        if not self.ids:
+            return (NOBODY_ENROLLED,) * len(faces)
+        calibration, policy = self.standards.calibration, self.standards.policy
+        candidates, similarities, probabilities, person = session.run(
+            "candidates", "similarities", "probabilities", "person",
+            embeddings=faces,
+            prototypes=self.columns,
+            negatives=self.negatives,
+            negative_of=self.negative_of,
+            slope=np.array(calibration.slope, np.float32),
+            offset=np.array(calibration.offset, np.float32),
+            threshold=np.array(policy.threshold, np.float32),
+        )  # fmt: skip
+        return tuple(
+            self._answer(*row)
+            for row in zip(candidates, similarities, probabilities, person, strict=True)
+        )
+
+    def _answer(
+        self,
+        candidates: NDArray[np.int64],
+        similarities: NDArray[np.float32],
+        probabilities: NDArray[np.float32],
+        person: np.int64,
+    ) -> Answer:
+        listed = tuple(
+            Match(self.ids[row], self.names[row], similarity, probability)
+            for row, similarity, probability in zip(
+                candidates.tolist(), similarities.tolist(), probabilities.tolist(), strict=True
+            )
+        )
+        best = listed[0]
+        kind = Unknown if person == NOBODY else Known
+        return Answer(
+            kind(best.name, best.probability, best.similarity),
+            "" if person == NOBODY else best.id,
+            listed,
+            self.standards.rate_at(best.similarity),
+        )
+
+    def head(self, contract: str) -> Head:
+        """Return it as what a recognizer file is made of, people in the order of their names."""
+        order = np.argsort(np.array(self.names, object)) if self.names else np.zeros(0, np.int64)
+        place = np.argsort(order)
+        return Head(
+            kind="prototype",
+            people=tuple(self.names[row] for row in order),
+            prototypes=self.people.prototypes[order],
+            photos=self.people.photos[order],
+            contract=contract,
+            calibration=self.standards.calibration,
+            policy=self.standards.policy,
+            negatives=np.ascontiguousarray(self.negatives.T),
+            negative_of=place[self.negative_of].astype(np.int64),
+        )

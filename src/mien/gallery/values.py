@@ -1,0 +1,260 @@
+"""The nouns of a gallery: frozen, their arrays read-only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine import Engine
+from mien.models.cards import ImpostorStatistics
+from mien.types import Known, Unknown, Verdict
+
+Reason = Literal[
+    "",
+    "unreadable",
+    "no-face",
+    "several-faces",
+    "low-quality",
+    "disagrees",
+    "like-somebody-else",
+    "rejected-before",
+    "already-enrolled",
+]
+"""Why a photo is not taken; empty where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How a gallery's embeddings are made: what an engine must be like to add to it.
+
+    Attributes:
+        contract: id of the embeddings.
+        dimension: D.
+        embedder: id of the model.
+        detector: id of the model.
+        detection: how faces are looked for, the fields of `DetectionSettings`.
+        statistics: how alike strangers look to the embedder; None where nobody has measured.
+    """
+
+    contract: str
+    dimension: int
+    embedder: str = ""
+    detector: str = ""
+    detection: Mapping[str, Any] = field(default_factory=dict)
+    statistics: ImpostorStatistics | None = None
+
+    @classmethod
+    def of(cls, engine: Engine) -> Origin:
+        """Return the origin of what an engine makes."""
+        return cls(
+            contract=engine.contract,
+            dimension=engine.dimension,
+            embedder=engine.embedder_card.id,
+            detector=engine.detector_card.id,
+            detection=asdict(engine.settings),
+            statistics=engine.embedder_card.impostors,
+        )
+
+    def text(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Origin:
+        """Return what `text` made; raises ValueError, KeyError or TypeError where it is not."""
+        fields = dict(json.loads(text))
+        numbers = fields.pop("statistics")
+        statistics = None
+        if numbers is not None:
+            statistics = ImpostorStatistics(
+                str(numbers["measured_on"]),
+                tuple(float(rate) for rate in numbers["false_match_rate"]),
+                tuple(int(photos) for photos in numbers["template_photos"]),
+                tuple(tuple(float(s) for s in row) for row in numbers["similarity"]),
+            )
+        made = cls(**fields, statistics=statistics)
+        texts = (made.contract, made.embedder, made.detector)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(made.detection, dict):
+            raise TypeError("an origin is made of texts")
+        if not isinstance(made.dimension, int) or made.dimension < 1:
+            raise ValueError("an embedding has at least one dimension")
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in a gallery.
+
+    Attributes:
+        id: short and opaque; stays when the name changes.
+        name: as it is shown.
+        consent: a note on what the person has agreed to, in the user's words; may be empty.
+        source: where the person came from: a dataset, a hand, an import.
+        created: UTC time, ISO 8601.
+        changed: UTC time of the last change to name, note or photos.
+        photos: how many photos are enrolled.
+    """
+
+    id: str
+    name: str
+    consent: str
+    source: str
+    created: str
+    changed: str
+    photos: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An enrolled photo: what is kept of it besides its embeddings.
+
+    Attributes:
+        id: short and opaque.
+        sha256: hex digest of the photo's bytes; empty where unknown.
+        source: where it came from: a file's name, a dataset's entry.
+        added: UTC time, ISO 8601.
+        quality: in [0, 1].
+        thumbnail: whether its crop is kept.
+        forced: why it had been refused before it was forced in; empty otherwise.
+    """
+
+    id: str
+    sha256: str
+    source: str
+    added: str
+    quality: float
+    thumbnail: bool
+    forced: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """What was seen of one face in one photo.
+
+    Attributes:
+        embedding: (D,) float32 of length 1, of the crop.
+        mirrored: (D,) float32 of length 1, of the mirrored crop.
+        contract: id of how they were made.
+        quality: size, blur and yaw in one number, in [0, 1].
+        sha256: hex digest of the photo's bytes; empty where unknown.
+        source: where the photo came from.
+        doubt: what is wrong with the picture, in words; empty where nothing is.
+        measures: `size` in pixels between the eyes, `blur` in [0, 1], `yaw` in degrees; may be
+            empty.
+        crop: JPEG of the aligned crop; empty where there is none.
+    """
+
+    embedding: NDArray[np.float32]
+    mirrored: NDArray[np.float32]
+    contract: str
+    quality: float = 1.0
+    sha256: str = ""
+    source: str = ""
+    doubt: str = ""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    crop: bytes = b""
+
+    def __post_init__(self) -> None:
+        for vector in (self.embedding, self.mirrored):
+            if (
+                vector.dtype != np.float32
+                or vector.ndim != 1
+                or vector.shape != self.mirrored.shape
+            ):
+                raise ValueError("an embedding is one float32 row")
+            if not abs(float(np.linalg.norm(vector)) - 1) < 1e-3:
+                raise ValueError("an embedding has length 1")
+        if not 0 <= self.quality <= 1:
+            raise ValueError(f"quality lies in [0, 1], got {self.quality}")
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What came of enrolling one photo.
+
+    Attributes:
+        taken: whether it is in the gallery now.
+        person: id of the person; empty where there is none because nothing was taken.
+        picture: id of the enrolled photo (of the one that was there before, where the same photo
+            came again); empty where nothing was taken.
+        reason: why it was not taken, or would not have been but for `force`; empty otherwise.
+        detail: that in words; empty where there is nothing to say.
+        evidence: that in numbers and names, as JSON.
+    """
+
+    taken: bool
+    person: str = ""
+    picture: str = ""
+    reason: Reason = ""
+    detail: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A person that a face may be.
+
+    Attributes:
+        id: of the person.
+        name: of the person.
+        similarity: cosine to the person's prototype; -1 where somebody said that this is not
+            the person.
+        probability: calibrated, in [0, 1].
+    """
+
+    id: str
+    name: str
+    similarity: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who one face is.
+
+    Attributes:
+        verdict: a name, or that it is nobody known; `Unknown.nearest` is empty where the gallery
+            is.
+        person: id of the person named; empty for a stranger.
+        candidates: the most similar people, best first.
+        false_positive_rate: how often a stranger gets a similarity like this to the nearest
+            person of this gallery, or a higher one; 1 where nothing is known of strangers.
+    """
+
+    verdict: Verdict
+    person: str
+    candidates: tuple[Match, ...]
+    false_positive_rate: float
+
+    @property
+    def known(self) -> bool:
+        """Whether a name is given."""
+        return isinstance(self.verdict, Known)
+
+
+NOBODY_ENROLLED = Answer(Unknown("", 0.0, -1.0), "", (), 1.0)
+"""The answer of an empty gallery: there is nobody to compare with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A line of the audit trail. It holds ids, never names: a forgotten person's says nobody.
+
+    Attributes:
+        time: UTC, ISO 8601.
+        action: what was done: `enrolled`, `identified`, `renamed`, `merged`, `forgotten`, …
+        person: id; empty where it concerns nobody in particular.
+        key: name of the key that did it; empty for the command line.
+        detail: numbers about it; no names.
+    """
+
+    time: str
+    action: str
+    person: str
+    key: str
+    detail: str

@@ -28,7 +28,8 @@ def made(seed=0, people=60, names=None, order=None, aside=()):
         for i, (n, d, s, reason) in enumerate(faces)
     ]
     found = hand.dataset(faces)
-    object.__setattr__(found, "embeddings", vectors[order])
+    for views in ("embeddings", "mirrored"):
+        object.__setattr__(found, views, vectors[order])
     return found, vectors, labels
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
 from mien.cli.evaluate_pairs import COMMAND, all_pairs, lfw, licence_of, now, pairs
+from mien.cli.evaluate_sets import open_set
 
 if TYPE_CHECKING:
     from mien.evaluation import PeopleResult
@@ -37,7 +38,8 @@ class _Evaluate(click.Group):
     "  mien evaluate people --help\n"
     "  mien evaluate lfw --root lfw-deepfunneled.tgz --pairs pairs.txt\n"
     "  mien evaluate pairs pairs.csv\n"
-    "  mien evaluate all-pairs dataset",
+    "  mien evaluate all-pairs dataset\n"
+    "  mien evaluate open-set dataset",
 )
 def evaluate() -> None:
     """Measure how good a recognizer is, on photos it was not trained on."""
@@ -140,5 +142,5 @@ def _show_people(result: PeopleResult) -> None:
     )
 
 
-for _command in (lfw, pairs, all_pairs):
+for _command in (lfw, pairs, all_pairs, open_set):
     evaluate.add_command(_command)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
+from mien.dataset import Dataset
 from mien.evaluation.all_pairs import AllPairsResult
 from mien.evaluation.judge import Judged
 from mien.evaluation.lfw import LfwResult
 from mien.evaluation.listed import ListedResult
+from mien.evaluation.open_sets import OpenSetTable
 from mien.evaluation.openset import OpenSetResult
 from mien.evaluation.people import PeopleResult
 from mien.types import Interval
@@ -78,6 +81,42 @@ def all_pairs_json(result: AllPairsResult) -> dict[str, Any]:
         "equal_error_rate": result.equal_error,
         "dataset": result.dataset_digest,
         "contract": result.contract,
+    }
+
+
+def open_set_json(rows: Sequence[OpenSetTable], protocol: str, dataset: Dataset) -> dict[str, Any]:
+    """Return the measurements of open sets; rates lie in [0, 1], intervals are over people."""
+    return {
+        "protocol": protocol,
+        "dataset": dataset.digest,
+        "contract": dataset.contract,
+        "rows": [
+            {
+                "name": row.name,
+                "people": row.people,
+                "photos_each": row.photos,
+                "probes": row.probes,
+                "strangers": row.strangers,
+                "draws": row.draws,
+                "rank1": row.rank1.value,
+                "rank1_interval": _ends(row.rank1),
+                "cmc": list(row.cmc),
+                "open_set": [
+                    {
+                        "fpir_target": rate.target,
+                        "dir": rate.dir.value,
+                        "dir_interval": _ends(rate.dir),
+                        "fnir": 1 - rate.dir.value,
+                        "fpir": rate.fpir.value,
+                        "fpir_interval": _ends(rate.fpir),
+                        "thresholds": list(rate.thresholds),
+                        "development_people": rate.strangers,
+                    }
+                    for rate in row.rates
+                ],
+            }
+            for row in rows
+        ],
     }
 
 

@@ -76,7 +76,19 @@ def search(
     Raises:
         ValueError: when shapes or mates make no sense.
     """
-    size = len(head.people)
+    return search_rows(head.prototypes, vectors, mates, progress=progress, what=what)
+
+
+def search_rows(
+    gallery: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    mates: NDArray[np.int64],
+    *,
+    progress: Progress = silent,
+    what: str = "searching",
+) -> Search:
+    """Search probes among (P, D) float32 unit rows, one a person; else as `search`."""
+    size = len(gallery)
     if len(vectors) != len(mates) or not size:
         raise ValueError(f"{len(vectors)} probes, {len(mates)} mates, {size} people")
     if len(mates) and not (mates.min() >= STRANGER and mates.max() < size):
@@ -84,7 +96,7 @@ def search(
     blocks = []
     for start in range(0, max(len(vectors), 1), BLOCK):
         part = slice(start, start + BLOCK)
-        blocks.append(_search_block(head.prototypes, vectors[part], mates[part]))
+        blocks.append(_search_block(gallery, vectors[part], mates[part]))
         progress(min(start + BLOCK, len(vectors)), len(vectors), what)
     return Search(mates, *(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
 

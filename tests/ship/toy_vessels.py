@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from pathlib import Path
 
-from mien.photo import encode_png
+import numpy as np
+from PIL import Image
+
+from mien.engine import Engine
+from mien.photo import encode_png, read_photo
 from mien.recognizer import Recognizer
 from mien.ship.contents import vessel_files
 from toy_graphs import red_squares, toy_engine, toy_head
@@ -42,3 +48,33 @@ def form(
     )
     body = head.encode() + data + f"\r\n--{boundary}--\r\n".encode()
     return {"content-type": f"multipart/form-data; boundary={boundary}"}, body
+
+
+def portrait_recognizer(engine: Engine, portraits: Path) -> Recognizer:
+    """Return a recognizer of the largest face of each portrait, by the file's name."""
+    names, rows = [], []
+    for path in sorted(portraits.iterdir()):
+        picture = read_photo(path, long_side=engine.enough)
+        found = engine.detect(picture)
+        if len(found):
+            names.append(path.stem)
+            rows.append(engine.embed(engine.align(picture, found)).vectors[found.largest()])
+    head = toy_head(names, threshold=0.4, contract=engine.contract, dimension=engine.dimension)
+    return Recognizer.build(replace(head, prototypes=np.stack(rows)), engine, threads=1)
+
+
+def large_jpeg(least: int, path: Path) -> bytes:
+    """Return a photo as a JPEG of at least so many bytes, whatever it takes."""
+    picture = Image.open(path).convert("RGB")
+    noise = np.random.default_rng(0).integers(0, 25, (picture.height, picture.width, 3), np.uint8)
+    grainy = Image.fromarray(np.asarray(picture) // 10 * 9 + noise)
+    side = max(grainy.size)
+    while True:
+        buffer = io.BytesIO()
+        grainy.save(buffer, "JPEG", quality=95, subsampling=0)
+        if buffer.tell() >= least:
+            return buffer.getvalue()
+        side = round(side * 1.15)
+        ratio = side / max(grainy.size)
+        size = (round(grainy.width * ratio), round(grainy.height * ratio))
+        grainy = grainy.resize(size, Image.Resampling.NEAREST)

@@ -116,10 +116,9 @@ def _crop_to_photo(graph: Graph, points: Value, side: int, template: NDArray[np.
 
 
 def _grid(side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the u and the v of the samples in the crop, (S, S) each, S = side · SAMPLES."""
-    along = (np.arange(side * SAMPLES, dtype=np.float32) + 0.5) / SAMPLES - 0.5
-    u, v = np.meshgrid(along, along)
-    return u.astype(np.float32), v.astype(np.float32)
+    """Return the u (1, S) and the v (S, 1) of the samples in the crop, S = side · SAMPLES."""
+    along = ((np.arange(side * SAMPLES, dtype=np.float32) + 0.5) / SAMPLES - 0.5).astype(np.float32)
+    return along[None], along[:, None]
 
 
 def _sample(graph: Graph, image: Value, crop_to_photo: Value, side: int) -> Value:

@@ -52,6 +52,15 @@ def vessel_files(
     }
 
 
+def weights_licences(recognizer: Recognizer) -> dict[str, str]:
+    """Return the licence of each model's weights, and what they were trained on, by its id."""
+    about = recognizer.about
+    return {
+        weights.id: f"{weights.licence}, by {weights.publisher}; trained on: {weights.trained_on}"
+        for weights in (about.detector, about.embedder)
+    }
+
+
 def template(name: str, values: Mapping[str, str] | None = None) -> bytes:
     """Return a file of the folder `files`, with ``@KEY@`` replaced by the value of each key."""
     text = (resources.files("mien.ship") / "files" / name).read_text(encoding="utf-8")

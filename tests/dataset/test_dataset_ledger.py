@@ -1,4 +1,4 @@
-"""A ledger of another version, damaged or locked: its work is kept or done again, and it is said."""
+"""A ledger of another version, damaged or locked: its work is kept or done again, and told."""
 
 from __future__ import annotations
 

@@ -1,0 +1,195 @@
+"""Strangers at the door, on Labeled Faces in the Wild.
+
+    mien dataset build lfw:lfw-deepfunneled.tgz -o lfw
+    python benchmarks/open_set.py lfw [--rate 0.01] [--json OUT]
+
+Everybody with more than three photos (610 people) is enrolled with the first three by file name;
+their other photos are the known people's probes. Whoever has a single photo (4,069 people) is a
+stranger. The strangers are split in half by the first bit of the sha256 of their names: the policy
+is set on one half and measured on the other, both ways, so that no rate is reported on the people
+it was set on. Photos that the dataset sets aside are enrolled and asked about all the same.
+
+Two policies are measured: set on the half of the strangers alone, and as `mien train --strangers`
+sets it, on the enrolled people left out in turn as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.dataset import Dataset, Entry
+from mien.evaluation.openset import half_of
+from mien.measures import bootstrap_mean, open_set
+from mien.policy import Strangers, choose_policy, cohort
+from mien.templates import nearest
+from mien.training import Recipe, Samples, left_out
+from mien.types import Interval
+
+ENROLLED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Protocol:
+    """Who is enrolled, who is asked about and who is a stranger: rows of a dataset.
+
+    Attributes:
+        people: P names of the enrolled.
+        enrolled: (3 P,) rows, three a person.
+        probes: (N,) rows of the enrolled people's other photos.
+        mates: (N,) index of each probe's person.
+        strangers: (S,) rows, one a person.
+        half: (S,) 0 or 1.
+    """
+
+    people: tuple[str, ...]
+    enrolled: NDArray[np.int64]
+    probes: NDArray[np.int64]
+    mates: NDArray[np.int64]
+    strangers: NDArray[np.int64]
+    half: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One policy, measured.
+
+    Attributes:
+        policy: how it was set.
+        set_on: how many strangers it was set on.
+        threshold: least similarity for a name.
+        fpir: on the other half, with Wilson's interval.
+        dir: of the known people's probes, with Wilson's interval.
+        dir_people: the same, its interval from resampling whole people.
+        strangers: of the other half.
+        probes: of known people.
+        gallery: how many are enrolled.
+    """
+
+    policy: str
+    set_on: int
+    threshold: float
+    fpir: Interval
+    dir: Interval
+    dir_people: Interval
+    strangers: int
+    probes: int
+    gallery: int
+
+
+def protocol_of(dataset: Dataset) -> Protocol:
+    """Return the protocol on the photos of LFW in a dataset, whatever else it holds."""
+    photos: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in dataset.rows:
+        name, _, number = Path(entry.photo).stem.rpartition("_")
+        if number.isdigit() and Path(entry.photo).parent.name == name:
+            photos[name].append(entry)
+    known = sorted(name for name, taken in photos.items() if len(taken) > ENROLLED)
+    single = sorted(name for name, taken in photos.items() if len(taken) == 1)
+    enrolled, probes, mates = [], [], []
+    for mate, name in enumerate(known):
+        rows = [entry.row for entry in sorted(photos[name], key=lambda entry: entry.photo)]
+        enrolled += rows[:ENROLLED]
+        probes += rows[ENROLLED:]
+        mates += [mate] * len(rows[ENROLLED:])
+    return Protocol(
+        people=tuple(known),
+        enrolled=np.array(enrolled, np.int64),
+        probes=np.array(probes, np.int64),
+        mates=np.array(mates, np.int64),
+        strangers=np.array([photos[name][0].row for name in single], np.int64),
+        half=np.array([half_of(name) for name in single], np.int64),
+    )
+
+
+def measure(dataset: Dataset, protocol: Protocol, rate: float) -> list[Result]:
+    """Set a policy on each half of the strangers and measure it on the other."""
+    samples = Samples.of(
+        dataset.embeddings[protocol.enrolled],
+        dataset.mirrored[protocol.enrolled],
+        dataset.quality[protocol.enrolled],
+        np.repeat(np.arange(len(protocol.people)), ENROLLED),
+        len(protocol.people),
+    )
+    recipe = Recipe("prototype")
+    rows = recipe.fit(samples).rows
+    best, who = nearest(dataset.embeddings[protocol.probes], rows)
+    own = left_out(recipe, samples, rows)
+    results = []
+    for set_on in (0, 1):
+        here, there = (protocol.strangers[protocol.half == half] for half in (set_on, 1 - set_on))
+        alone = cohort(dataset.embeddings[here], rows, "strangers of LFW")
+        ways: dict[str, list[Strangers]] = {"strangers": [alone]}
+        if own is not None:
+            ways["mien train"] = [own, alone]
+        for name, groups in ways.items():
+            policy = choose_policy(groups, samples.counts, rate).policy
+            others, _ = nearest(dataset.embeddings[there], rows)
+            right = who == protocol.mates
+            found = open_set(best, right, others, policy.threshold)
+            named = right & (best >= np.float32(policy.threshold))
+            results.append(
+                Result(
+                    policy=name,
+                    set_on=sum(group.people for group in groups),
+                    threshold=policy.threshold,
+                    fpir=found.fpir,
+                    dir=found.dir,
+                    dir_people=bootstrap_mean(named, protocol.mates),
+                    strangers=len(there),
+                    probes=len(best),
+                    gallery=len(rows),
+                )
+            )
+    return results
+
+
+def table(results: list[Result]) -> str:
+    """Return the results as a table of Markdown."""
+    lines = [
+        "| policy set on | threshold | FPIR on the other half | DIR | with whole people drawn |",
+        "|---|---|---|---|---|",
+    ]
+    for result in results:
+        where = f"{result.set_on:,} strangers"
+        if result.policy != "strangers":
+            where += ", the enrolled left out in turn among them"
+        lines.append(
+            f"| {where} | {result.threshold:.3f} | {_percent(result.fpir)} of "
+            f"{result.strangers:,} | {_share(result.dir)} of {result.probes:,} | "
+            f"{result.dir_people.low:.4f} to {result.dir_people.high:.4f} |"
+        )
+    return "\n".join(lines)
+
+
+def _percent(rate: Interval) -> str:
+    return f"{100 * rate.value:.2f} % ({100 * rate.low:.2f} to {100 * rate.high:.2f} %)"
+
+
+def _share(rate: Interval) -> str:
+    return f"{rate.value:.4f} ({rate.low:.4f} to {rate.high:.4f})"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Open set on LFW.")
+    parser.add_argument("dataset", type=Path, help="made by mien dataset build lfw:PATH")
+    parser.add_argument("--rate", type=float, default=0.01, help="FPIR asked for")
+    parser.add_argument("--json", type=Path, help="where the results go")
+    chosen = parser.parse_args()
+    dataset = Dataset.open(chosen.dataset)
+    results = measure(dataset, protocol_of(dataset), chosen.rate)
+    print(table(results))
+    if chosen.json:
+        text = json.dumps([asdict(result) for result in results], indent=2)
+        chosen.json.write_text(text + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

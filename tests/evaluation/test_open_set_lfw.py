@@ -1,0 +1,78 @@
+"""Strangers at the door: a policy set on one half of LFW's strangers holds on the other.
+
+`benchmarks/open_set.py` on a part of LFW that takes a minute; docs/accuracy.md has all of it.
+"""
+
+from __future__ import annotations
+
+import random
+import tarfile
+from collections import defaultdict
+from pathlib import PurePosixPath
+
+import numpy as np
+import pytest
+
+from mien.dataset.build import build
+from open_set import ENROLLED, measure, protocol_of
+
+pytestmark = [pytest.mark.weights, pytest.mark.lfw]
+
+KNOWN, ASKED, STRANGERS = 60, 3, 940
+
+
+def some_photos(members):
+    """Return members of the archive: six photos each of 60 people, one each of 940 others."""
+    photos = defaultdict(list)
+    for member in members:
+        if member.name.endswith(".jpg"):
+            photos[PurePosixPath(member.name).parent.name].append(member)
+    draw = random.Random(0)  # noqa: S311
+    known = draw.sample(sorted(n for n, taken in photos.items() if len(taken) > ENROLLED), KNOWN)
+    single = draw.sample(sorted(n for n, taken in photos.items() if len(taken) == 1), STRANGERS)
+    for name in known:
+        yield from sorted(photos[name], key=lambda member: member.name)[: ENROLLED + ASKED]
+    for name in single:
+        yield photos[name][0]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory, engine, data_folder):
+    root = tmp_path_factory.mktemp("lfw")
+    with tarfile.open(data_folder / "lfw-deepfunneled.tgz") as archive:
+        for member in some_photos(archive.getmembers()):
+            path = root / "photos" / "/".join(PurePosixPath(member.name).parts[-2:])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(archive.extractfile(member).read())
+    return build([str(root / "photos")], root / "faces", engine)
+
+
+def test_who_is_who(dataset):
+    protocol = protocol_of(dataset)
+    assert (len(protocol.people), len(protocol.strangers)) == (KNOWN, STRANGERS)
+    assert len(protocol.enrolled) == ENROLLED * KNOWN
+    assert not set(protocol.enrolled) & set(protocol.probes)
+    assert 0.4 < protocol.half.mean() < 0.6
+    names = [dataset.rows[row].person for row in protocol.probes]
+    assert [protocol.people[mate].replace("_", " ") for mate in protocol.mates] == names
+
+
+def test_a_policy_set_on_one_half_holds_on_the_other(dataset):
+    results = measure(dataset, protocol_of(dataset), 0.01)
+    assert [result.policy for result in results] == ["strangers", "mien train"] * 2
+    for result in results:
+        assert result.set_on >= 300  # enough to support one in a hundred
+        assert result.fpir.low <= 0.01 <= result.fpir.high
+        assert 0.002 <= result.fpir.value <= 0.025
+        assert result.dir.value >= 0.99
+    # Both ways together, it is the rate that was asked for.
+    assert np.mean([result.fpir.value for result in results]) == pytest.approx(0.01, abs=0.006)
+
+
+def test_who_allows_more_strangers_names_more_of_the_known(dataset):
+    protocol = protocol_of(dataset)
+    strict, lax = (measure(dataset, protocol, rate) for rate in (0.01, 0.1))
+    for one, other in zip(strict, lax, strict=True):
+        assert other.threshold < one.threshold
+        assert other.fpir.value > one.fpir.value
+        assert other.dir.value >= one.dir.value

@@ -15,7 +15,7 @@ from mien.evaluation.lfw_people import LfwPerson
 from mien.evaluation.search import STRANGER, search_rows
 from mien.evaluation.trials import Trial
 from mien.measures import bootstrap_mean, cmc
-from mien.measures.open_set import OpenSetRates, Searched, open_set_rates
+from mien.measures.redrawn import OpenSetRates, Searched, open_set_rates
 from mien.templates import both_views, photo_weights, sums_by_person, unit_rows
 from mien.types import Interval, Progress, silent
 

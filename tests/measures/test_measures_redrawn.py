@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.measures import threshold_at_fpir
-from mien.measures.open_set import Searched, open_set_rates
+from mien.measures.redrawn import Searched, open_set_rates
 
 
 def made(seed, known=30, strangers=200):

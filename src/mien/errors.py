@@ -46,7 +46,7 @@
     │   ├── NameTaken            somebody else has the name
     │   ├── InvalidName          not a name that a person can have
     │   ├── EnrolmentRefused     a photo should not be enrolled, with the evidence
-    │   └── BadExport            not a file that mien gallery export wrote, or damaged
+    │   └── BadExport            not a file that `mien gallery export` wrote, or damaged
     ├── ShipError                a recognizer cannot be shipped in a vessel
     │   ├── PartsMissing         a package that the vessel is made of cannot be had
     │   ├── VesselTooLarge       over the limits of where it is to go
@@ -265,7 +265,7 @@ class EnrolmentRefused(GalleryError):
 
 
 class BadExport(GalleryError):
-    """The file was not written by mien gallery export, or is damaged."""
+    """The file was not written by `mien gallery export`, or is damaged."""
 
 
 class ShipError(MienError):

@@ -52,6 +52,11 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "align": ("mien.cli.recognize", "align", "Cut one face out of a photo, upright and scaled."),
     "verify": ("mien.cli.recognize", "verify", "Say whether two photos show the same person."),
     "info": ("mien.cli.recognize", "info", "Show what a recognizer file holds."),
+    "gallery": (
+        "mien.cli.gallery_files",
+        "gallery",
+        "People enrolled, corrected and forgotten at any time.",
+    ),
     "models": ("mien.cli.models", "models", "The weights: list, show, pull, verify, add."),
 }
 

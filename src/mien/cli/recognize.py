@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.markup import escape
@@ -27,13 +27,17 @@ from mien.recognizer import Recognizer
 from mien.types import Detections, Face, Known, Photo, Policy
 from mien.verification import compare_photos
 
+if TYPE_CHECKING:
+    from mien.gallery.recognise import GalleryRecognizer
+
 _BATCH = 32
 
 
 @click.command(
     epilog="\b\nExamples:\n  mien recognize people.onnx party.jpg\n"
     "  mien recognize people.onnx holidays/ --draw named/\n"
-    "  mien recognize people.onnx 'photos/*.heic' --json > names.json"
+    "  mien recognize people.onnx 'photos/*.heic' --json > names.json\n"
+    "  mien recognize office party.jpg"
 )
 @click.argument("recognizer", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, required=True)
@@ -54,6 +58,8 @@ def recognize(
 ) -> None:
     """Name the people in PHOTOS: files, folders or patterns.
 
+    RECOGNIZER is a file that `mien train` made, or the folder of a gallery.
+
     A photo that cannot be read is reported and the rest go on; the exit code is then 1.
     """
     paths = list(dict.fromkeys(find_photos(photos)))
@@ -62,7 +68,7 @@ def recognize(
     drawn = _drawn_names(paths)
     # Several photos go through two at a time, a core each; one photo has both cores.
     workers = 1 if len(paths) == 1 else _cores()
-    model = Recognizer.load(recognizer, threads=0 if workers == 1 else 1)
+    model = _load(recognizer, threads=0 if workers == 1 else 1)
     rows: list[dict[str, Any]] = []
 
     def work(path: Path) -> dict[str, Any]:
@@ -85,6 +91,18 @@ def recognize(
     _tell(rows, as_json=as_json)
     if any(row["error"] for row in rows):
         context.exit(1)
+
+
+def _load(path: Path, *, threads: int) -> Recognizer | GalleryRecognizer:
+    if not path.is_dir():
+        return Recognizer.load(path, threads=threads)
+    from mien.gallery import Gallery, find_key  # noqa: PLC0415
+    from mien.gallery.recognise import GalleryRecognizer, engine_for  # noqa: PLC0415
+
+    gallery = Gallery.open(path, key=find_key())
+    with progress_bar() as progress:
+        engine = engine_for(gallery.origin, threads=threads, progress=progress)
+    return GalleryRecognizer(gallery, engine, threads=threads)
 
 
 def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
@@ -143,7 +161,7 @@ def _face_row(face: Face) -> dict[str, Any]:
         "name": verdict.person if isinstance(verdict, Known) else None,
         "similarity": round(verdict.similarity, 4),
         "probability": round(verdict.probability, 4),
-        "nearest": face.candidates[0].person,
+        "nearest": face.candidates[0].person if face.candidates else None,
     }
 
 

@@ -65,7 +65,7 @@ class Database:
         if application_of(self.base) != APPLICATION:
             raise NotAGallery(
                 f"{self.folder / FILE} was not made by Mien",
-                hint="Give a folder that mien gallery create made.",
+                hint="Give a folder that `mien gallery create` made.",
             )
         if version_of(self.base) > VERSION:
             raise NotAGallery(
@@ -132,7 +132,11 @@ class Database:
 
     def set_meta(self, key: str, value: str) -> None:
         """Note something; inside a transaction."""
-        self.base.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        # In place, so that a file that was just wiped stays as if made anew.
+        sql = (
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        )
+        self.base.execute(sql, (key, value))
 
     def must_scrub(self) -> None:
         """Note, inside the transaction that deletes, that traces are left until `scrub` ends."""
@@ -148,6 +152,7 @@ class Database:
             GalleryBusy: another process reads on; the next one that opens the gallery goes on.
         """
         with translated(self.folder):
+            self.set_meta("scrub", "1")
             self.base.execute("VACUUM")
             self._cut_log()
             self.set_meta("scrub", "0")
@@ -230,7 +235,7 @@ def translated(folder: Path) -> Iterator[None]:
             raise _unwritable(folder, str(error)) from error
         raise NotAGallery(
             f"{folder}: the gallery is damaged: {error}",
-            hint="mien gallery check DIR says more; go back to an export if you have one.",
+            hint="`mien gallery check DIR` says more; go back to an export if you have one.",
         ) from error
     except OSError as error:
         raise _unwritable(folder, error.strerror or str(error)) from error

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.dataset.labels import UNLIKE_OWN
+from mien.dataset.names import name_key
 from mien.gallery.guard import Objection, object_to
 from mien.gallery.index import Index
-from mien.gallery.register import Owner
+from mien.gallery.register import Owner, add
 from mien.gallery.store import Store
-from mien.gallery.values import Enrolment, Sighting
+from mien.gallery.values import Enrolment, Newcomer, Sighting
 from mien.session import Session
 
 
@@ -98,3 +100,42 @@ def take_back(store: Store, number: int, embedding: NDArray[np.float32]) -> None
     own = float((templates.faces @ embedding).max(initial=-1))
     said = (negatives.numbers == number) & (negatives.vectors @ embedding >= own)
     store.delete_negatives([negatives.ids[row] for row in np.flatnonzero(said)])
+
+
+def take(store: Store, newcomer: Newcomer, key: str, *, thumbnails: bool) -> tuple[int, int]:
+    """Write somebody with all their photos, inside a transaction.
+
+    Returns:
+        The person's number, and how many photos were not there yet.
+    """
+    owner = store.person("spelling", name_key(newcomer.name))
+    if owner is None:
+        free = newcomer.id if newcomer.id and not store.person("id", newcomer.id) else ""
+        owner = add(store, newcomer.name, newcomer.consent, newcomer.source, key, free)
+    number, person = owner
+    taken = 0
+    for sighting in newcomer.sightings:
+        if not store.picture_of(number, sighting.sha256):
+            store.add_photo(
+                number,
+                np.stack([sighting.embedding, sighting.mirrored]),
+                quality=sighting.quality,
+                sha256=sighting.sha256,
+                source=sighting.source,
+                thumbnail=sighting.crop if thumbnails else b"",
+            )
+            taken += 1
+    for vector in newcomer.negatives:
+        store.add_negative(number, vector, None)
+    store.touch(number)
+    store.note("taken in", person.id, key, f"{taken} photos")
+    return number, taken
+
+
+def drop_negatives(store: Store, number: int | None, *, shows: int) -> None:
+    """Delete rejected faces (of one person, where given) that look like somebody's photos."""
+    templates, negatives = store.templates(shows), store.negatives()
+    faces = np.concatenate([templates.faces, templates.mirrored])
+    alike = (negatives.vectors @ faces.T).max(axis=1, initial=-1) >= UNLIKE_OWN
+    mine = negatives.numbers != shows if number is None else negatives.numbers == number
+    store.delete_negatives([negatives.ids[row] for row in np.flatnonzero(alike & mine)])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.dataset.labels import UNLIKE_OWN
 from mien.dataset.names import name_key
 from mien.engine import Engine
 from mien.errors import (
@@ -18,13 +18,25 @@ from mien.errors import (
     UnknownPicture,
 )
 from mien.gallery.database import make
-from mien.gallery.enrol import Wish, judge, write
+from mien.gallery.enrol import Wish, drop_negatives, judge, take, write
 from mien.gallery.guard import look
 from mien.gallery.living import Living, lock_text, valid_rate
 from mien.gallery.register import LONGEST_NOTE, add, check_free, find, known, valid_name
 from mien.gallery.sealing import Seal
-from mien.gallery.values import Answer, Enrolment, Event, Origin, Person, Picture, Sighting
-from mien.types import Embeddings, Head, Photo, Policy
+from mien.gallery.values import (
+    Answer,
+    Enrolment,
+    Event,
+    Newcomer,
+    Origin,
+    Person,
+    Picture,
+    Sighting,
+)
+from mien.types import Embeddings, Head, Photo, Policy, Progress, silent
+
+_AT_ONCE = 200
+"""How many people one transaction takes in."""
 
 _SAME_FACE = 0.999
 """Cosine from which two rejected faces are one."""
@@ -69,6 +81,7 @@ class Gallery(Living):
             "thumbnails": str(int(thumbnails)),
             "lock": lock_text(Seal(key)),
             "generation": "0",
+            "scrub": "0",
         }
         make(Path(path), meta)
         return cls(path, key=key)
@@ -235,6 +248,41 @@ class Gallery(Living):
             return Enrolment(False, "", "", "several-faces", str(error), error.evidence)
         return self.enrol(person, sighting, force=force, consent=consent, key=key)
 
+    def take(
+        self,
+        newcomers: Iterable[Newcomer],
+        *,
+        key: str = "",
+        together: bool = False,
+        progress: Progress = silent,
+    ) -> tuple[int, int]:
+        """Take in people with all their photos: from a dataset or another gallery, unguarded.
+
+        Args:
+            newcomers: one after the other; a photo that its person has already is passed over.
+            key: for the audit trail.
+            together: all in one transaction; else some people at a time.
+            progress: told after each person.
+
+        Returns:
+            How many people, and how many photos that were not there yet.
+        """
+        waiting = iter(newcomers)
+        people = photos = 0
+        while part := list(islice(waiting, None if together else _AT_ONCE)):
+            with self._changing(more=True) as changed:
+                for newcomer in part:
+                    for sighting in newcomer.sightings:
+                        self.check_contract(sighting.contract)
+                    number, taken = take(
+                        self._store, newcomer, key, thumbnails=self.keeps_thumbnails
+                    )
+                    changed.add(number)
+                    people, photos = people + 1, photos + taken
+                    progress(people, None, "people")
+        self._current()
+        return people, photos
+
     def rename(self, person: str, name: str, *, key: str = "") -> Person:
         """Give somebody another name.
 
@@ -270,8 +318,8 @@ class Gallery(Living):
             (number, kept), (second, gone) = known(self._store, person), known(self._store, other)
             if number == second:
                 return kept
-            self._drop_negatives(number, shows=second)
-            self._drop_negatives(second, shows=number)
+            drop_negatives(self._store, number, shows=second)
+            drop_negatives(self._store, second, shows=number)
             self._store.give_photos(second, number)
             self._store.give_negatives(second, number)
             if gone.consent and not kept.consent:
@@ -320,12 +368,12 @@ class Gallery(Living):
         """
         with self._changing() as changed:
             number, found = known(self._store, person)
-            self._drop_negatives(None, shows=number)
+            drop_negatives(self._store, None, shows=number)
             self._store.delete_person(number)
             self._store.note("forgotten", found.id, key, "")
             self._database.must_scrub()
             changed.add(number)
-        self._scrub()
+        self.scrub()
 
     def forget_picture(self, picture: str, *, key: str = "") -> None:
         """Forget one enrolled photo, down to the last byte; its person stays.
@@ -344,23 +392,10 @@ class Gallery(Living):
             self._store.note("photo forgotten", found[1].id, key, f"photo {picture}")
             self._database.must_scrub()
             changed.add(number)
-        self._scrub()
+        self.scrub()
 
     def audit(self, action: str, people: Sequence[str] = ("",), *, key: str = "") -> None:
         """Write a line of the audit trail for each of some people's ids."""
         with self._lock, self._database.writing():
             for person in people:
                 self._store.note(action, person, key, "")
-
-    def _scrub(self) -> None:
-        with self._lock:
-            self._database.scrub()
-
-    def _drop_negatives(self, number: int | None, *, shows: int) -> None:
-        """Delete rejected faces (of one person, where given) that look like somebody's photos."""
-        templates, negatives = self._store.templates(shows), self._store.negatives()
-        faces = np.concatenate([templates.faces, templates.mirrored])
-        alike = (negatives.vectors @ faces.T).max(axis=1, initial=-1) >= UNLIKE_OWN
-        mine = negatives.numbers != shows if number is None else negatives.numbers == number
-        rows = np.flatnonzero(alike & mine)
-        self._store.delete_negatives([negatives.ids[row] for row in rows])

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from mien.errors import ContractMismatch, NotAGallery
+from mien.errors import ContractMismatch, GalleryLocked, NotAGallery
 from mien.gallery.database import Database, translated, watcher
 from mien.gallery.index import Index, compare_session
 from mien.gallery.projection import Projection
@@ -43,6 +43,7 @@ class Living:
         try:
             with translated(self.path):
                 self.origin, self.rate = _read_meta(database)
+                self._lock_text = database.meta("lock")
                 self.keeps_thumbnails = database.meta("thumbnails") == "1"
                 seal = seal_of(database, key)
             self._database = database
@@ -88,6 +89,12 @@ class Living:
                 hint=f"Use the embedder it was made with, {self.origin.embedder}.",
             )
 
+    @contextmanager
+    def exclusively(self) -> Iterator[Store]:
+        """Yield the store while no other thread may use it: for export and check."""
+        with self._lock:
+            yield self._store
+
     def _current(self) -> Index:
         """Return the index as it stands; what another process wrote is taken in first."""
         with self._watch_lock:
@@ -126,19 +133,64 @@ class Living:
         self._index = Index.of(generation, people, self._named, negatives, standards)
 
     @contextmanager
-    def _changing(self) -> Iterator[set[int]]:
+    def _changing(self, *, more: bool = False) -> Iterator[set[int]]:
         """Hold the one transaction that may change people; yields the set to put their numbers in.
 
         When the block ends what was written is on the disk, and then in the index.
+
+        Args:
+            more: another change follows at once: the index can wait for it.
         """
         changed: set[int] = set()
         with self._lock:
             with self._database.writing():
-                self._catch_up()
+                self._check_key()
+                if not self._stale:
+                    self._catch_up()
                 yield changed
                 generation = self._database.raise_generation() if changed else 0
-            if changed:
+            if changed and more:
+                self._stale = True
+            elif changed:
                 self._take_in(generation, changed)
+
+    def _check_key(self) -> None:
+        """Raise GalleryLocked where another process has changed the key meanwhile."""
+        if self._database.meta("lock") != self._lock_text:
+            raise GalleryLocked(
+                f"{self.path}: its key was changed", hint="Open it again with the new key."
+            )
+
+    def scrub(self) -> None:
+        """Leave no byte of what was deleted in the files.
+
+        Raises:
+            GalleryBusy: another process reads on; done when the gallery is next opened.
+        """
+        with self._lock:
+            self._database.scrub()
+
+    def rotate_key(self, new: bytes | None) -> None:
+        """Seal templates and thumbnails with another key, or with none; all or nothing.
+
+        What the old key sealed is wiped from the files. Other processes that have the gallery
+        open must open it again.
+
+        Raises:
+            GalleryLocked: the key has not 32 bytes, or the old one does not fit.
+            GalleryBusy: done, but another process still reads what was there.
+        """
+        seal = Seal(new)
+        text = lock_text(seal)
+        with self._lock:
+            with self._database.writing():
+                self._check_key()
+                self._store.reseal(seal)
+                self._database.set_meta("lock", text)
+                self._store.note("key changed", "", "", "encrypted" if new else "not encrypted")
+                self._database.must_scrub()
+            self._store.seal, self._lock_text = seal, text
+            self.scrub()
 
     def _take_in(self, generation: int, changed: set[int]) -> None:
         if len(changed) >= _MANY:

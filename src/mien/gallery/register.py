@@ -62,8 +62,8 @@ def check_free(store: Store, name: str, number: int | None = None) -> None:
         )
 
 
-def add(store: Store, name: str, consent: str, source: str, key: str) -> Owner:
-    """Add somebody, inside a transaction.
+def add(store: Store, name: str, consent: str, source: str, key: str, person_id: str = "") -> Owner:
+    """Add somebody, inside a transaction; with a new id where none is given.
 
     Raises:
         NameTaken: somebody has the name.
@@ -71,7 +71,13 @@ def add(store: Store, name: str, consent: str, source: str, key: str) -> Owner:
     """
     shown = valid_name(name)
     check_free(store, shown)
-    number = store.add_person(shown, name_key(shown), consent=consent[:LONGEST_NOTE], source=source)
+    number = store.add_person(
+        shown,
+        name_key(shown),
+        consent=consent[:LONGEST_NOTE],
+        source=source,
+        person_id=person_id,
+    )
     owner = known(store, shown)
     store.note("added", owner[1].id, key, "")
     return number, owner[1]

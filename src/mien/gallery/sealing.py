@@ -117,7 +117,7 @@ def parse_key(text: str, where: str) -> bytes:
 def _no_key(where: str) -> GalleryLocked:
     return GalleryLocked(
         f"{where} holds no key",
-        hint="A key is 32 bytes in base64, as mien gallery create DIR --encrypt writes it.",
+        hint="A key is 32 bytes in base64, as `mien gallery create DIR --encrypt` writes it.",
     )
 
 

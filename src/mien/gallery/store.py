@@ -292,12 +292,11 @@ class Store:
     # Bytes
 
     def reseal(self, seal: Seal) -> None:
-        """Seal every template and thumbnail anew; inside a transaction."""
+        """Seal every template and thumbnail anew, inside a transaction; use `seal` from then on."""
         for what, (rows, update) in _SEALED.items():
             for row, data in self._rows(rows):
                 place = f"{what} {row}"
                 self._do(update, seal.close(self.seal.open(data, place), place), row)
-        self.seal = seal
 
     def _sealed(self, vectors: NDArray[np.float32], place: str) -> bytes:
         return self.seal.close(np.ascontiguousarray(vectors, "<f4").tobytes(), place)
@@ -310,7 +309,7 @@ class Store:
             if contract != self._contract or len(data) != size:
                 raise NotAGallery(
                     f"{self.database.folder}: {place} has embeddings of another kind",
-                    hint="mien gallery check DIR says more.",
+                    hint="`mien gallery check DIR` says more.",
                 )
         flat = np.frombuffer(b"".join(opened), "<f4").astype(np.float32)
         return flat.reshape(len(rows), views, self._dimension)

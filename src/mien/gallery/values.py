@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -171,6 +171,27 @@ class Sighting:
                 raise ValueError("an embedding has length 1")
         if not 0 <= self.quality <= 1:
             raise ValueError(f"quality lies in [0, 1], got {self.quality}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Newcomer:
+    """Somebody who is taken in with all their photos, without a guard: they were looked at before.
+
+    Attributes:
+        name: as it is to be shown; whoever has it already gets the photos.
+        sightings: the photos.
+        id: to keep, where nobody else has it; a new one where empty.
+        consent: a note on what the person has agreed to.
+        source: where the person comes from.
+        negatives: (N, D) float32 unit rows, faces that are not this person.
+    """
+
+    name: str
+    sightings: Sequence[Sighting]
+    id: str = ""
+    consent: str = ""
+    source: str = ""
+    negatives: Sequence[NDArray[np.float32]] = ()
 
 
 @dataclass(frozen=True, slots=True)

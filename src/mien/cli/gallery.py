@@ -1,0 +1,349 @@
+"""`mien gallery`: people enrolled while the gallery is in use."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.markup import escape
+from rich.table import Column, Table
+
+from mien.cli.console import note, out, print_json, progress_bar
+from mien.errors import PhotoError, UnknownPicture
+
+if TYPE_CHECKING:
+    from mien.gallery import Enrolment, Gallery, Person
+
+GALLERY = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+PERSON = click.argument("person")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+KEY_FILE = click.option(
+    "--key-file",
+    type=click.Path(path_type=Path),
+    help="Of an encrypted gallery; else the key in MIEN_KEY is taken.",
+)
+
+
+@click.group(
+    epilog="\b\nExamples:\n"
+    "  mien gallery create office --thumbnails\n"
+    "  mien gallery add office 'Ada Lovelace' ada/*.jpg --consent 'by letter, 3 May'\n"
+    "  mien recognize office party.jpg\n"
+    "  mien gallery forget office 'Ada Lovelace'",
+)
+def gallery() -> None:
+    """Enrol people, correct, merge and forget them, while the gallery is in use.
+
+    A PERSON is a name or an id, as `mien gallery list` shows them.
+    """
+
+
+def opened(folder: Path, key_file: Path | None) -> Gallery:
+    """Return the gallery in a folder, with the key that the user gave."""
+    # Heavy, and not needed for --help.
+    from mien.gallery import Gallery, find_key  # noqa: PLC0415
+
+    return Gallery.open(folder, key=find_key(key_file))
+
+
+@gallery.command(
+    epilog="\b\nExamples:\n"
+    "  mien gallery add office 'Ada Lovelace' ada1.jpg ada2.heic\n"
+    "  mien gallery add office 'Ada Lovelace' photos/ada --consent 'by letter, 3 May'\n"
+    "  mien gallery add office --dataset people",
+)
+@GALLERY
+@click.argument("name", required=False)
+@click.argument("photos", nargs=-1)
+@click.option("--force", is_flag=True, help="Take photos in spite of what speaks against them.")
+@click.option("--consent", default="", metavar="TEXT", help="A note on what the person agreed to.")
+@click.option(
+    "--dataset",
+    type=click.Path(path_type=Path),
+    metavar="DATASET",
+    help="Instead of NAME and PHOTOS: everybody in a dataset, by its usable photos.",
+)
+@click.option("--train-only", is_flag=True, help="Only the training side of the dataset.")
+@KEY_FILE
+@JSON
+@click.pass_context
+def add(
+    context: click.Context,
+    *,
+    folder: Path,
+    name: str | None,
+    photos: tuple[str, ...],
+    force: bool,
+    consent: str,
+    dataset: Path | None,
+    train_only: bool,
+    key_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Enrol the person NAME by PHOTOS (files, folders or patterns), or everybody in a dataset.
+
+    A photo is refused when it shows no face, or several and nothing tells which is meant; when it
+    is a poor picture, when it disagrees with the person's other photos, or when the gallery takes
+    it for somebody else. Each refusal comes with its evidence. The exit code is 1 when a photo was
+    not taken.
+    """
+    if (dataset is None) != bool(name and photos):
+        raise click.UsageError("give NAME and PHOTOS, or --dataset DATASET")
+    if dataset is not None:
+        with opened(folder, key_file) as made:
+            tell_taken(take_dataset(made, dataset, train_only=train_only), as_json=as_json)
+        return
+    with opened(folder, key_file) as made:
+        rows = _enrol(made, name or "", photos, force=force, consent=consent)
+        person = made.find(name or "")
+    if as_json:
+        print_json([{"photo": path, **asdict(row)} for path, row in rows])
+    else:
+        _show_enrolments(rows)
+        if person:
+            out.print(f"{escape(person.name)} has {_count(person.photos, 'photo')}")
+    if any(not row.taken and row.reason != "already-enrolled" for _, row in rows):
+        context.exit(1)
+
+
+def _enrol(
+    made: Gallery, name: str, photos: tuple[str, ...], *, force: bool, consent: str
+) -> list[tuple[str, Enrolment]]:
+    from mien.cli.recognize import find_photos  # noqa: PLC0415
+    from mien.gallery import Enrolment  # noqa: PLC0415
+    from mien.gallery.recognise import engine_for  # noqa: PLC0415
+    from mien.photo import read_photo  # noqa: PLC0415
+
+    paths = list(dict.fromkeys(find_photos(photos)))
+    rows = []
+    with progress_bar() as progress:
+        engine = engine_for(made.origin, progress=progress)
+        for done, path in enumerate(paths, 1):
+            try:
+                photo = read_photo(path, long_side=engine.enough)
+            except PhotoError as error:
+                rows.append((str(path), Enrolment(False, reason="unreadable", detail=str(error))))
+            else:
+                enrolment = made.enrol_photo(name, engine, photo, force=force, consent=consent)
+                rows.append((str(path), enrolment))
+            progress(done, len(paths), "photos")
+    return rows
+
+
+def _show_enrolments(rows: list[tuple[str, Enrolment]]) -> None:
+    table = Table(Column("photo", overflow="fold"), "taken", "why not", box=None)
+    for path, row in rows:
+        taken = "yes" if row.taken else "[yellow]no[/yellow]"
+        forced = "forced: " if row.taken and row.reason else ""
+        table.add_row(escape(path), taken, escape(forced + row.detail))
+    out.print(table)
+
+
+def take_dataset(made: Gallery, dataset: Path, *, train_only: bool = False) -> tuple[int, int]:
+    """Take in everybody of a dataset; return how many people and new photos."""
+    from mien.dataset import Dataset  # noqa: PLC0415
+    from mien.gallery.datasets import newcomers  # noqa: PLC0415
+
+    found = newcomers(Dataset.open(dataset), train_only=train_only, crops=made.keeps_thumbnails)
+    with progress_bar() as progress:
+        return made.take(found, progress=progress)
+
+
+def tell_taken(taken: tuple[int, int], *, as_json: bool) -> None:
+    """Say how many people and photos were taken in."""
+    people, photos = taken
+    if as_json:
+        print_json({"people": people, "photos": photos})
+    else:
+        out.print(f"{_count(people, 'person', 'people')}, {_count(photos, 'new photo')}")
+
+
+@gallery.command(
+    "list", epilog="\b\nExamples:\n  mien gallery list office\n  mien gallery list office --json"
+)
+@GALLERY
+@KEY_FILE
+@JSON
+def list_(*, folder: Path, key_file: Path | None, as_json: bool) -> None:
+    """List the people in the gallery DIR."""
+    with opened(folder, key_file) as made:
+        people = made.people()
+    if as_json:
+        print_json([asdict(person) for person in people])
+        return
+    if not people:
+        out.print(f"nobody yet: mien gallery add {escape(str(folder))} NAME PHOTOS")
+        return
+    table = Table(Column("name", overflow="fold"), "photos", "consent", "id", box=None)
+    for person in people:
+        table.add_row(escape(person.name), str(person.photos), escape(person.consent), person.id)
+    out.print(table)
+
+
+@gallery.command(
+    epilog="\b\nExamples:\n  mien gallery show office\n  mien gallery show office 'Ada Lovelace'"
+)
+@GALLERY
+@click.argument("person", required=False)
+@KEY_FILE
+@JSON
+def show(*, folder: Path, person: str | None, key_file: Path | None, as_json: bool) -> None:
+    """Show what the gallery DIR holds and when it says "unknown", or what of one PERSON."""
+    with opened(folder, key_file) as made:
+        if person is None:
+            _show_gallery(made, as_json=as_json)
+        else:
+            _show_person(made, made.person(person), as_json=as_json)
+
+
+def _show_gallery(made: Gallery, *, as_json: bool) -> None:
+    people, policy = made.people(), made.policy
+    facts: dict[str, Any] = {
+        "people": len(people),
+        "photos": sum(person.photos for person in people),
+        "encrypted": made.encrypted,
+        "thumbnails": made.keeps_thumbnails,
+        "embedder": made.origin.embedder,
+        "contract": made.contract,
+        "policy": asdict(policy),
+        "warnings": list(made.warnings),
+    }
+    if as_json:
+        print_json(facts)
+        return
+    low, high = policy.expected.low, policy.expected.high
+    rate = f"at most {policy.false_positive_rate:.2%} asked for; expected "
+    rate += f"{policy.expected.value:.2%} ({low:.2%} to {high:.2%})"
+    kept = "templates" + (" and thumbnails" if made.keeps_thumbnails else "")
+    table = Table(show_header=False, box=None)
+    for key, value in (
+        ("gallery", str(made.path)),
+        ("people", f"{facts['people']:,}, {facts['photos']:,} photos enrolled"),
+        ("kept of a photo", kept + (", encrypted" if made.encrypted else ", not encrypted")),
+        ("a name is given from", f"similarity {policy.threshold:.3f}"),
+        ("strangers given a name", rate),
+        ("how that is known", policy.source),
+        ("embedder", made.origin.embedder),
+        ("contract", made.contract),
+    ):
+        table.add_row(f"[bold]{key}[/bold]", escape(value))
+    out.print(table)
+    for warning in made.warnings:
+        note(f"warning: {warning}")
+
+
+def _show_person(made: Gallery, person: Person, *, as_json: bool) -> None:
+    pictures = made.pictures(person.id)
+    events = made.audit_trail(person.id)
+    if as_json:
+        rows = {"pictures": [asdict(picture) for picture in pictures]}
+        print_json({**asdict(person), **rows, "audit": [asdict(event) for event in events]})
+        return
+    out.print(f"[bold]{escape(person.name)}[/bold]  {person.id}")
+    out.print(f"added {person.created}, changed {person.changed}, from {escape(person.source)}")
+    out.print(f"consent: {escape(person.consent) or 'nothing noted'}")
+    table = Table("photo", Column("from", overflow="fold"), "quality", "added", "", box=None)
+    for picture in pictures:
+        forced = f"forced: {picture.forced}" if picture.forced else ""
+        quality = f"{picture.quality:.2f}"
+        table.add_row(picture.id, escape(picture.source), quality, picture.added, forced)
+    out.print(table)
+
+
+@gallery.command(epilog="\b\nExamples:\n  mien gallery rename office 'Ada Byron' 'Ada Lovelace'")
+@GALLERY
+@PERSON
+@click.argument("name")
+@KEY_FILE
+def rename(*, folder: Path, person: str, name: str, key_file: Path | None) -> None:
+    """Give PERSON another NAME."""
+    with opened(folder, key_file) as made:
+        before = made.person(person).name
+        note(f"{before} is {made.rename(person, name).name} now")
+
+
+@gallery.command(
+    epilog="\b\nExamples:\n  mien gallery consent office 'Ada Lovelace' 'by letter, 3 May'"
+)
+@GALLERY
+@PERSON
+@click.argument("text")
+@KEY_FILE
+def consent(*, folder: Path, person: str, text: str, key_file: Path | None) -> None:
+    """Note what PERSON has agreed to, in place of what was noted before."""
+    with opened(folder, key_file) as made:
+        made.note_consent(person, text)
+
+
+@gallery.command(epilog="\b\nExamples:\n  mien gallery merge office 'Ada Lovelace' 'A. Byron'")
+@GALLERY
+@PERSON
+@click.argument("other")
+@KEY_FILE
+def merge(*, folder: Path, person: str, other: str, key_file: Path | None) -> None:
+    """Make two people one: OTHER's photos become PERSON's, and OTHER is gone."""
+    with opened(folder, key_file) as made:
+        gone, kept = made.person(other), made.merge(person, other)
+    note(f"{gone.name} is {kept.name} now, with {_count(kept.photos, 'photo')}")
+
+
+@gallery.command(
+    epilog="\b\nExamples:\n  mien gallery forget office 'Ada Lovelace' --yes\n"
+    "  mien gallery forget office 'Ada Lovelace' --photo 3f0c2a9d71be",
+)
+@GALLERY
+@PERSON
+@click.option("--photo", metavar="ID", help="Forget only this photo of the person.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@KEY_FILE
+def forget(
+    *, folder: Path, person: str, photo: str | None, yes: bool, key_file: Path | None
+) -> None:
+    """Forget PERSON: name, templates, thumbnails and rejected faces, down to the last byte.
+
+    The audit trail keeps that somebody of this id was here. Exports made before still hold the
+    person; Mien does not know where they are.
+    """
+    with opened(folder, key_file) as made:
+        found = made.person(person)
+        what = f"photo {photo} of {found.name}" if photo else f"{found.name} and every photo"
+        if not yes:
+            click.confirm(f"Forget {what}?", abort=True, err=True)
+        if photo is None:
+            made.forget(found.id)
+        elif photo in {picture.id for picture in made.pictures(found.id)}:
+            made.forget_picture(photo)
+        else:
+            raise UnknownPicture(
+                f"{found.name} has no photo {photo}",
+                hint=f"See the photos: mien gallery show {folder} {found.id}",
+            )
+    note(f"forgot {what}")
+
+
+@gallery.command(
+    epilog="\b\nExamples:\n  mien gallery audit office\n  mien gallery audit office --json"
+)
+@GALLERY
+@click.option("--limit", default=50, show_default=True, help="How many of the latest lines.")
+@KEY_FILE
+@JSON
+def audit(*, folder: Path, limit: int, key_file: Path | None, as_json: bool) -> None:
+    """Show who was added, looked up and forgotten, when and by which key, latest first."""
+    with opened(folder, key_file) as made:
+        events = made.audit_trail(limit=limit)
+        names = {person.id: person.name for person in made.people()}
+    if as_json:
+        print_json([asdict(event) for event in events])
+        return
+    table = Table("when", "what", "who", "by", "", box=None)
+    for event in events:
+        who = names.get(event.person, f"forgotten ({event.person})" if event.person else "")
+        table.add_row(event.time, event.action, escape(who), escape(event.key), event.detail)
+    out.print(table)
+
+
+def _count(number: int, one: str, several: str = "") -> str:
+    return f"{number:,} {one if number == 1 else several or one + 's'}"

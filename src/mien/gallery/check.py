@@ -1,0 +1,154 @@
+"""Is a gallery whole, and is nothing in its files that is not in its rows?"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.dataset.names import name_key
+from mien.errors import GalleryError
+from mien.gallery.database import FILE, Database, translated
+from mien.gallery.living import Living
+from mien.gallery.schema import STEPS
+from mien.gallery.store import Store
+
+_OURS = {FILE, f"{FILE}-wal", f"{FILE}-shm"}
+
+_COUNTS = (
+    "SELECT COUNT(*) FROM people",
+    "SELECT COUNT(*) FROM photos",
+    "SELECT COUNT(*) FROM negatives",
+)
+
+_VOLATILE = ((18, 20), (24, 28), (40, 44), (92, 96), (96, 100))
+"""Where the header counts changes and notes the journal's kind and SQLite's version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What came of a check.
+
+    Attributes:
+        faults: what is wrong, in words; empty where all is well.
+        people: how many there are.
+        photos: how many are enrolled.
+        negatives: how many faces are rejected.
+        encrypted: whether templates are encrypted.
+        clean: whether the files hold nothing but the rows: no trace of anybody deleted.
+    """
+
+    faults: tuple[str, ...]
+    people: int
+    photos: int
+    negatives: int
+    encrypted: bool
+    clean: bool
+
+
+def check(gallery: Living) -> Checked:
+    """Check a gallery: the file's structure, every row, and that nothing else is in the files.
+
+    For the last the files are wiped first (see `Database.scrub`) and then compared, byte for
+    byte, with a file made anew of the rows alone.
+
+    Raises:
+        GalleryBusy: another process reads on, so that the files cannot be wiped.
+    """
+    with gallery.exclusively() as store:
+        database = store.database
+        database.scrub()
+        with translated(database.folder):
+            faults = [*_structure(database), *_rows(store)]
+            remains = _remains(database)
+            people, photos, negatives = (
+                int(database.base.execute(sql).fetchone()[0]) for sql in _COUNTS
+            )
+        faults += _strays(database.folder)
+    return Checked(
+        faults=(*faults, *remains),
+        people=people,
+        photos=photos,
+        negatives=negatives,
+        encrypted=store.seal.encrypts,
+        clean=not remains,
+    )
+
+
+def _structure(database: Database) -> Iterator[str]:
+    for (found,) in database.base.execute("PRAGMA integrity_check"):
+        if found != "ok":
+            yield f"the file is damaged: {found}"
+    for table, row, parent, _ in database.base.execute("PRAGMA foreign_key_check"):
+        yield f"{table}, row {row}: what it belongs to in {parent} is not there"
+    blank = sqlite3.connect(":memory:")
+    try:
+        for step in STEPS:
+            blank.executescript(step)
+        named = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+        wanted = dict(blank.execute(named).fetchall())
+    finally:
+        blank.close()
+    for name, sql in wanted.items():
+        if dict(database.base.execute(named).fetchall()).get(name) != sql:
+            yield f"{name} is not as this version makes it"
+
+
+def _rows(store: Store) -> Iterator[str]:
+    for number, person in store.people():
+        try:
+            if store.person("spelling", name_key(person.name)) != (number, person):
+                yield f"{person.id}: the name cannot be found again"
+            templates = store.templates(number)
+            for picture in store.pictures(number):
+                if picture.thumbnail and not store.thumbnail(picture.id):
+                    yield f"{person.id}: photo {picture.id} has an empty thumbnail"
+        except GalleryError as error:
+            yield f"{person.id}: {error}"
+            continue
+        for rows in (templates.faces, templates.mirrored):
+            if not _unit(rows):
+                yield f"{person.id}: a template is not of length 1"
+    try:
+        if not _unit(store.negatives().vectors):
+            yield "a rejected face is not of length 1"
+    except GalleryError as error:
+        yield f"rejected faces: {error}"
+
+
+def _unit(rows: NDArray[np.float32]) -> bool:
+    return bool(np.all(np.abs(np.linalg.norm(rows.astype(np.float64), axis=1) - 1) < 1e-3))
+
+
+def _strays(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.iterdir()):
+        if path.name not in _OURS:
+            yield f"{path.name} in the folder is not the gallery's"
+
+
+def _remains(database: Database) -> list[str]:
+    """Return where bytes lie that do not come of the rows."""
+    faults = []
+    path = database.folder / FILE
+    log = path.with_name(f"{FILE}-wal")
+    if log.exists() and log.stat().st_size:
+        faults.append("the log of changes is not empty")
+    data = bytearray(path.read_bytes())
+    data[18:20] = b"\1\1"  # a file in memory has no write-ahead log
+    anew = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        anew.deserialize(bytes(data))
+        anew.execute("PRAGMA secure_delete = ON")
+        anew.execute("VACUUM")
+        made = bytearray(anew.serialize())
+    finally:
+        anew.close()
+    for begin, end in _VOLATILE:
+        data[begin:end] = made[begin:end] = bytes(end - begin)
+    if data != made:
+        faults.append("the file holds more than its rows: traces of what was deleted")
+    return faults

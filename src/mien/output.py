@@ -10,15 +10,22 @@ from pathlib import Path
 from mien.errors import OutputError
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write a file so that its name holds the old bytes or the new ones, never half.
+
+    Args:
+        path: of the file.
+        data: all of it.
+        private: only its owner may read it.
 
     Raises:
         OutputError: it cannot be written.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
-        with partial.open("wb") as file:
+        mode = 0o600 if private else 0o666  # less what the user's mask takes
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(partial, flags, mode), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -72,7 +72,7 @@ def test_one_person_alone_is_named_only_with_a_card(gallery, tmp_path):
 def test_what_is_kept_of_people_and_photos(gallery):
     ids = enrolled(gallery, 2)
     person = gallery.person(ids[0])
-    assert (person.name, person.photos, person.source) == ("person 0", 3, "person-0/0.jpg")
+    assert (person.name, person.photos, person.source) == ("person 0", 3, "photos")
     assert person == gallery.person("PERSON  0") == gallery.find("person_0")
     assert [p.name for p in gallery.people()] == ["person 0", "person 1"]
     first, *_ = gallery.pictures("person 0")

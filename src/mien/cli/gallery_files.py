@@ -124,7 +124,7 @@ def export(*, folder: Path, output: Path, plain: bool, key_file: Path | None) ->
 
     with opened(folder, key_file) as made:
         sealed = made.encrypted and not plain
-        write_atomically(output, export_all(made, plain=plain))
+        write_atomically(output, export_all(made, plain=plain), private=True)
     note(f"{output}: " + ("encrypted" if sealed else "not encrypted: whoever has it has the faces"))
 
 

@@ -42,8 +42,7 @@ def judge(wish: Wish, index: Index, session: Session, store: Store) -> Enrolment
     if owner is not None:
         there = store.picture_of(owner[0], sighting.sha256)
         if there:
-            name = sighting.source or "the photo"
-            detail = f"{name} is enrolled as {owner[1].name} already"
+            detail = f"enrolled as {owner[1].name} already"
             return Enrolment(False, owner[1].id, there, "already-enrolled", detail)
         row = index.people.index(owner[0])
     (answer,) = index.identify(session, np.ascontiguousarray(sighting.embedding[None]))

@@ -219,7 +219,7 @@ class Gallery(Living):
                 wish,
                 judged,
                 self._store,
-                lambda: add(self._store, person, consent, sighting.source, key),
+                lambda: add(self._store, person, consent, "photos", key),
                 thumbnails=self.keeps_thumbnails,
             )
             changed.add(number)

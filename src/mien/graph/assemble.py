@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mien.graph.align import TEMPLATE, align
 from mien.graph.builder import Graph, Value
-from mien.graph.compare import Gallery, compare, fixed_gallery, open_gallery
+from mien.graph.compare import Named, compare, fixed_gallery, open_gallery
 from mien.graph.detect import detect
 from mien.graph.embed import embed
 from mien.graph.settings import DetectionSettings
@@ -80,7 +80,7 @@ def compare_graph(head: Head) -> onnx.ModelProto:
     graph = Graph()
     dimension = head.prototypes.shape[1]
     embeddings = graph.input("embeddings", "float32", ["faces", dimension])
-    _outputs_of_compare(graph, embeddings, fixed_gallery(graph, head))
+    output_named(graph, compare(graph, embeddings, fixed_gallery(graph, head)))
     return graph.model("compare")
 
 
@@ -88,7 +88,7 @@ def open_compare_graph(dimension: int) -> onnx.ModelProto:
     """Return the same graph for people who are given with each run (`compare.open_gallery`)."""
     graph = Graph()
     embeddings = graph.input("embeddings", "float32", ["faces", dimension])
-    _outputs_of_compare(graph, embeddings, open_gallery(graph, dimension))
+    output_named(graph, compare(graph, embeddings, open_gallery(graph, dimension)))
     return graph.model("compare")
 
 
@@ -103,7 +103,7 @@ def whole_graph(
     _output_crops(graph, crops, CROP_SIDE)
     embeddings = _outputs_of_embed(graph, crops, parts)
     if head is not None:
-        _outputs_of_compare(graph, embeddings, fixed_gallery(graph, head))
+        output_named(graph, compare(graph, embeddings, fixed_gallery(graph, head)))
     return graph.model("recognizer" if head else "embed_photo", metadata)
 
 
@@ -130,8 +130,8 @@ def _outputs_of_embed(graph: Graph, crops: Value, parts: Parts) -> Value:
     return embeddings
 
 
-def _outputs_of_compare(graph: Graph, embeddings: Value, gallery: Gallery) -> None:
-    named = compare(graph, embeddings, gallery)
+def output_named(graph: Graph, named: Named) -> None:
+    """Declare what the compare stage found as outputs."""
     graph.output("candidates", named.candidates, "int64", ["faces", "listed"])
     graph.output("similarities", named.similarities, "float32", ["faces", "listed"])
     graph.output("probabilities", named.probabilities, "float32", ["faces", "listed"])

@@ -1,0 +1,248 @@
+"""A folder of static files that recognises faces in the visitor's browser.
+
+The page is that of `mien serve`; where there its engine asks a server, here it runs the recognizer
+file itself. What is written::
+
+    OUT/
+      index.html, *.js, style/, views/…   the page, with a policy that forbids other addresses
+      engine-local.js, local/             the engine in the browser
+      runtime/                            onnxruntime-web
+      recognizer/                         the recognizer file, in parts where it is large
+      sw.js                               serves all of it without the network
+      ship.json                           every file with its digest, and where things are
+      _headers                            for static hosts that read such a file
+      LICENCES.md
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien import __version__
+from mien.graph.visitors import visitors_graph
+from mien.recognizer import Recognizer
+from mien.ship.folder import replacing
+from mien.ship.npm import ONNXRUNTIME_WEB, package_files
+from mien.types import Progress, silent
+
+SHIP = "ship.json"
+HEADERS_FILE = "_headers"
+FORMAT = 1
+PART_BYTES = 24 << 20
+"""Larger files are split: the usual limit of static hosts is 25 MiB a file."""
+
+_RUNTIME = {
+    "runtime/ort.wasm.min.mjs": "dist/ort.wasm.min.mjs",
+    "runtime/ort-wasm-simd-threaded.mjs": "dist/ort-wasm-simd-threaded.mjs",
+    "runtime/ort-wasm-simd-threaded.wasm": "dist/ort-wasm-simd-threaded.wasm",
+}
+
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
+    "connect-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self'; "
+    "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'"
+)
+"""What the page may do: nothing but read its own files."""
+
+HEADERS = {
+    "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
+    # These two let a page share memory between threads.
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+_CACHED = {
+    "/recognizer/*": "public, max-age=31536000, immutable",
+    "/sw.js": "no-cache",
+    "/index.html": "no-cache",
+    "/ship.json": "no-cache",
+}
+
+_TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedPage:
+    """What was written.
+
+    Attributes:
+        folder: where.
+        version: hash of the content: a visitor's browser keeps one version whole.
+        files: bytes of each file by its path.
+        licences: of everything in it, by name.
+    """
+
+    folder: Path
+    version: str
+    files: Mapping[str, int]
+    licences: Mapping[str, str]
+
+
+def ship_page(recognizer: Recognizer, out: Path, progress: Progress = silent) -> ShippedPage:
+    """Write the folder; an earlier one is replaced as a whole.
+
+    Args:
+        recognizer: whose file goes with it, its weights in the form they have there.
+        out: the folder.
+        progress: told when npm is at work.
+
+    Raises:
+        PartsMissing: onnxruntime-web cannot be had.
+        NotAVessel: `out` is there and is something else.
+        OutputError: it cannot be written.
+    """
+    runtime = package_files(ONNXRUNTIME_WEB, list(_RUNTIME.values()), progress)
+    files = dict(_page_files())
+    files |= {path: runtime[member] for path, member in _RUNTIME.items()}
+    files |= dict(_own_files())
+    told, recognizer_files = _recognizer_files(recognizer)
+    files |= recognizer_files
+    files["LICENCES.md"] = _licences_text(recognizer).encode()
+    digests = {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files)}
+    worker = files.pop("sw.js").decode()
+    del digests["sw.js"]
+    version = hashlib.sha256(json.dumps([digests, worker, HEADERS]).encode()).hexdigest()[:16]
+    ship = {
+        "format": FORMAT,
+        "vessel": "page",
+        "mien": __version__,
+        "version": version,
+        "runtime": {
+            "name": ONNXRUNTIME_WEB.name,
+            "version": ONNXRUNTIME_WEB.version,
+            "wasm": "runtime/ort-wasm-simd-threaded.wasm",
+            "glue": "runtime/ort-wasm-simd-threaded.mjs",
+        },
+        **told,
+        "files": {
+            path: {"bytes": len(files[path]), "sha256": digest} for path, digest in digests.items()
+        },
+    }
+    files[SHIP] = _json(ship)
+    digests[SHIP] = hashlib.sha256(files[SHIP]).hexdigest()
+    for key, value in (("version", version), ("files", digests), ("headers", HEADERS)):
+        text = value if isinstance(value, str) else json.dumps(value, indent=1)
+        worker = worker.replace("{{" + key + "}}", text)
+    files["sw.js"] = worker.encode()
+    files[HEADERS_FILE] = headers_text().encode()
+    with replacing(out, SHIP) as folder:
+        for path, data in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+    sizes = {path: len(data) for path, data in sorted(files.items())}
+    return ShippedPage(out, version, sizes, licences(recognizer))
+
+
+def headers_text() -> str:
+    """Return the `_headers` file that several static hosts read."""
+    lines = ["/*", *(f"  {name}: {value}" for name, value in HEADERS.items())]
+    for path, value in _CACHED.items():
+        lines += [path, f"  Cache-Control: {value}"]
+    return "\n".join(lines) + "\n"
+
+
+def licences(recognizer: Recognizer) -> dict[str, str]:
+    """Return the licence of each thing in the page that others made, by its name."""
+    about = recognizer.about
+    return {
+        f"{about.detector.id} (detector)": about.detector.licence,
+        f"{about.embedder.id} (embedder)": about.embedder.licence,
+        f"{ONNXRUNTIME_WEB.name} {ONNXRUNTIME_WEB.version}": ONNXRUNTIME_WEB.licence,
+    }
+
+
+def _page_files() -> Iterator[tuple[str, bytes]]:
+    """Yield the page of `mien serve` with the engine in the browser in the server's place."""
+    page = importlib.resources.files("mien") / "server" / "page"
+    for path, data in _tree(page):
+        if path == "index.html":
+            yield path, _with_policy(data.decode()).encode()
+        else:
+            yield path, data
+
+
+def _own_files() -> Iterator[tuple[str, bytes]]:
+    """Yield what only the static page has."""
+    yield from _tree(importlib.resources.files("mien") / "ship" / "static")
+
+
+def _tree(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _tree(entry, f"{prefix}{entry.name}/")
+        elif not entry.name.startswith("."):
+            yield f"{prefix}{entry.name}", entry.read_bytes()
+
+
+def _with_policy(html: str) -> str:
+    """Return the page with the policy in itself, for hosts that send no headers."""
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    return html.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}', 1)
+
+
+def _recognizer_files(recognizer: Recognizer) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return what ship.json says of the recognizer, and its files."""
+    model = recognizer.to_bytes()
+    digest = hashlib.sha256(model).hexdigest()
+    name = f"recognizer/{digest[:16]}.onnx"
+    cut = range(0, len(model), PART_BYTES)
+    parts = {
+        name if len(cut) == 1 else f"{name}.{number}": model[start : start + PART_BYTES]
+        for number, start in enumerate(cut)
+    }
+    head = recognizer.head
+    compare = visitors_graph(head).SerializeToString(deterministic=True)
+    compare_path = f"recognizer/compare-{hashlib.sha256(compare).hexdigest()[:16]}.onnx"
+    stored = np.ascontiguousarray(head.prototypes.T).tobytes()
+    told = {
+        "parts": list(parts),
+        "bytes": len(model),
+        "sha256": digest,
+        "prototypes": {
+            "offset": _offset(model, stored),
+            "dimension": head.prototypes.shape[1],
+            "people": head.prototypes.shape[0],
+        },
+        "enough": recognizer.enough,
+        "about": recognizer.info(),
+    }
+    return {"recognizer": told, "compare": {"path": compare_path}}, {**parts, compare_path: compare}
+
+
+def _offset(model: bytes, stored: bytes) -> int:
+    """Return where the prototypes lie in the file: the page reads them from there."""
+    offset = model.find(stored)
+    if offset < 0:
+        raise AssertionError("a recognizer holds its prototypes as they are")
+    return offset
+
+
+def _licences_text(recognizer: Recognizer) -> str:
+    about = recognizer.about
+    lines = ["# Licences", "", "Mien itself: Apache-2.0.", "", "| part | licence |", "|---|---|"]
+    lines += [f"| {name} | {licence} |" for name, licence in licences(recognizer).items()]
+    lines += ["| fonts | see fonts/OFL.txt |", ""]
+    for weights in (about.detector, about.embedder):
+        lines += [
+            f"{weights.id}, published by {weights.publisher}; trained on: {weights.trained_on}",
+            "",
+        ]
+    lines.append("onnxruntime-web's licence: licences/onnxruntime-web.txt.")
+    return "\n".join(lines) + "\n"
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from mien.errors import CheckImpossible, NotAVessel
 
@@ -62,19 +61,19 @@ def chromium_path() -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visit:
     """A page that is open in a browser of its own.
 
     Attributes:
         page: of Playwright.
         context: of Playwright.
-        log: file of the browser's own network log; written when it is closed.
+        log: the browser's own log of the network, JSON; empty until the browser is closed.
     """
 
     page: Page
     context: BrowserContext
-    log: Path
+    log: str = ""
 
     def open(self, address: str, *, seconds: float = 120) -> None:
         """Go to a page and wait until its recognizer is loaded.
@@ -145,42 +144,38 @@ def visiting(*arguments: str) -> Iterator[Visit]:
             )  # fmt: skip
         except Error as error:
             raise CheckImpossible(f"{program} does not start: {error}") from error
-        visit = Visit(context.pages[0], context, log)
+        visit = Visit(context.pages[0], context)
         try:
             yield visit
         finally:
             context.close()
+            visit.log = log.read_text("utf-8", "replace") if log.is_file() else ""
 
 
-def asked_urls(log: Path) -> list[str]:
-    """Return the addresses in a network log of Chromium: requests, and names it looked up.
+def asked_by_page(log: str, address: str) -> list[tuple[str, str]]:
+    """Return method and address of all that a page asked for, from Chromium's own network log.
 
-    A log that was cut off (the browser was killed) is read as far as it goes.
+    What the browser asks on its own account has no page as its origin, and is left out.
+
+    Args:
+        log: `Visit.log`.
+        address: of the page.
+
+    Raises:
+        CheckImpossible: the browser wrote no whole log.
     """
-    text = log.read_text("utf-8", "replace")
     try:
-        told = json.loads(text)
-    except json.JSONDecodeError:
-        told = json.loads(text.rstrip().rstrip(",") + "]}")
-    kinds = told["constants"]["logEventTypes"]
-    request, lookup = kinds["URL_REQUEST_START_JOB"], kinds.get("HOST_RESOLVER_MANAGER_REQUEST")
+        told = json.loads(log)
+    except json.JSONDecodeError as error:
+        raise CheckImpossible(
+            f"the browser left no log of the network: {error}", hint="Run the check again."
+        ) from error
+    request = told["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    origin = address.rstrip("/")
     found = []
     for event in told["events"]:
-        parameters = event.get("params", {})
-        if event["type"] == request and "url" in parameters:
-            found.append(parameters["url"])
-        elif event["type"] == lookup and "host" in parameters:
-            found.append(f"lookup:{parameters['host']}")
+        asked = event.get("params", {}) if event["type"] == request else {}
+        url = asked.get("url", "")
+        if url and (asked.get("initiator") == origin or url.startswith(address)):
+            found.append((asked["method"], url))
     return found
-
-
-def other_origins(asked: list[str], address: str) -> list[str]:
-    """Return the addresses that are of another origin than a page's."""
-    host = urlsplit(address).netloc
-    own = {f"lookup:http://{host}", f"lookup:{host}", "lookup:localhost"}
-    inside = ("data:", "blob:", "about:", "chrome:", "chrome-extension:", "devtools:")
-    return [
-        url
-        for url in asked
-        if url not in own and not url.startswith(inside) and urlsplit(url).netloc != host
-    ]

@@ -135,7 +135,7 @@ export class LocalPeople {
     const digest = await digestOf(file);
     const known = (await this.#all("sightings")).filter((sighting) => sighting.person === id);
     if (digest && known.some(({ sha256 }) => sha256 === digest)) {
-      return { taken: false, reason: "same-photo", detail: "This photo is there already.", evidence: null };
+      return { taken: false, reason: "already-enrolled", detail: "This photo is there already.", evidence: null };
     }
     const seen = await this.#look(file, face);
     const no = whyNot(seen, person, force);
@@ -309,7 +309,7 @@ function shown(person, sightings) {
 function whyNot({ faces, sighting, named }, person, force) {
   if (!faces.length) return { reason: "no-face", detail: "No face was found in this photo." };
   if (!sighting) return { reason: "several-faces", detail: `There are ${faces.length} faces in this photo: choose a photo of one person.`, evidence: { boxes: faces.map(({ box }) => box) } };
-  if (named && named !== person.name && !force) return { reason: "someone-else", detail: `This face looks like ${named}.`, evidence: { name: named } };
+  if (named && named !== person.name && !force) return { reason: "like-somebody-else", detail: `This face looks like ${named}.`, evidence: { name: named } };
   return null;
 }
 

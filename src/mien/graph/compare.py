@@ -99,12 +99,20 @@ def compare(graph: Graph, embeddings: Value, gallery: Gallery) -> Named:
         gallery: whom they may be.
     """
     cosines = _without_rejected(graph, embeddings, embeddings @ gallery.prototypes, gallery)
-    similarities, candidates = graph.ops("TopK", 2, cosines, gallery.listed)
+    # onnxruntime's WebAssembly divides by zero where TopK has no row: it gets one more.
+    one_more = graph.op("Pad", cosines, np.array([0, 0, 1, 0]), 0.0)
+    similarities, candidates = (
+        _all_but_last(graph, best) for best in graph.ops("TopK", 2, one_more, gallery.listed)
+    )
     scores = similarities * gallery.slope + gallery.offset
     probabilities = graph.op("Sigmoid", scores)
     nearest, similarity = candidates.at(0, axis=1), similarities.at(0, axis=1)
     person = _decide(graph, nearest, similarity, gallery.threshold)
     return Named(candidates, similarities, probabilities, person)
+
+
+def _all_but_last(graph: Graph, rows: Value) -> Value:
+    return graph.op("Slice", rows, np.array([0]), np.array([-1]), np.array([0]))
 
 
 def _without_rejected(graph: Graph, embeddings: Value, cosines: Value, gallery: Gallery) -> Value:

@@ -1,6 +1,6 @@
 """A folder of static files that recognises faces in the visitor's browser.
 
-The page is that of `mien serve`; where there its engine asks a server, here it runs the recognizer
+The page is that of the server; where there its engine asks a server, here it runs the recognizer
 file itself. What is written::
 
     OUT/
@@ -165,7 +165,7 @@ def licences(recognizer: Recognizer) -> dict[str, str]:
 
 
 def _page_files() -> Iterator[tuple[str, bytes]]:
-    """Yield the page of `mien serve` with the engine in the browser in the server's place."""
+    """Yield the page of the server with the engine in the browser in the server's place."""
     page = importlib.resources.files("mien") / "server" / "page"
     for path, data in _tree(page):
         if path == "index.html":

@@ -80,7 +80,7 @@ def check_page(
         for photo, answer in zip(photos, answers, strict=True):
             found.compare(photo, recognizer.identify(photo), answer)
         if photos and not found.sentences:
-            _check_offline(visit, site, photos[0], answers[0], found)
+            found.sentences += _without_network(visit, site, photos[0], answers[0])
     asked = asked_by_page(visit.log, site.address)
     found.sentences += _strangers(asked, site.address)
     return PageCheck(
@@ -107,12 +107,12 @@ def recognizer_of(folder: Path) -> Recognizer:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotAVessel(
             f"{folder} is no page that Mien shipped, or is damaged: {error}",
-            hint="Make it again with `mien ship page`.",
+            hint="Ship it again.",
         ) from error
     if changed:
         raise NotAVessel(
             f"{folder}: {', '.join(changed[:3])} changed since Mien wrote the page",
-            hint="Make it again with `mien ship page`.",
+            hint="Ship it again.",
         )
     return Recognizer(model, name=str(folder))
 
@@ -123,17 +123,22 @@ def _ask(visit: Visit, photo: Photo, index: int, total: int, progress: Progress)
     return answer
 
 
-def _check_offline(
-    visit: Visit, site: Site, photo: Photo, answer: dict[str, Any], found: _Found
-) -> None:
+def _without_network(
+    visit: Visit, site: Site, photo: Photo, answer: dict[str, Any]
+) -> Iterator[str]:
+    """Load the page again with its server gone, and yield what is amiss."""
     try:
         visit.open(site.address)
-        again = visit.identify(encode_png(photo.pixels), photo.name)
     except NotAVessel as error:
-        found.sentences.append(f"without the network: {error}")
+        yield f"without the network {error}"
         return
-    if again.get("faces") != answer.get("faces"):
-        found.sentences.append("without the network it answers otherwise")
+    again = visit.identify(encode_png(photo.pixels), photo.name)
+    if _names(again) != _names(answer):
+        yield f"without the network it says {_names(again)}, with it {_names(answer)}"
+
+
+def _names(answer: dict[str, Any]) -> list[str | None]:
+    return [face["name"] for face in answer.get("faces", [])]
 
 
 class _Found:

@@ -44,12 +44,16 @@ export class LocalPeople {
 
   /** Tell the recognizer whom the visitor added; called once at the start and after changes. */
   async refresh() {
+    await this.#tell(await this.#all("people"), await this.#all("sightings"), await this.#all("negatives"));
+  }
+
+  async #tell(everybody, photos, rejected) {
     const mine = ({ contract }) => contract === this.#contract;
-    const sightings = (await this.#all("sightings")).filter(mine);
-    const people = (await this.#all("people")).filter(({ id }) => sightings.some(({ person }) => person === id));
+    const sightings = photos.filter(mine);
+    const people = everybody.filter(({ id }) => sightings.some(({ person }) => person === id));
     const place = new Map([...this.#fixed, ...people.map(({ id }, index) => [id, this.#fixed.size + index])]);
     const rows = sightings.filter(({ person }) => place.has(person));
-    const negatives = (await this.#all("negatives")).filter(mine).filter(({ person }) => place.has(person));
+    const negatives = rejected.filter(mine).filter(({ person }) => place.has(person));
     await this.#changed({
       people: people.map(({ id, name }) => ({ id, name })),
       embeddings: flat(rows.map(({ embedding }) => embedding), this.#dimension),
@@ -121,7 +125,7 @@ export class LocalPeople {
     (await this.#database)?.close();
     this.#database = null;
     await request(indexedDB.deleteDatabase(this.#name));
-    await this.refresh();
+    await this.#tell([], [], []);
   }
 
   /**

@@ -80,7 +80,7 @@ const DOES = {
 };
 
 function session(bytes) {
-  return ort.InferenceSession.create(bytes, { executionProviders: ["wasm"], enableMemPattern: false });
+  return ort.InferenceSession.create(bytes, { executionProviders: ["wasm"], enableMemPattern: false, logSeverityLevel: 3 });
 }
 
 function joined(parts) {

@@ -1,4 +1,4 @@
-"""The photos that the benchmarks measure on, out of their archives, never unpacked to disk.
+"""The photos that the benchmarks measure on, out of their archives.
 
 MIEN_DATA names the folder with `lfw-deepfunneled.tgz`, or that archive unpacked, and
 `ten-indian-people.zip`; ../shared/data if it is not set.
@@ -11,6 +11,7 @@ import random
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from mien.photo import SUFFIXES
@@ -44,6 +45,34 @@ def ten_people_photos() -> Iterator[NamedBytes]:
         for name in sorted(archive.namelist()):
             if Path(name).suffix.lower() in SUFFIXES:
                 yield name, archive.read(name)
+
+
+def paths_of_photos(folder: Path, *, lfw: int, ten: int) -> dict[str, list[str]]:
+    """Return the paths of photos for libraries in other processes, unpacked once.
+
+    Args:
+        folder: of the project's own, outside the repository's files; made if need be.
+        lfw: how many photos of LFW, drawn with a fixed seed.
+        ten: how many of the ten people's.
+
+    Returns:
+        Lists `lfw` and `ten`.
+    """
+    groups = {"lfw": lfw_photos(lfw), "ten": islice(ten_people_photos(), None, None, 81 // ten)}
+    found: dict[str, list[str]] = {}
+    for group, photos in groups.items():
+        (folder / group).mkdir(parents=True, exist_ok=True)
+        found[group] = []
+        for number, (name, data) in enumerate(photos):
+            if group == "ten" and number == ten:
+                break
+            # The ten people's file names are as long and odd as the web has them.
+            short = Path(name).name if group == "lfw" else f"{number}{Path(name).suffix.lower()}"
+            path = folder / group / short
+            if not path.exists() or path.stat().st_size != len(data):
+                path.write_bytes(data)
+            found[group].append(str(path.resolve()))
+    return found
 
 
 def _drawn(names: list[str], count: int, seed: int) -> list[str]:

@@ -1,0 +1,34 @@
+"""The weights that peers share with Mien, as files that they can load."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import onnx
+
+from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, card
+from mien.models.clean import clean_embedder
+from mien.models.store import Store
+
+YUNET = "face_detection_yunet_2023mar.onnx"
+SFACE = "face_recognition_sface_2021dec.onnx"
+
+
+def shared_weights(work: Path) -> Path:
+    """Return a folder with `YUNET`, as published, and `SFACE`, dequantised and PRelu as it is."""
+    folder = work / "weights"
+    folder.mkdir(parents=True, exist_ok=True)
+    store = Store.default()
+    if not (folder / YUNET).exists():
+        (folder / YUNET).write_bytes(store.fetch(card(DEFAULT_DETECTOR)).read_bytes())
+    if not (folder / SFACE).exists():
+        known = card(DEFAULT_EMBEDDER)
+        model = clean_embedder(store.fetch(known).read_bytes(), known, rewrite=False)
+        onnx.save(model, str(folder / SFACE))
+    own = folder / ".deepface" / "weights"  # where deepface looks for them
+    own.mkdir(parents=True, exist_ok=True)
+    for name in (YUNET, SFACE):
+        if not (own / name).exists():
+            shutil.copy(folder / name, own / name)
+    return folder

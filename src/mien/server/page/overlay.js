@@ -2,14 +2,17 @@
 
 import { h } from "./dom.js";
 
-/** Where a box lies as shares of the picture; `mirrored` for a video shown like a mirror. */
-function place(element, box, width, height, mirrored) {
+const LABEL = 34; // pixels of the screen that a name takes above its box
+const SMALL = 520; // a picture narrower than this gets smaller names
+
+/** Where a box lies as shares of the picture; `mirrored` for a video shown like a mirror, `shown` its height on the screen. */
+function place(element, box, width, height, mirrored, shown) {
   const left = mirrored ? width - box[2] : box[0];
   element.style.left = `${(100 * left) / width}%`;
   element.style.top = `${(100 * box[1]) / height}%`;
   element.style.width = `${(100 * (box[2] - box[0])) / width}%`;
   element.style.height = `${(100 * (box[3] - box[1])) / height}%`;
-  element.classList.toggle("label-below", box[1] < height * 0.09);
+  element.classList.toggle("label-below", (box[1] / height) * shown < LABEL);
   element.classList.toggle("label-left", left + (box[2] - box[0]) / 2 > width * 0.75);
 }
 
@@ -22,10 +25,13 @@ export function photoBoxes({ width, height, faces }, onChoose) {
       "button", { class: `box ${face.name === null ? "unknown" : "known"} ${crowded ? "crowded" : ""}`, type: "button", "aria-label": `Face ${index + 1} of ${faces.length}: ${says}`, on: { click: () => onChoose(index) } },
       h("span", { class: "box-label", "aria-hidden": "true" }, says),
     );
-    place(button, face.box, width, height, false);
     return button;
   });
   const element = h("div", { class: "boxes", role: "group", "aria-label": "Faces in the photo" }, buttons);
+  new ResizeObserver(() => {
+    element.classList.toggle("small", element.clientWidth < SMALL);
+    buttons.forEach((button, index) => place(button, faces[index].box, width, height, false, element.clientHeight));
+  }).observe(element);
   const choose = (index) => buttons.forEach((button, i) => {
     button.classList.toggle("chosen", i === index);
     button.setAttribute("aria-pressed", String(i === index));
@@ -38,6 +44,8 @@ export function videoBoxes() {
   const element = h("div", { class: "boxes", "aria-hidden": "true" });
   const shown = new Map();
   const draw = (tracks, width, height, mirrored) => {
+    const room = element.clientHeight;
+    element.classList.toggle("small", element.clientWidth < SMALL);
     const present = new Set(tracks.map(({ id }) => id));
     for (const [id, box] of shown) {
       if (!present.has(id)) {
@@ -57,7 +65,7 @@ export function videoBoxes() {
       box.classList.toggle("known", track.name !== null);
       box.classList.toggle("unknown", track.name === null);
       if (box.firstChild.textContent !== says) box.firstChild.textContent = says;
-      place(box, track.box, width, height, mirrored);
+      place(box, track.box, width, height, mirrored, room);
     }
   };
   return { element, draw };

@@ -103,7 +103,7 @@ export function recognise({ engine }) {
   const show = (item) => {
     chosen = item;
     if (!item) return fill(element, welcome(buttons(true), engine));
-    const head = h("header", { class: "view-head" }, h("h1", { tabindex: -1 }, "Who is in this photo?"), h("div", { class: "acts" }, buttons(false), h("button", { class: "button quiet", type: "button", on: { click: clear } }, "Start over")));
+    const head = h("header", { class: "view-head" }, h("h1", { tabindex: -1 }, "Who is in this photo?"), h("div", { class: "acts" }, buttons(false), h("button", { class: "button quiet", type: "button", on: { click: clear } }, "Clear")));
     const stage = stageOf(item, () => remove(item));
     const said = h("div", { class: "said stack" });
     fill(element, head, h("div", { class: "recognise-grid" }, h("div", { class: "stage-side stack" }, stage.element, items.length > 1 ? strip() : null), said));
@@ -209,8 +209,9 @@ function summary({ faces }) {
   const names = faces.filter(({ name }) => name !== null).map(({ name }) => name);
   const strangers = faces.length - names.length;
   if (!faces.length) return "No face was found.";
-  const parts = [names.length ? new Intl.ListFormat("en").format(names) : "", strangers ? (names.length ? count(strangers, "unknown face") : `${count(strangers, "face")}, nobody it knows`) : ""];
-  return `${parts.filter(Boolean).join(" and ")}.`;
+  if (!names.length) return `${count(strangers, "face")}, nobody it knows.`;
+  const all = strangers ? [...names, count(strangers, "unknown face")] : names;
+  return `${new Intl.ListFormat("en-GB").format(all)}.`;
 }
 
 function stateWords({ state, answer }) {

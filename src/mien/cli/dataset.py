@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
+from mien.cli.dataset_checks import check, leaks
 from mien.cli.shares import Share
 from mien.dataset import Dataset, Entry
 from mien.dataset.build import Options
@@ -24,7 +25,6 @@ from mien.dataset.records import MarginCrop
 from mien.dataset.review import write_review
 from mien.dataset.specs import open_sources
 from mien.engine import Engine
-from mien.errors import NotADataset
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 
 _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -212,18 +212,8 @@ def show(folder: Path, person: str | None, *, as_json: bool) -> None:
         _photos(own)
 
 
-@dataset.command(epilog="\b\nExamples:\n  mien dataset check people")
-@_FOLDER
-def check(folder: Path) -> None:
-    """Check that a dataset is whole: its files belong together and every crop is there."""
-    result = Dataset.open(folder)
-    lost = [entry for entry in result.entries if entry.crop and result.crop(entry) is None]
-    if lost:
-        raise NotADataset(
-            f"{folder}: {len(lost)} crops are missing or damaged, the first {lost[0].crop}",
-            hint="Run the same `mien dataset build` again: finished work is kept.",
-        )
-    note(f"{folder}: whole, {len(result.entries):,} entries, digest {result.digest[:16]}")
+for _command in (check, leaks):
+    dataset.add_command(_command)
 
 
 def _margin(value: str | None) -> int | None:

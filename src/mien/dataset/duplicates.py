@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,10 @@ ALIKE, SAME_PHOTO = 0.75, 0.965
 VERY_ALIKE, SAME_CROP = 0.93, 0.95
 """Cosine of the faces and correlation of the crops."""
 
+Kind = Literal["same-bytes", "mirrored", "near-duplicate", "crop"]
+"""How two pictures are the same: byte for byte; one mirrored; the whole photo resized, recoloured
+or saved again; the face alone, cut out of the photo in another way."""
+
 _BLOCK = 256
 _CHUNK = 4096
 
@@ -36,14 +41,19 @@ class Pair:
     Attributes:
         first: row.
         second: row, above `first`.
-        exact: whether the photos' bytes are the same.
+        kind: how they come to be the same picture.
         evidence: in numbers and words.
     """
 
     first: int
     second: int
-    exact: bool
+    kind: Kind
     evidence: str
+
+    @property
+    def exact(self) -> bool:
+        """Whether the photos' bytes are the same."""
+        return self.kind == "same-bytes"
 
 
 def find_pairs(faces: Faces) -> list[Pair]:
@@ -51,18 +61,19 @@ def find_pairs(faces: Faces) -> list[Pair]:
     pairs = list(_exact(faces))
     known = {(pair.first, pair.second) for pair in pairs}
     photo, crop = _Thumbs(faces.photo_thumbs), _Thumbs(faces.thumbs)
-    for first, second, cosine in _alike(faces):
-        photos, crops = photo.correlation(first, second), crop.correlation(first, second)
-        same_photo, same_crop = photos >= SAME_PHOTO, (cosine >= VERY_ALIKE) & (crops >= SAME_CROP)
+    for first, second, cosine in alike(faces):
+        photos, crops = photo.correlations(first, second), crop.correlations(first, second)
+        same_photo = photos.max(axis=0) >= SAME_PHOTO
+        same_crop = (cosine >= VERY_ALIKE) & (crops.max(axis=0) >= SAME_CROP)
         for i in np.flatnonzero(same_photo | same_crop):
             a, b = int(first[i]), int(second[i])
             if (a, b) not in known:
-                what = (
-                    f"photos correlate {photos[i]:.3f}"
-                    if same_photo[i]
-                    else f"crops correlate {crops[i]:.3f}"
-                )
-                pairs.append(Pair(a, b, exact=False, evidence=f"cosine {cosine[i]:.3f}, {what}"))
+                what, views = ("photos", photos) if same_photo[i] else ("crops", crops)
+                text = f"cosine {cosine[i]:.3f}, {what} correlate {views[:, i].max():.3f}"
+                kind: Kind = "near-duplicate" if same_photo[i] else "crop"
+                if views[1, i] > views[0, i]:
+                    kind, text = "mirrored", f"{text}, one mirrored"
+                pairs.append(Pair(a, b, kind, text))
     return pairs
 
 
@@ -70,12 +81,12 @@ def _exact(faces: Faces) -> Iterator[Pair]:
     first: dict[tuple[str, int], int] = {}
     for row, key in enumerate(zip(faces.sha256, faces.face.tolist(), strict=True)):
         if key in first:
-            yield Pair(first[key], row, exact=True, evidence="the same bytes")
+            yield Pair(first[key], row, "same-bytes", "the same bytes")
         else:
             first[key] = row
 
 
-def _alike(
+def alike(
     faces: Faces,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
     """Yield pairs of rows whose faces are alike, as they are or one mirrored, piece by piece."""
@@ -96,14 +107,13 @@ class _Thumbs:
     def __init__(self, thumbs: NDArray[np.uint8]) -> None:
         self._thumbs = thumbs
 
-    def correlation(
+    def correlations(
         self, first: NDArray[np.int64], second: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Return (n,) the greater correlation of the pair as it is and with one mirrored."""
+        """Return (2, n) the correlations of the pair as it is and with one mirrored."""
         a, b = _standard(self._thumbs[first]), _standard(self._thumbs[second])
-        straight = np.einsum("nij,nij->n", a, b)
-        result: NDArray[np.float32] = np.maximum(
-            straight, np.einsum("nij,nij->n", a, b[:, :, ::-1])
+        result: NDArray[np.float32] = np.stack(
+            [np.einsum("nij,nij->n", a, b), np.einsum("nij,nij->n", a, b[:, :, ::-1])]
         )
         return result
 

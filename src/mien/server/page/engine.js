@@ -40,6 +40,7 @@
  * @typedef {object} Engine
  * @property {Features} features  may change after `start`, `signIn` and `use`
  * @property {string} place  where photos are looked at, to end the sentence "Photos are looked at …"
+ * @property {string[]} [privacy]  what is said of privacy under About, where it is no server
  * @property {() => Promise<boolean>} start  false: it wants a key first
  * @property {(key: string) => Promise<void>} [signIn]
  * @property {() => Promise<void>} [signOut]
@@ -47,7 +48,8 @@
  * @property {object[]} listed  what `recognizers` said last
  * @property {object|null} current  the one of them that answers
  * @property {(handle: string) => void} use  which of them answers from now on
- * @property {object} [people]  where `features.people`: see people-api.js
+ * @property {object} [people]  where `features.people`: see people-api.js; where it has `exported`,
+ *   `imported` and `forgetAll` too, its people are kept in this browser
  * @property {object} [jobs]  where `features.train`: see jobs-api.js
  * @property {(photo: Blob, options?: {crops?: boolean, top?: number, signal?: AbortSignal,
  *   onUpload?: (sent: number, total: number) => void}) => Promise<Answer>} identify

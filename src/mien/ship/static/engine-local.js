@@ -14,6 +14,10 @@ const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 
 export class LocalEngine {
   features = { ...NO_FEATURES, corrections: true, people: true, editPeople: true };
   place = "in this browser: they are sent nowhere";
+  privacy = [
+    "The recognizer runs in this browser. The page's own rules forbid it every address but the one it came from, and from there it only reads its own files: no photo, no face and no name leaves this device.",
+    "There is no test of liveness: a photo of a photo is a photo, so unlock nothing with it. Faces are biometric data; ask people first.",
+  ];
   #base = new URL("./", import.meta.url).href;
   #ship = null;
   /** Like the server's engine: what `recognizers` said last, and which of them answers. */
@@ -42,9 +46,8 @@ export class LocalEngine {
       // A browser that forbids storage still recognises.
       await this.people.refresh().catch(() => this.#closePeople());
       await this.recognizers();
-      loading.end();
     } catch (error) {
-      loading.fail(error);
+      this.#worker?.terminate();
       throw error;
     }
     globalThis.mien = { engine: this }; // for the browser's console, and for `mien ship check`
@@ -75,7 +78,7 @@ export class LocalEngine {
 
   /** Learn the face of an answer as a person of the visitor's own. */
   async is(token, { id, name }) {
-    await this.people.addEmbedding(id ?? (await this.people.create({ name })).id, this.#face(token));
+    await this.people.addEmbedding(id ?? FIXED + name, this.#face(token));
   }
 
   /** Remember that the face of an answer is not a person. */
@@ -104,10 +107,20 @@ export class LocalEngine {
       ...(person < 0 ? { name: null, personId: null } : who(person)),
       probability: nearest.probability,
       similarity: nearest.similarity,
-      falsePositiveRate: null,
+      falsePositiveRate: this.#rate(nearest.similarity),
       candidates: candidates.map(({ person: index, ...rest }) => ({ ...who(index), ...rest })),
       token,
     };
+  }
+
+  /** How often a stranger gets such a similarity to anybody, between the rates that were shipped. */
+  #rate(similarity) {
+    const { least, step, rates } = this.#ship.recognizer.strangers ?? {};
+    if (!rates) return null;
+    const at = Math.min(Math.max((similarity - least) / step, 0), rates.length - 1);
+    const below = Math.floor(at);
+    const above = Math.min(below + 1, rates.length - 1);
+    return rates[below] + (at - below) * (rates[above] - rates[below]);
   }
 
   #people() {
@@ -116,7 +129,7 @@ export class LocalEngine {
       name: `mien:${this.#base}`,
       contract: about.contract,
       dimension: prototypes.dimension,
-      fixed: about.people,
+      fixed: about.people.map((name, index) => ({ name, photos: about.photos[index] })),
       look: (photo, box) => this.#look(photo, box),
       changed: async ({ people, ...taught }) => {
         await this.#ask("visitors", { ...taught, people: people.length });

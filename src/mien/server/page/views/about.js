@@ -106,7 +106,8 @@ function stored(recognizers) {
   return h("section", { class: "card padded stack" }, h("h2", {}, "What is stored"), h("ul", { class: "ticks" }, (kept.length ? [...new Set(kept)] : always).map((line) => h("li", {}, icon("check"), h("span", {}, line)))));
 }
 
-function privacy({ role, authentication }) {
+function privacy({ role, authentication, privacy: said }) {
+  if (said) return h("section", { class: "card padded stack" }, h("h2", {}, "Private by its nature"), said.map((text) => h("p", {}, text)));
   const who = authentication ? `You are signed in as ${role}.` : "This server asks for no key: it answers to this machine only.";
   return h(
     "section", { class: "card padded stack" },

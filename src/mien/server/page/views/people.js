@@ -4,6 +4,7 @@ import { fill, h, portrait } from "../dom.js";
 import { icon } from "../icons.js";
 import { errorNote } from "../toast.js";
 import { count } from "../words.js";
+import { keptHere } from "./kept-here.js";
 import { newPerson } from "./new-person.js";
 import { person } from "./person.js";
 
@@ -26,7 +27,8 @@ async function everybody({ engine }, element) {
   const add = editPeople ? h("a", { class: "button main", href: "#/people/new" }, icon("plus"), "Add a person") : null;
   const tools = h("div", { class: "acts people-tools" }, h("div", { class: "search" }, icon("search"), found), add);
   const room = h("div", { class: "people-room" }, h("div", { class: "people-grid", "aria-hidden": "true" }, Array.from({ length: 8 }, () => h("div", { class: "card person-card" }, h("div", { class: "bone person-picture" }), h("div", { class: "bone bone-line" })))));
-  fill(element, h("header", { class: "view-head" }, h("div", {}, h("h1", { tabindex: -1 }, "People"), lead), tools), room);
+  const foot = engine.people.exported ? keptHere(engine.people, () => everybody({ engine }, element)) : null;
+  fill(element, h("header", { class: "view-head" }, h("div", {}, h("h1", { tabindex: -1 }, "People"), lead), tools), room, foot);
   let all;
   try {
     all = await engine.people.list();
@@ -38,7 +40,7 @@ async function everybody({ engine }, element) {
   lead.textContent = all.length ? `${count(all.length, "person", "people")} learned from ${count(photos, "photo")}.` : "";
   if (!all.length) {
     tools.hidden = true;
-    return fill(room, nobody(editPeople));
+    return fill(room, nobody(engine.features));
   }
   const draw = () => {
     const wanted = found.value.trim().toLowerCase();
@@ -75,9 +77,9 @@ function cardOf({ id, name, photos, thumbnail }) {
   return h("li", {}, id ? h("a", { class: "card person-card", href: `#/people/${encodeURIComponent(id)}` }, inside) : h("div", { class: "card person-card" }, inside));
 }
 
-function nobody(editPeople) {
+function nobody({ editPeople, train }) {
   const how = editPeople
-    ? [h("p", {}, "Add a person with a few photos. From then on their name appears wherever they are recognised."), h("div", { class: "acts" }, h("a", { class: "button main", href: "#/people/new" }, icon("plus"), "Add a person"), h("a", { class: "button", href: "#/train" }, icon("train"), "Train from many photos"))]
+    ? [h("p", {}, "Add a person with a few photos. From then on their name appears wherever they are recognised."), h("div", { class: "acts" }, h("a", { class: "button main", href: "#/people/new" }, icon("plus"), "Add a person"), train ? h("a", { class: "button", href: "#/train" }, icon("train"), "Train from many photos") : null)]
     : [h("p", {}, "This recognizer knows nobody yet. Somebody with an operator’s key can add people.")];
   return h("div", { class: "card" }, h("div", { class: "empty" }, icon("people"), h("h2", {}, "Nobody is known yet"), how));
 }

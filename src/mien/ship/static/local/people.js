@@ -24,12 +24,13 @@ export class LocalPeople {
   #contract;
   #dimension;
   #fixed;
+  #known;
   #look;
   #changed;
   #database = null;
 
   /**
-   * `fixed` are the names of the recognizer's own people; `look(photo, box)` finds a face's
+   * `fixed` are the recognizer's own people, `{name, photos}`; `look(photo, box)` finds a face's
    * embeddings, `changed(taught)` hears everything that was taught after each change; `contract`
    * says which embedder made the embeddings.
    */
@@ -37,7 +38,8 @@ export class LocalPeople {
     this.#name = name;
     this.#contract = contract;
     this.#dimension = dimension;
-    this.#fixed = new Map(fixed.map((who, index) => [FIXED + who, index]));
+    this.#fixed = new Map(fixed.map(({ name: who }, index) => [FIXED + who, index]));
+    this.#known = fixed.map((who) => ({ ...who, id: null, pictures: [], thumbnail: null }));
     this.#look = look;
     this.#changed = changed;
   }
@@ -64,10 +66,12 @@ export class LocalPeople {
     });
   }
 
+  /** The visitor's people and, with no id, those of the recognizer's file. */
   async list() {
     const sightings = await this.#all("sightings");
     const people = await this.#all("people");
-    return people.map((person) => shown(person, sightings)).sort((a, b) => a.name.localeCompare(b.name));
+    const own = people.map((person) => shown(person, sightings));
+    return [...own, ...this.#known].sort((a, b) => a.name.localeCompare(b.name));
   }
 
   async get(id) {

@@ -51,7 +51,8 @@
     │   ├── PartsMissing         a package that the vessel is made of cannot be had
     │   ├── VesselTooLarge       over the limits of where it is to go
     │   ├── NotAVessel           the folder is no vessel that Mien made, or is damaged
-    │   └── CheckImpossible      what runs the vessel for a check is not on this machine
+    │   ├── CheckImpossible      what runs the vessel for a check is not on this machine
+    │   └── VesselDiffers        the vessel answers otherwise than the library
     └── OutputError              a result cannot be written
 
 Every error carries what happened in `str(error)` and what to do about it in `error.hint`.
@@ -286,6 +287,10 @@ class NotAVessel(ShipError):
 
 class CheckImpossible(ShipError):
     """What is needed to run the vessel for a check is not on this machine."""
+
+
+class VesselDiffers(ShipError):
+    """The vessel answers otherwise than the library does."""
 
 
 class OutputError(MienError):

@@ -11,12 +11,19 @@ from pathlib import Path
 
 import pytest
 from runtime_api import FunctionFailed, function_url_event, rest_api_event, running
-from toy_vessels import form, large_jpeg, portrait_recognizer, toy_recognizer
+from toy_vessels import (
+    form,
+    large_jpeg,
+    portrait_recognizer,
+    toy_recognizer,
+    with_a_constant_broken,
+)
 
 from mien.errors import NotAVessel, VesselTooLarge
 from mien.photo import decode_photo
 from mien.ship import lambda_
 from mien.ship.lambda_ import IMAGE, ZIP, ship_lambda
+from mien.ship.parity import check_vessel
 from mien.ship.wheels import this_arch, this_python
 from mien.types import Known
 
@@ -182,3 +189,31 @@ def test_a_folder_of_something_else_is_left_alone(toy_libraries, tmp_path):
     with pytest.raises(NotAVessel):
         ship_lambda(toy_recognizer(), tmp_path, handle="us")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.weights
+def test_it_agrees_with_the_library_and_a_broken_one_does_not(
+    shipped, unpacked, recognizer, portraits, tmp_path
+):
+    photos = sorted(portraits.iterdir())
+    found = check_vessel(shipped.folder, photos, recognizer)
+    assert found.agreement.disagreements == []
+    assert (found.agreement.photos, found.weights, found.original) == (len(photos), "int8", 0)
+    assert found.agreement.faces >= len(photos)
+
+    settings = json.loads((shipped.folder / "ship.json").read_text())
+    (tmp_path / "ship.json").write_text(json.dumps({**settings, "image": True}))
+    image = tmp_path / IMAGE
+    image.mkdir()
+    for entry in unpacked.iterdir():
+        (image / entry.name).symlink_to(entry)
+    for name, data in (
+        ("handler.py", (unpacked / "handler.py").read_bytes()),
+        ("recognizer.onnx", with_a_constant_broken(recognizer.to_bytes())),
+    ):
+        (image / name).unlink()
+        (image / name).write_bytes(data)
+    found = check_vessel(tmp_path, photos[:2], recognizer)
+    assert len(found.agreement.disagreements) >= 2
+    with pytest.raises(NotAVessel, match="changed since"):
+        check_vessel(tmp_path, photos[:2])

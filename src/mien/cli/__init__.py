@@ -57,6 +57,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
         "gallery",
         "People enrolled, corrected and forgotten at any time.",
     ),
+    "ship": ("mien.cli.ship", "ship", "Put a recognizer into a Lambda function or an app."),
     "models": ("mien.cli.models", "models", "The weights: list, show, pull, verify, add."),
 }
 

@@ -30,7 +30,7 @@ def bytecode(files: Mapping[str, bytes], python: str) -> dict[str, bytes]:
     Returns:
         Nothing where that version of Python is not on this machine.
     """
-    interpreter = _interpreter(python)
+    interpreter = interpreter_of(python)
     if interpreter is None:
         return {}
     sources = {path: data for path, data in files.items() if path.endswith(".py")}
@@ -53,7 +53,7 @@ def bytecode(files: Mapping[str, bytes], python: str) -> dict[str, bytes]:
         }
 
 
-def _interpreter(python: str) -> str | None:
+def interpreter_of(python: str) -> str | None:
     """Return an interpreter of a version; None where there is none."""
     if python == this_python():
         return sys.executable
@@ -61,10 +61,13 @@ def _interpreter(python: str) -> str | None:
     if found is None:
         return None
     told = subprocess.run(  # noqa: S603 — a program of that name on the user's own path
-        [found, "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+        [found, "-I", "-c", "import sys; print(*sys.version_info[:2], sys.executable)"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    return found if told.stdout.strip() == python else None
+    major, _, rest = told.stdout.strip().partition(" ")
+    minor, _, executable = rest.partition(" ")
+    # What was found may be a script that chooses among several: the program itself is asked for.
+    return executable if f"{major}.{minor}" == python else None

@@ -3,7 +3,7 @@
 import { NO_FEATURES } from "./engine.js";
 import { Connection, problemError } from "./http.js";
 import { JobsApi } from "./jobs-api.js";
-import { PeopleApi } from "./people-api.js";
+import { FixedPeople, PeopleApi } from "./people-api.js";
 
 const RANKS = { viewer: 0, operator: 1, admin: 2 };
 
@@ -15,9 +15,11 @@ export class ServerEngine {
   #connection = new Connection();
   #recognizers = [];
   #handle = null;
+  #gallery;
 
   constructor() {
-    this.people = new PeopleApi(this.#connection);
+    this.#gallery = new PeopleApi(this.#connection);
+    this.people = this.#gallery;
     this.jobs = new JobsApi(this.#connection);
   }
 
@@ -67,6 +69,7 @@ export class ServerEngine {
     this.#handle = handle;
     const may = (role) => RANKS[this.role] >= RANKS[role];
     const gallery = this.current?.kind === "gallery";
+    this.people = gallery || !this.current ? this.#gallery : new FixedPeople(this.current.people ?? []);
     this.features = {
       corrections: gallery && may("operator"),
       people: true,

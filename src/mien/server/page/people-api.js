@@ -54,6 +54,19 @@ export class PeopleApi {
   }
 }
 
+/** The people of a recognizer file: names, and nothing to change. */
+export class FixedPeople {
+  #names;
+
+  constructor(names) {
+    this.#names = names;
+  }
+
+  async list() {
+    return this.#names.map((name) => ({ id: null, name, photos: null, thumbnail: null }));
+  }
+}
+
 function personFrom(person) {
   return {
     id: person.id,

@@ -37,7 +37,7 @@ async function everybody({ engine }, element) {
     return fill(room, errorNote(error, () => everybody({ engine }, element)));
   }
   const photos = all.reduce((sum, each) => sum + (each.photos ?? 0), 0);
-  lead.textContent = all.length ? `${count(all.length, "person", "people")} learned from ${count(photos, "photo")}.` : "";
+  lead.textContent = all.length ? `${count(all.length, "person", "people")}${photos ? ` learned from ${count(photos, "photo")}` : ""}.` : "";
   if (!all.length) {
     tools.hidden = true;
     return fill(room, nobody(engine.features));
@@ -73,7 +73,7 @@ function gridOf(everyone) {
 
 function cardOf({ id, name, photos, thumbnail }) {
   const picture = portrait(name, thumbnail, "person-picture");
-  const inside = [picture, h("span", { class: "person-name" }, name), h("span", { class: "soft little" }, photos ? count(photos, "photo") : "No photo yet")];
+  const inside = [picture, h("span", { class: "person-name" }, name), photos === null ? null : h("span", { class: "soft little" }, photos ? count(photos, "photo") : "No photo yet")];
   return h("li", {}, id ? h("a", { class: "card person-card", href: `#/people/${encodeURIComponent(id)}` }, inside) : h("div", { class: "card person-card" }, inside));
 }
 

@@ -117,19 +117,28 @@ def _enrol(
     from mien.photo import read_photo  # noqa: PLC0415
 
     paths = list(dict.fromkeys(find_photos(photos)))
-    rows = []
+    rows: dict[Path, Enrolment] = {}
     with progress_bar() as progress:
         engine = engine_for(made.origin, progress=progress)
-        for done, path in enumerate(paths, 1):
+
+        def enrol(path: Path, *, insist: bool) -> Enrolment:
             try:
                 photo = read_photo(path, long_side=engine.enough)
             except PhotoError as error:
-                rows.append((str(path), Enrolment(False, reason="unreadable", detail=str(error))))
-            else:
-                enrolment = made.enrol_photo(name, engine, photo, force=force, consent=consent)
-                rows.append((str(path), enrolment))
-            progress(done, len(paths), "photos")
-    return rows
+                return Enrolment(False, reason="unreadable", detail=str(error))
+            return made.enrol_photo(name, engine, photo, force=insist, consent=consent)
+
+        # Group photos wait until the person's own photos tell which face is meant.
+        for insist in (False, True):
+            waiting = [path for path in paths if path not in rows or _waits(rows[path])]
+            for done, path in enumerate(waiting, 1):
+                rows[path] = enrol(path, insist=force and insist)
+                progress(done, len(waiting), "photos")
+    return [(str(path), rows[path]) for path in paths]
+
+
+def _waits(row: Enrolment) -> bool:
+    return not row.taken and row.reason not in {"already-enrolled", "unreadable", "no-face"}
 
 
 def _show_enrolments(rows: list[tuple[str, Enrolment]]) -> None:
@@ -338,10 +347,11 @@ def audit(*, folder: Path, limit: int, key_file: Path | None, as_json: bool) -> 
     if as_json:
         print_json([asdict(event) for event in events])
         return
-    table = Table("when", "what", "who", "by", "", box=None)
+    table = Table("when", "what", Column("who", overflow="fold"), "by", "", box=None)
     for event in events:
-        who = names.get(event.person, f"forgotten ({event.person})" if event.person else "")
-        table.add_row(event.time, event.action, escape(who), escape(event.key), event.detail)
+        who = names.get(event.person, event.person)
+        moment = event.time.removesuffix("+00:00").replace("T", " ")
+        table.add_row(moment, event.action, escape(who), escape(event.key), event.detail)
     out.print(table)
 
 

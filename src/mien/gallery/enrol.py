@@ -13,7 +13,7 @@ from mien.dataset.names import name_key
 from mien.gallery.guard import Objection, object_to
 from mien.gallery.index import Index
 from mien.gallery.register import Owner, add
-from mien.gallery.store import Store
+from mien.gallery.store import Store, Templates
 from mien.gallery.values import Enrolment, Newcomer, Sighting
 from mien.session import Session
 
@@ -131,10 +131,28 @@ def take(store: Store, newcomer: Newcomer, key: str, *, thumbnails: bool) -> tup
     return number, taken
 
 
-def drop_negatives(store: Store, number: int | None, *, shows: int) -> None:
-    """Delete rejected faces (of one person, where given) that look like somebody's photos."""
-    templates, negatives = store.templates(shows), store.negatives()
+def drop_negatives(
+    store: Store,
+    templates: Templates,
+    *,
+    of: int | None = None,
+    but: int | None = None,
+    least: float = UNLIKE_OWN,
+) -> None:
+    """Delete rejected faces that look like some photos.
+
+    Args:
+        store: inside a transaction.
+        templates: the photos.
+        of: only faces that are not this person.
+        but: not those that are not this person.
+        least: similarity from which a face looks like a photo.
+    """  # fmt: skip
+    negatives = store.negatives()
     faces = np.concatenate([templates.faces, templates.mirrored])
-    alike = (negatives.vectors @ faces.T).max(axis=1, initial=-1) >= UNLIKE_OWN
-    mine = negatives.numbers != shows if number is None else negatives.numbers == number
-    store.delete_negatives([negatives.ids[row] for row in np.flatnonzero(alike & mine)])
+    gone = (negatives.vectors @ faces.T).max(axis=1, initial=-1) >= least
+    if of is not None:
+        gone &= negatives.numbers == of
+    if but is not None:
+        gone &= negatives.numbers != but
+    store.delete_negatives([negatives.ids[row] for row in np.flatnonzero(gone)])

@@ -38,8 +38,8 @@ from mien.types import Embeddings, Head, Photo, Policy, Progress, silent
 _AT_ONCE = 200
 """How many people one transaction takes in."""
 
-_SAME_FACE = 0.999
-"""Cosine from which two rejected faces are one."""
+_SAME_FACE, _SAME_PICTURE = 0.999, 0.9
+"""Cosine from which two rejected faces are one, and from which one is that of an enrolled photo."""
 
 
 class Gallery(Living):
@@ -284,12 +284,7 @@ class Gallery(Living):
         return people, photos
 
     def rename(self, person: str, name: str, *, key: str = "") -> Person:
-        """Give somebody another name.
-
-        Raises:
-            NameTaken: somebody else has it.
-            InvalidName: it is empty or too long.
-        """
+        """Give somebody another name; raises NameTaken or InvalidName."""
         shown = valid_name(name)
         with self._changing() as changed:
             number, before = known(self._store, person)
@@ -318,8 +313,8 @@ class Gallery(Living):
             (number, kept), (second, gone) = known(self._store, person), known(self._store, other)
             if number == second:
                 return kept
-            drop_negatives(self._store, number, shows=second)
-            drop_negatives(self._store, second, shows=number)
+            drop_negatives(self._store, self._store.templates(second), of=number)
+            drop_negatives(self._store, self._store.templates(number), of=second)
             self._store.give_photos(second, number)
             self._store.give_negatives(second, number)
             if gone.consent and not kept.consent:
@@ -368,7 +363,7 @@ class Gallery(Living):
         """
         with self._changing() as changed:
             number, found = known(self._store, person)
-            drop_negatives(self._store, None, shows=number)
+            drop_negatives(self._store, self._store.templates(number), but=number)
             self._store.delete_person(number)
             self._store.note("forgotten", found.id, key, "")
             self._database.must_scrub()
@@ -387,6 +382,8 @@ class Gallery(Living):
             found = None if number is None else self._store.person("number", number)
             if number is None or found is None:
                 raise UnknownPicture(f"no enrolled photo has the id {picture}")
+            seen = self._store.template(picture)
+            drop_negatives(self._store, seen, but=number, least=_SAME_PICTURE)
             self._store.delete_photo(picture)
             self._store.touch(number)
             self._store.note("photo forgotten", found[1].id, key, f"photo {picture}")

@@ -22,8 +22,8 @@ from mien.gallery.values import Answer, Reason, Sighting
 from mien.photo import encode_jpeg
 from mien.types import Detections, Photo
 
-PROMINENT = 2.0
-"""A face this many times as prominent, by size and place, as any other is the photo's subject."""
+SUBJECT = 1.5
+"""The photo's subject has a box of this many times the side of any other face's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def look(
     """Return what is seen of the one face of a photo that is to be enrolled.
 
     Of several faces it is the one that agrees with the person's other photos; else the one that
-    is the photo's subject by size and place; else the photo is refused.
+    is the photo's subject (`subject_of`); else the photo is refused.
 
     Args:
         engine: the models.
@@ -106,8 +106,9 @@ def _chosen(
             return int(np.argmax(similarity))
     weight = prominence(found.boxes, photo.width, photo.height)
     order = np.argsort(-weight, kind="stable")
-    if force or weight[order[0]] >= PROMINENT * weight[order[1]]:
-        return int(order[0])
+    subject = int(order[0]) if force else subject_of(found.boxes, photo.width, photo.height)
+    if subject is not None:
+        return subject
     faces = [
         {
             "box": [round(float(side) / photo.scale, 1) for side in found.boxes[row]],
@@ -122,6 +123,22 @@ def _chosen(
         reason="several-faces",
         evidence={"faces": faces},
     )
+
+
+def subject_of(boxes: NDArray[np.float32], width: int, height: int) -> int | None:
+    """Return the face that a photo was taken of, or None where that is not plain.
+
+    It is the most prominent by size and place, and much larger than any other.
+
+    Args:
+        boxes: (F, 4) float32 xyxy.
+        width: of the photo, in the same pixels.
+        height: of the photo.
+    """
+    sides = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
+    first = int(np.argmax(prominence(boxes, width, height)))
+    rest = np.delete(sides, first)
+    return first if sides[first] >= SUBJECT * rest.max(initial=0) else None
 
 
 def object_to(

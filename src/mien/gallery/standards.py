@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from mien.dataset.labels import SAME_PERSON
 from mien.gallery.projection import Projection
-from mien.measures import wilson
 from mien.models.cards import ImpostorStatistics
 from mien.policy import (
     Strangers,
@@ -25,10 +24,13 @@ from mien.policy import (
 from mien.policy.probability import TYPICAL_SLOPE
 from mien.policy.threshold import MORE_STRANGERS
 from mien.templates import nearest
-from mien.types import Calibration, Policy
+from mien.types import Calibration, Interval, Policy
 
 MOST_ASKED = 2000
 """How many people are left out in turn; that many tell a rate of 0.01 to within 0.005."""
+
+_OUT_OF_REACH = 1.01
+"""No cosine is so high, however it is rounded."""
 
 _GRID = np.linspace(-1, 1, 2001, dtype=np.float32)
 
@@ -79,9 +81,9 @@ def derive(
 def _nobody(rate: float) -> Standards:
     """Return the standards where nothing is known of strangers: no similarity is enough."""
     policy = Policy(
-        threshold=1.0,
+        threshold=_OUT_OF_REACH,
         false_positive_rate=rate,
-        expected=wilson(0, 0),
+        expected=Interval(0.0, 0.0, 1.0),
         strangers=0,
         supported=False,
         source="Nothing is known of strangers: two people, or a card that tells, are needed.",

@@ -216,6 +216,10 @@ class Store:
         rows = self._rows(f"{_TEMPLATE} WHERE person = ? ORDER BY number", number)
         return self._templates(rows)
 
+    def template(self, photo: str) -> Templates:
+        """Return one photo as embeddings; N = 0 where there is none with this id."""
+        return self._templates(self._rows(f"{_TEMPLATE} WHERE id = ?", photo))
+
     def all_templates(self) -> Iterator[Templates]:
         """Yield everybody's, by person and in the order they came, a few thousand at a time."""
         with translated(self.database.folder):

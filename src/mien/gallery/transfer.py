@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import __version__
-from mien.errors import BadExport
+from mien.dataset.names import name_key
+from mien.errors import BadExport, InvalidName
 from mien.gallery.contents import contents_of
 from mien.gallery.database import FILE
 from mien.gallery.gallery import Gallery
@@ -42,6 +44,10 @@ _CARD, _TEMPLATES, _NEGATIVES, _THUMBNAILS = (
 )
 _LARGEST_CARD = 1 << 28
 _LARGEST_THUMBNAIL = 1 << 20
+_LONGEST_TEXT = 10_000
+_ANY, _ID, _SHA256 = (
+    re.compile(pattern, re.DOTALL) for pattern in (".*", "[0-9a-f]{12}", "([0-9a-f]{64})?")
+)
 _MOST_ROWS = 20_000_000
 _ASIDE = (
     zipfile.BadZipFile,
@@ -51,6 +57,7 @@ _ASIDE = (
     TypeError,
     ValueError,
     NotImplementedError,
+    InvalidName,
     RuntimeError,  # zipfile's, of an encrypted member
 )
 
@@ -124,7 +131,7 @@ class Export:
         self._people: list[dict[str, Any]] = list(card["people"])
         dimension = self.origin.dimension
         photos = sum(len(person["photos"]) for person in self._people)
-        rejected = sum(int(person["negatives"]) for person in self._people)
+        rejected = sum(_count(person["negatives"]) for person in self._people)
         if photos + rejected > _MOST_ROWS or dimension > 1 << 16:
             raise ValueError("more photos than any gallery has")
         self._templates = _rows(archive, _TEMPLATES, photos * 2, dimension).reshape(
@@ -136,7 +143,8 @@ class Export:
             raise ValueError("it has members that Mien did not write")
         self._crops = {name: _member(archive, name, _LARGEST_THUMBNAIL) for name in kept}
         self.people = tuple(self._newcomers())
-        if len({valid_name(person.name) for person in self.people}) != len(self.people):
+        names_in_it = {name_key(valid_name(person.name)) for person in self.people}
+        if len(names_in_it) != len(self.people):
             raise ValueError("a name is in it twice")
 
     def _newcomers(self) -> Iterator[Newcomer]:
@@ -146,10 +154,11 @@ class Export:
             for photo in person["photos"]:
                 sightings.append(self._sighting(row, photo))
                 row += 1
-            count = int(person["negatives"])
-            texts = {field: _text(person[field]) for field in ("name", "id", "consent", "source")}
+            count = _count(person["negatives"])
+            texts = {field: _text(person[field]) for field in ("name", "consent", "source")}
             yield Newcomer(
                 **texts,
+                id=_text(person["id"], _ID),
                 sightings=sightings,
                 negatives=list(self._negatives[rejected : rejected + count]),
             )
@@ -161,7 +170,7 @@ class Export:
             mirrored=self._templates[row, 1],
             contract=self.origin.contract,
             quality=float(photo["quality"]),
-            sha256=_text(photo["sha256"]),
+            sha256=_text(photo["sha256"], _SHA256),
             source=_text(photo["source"]),
             crop=self._crops.get(f"{_THUMBNAILS}/{row}.jpg", b""),
         )
@@ -211,7 +220,13 @@ def _rows(archive: zipfile.ZipFile, name: str, rows: int, dimension: int) -> NDA
     return vectors
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 10_000:
-        raise TypeError("a text is missing")
+def _text(value: Any, pattern: re.Pattern[str] = _ANY) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not pattern.fullmatch(value):
+        raise TypeError("a text is missing, or not of its kind")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise TypeError("a number is missing")
     return value

@@ -1,0 +1,260 @@
+"""`mien gallery`: its commands, what they say, and how they end."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from spheres import ORIGIN, enrolled
+
+from mien.cli import main
+from mien.gallery import Gallery, Origin, find_key
+from mien.gallery.recognise import GalleryRecognizer
+from mien.photo import encode_png
+from mien.recognizer import Recognizer
+from toy_graphs import photo_of, red_squares, toy_engine
+
+
+@pytest.fixture
+def mien(capfd):
+    """Return mien(*arguments): exit code, standard output and standard error."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        return left.value.code, *capfd.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def office(tmp_path):
+    with Gallery.create(tmp_path / "office", ORIGIN, thumbnails=True) as gallery:
+        enrolled(gallery, 3, 2)
+    return tmp_path / "office"
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """Let the commands use small models."""
+    engine = toy_engine()
+    monkeypatch.setattr("mien.engine.Engine.open", lambda **_: engine)
+    return engine
+
+
+@pytest.fixture
+def toy_office(tmp_path, toys):
+    Gallery.create(tmp_path / "office", Origin.of(toys)).close()
+    return tmp_path / "office"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Return a folder of photos: one face, no face, two faces, none at all."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, cells in (("one", [(20, 30)]), ("none", []), ("two", [(10, 15), (45, 60)])):
+        (folder / f"{name}.png").write_bytes(encode_png(red_squares(480, 640, cells, seed=5)))
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    return folder
+
+
+def names(folder):
+    with Gallery.open(folder) as gallery:
+        return [person.name for person in gallery.people()]
+
+
+def test_create(mien, tmp_path, toys):
+    code, _, err = mien("gallery", "create", tmp_path / "g", "--false-positive-rate", "0.05")
+    assert (code, "a gallery" in err) == (0, True)
+    with Gallery.open(tmp_path / "g") as gallery:
+        assert (gallery.rate, gallery.keeps_thumbnails, gallery.encrypted) == (0.05, False, False)
+        assert gallery.origin == Origin.of(toys)
+    code, _, err = mien("gallery", "create", tmp_path / "g")
+    assert (code, "there is a gallery already" in err) == (18, True)
+
+
+def test_create_encrypted(mien, tmp_path, toys, monkeypatch):  # noqa: ARG001
+    monkeypatch.delenv("MIEN_KEY", raising=False)
+    folder, key = tmp_path / "g", tmp_path / "office.key"
+    assert mien("gallery", "create", folder, "--encrypt")[0] == 2
+    inside = mien("gallery", "create", folder, "--encrypt", "--key-file", folder / "key")
+    assert (inside[0], "outside the gallery" in inside[2]) == (2, True)
+    assert mien("gallery", "create", folder, "--encrypt", "--key-file", key)[0] == 0
+    code, _, err = mien("gallery", "list", folder)
+    assert (code, "MIEN_KEY" in err) == (18, True)
+    assert mien("gallery", "list", folder, "--key-file", key)[0] == 0
+    monkeypatch.setenv("MIEN_KEY", key.read_text())
+    assert "nobody yet" in mien("gallery", "list", folder)[1]
+    with Gallery.open(folder, key=find_key(key)) as gallery:
+        assert gallery.encrypted
+
+
+def test_add_says_of_each_photo_why_it_was_not_taken(mien, toy_office, photos):
+    code, out, _ = mien("gallery", "add", toy_office, "Ada", photos, "--force", "--json")
+    rows = {row["photo"].rsplit("/", 1)[-1]: row for row in json.loads(out)}
+    assert code == 1
+    assert {name: (row["taken"], row["reason"]) for name, row in rows.items()} == {
+        "one.png": (True, "low-quality"),
+        "two.png": (True, rows["two.png"]["reason"]),
+        "none.png": (False, "no-face"),
+        "broken.jpg": (False, "unreadable"),
+    }
+    assert rows["one.png"]["evidence"]["size"] < 10
+    code, out, _ = mien("gallery", "add", toy_office, "Ada", photos / "one.png")
+    assert (code, "enrolled as Ada already" in out, "Ada has 2 photos" in out) == (0, True, True)
+    code, out, _ = mien("gallery", "add", toy_office, "Bob", photos / "one.png")
+    assert code == 1
+    assert "a poor picture" in out
+    assert names(toy_office) == ["Ada"]
+
+
+def test_add_wants_a_name_and_photos_or_a_dataset(mien, office):
+    for arguments in ((), ("Ada",), ("Ada", "a.jpg", "--dataset", "d")):
+        assert mien("gallery", "add", office, *arguments)[0] == 2
+    assert mien("gallery", "add", office, "Ada", "nowhere.jpg")[0] == 10
+    assert mien("gallery", "add", office, "--dataset", "nowhere")[0] == 14
+
+
+def test_list_and_show(mien, office):
+    code, out, _ = mien("gallery", "list", office)
+    assert (code, out.count("person ")) == (0, 3)
+    rows = json.loads(mien("gallery", "list", office, "--json")[1])
+    assert [row["name"] for row in rows] == ["person 0", "person 1", "person 2"]
+    assert rows[0]["photos"] == 2
+    out = mien("gallery", "show", office)[1]
+    assert "3, 6 photos enrolled" in out
+    assert "templates and thumbnails, not encrypted" in out
+    facts = json.loads(mien("gallery", "show", office, "--json")[1])
+    assert (facts["people"], facts["photos"]) == (3, 6)
+    assert facts["policy"]["false_positive_rate"] == 0.01
+    out = mien("gallery", "show", office, "person 1")[1]
+    assert "person-1/0.jpg" in out
+    assert "nothing noted" in out
+    shown = json.loads(mien("gallery", "show", office, rows[1]["id"], "--json")[1])
+    assert shown["name"] == "person 1"
+    assert [picture["source"] for picture in shown["pictures"]] == [
+        "person-1/0.jpg", "person-1/1.jpg",
+    ]  # fmt: skip
+    assert [event["action"] for event in shown["audit"]] == ["enrolled", "enrolled", "added"]
+
+
+def test_an_empty_gallery_is_shown_as_json(mien, tmp_path):
+    Gallery.create(tmp_path / "g", ORIGIN).close()
+    facts = json.loads(mien("gallery", "show", tmp_path / "g", "--json")[1])
+    assert facts["policy"]["supported"] is False
+
+
+def test_rename_consent_merge(mien, office):
+    assert mien("gallery", "rename", office, "person 0", "Ada")[0] == 0
+    assert mien("gallery", "consent", office, "Ada", "by letter")[0] == 0
+    code, _, err = mien("gallery", "merge", office, "Ada", "person 1")
+    assert (code, "person 1 is Ada now, with 4 photos" in err) == (0, True)
+    assert mien("gallery", "rename", office, "Ada", "person 2")[0] == 18
+    with Gallery.open(office) as gallery:
+        assert gallery.person("Ada").consent == "by letter"
+    assert names(office) == ["Ada", "person 2"]
+
+
+def test_forget_asks_first(mien, office, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert mien("gallery", "forget", office, "person 0")[0] == 130
+    assert len(names(office)) == 3
+    assert mien("gallery", "forget", office, "person 0", "--yes")[0] == 0
+    assert names(office) == ["person 1", "person 2"]
+    code, _, err = mien("gallery", "forget", office, "person 0", "--yes")
+    assert (code, "nobody in" in err) == (18, True)
+
+
+def test_forget_one_photo(mien, office):
+    with Gallery.open(office) as gallery:
+        (first, _), (other, _) = gallery.pictures("person 0"), gallery.pictures("person 1")
+    wrong = mien("gallery", "forget", office, "person 0", "--photo", other.id, "--yes")
+    assert (wrong[0], "has no photo" in wrong[2]) == (18, True)
+    assert mien("gallery", "forget", office, "person 0", "--photo", first.id, "--yes")[0] == 0
+    with Gallery.open(office) as gallery:
+        assert [person.photos for person in gallery.people()] == [1, 2, 2]
+
+
+def test_audit(mien, office):
+    with Gallery.open(office) as gallery:
+        gone = gallery.person("person 0").id
+    mien("gallery", "forget", office, "person 0", "--yes")
+    code, out, _ = mien("gallery", "audit", office, "--limit", 3)
+    assert code == 0
+    assert gone in out
+    assert "person 2" in out
+    events = json.loads(mien("gallery", "audit", office, "--json")[1])
+    assert [event["action"] for event in events[:2]] == ["forgotten", "enrolled"]
+
+
+def test_check(mien, office):
+    code, out, _ = mien("gallery", "check", office)
+    assert code == 0
+    assert "nothing is in the files that is not in the rows" in out
+    (office / "stray").write_bytes(b"")
+    code, out, err = mien("gallery", "check", office)
+    assert (code, "stray" in out, "1 fault" in err) == (18, True, True)
+    assert json.loads(mien("gallery", "check", office, "--json")[1])["faults"]
+
+
+def test_export_and_import(mien, office, tmp_path):
+    out = tmp_path / "office.mien-gallery"
+    assert mien("gallery", "export", office, "-o", out)[0] == 0
+    code, told, _ = mien("gallery", "import", out, tmp_path / "new", "--json")
+    assert (code, json.loads(told)) == (0, {"people": 3, "photos": 6})
+    assert names(tmp_path / "new") == names(office)
+    assert mien("gallery", "import", tmp_path / "nowhere", tmp_path / "x")[0] == 18
+    (tmp_path / "bad").write_bytes(b"PK")
+    assert mien("gallery", "import", tmp_path / "bad", tmp_path / "x")[0] == 18
+    assert not (tmp_path / "x").exists()
+
+
+def test_rotate_key(mien, office, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert mien("gallery", "rotate-key", office)[0] == 2
+    assert mien("gallery", "rotate-key", office, "--decrypt")[0] == 18
+    assert mien("gallery", "rotate-key", office, "--new-key-file", first)[0] == 0
+    arguments = ("gallery", "rotate-key", office, "--key-file", first)
+    assert mien(*arguments, "--new-key-file", second)[0] == 0
+    assert mien(*arguments, "--new-key-file", second)[0] == 18
+    assert mien("gallery", "rotate-key", office, "--key-file", second, "--decrypt")[0] == 0
+    assert len(names(office)) == 3
+
+
+def test_a_recognizer_file_answers_as_the_gallery_does(mien, toy_office, toys, photos, tmp_path):
+    assert mien("gallery", "to-onnx", toy_office, "-o", tmp_path / "o.onnx")[0] == 15
+    mien("gallery", "add", toy_office, "Ada", photos / "one.png", "--force")
+    mien("gallery", "add", toy_office, "Bob", photos / "two.png", "--force")
+    code, out, _ = mien("gallery", "to-onnx", toy_office, "-o", tmp_path / "o.onnx")
+    assert code == 0
+    assert "knows 2 people from 2 photos" in " ".join(out.split())
+    assert "weights inside: " in out
+    recognizer = Recognizer.load(tmp_path / "o.onnx", threads=1)
+    photo = photo_of(red_squares(480, 640, [(10, 15), (45, 60)], seed=5))
+    with Gallery.open(toy_office) as gallery:
+        gallery.reject("Bob", recognizer.identify(photo)[0].embedding)
+        mien("gallery", "to-onnx", toy_office, "-o", tmp_path / "o.onnx")
+        recognizer = Recognizer.load(tmp_path / "o.onnx", threads=1)
+        assert len(recognizer.head.negatives) == 1
+        for theirs, ours in zip(
+            GalleryRecognizer(gallery, toys, threads=1).identify(photo),
+            recognizer.identify(photo),
+            strict=True,
+        ):
+            assert type(theirs.verdict) is type(ours.verdict)
+            assert theirs.box == pytest.approx(ours.box)
+            assert [c.person for c in theirs.candidates] == [c.person for c in ours.candidates]
+            found = [c.similarity for c in theirs.candidates]
+            assert found == pytest.approx([c.similarity for c in ours.candidates], abs=1e-5)
+
+
+def test_recognize_takes_a_gallery(mien, toy_office, photos):
+    code, out, _ = mien("recognize", toy_office, photos / "one.png", "--json")
+    assert code == 0
+    assert json.loads(out)[0]["faces"][0]["nearest"] is None
+    mien("gallery", "add", toy_office, "Ada", photos / "one.png", "--force")
+    code, out, _ = mien("recognize", toy_office, photos / "one.png", "--json")
+    assert json.loads(out)[0]["faces"][0]["name"] == "Ada"
+    assert mien("recognize", photos, photos / "one.png")[0] == 18

@@ -1,0 +1,167 @@
+"""Whoever is forgotten is in no file of the folder: its bytes are searched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from spheres import ORIGIN, centre, enrol_all, enrolled, sighting, unit, views
+
+from mien.errors import GalleryBusy
+from mien.gallery import Gallery
+from mien.gallery.check import check
+from mien.gallery.database import FILE
+
+KEY = bytes(range(32))
+WINDOW = 16
+NAME = "Henriette Dæmonova-Ødegård"
+CONSENT = "consent by letter of the third of May"
+
+
+def windows(data: bytes) -> set[bytes]:
+    """Return every run of 16 bytes that begins at a whole float."""
+    return {data[i : i + WINDOW] for i in range(0, len(data) - WINDOW + 1, 4)}
+
+
+def traces(folder: Path, secrets: dict[str, bytes]) -> set[str]:
+    """Return which secrets have a run of 16 bytes in any file of a folder, at any offset."""
+    found = set()
+    for path in filter(Path.is_file, folder.rglob("*")):
+        data = path.read_bytes()
+        for name, secret in secrets.items():
+            if any(window in data for window in windows(secret)):
+                found.add(name)
+    return found
+
+
+def secrets_of(person: int, photos: int) -> dict[str, bytes]:
+    secrets = {"name": NAME.encode(), "consent": CONSENT.encode()}
+    for photo in range(photos):
+        seen = sighting(person, photo)
+        secrets[f"crop {photo}"] = seen.embedding.tobytes()
+        secrets[f"mirrored {photo}"] = seen.mirrored.tobytes()
+        secrets[f"thumbnail {photo}"] = seen.crop
+    secrets["negative"] = centre(77).tobytes()
+    secrets["negative of another"] = views(40, 0)[0].tobytes()
+    secrets["another view of it"] = views(40, 9)[0].tobytes()
+    return secrets
+
+
+def fill(gallery):
+    """Enrol others before, between and after somebody whose rows end up all over the file."""
+    enrolled(gallery, 8, 3)
+    for photo in range(6):
+        gallery.enrol(NAME, sighting(40, photo), force=True, consent=CONSENT)
+        enrol_all(gallery, f"between {photo}", 50 + photo, 3)
+    gallery.reject(NAME, centre(77))
+    gallery.reject("person 1", views(40, 0)[0])
+    gallery.reject("person 2", views(40, 9)[0], shows=NAME)
+    gallery.reject("person 2", centre(78))
+    gallery.rename(NAME, NAME + " the second")
+    gallery.rename(NAME + " the second", NAME)
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["plain", "encrypted"])
+def test_no_byte_of_a_forgotten_person_is_left(tmp_path, key):
+    with Gallery.create(tmp_path / "g", ORIGIN, thumbnails=True, key=key) as gallery:
+        fill(gallery)
+        secrets = secrets_of(40, 6)
+        base = gallery._database.base
+        sealed = base.execute(
+            "SELECT template, thumbnail FROM photos JOIN people ON people.number = person "
+            "WHERE name = ?",
+            (NAME,),
+        ).fetchall()
+        for row, blobs in enumerate(sealed):
+            secrets[f"row {row}"], secrets[f"picture {row}"] = blobs
+        before = traces(gallery.path, secrets)
+        assert before >= {"name", "consent", "row 0", "picture 5"}
+        assert ("crop 0" in before) == ("negative" in before) == (key is None)
+        gallery.forget(NAME)
+        # While it is open: the log and whatever SQLite keeps beside the file are searched too.
+        assert traces(gallery.path, secrets) == set()
+        assert {path.name for path in gallery.path.iterdir()} <= {
+            FILE, f"{FILE}-wal", f"{FILE}-shm",
+        }  # fmt: skip
+        assert traces(gallery.path, {"other": sighting(53, 0).sha256.encode()})
+        assert len(gallery.head().negatives) == 1
+        assert check(gallery).clean
+    assert traces(tmp_path, secrets) == set()
+
+
+def test_a_forgotten_photo_is_gone_and_the_others_stay(tmp_path):
+    with Gallery.create(tmp_path, ORIGIN, thumbnails=True) as gallery:
+        fill(gallery)
+        first, *_ = gallery.pictures(NAME)
+        gallery.forget_picture(first.id)
+        found = traces(tmp_path, secrets_of(40, 6))
+        assert not {"crop 0", "mirrored 0"} & found
+        assert {"crop 1", "mirrored 1", "thumbnail 1", "name"} <= found
+
+
+def test_a_reader_elsewhere_delays_the_wiping_until_the_next_opening(tmp_path):
+    with Gallery.create(tmp_path, ORIGIN, thumbnails=True) as gallery:
+        fill(gallery)
+        secrets = secrets_of(40, 6)
+        reader = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM people").fetchone()
+        gallery._database.base.execute("PRAGMA busy_timeout = 50")
+        with pytest.raises(GalleryBusy, match="deleted, but another process"):
+            gallery.forget(NAME)
+        assert gallery.find(NAME) is None
+        reader.close()
+    with Gallery.open(tmp_path) as gallery:
+        assert traces(tmp_path, secrets) == set()
+
+
+FORGETTER = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from mien.gallery import Gallery
+with Gallery.open(sys.argv[1]) as gallery:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    gallery.forget(sys.argv[3])
+    print("done", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+@pytest.mark.parametrize("delay", [0.0, 0.002, 0.008, 0.02])
+def test_killed_while_forgetting_it_goes_on_when_next_opened(tmp_path, delay):
+    with Gallery.create(tmp_path, ORIGIN, thumbnails=True) as gallery:
+        fill(gallery)
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", FORGETTER, str(tmp_path), here, NAME]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        told = process.stdout.read()
+    with Gallery.open(tmp_path) as gallery:
+        there = gallery.find(NAME)
+        assert not (there and told)
+        if there:
+            assert there.photos == 6
+        else:
+            assert traces(tmp_path, secrets_of(40, 6)) == set()
+        assert check(gallery).faults == ()
+
+
+def test_the_search_finds_what_is_there(tmp_path):
+    """The test above means nothing if the search were blind."""
+    template = unit(np.random.default_rng(0).normal(size=64)).tobytes()
+    (tmp_path / "file").write_bytes(os.urandom(1001) + template[100:116] + os.urandom(99))
+    assert traces(tmp_path, {"template": template, "other": os.urandom(256)}) == {"template"}

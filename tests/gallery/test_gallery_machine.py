@@ -1,0 +1,178 @@
+"""Any sequence of changes leaves a gallery as a plain dictionary would be left."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
+from spheres import ORIGIN, sighting, unit
+
+from mien.errors import NameTaken, UnknownPerson
+from mien.gallery import Gallery
+from mien.gallery.check import check
+from mien.gallery.transfer import Export, bring_in, export
+
+KEYS = [None, bytes(32), bytes(range(32))]
+NAMES = st.sampled_from(["Ada", "ada", "Émilie", "Sof'ja", "张伟", "  Ada ", "x_y", "x y"])
+
+
+def spelled(name):
+    """Return what makes two of NAMES the same."""
+    return " ".join(name.replace("_", " ").split()).casefold()
+
+
+class Machine(RuleBasedStateMachine):
+    people = Bundle("people")
+
+    @initialize(key=st.sampled_from(KEYS))
+    def create(self, key):
+        self.folder = Path(tempfile.mkdtemp(prefix="mien-gallery-"))
+        self.key = key
+        self.gallery = Gallery.create(self.folder / "g", ORIGIN, thumbnails=True, key=key)
+        self.model: dict[str, dict] = {}
+
+    def teardown(self):
+        if hasattr(self, "gallery"):
+            assert check(self.gallery).faults == ()
+            self.gallery.close()
+            shutil.rmtree(self.folder)
+
+    def named(self, name):
+        return [p for p, row in self.model.items() if spelled(row["name"]) == spelled(name)]
+
+    @rule(target=people, name=NAMES, consent=st.text(max_size=20))
+    def add(self, name, consent):
+        if self.named(name):
+            with pytest.raises(NameTaken):
+                self.gallery.add_person(name, consent=consent)
+            return multiple()
+        person = self.gallery.add_person(name, consent=consent)
+        shown = " ".join(name.split())
+        self.model[person.id] = {"name": shown, "consent": consent, "photos": {}}
+        return person.id
+
+    @rule(person=people, who=st.integers(0, 5), photo=st.integers(0, 4), force=st.booleans())
+    def enrol(self, person, who, photo, force):
+        if person not in self.model:
+            return
+        photos = self.model[person]["photos"]
+        seen = sighting(who, photo)
+        enrolment = self.gallery.enrol(person, seen, force=force)
+        if seen.sha256 in photos:
+            assert (enrolment.taken, enrolment.reason) == (False, "already-enrolled")
+            assert enrolment.picture == photos[seen.sha256][0]
+        elif enrolment.taken:
+            photos[seen.sha256] = (enrolment.picture, seen)
+        else:
+            assert not force
+
+    @rule(person=people, name=NAMES)
+    def rename(self, person, name):
+        if person not in self.model:
+            with pytest.raises(UnknownPerson):
+                self.gallery.rename(person, name)
+        elif set(self.named(name)) - {person}:
+            with pytest.raises(NameTaken):
+                self.gallery.rename(person, name)
+        else:
+            self.gallery.rename(person, name)
+            self.model[person]["name"] = " ".join(name.split())
+
+    @rule(person=people, other=people)
+    def merge(self, person, other):
+        if not {person, other} <= self.model.keys():
+            with pytest.raises(UnknownPerson):
+                self.gallery.merge(person, other)
+            return
+        self.gallery.merge(person, other)
+        if person != other:
+            gone, kept = self.model.pop(other), self.model[person]
+            kept["photos"] = {**gone["photos"], **kept["photos"]}
+            kept["consent"] = kept["consent"] or gone["consent"]
+
+    @rule(person=consumes(people))
+    def forget(self, person):
+        if person in self.model:
+            self.gallery.forget(person)
+            del self.model[person]
+        with pytest.raises(UnknownPerson):
+            self.gallery.forget(person)
+
+    @rule(person=people, draw=st.randoms())
+    def forget_picture(self, person, draw):
+        photos = self.model.get(person, {}).get("photos")
+        if photos:
+            gone = draw.choice(sorted(photos))
+            self.gallery.forget_picture(photos.pop(gone)[0])
+
+    @rule(person=people, who=st.integers(0, 5))
+    def reject(self, person, who):
+        if person in self.model:
+            self.gallery.reject(person, sighting(who, 9).embedding)
+
+    @rule()
+    def open_again(self):
+        self.gallery.close()
+        self.gallery = Gallery.open(self.folder / "g", key=self.key)
+
+    @rule()
+    def change_process(self):
+        before, self.gallery = self.gallery, Gallery.open(self.folder / "g", key=self.key)
+        before.close()
+
+    @rule(key=st.sampled_from(KEYS))
+    def rotate(self, key):
+        self.gallery.rotate_key(key)
+        self.key = key
+
+    @precondition(lambda self: self.model)
+    @rule()
+    def carry_elsewhere(self):
+        """What is exported and taken in elsewhere finds people just so."""
+        elsewhere = self.folder / "elsewhere"
+        data = export(self.gallery)
+        bring_in(Export(data, key=self.key), elsewhere, key=self.key)
+        with Gallery.open(elsewhere, key=self.key) as other:
+            mine, theirs = self.gallery.head(), other.head()
+            assert theirs.people == mine.people
+            assert theirs.prototypes.tobytes() == mine.prototypes.tobytes()
+            assert theirs.policy == mine.policy
+            assert len(theirs.negatives) == len(mine.negatives)
+        shutil.rmtree(elsewhere)
+
+    @invariant()
+    def same_as_the_model(self):
+        if not hasattr(self, "gallery"):
+            return
+        found = {p.id: (p.name, p.consent, p.photos) for p in self.gallery.people()}
+        assert found == {
+            person: (row["name"], row["consent"], len(row["photos"]))
+            for person, row in self.model.items()
+        }
+        head = self.gallery.head()
+        wanted = {row["name"]: row["photos"] for row in self.model.values() if row["photos"]}
+        assert set(head.people) == set(wanted)
+        for name, prototype in zip(head.people, head.prototypes, strict=True):
+            seen = [one for _, one in wanted[name].values()]
+            views = [unit(one.embedding + one.mirrored).astype(np.float64) for one in seen]
+            mean = sum(one.quality * view for one, view in zip(seen, views, strict=True))
+            assert np.allclose(prototype, unit(mean), atol=1e-5)
+
+
+Machine.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+test_machine = Machine.TestCase

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -10,11 +11,15 @@ from typing import Any
 
 import click
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
 from mien.dataset import Dataset
-from mien.dataset.leaks import KINDS, Leak, LeakAudit, audit
+from mien.dataset.evidence import write_evidence
+from mien.dataset.leaks import KINDS as LEAKS
+from mien.dataset.leaks import Leak, LeakAudit, audit
+from mien.dataset.suspects import KINDS, Suspect, find_suspects
 from mien.errors import NotADataset
 from mien.types import Interval
 
@@ -22,10 +27,34 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 _NAMED = 10
 
 
-@click.command(epilog="\b\nExamples:\n  mien dataset check people")
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  mien dataset check people\n"
+    "  mien dataset check people -o check.html\n"
+    "  mien dataset check people --json --limit 1000"
+)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-def check(folder: Path) -> None:
-    """Check that a dataset is whole: its files belong together and every crop is there."""
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="HTML",
+    help="Write a page with the pictures here.",
+)
+@click.option(
+    "--limit",
+    default=_NAMED,
+    show_default=True,
+    type=click.IntRange(0),
+    help="How many of what is likely wrong are listed.",
+)
+@_JSON
+def check(folder: Path, output: Path | None, limit: int, *, as_json: bool) -> None:
+    """Check that a dataset is whole, and list what is likely wrong with its labels.
+
+    Whole: its files belong together and every crop is there. Likely wrong, most likely first:
+    photos of somebody else, one person under two names, the same picture twice.
+    """
     result = Dataset.open(folder)
     lost = [entry for entry in result.entries if entry.crop and result.crop(entry) is None]
     if lost:
@@ -34,6 +63,36 @@ def check(folder: Path) -> None:
             hint="Run the same `mien dataset build` again: finished work is kept.",
         )
     note(f"{folder}: whole, {len(result.entries):,} entries, digest {result.digest[:16]}")
+    with progress_bar() as progress:
+        suspects = find_suspects(result, progress=progress)
+    if output:
+        write_evidence(output, result, suspects)
+        note(f"evidence: {output}")
+    if as_json:
+        print_json([_suspect_json(suspect) for suspect in suspects[:limit]])
+    else:
+        _list(suspects, limit)
+
+
+def _list(suspects: Sequence[Suspect], limit: int) -> None:
+    for number, suspect in enumerate(suspects[:limit], 1):
+        photo = suspect.entries[0].photo
+        line = f"{number:>3}  {KINDS[suspect.kind]}: {' / '.join(suspect.people)}"
+        out.print(escape(f"{line}  {photo}  ({suspect.evidence})"), soft_wrap=True)
+    if len(suspects) > limit:
+        note(f"and {len(suspects) - limit:,} more, less likely: -o check.html shows them.")
+
+
+def _suspect_json(suspect: Suspect) -> dict[str, Any]:
+    return {
+        "kind": suspect.kind,
+        "score": suspect.score,
+        "people": list(suspect.people),
+        "photos": [entry.photo for entry in suspect.entries],
+        "entries": [entry.id for entry in suspect.entries],
+        "compared": [entry.photo for entry in suspect.compared],
+        "evidence": suspect.evidence,
+    }
 
 
 @click.command(
@@ -90,7 +149,7 @@ def _show(found: LeakAudit) -> None:
         + (":" if leaking else f" ({found.train:,} training photos)."),
         soft_wrap=True,
     )
-    for kind, words in KINDS.items():
+    for kind, words in LEAKS.items():
         if found.counts.get(kind):
             out.print(f"  {found.counts[kind]:,} {words}")
     table = Table(box=None, pad_edge=False)
@@ -104,7 +163,7 @@ def _show(found: LeakAudit) -> None:
     out.print(table)
     for leak in found.leaks[:_NAMED]:
         note(
-            f"{KINDS[leak.kind]}: {leak.validation.photo} and {leak.train.photo} ({leak.evidence})"
+            f"{LEAKS[leak.kind]}: {leak.validation.photo} and {leak.train.photo} ({leak.evidence})"
         )
     if leaking > _NAMED:
         note(f"and {leaking - _NAMED:,} more: see --json")

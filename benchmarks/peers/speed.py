@@ -18,7 +18,7 @@ from peers.machine import cores
 from peers.process import PeerProcess
 
 PEOPLE = 610
-"""How many people each recogniser knows."""
+"""How many people each recognizer knows."""
 
 _RESAMPLES = 2000
 

@@ -1,0 +1,1 @@
+"""What `field.py` measures, a module a stage."""

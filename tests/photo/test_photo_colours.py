@@ -1,6 +1,7 @@
 """Pictures of every colour space come out as 8-bit RGB that looks like them."""
 
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -202,3 +203,40 @@ def test_a_tiff_whose_zero_is_white():
     values = np.repeat(np.array([[0, 65535]], np.uint16), 2, axis=0)
     data = encode(Image.fromarray(values), "TIFF", tiffinfo={262: 0})
     assert decode_photo(data, name="inverted").pixels[0, :, 0].tolist() == [255, 0]
+
+
+def png_of(values, colour):
+    """Return a PNG of 16 bits a channel, which Pillow itself writes of grey only."""
+    height, width = values.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_colour_of_16_bits(alpha):
+    pixels = np.asarray(four_quarters()).astype(np.uint16) * 257
+    if alpha:
+        opaque = np.full((*pixels.shape[:2], 1), 65535, np.uint16)
+        opaque[:32, :48] = 0
+        pixels = np.concatenate([pixels, opaque], axis=2)
+    found = quarters_of(decode_photo(png_of(pixels, 6 if alpha else 2), name="deep").pixels)
+    assert found.tolist() == [
+        [255] * 3 if alpha else [255, 0, 0],
+        [0, 255, 0],
+        [0, 0, 255],
+        [255] * 3,
+    ]
+
+
+def test_grey_of_16_bits_over_white():
+    pixels = np.zeros((64, 96, 2), np.uint16)
+    pixels[..., 0] = 40 * 257
+    pixels[:, 48:, 1] = 65535
+    found = quarters_of(decode_photo(png_of(pixels, 4), name="deep").pixels)
+    assert found.tolist() == [[255] * 3, [40] * 3] * 2

@@ -25,6 +25,7 @@ from mien.dataset.records import MarginCrop
 from mien.dataset.review import write_review
 from mien.dataset.specs import open_sources
 from mien.engine import Engine
+from mien.graph.settings import DetectionSettings
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 
 _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -93,6 +94,13 @@ def dataset() -> None:
 @click.option(
     "--detector", metavar="ID", default=DEFAULT_DETECTOR, show_default=True, help="Of a model."
 )
+@click.option(
+    "--detection-size",
+    default=DetectionSettings().side,
+    show_default=True,
+    type=click.IntRange(DetectionSettings().least_side, 4096),
+    help="Long side in pixels that photos are looked at: larger finds smaller faces, slower.",
+)
 @_JSON
 def build(
     sources: tuple[str, ...],
@@ -107,6 +115,7 @@ def build(
     jobs: int,
     embedder: str,
     detector: str,
+    detection_size: int,
     as_json: bool,
 ) -> None:
     """Find the person in each photo, set doubtful ones aside, split, and write a dataset.
@@ -122,7 +131,13 @@ def build(
     )
     with progress_bar() as progress:
         open_sources(sources, progress)  # a mistyped path is said before any weights are pulled
-        engine = Engine.open(embedder=embedder, detector=detector, threads=1, progress=progress)
+        engine = Engine.open(
+            embedder=embedder,
+            detector=detector,
+            settings=DetectionSettings(side=detection_size),
+            threads=1,
+            progress=progress,
+        )
         result = build_dataset(sources, folder, engine, options, progress=progress)
     _say_unreadable(result)
     if as_json:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from mien.dataset.names import folder_person
 from mien.photo import SUFFIXES
 
+_ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".rar", ".7z", ".bz2", ".xz"})
 _SYSTEM = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin"})
 
 
@@ -75,7 +76,10 @@ def survey_tree(source: str, paths: Iterable[str], skipped: Counter[str] | None 
 def _why_not(parts: tuple[str, ...]) -> str:
     if any(part.startswith(".") or part.lower() in _SYSTEM for part in parts):
         return "hidden or system file"
-    if PurePosixPath(parts[-1]).suffix.lower() not in SUFFIXES:
+    suffix = PurePosixPath(parts[-1]).suffix.lower()
+    if suffix in _ARCHIVES:
+        return "archive inside, not unpacked"
+    if suffix not in SUFFIXES:
         return "not a photo"
     return ""
 

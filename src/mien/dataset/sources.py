@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from stat import S_ISREG
 
 from mien.dataset.layout import Item, Survey, survey_tree
 from mien.dataset.names import clean_name, name_key
@@ -106,7 +107,11 @@ class ListSource(Source):
 
 def _walk(root: Path, skipped: Counter[str]) -> Iterator[str]:
     seen: set[tuple[int, int]] = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
+
+    def unreadable(_error: OSError) -> None:
+        skipped["folder that cannot be read"] += 1
+
+    for folder, folders, files in os.walk(root, onerror=unreadable, followlinks=True):
         stat = Path(folder).stat()
         if (stat.st_dev, stat.st_ino) in seen:
             folders.clear()
@@ -125,9 +130,11 @@ def _walk(root: Path, skipped: Counter[str]) -> Iterator[str]:
 def _loader(path: Path, name: str) -> Load:
     def load() -> bytes:
         try:
-            size = path.stat().st_size
-            if size > MAX_BYTES:
-                raise too_large(name, size)
+            found = path.stat()
+            if not S_ISREG(found.st_mode):
+                raise PhotoNotFound(f"{name}: is not a file")
+            if found.st_size > MAX_BYTES:
+                raise too_large(name, found.st_size)
             return path.read_bytes()
         except FileNotFoundError as error:
             raise PhotoNotFound(f"{name}: there is no such file") from error

@@ -38,6 +38,7 @@ from mien.photo import decode_photo
 from mien.types import Detections, Photo
 
 SIDES = (320, 640, 960, 1280, 1920)
+REFERENCE = DetectionSettings().side
 WIDTHS = {12: 48, 16: 48, 20: 48, 24: 48, 32: 40, 40: 40, 60: 30, 120: 12, 240: 6, 480: 2, 900: 1}
 """Width of a face in pixels: how many of them are in a scene."""
 
@@ -234,6 +235,12 @@ def table(tallies: dict[int, Tally]) -> str:
         lines.append(f"| {width} px | " + " | ".join(cells) + f" | {alike} |")
     real = " | ".join(str(tallies[side].real) for side in sides)
     lines.append(f"| faces found in the ten people's 81 photos | {real} | |")
+    share = [
+        np.median(np.array(tallies[side].seconds) / np.array(tallies[REFERENCE].seconds))
+        for side in sides
+    ]
+    against = " | ".join(f"{value:.2f}" for value in share)
+    lines.append(f"| time of a scene, of that at {REFERENCE} | {against} | |")
     for what, which in (("scene", "seconds"), ("of the 81 photos", "real_seconds")):
         times = [f"{1000 * np.median(getattr(tallies[side], which)):.0f} ms" for side in sides]
         lines.append(f"| one {what}, one thread | " + " | ".join(times) + " | |")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mien.engine import DetectionSettings, Engine, Pipeline
     from mien.errors import MienError
     from mien.evaluation import evaluate_lfw, evaluate_people
+    from mien.gallery import Gallery
     from mien.photo import decode_photo, encode_jpeg, read_photo
     from mien.recognizer import Recognizer
     from mien.training import leave_one_out, train
@@ -27,6 +28,7 @@ __all__ = [
     "DetectionSettings",
     "Engine",
     "Face",
+    "Gallery",
     "Head",
     "Known",
     "MienError",
@@ -51,6 +53,7 @@ _ROOMS = {
     "engine": ("DetectionSettings", "Engine", "Pipeline"),
     "errors": ("MienError",),
     "evaluation": ("evaluate_lfw", "evaluate_people"),
+    "gallery": ("Gallery",),
     "photo": ("decode_photo", "encode_jpeg", "read_photo"),
     "recognizer": ("Recognizer",),
     "training": ("leave_one_out", "train"),

@@ -21,6 +21,8 @@ from mien.errors import (
     UnknownPicture,
 )
 from mien.gallery import Gallery, Origin
+from mien.training.heads import fit_prototype
+from mien.training.samples import Samples
 from mien.types import Embeddings, Known, Unknown
 
 
@@ -293,3 +295,22 @@ def test_the_head_is_the_mean_of_the_photos_by_quality(gallery):
         assert np.allclose(head.prototypes[p], unit(mean), atol=1e-6)
     assert head.photos.tolist() == [3] * 6
     assert Origin.parse(ORIGIN.text()) == ORIGIN
+
+
+def test_the_head_is_the_prototype_head_that_training_makes(gallery):
+    seen = [[sighting(p, i) for i in range(1 + p % 4)] for p in range(9)]
+    for p, own in enumerate(seen):
+        for one in own:
+            gallery.enrol(f"person {p}", one, force=True)
+    everything = [one for own in seen for one in own]
+    samples = Samples.of(
+        np.stack([one.embedding for one in everything]),
+        np.stack([one.mirrored for one in everything]),
+        np.array([one.quality for one in everything], np.float32),
+        np.repeat(np.arange(9), [len(own) for own in seen]),
+        9,
+    )
+    head = gallery.head()
+    assert np.allclose(head.prototypes, fit_prototype(samples).rows, atol=1e-7)
+    assert head.photos.tolist() == samples.counts.tolist()
+    assert head.kind == "prototype"

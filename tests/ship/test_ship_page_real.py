@@ -9,10 +9,9 @@ from PIL import Image
 from real_page import OBAMA, real_recognizer
 from toy_page import needs_browser, needs_runtime
 
-from mien.photo import read_photo
 from mien.ship.browser import visiting
 from mien.ship.page import ship_page
-from mien.ship.page_check import check_page
+from mien.ship.parity import check_vessel
 from mien.ship.static_site import serving
 
 
@@ -25,9 +24,9 @@ def folder(engine, portraits, tmp_path_factory):
 
 
 def test_portraits_are_named_as_by_the_library(folder, portraits):
-    photos = [read_photo(path) for path in sorted(portraits.iterdir())]
-    check = check_page(folder, photos)
-    assert check.disagreements == ()
+    photos = sorted(portraits.iterdir())
+    check = check_vessel(folder, photos).agreement
+    assert check.disagreements == []
     assert check.faces == len(photos)
     assert check.similarity < 1e-3
     assert check.pixels < 1

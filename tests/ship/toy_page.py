@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,7 @@ from mien.recognizer import Recognizer
 from mien.ship import npm
 from mien.ship.browser import chromium_path
 from mien.ship.page import SHIP
+from mien.ship.parity import Agreement, check_vessel
 from mien.types import Policy
 from toy_graphs import photo_of, red_squares, toy_engine, toy_head
 
@@ -88,3 +90,13 @@ def png(seed: int, **options) -> bytes:
 def names(visit, seed: int, **options) -> list:
     """Return what an open page calls the faces of `squares`."""
     return [face["name"] for face in visit.identify(png(seed, **options), PNG)["faces"]]
+
+
+def checked(folder: Path, photos) -> Agreement:
+    """Return how far a page and the library are apart on photos."""
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = []
+        for number, photo in enumerate(photos):
+            paths.append(Path(scratch) / f"{number}.png")
+            paths[-1].write_bytes(encode_png(photo.pixels))
+        return check_vessel(folder, paths).agreement

@@ -57,7 +57,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
         "gallery",
         "People enrolled, corrected and forgotten at any time.",
     ),
-    "ship": ("mien.cli.ship", "ship", "Put a recognizer into a Lambda function or an app."),
+    "ship": ("mien.cli.ship", "ship", "Put a recognizer into a function, an app or a page."),
     "models": ("mien.cli.models", "models", "The weights: list, show, pull, verify, add."),
 }
 

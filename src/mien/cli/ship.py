@@ -30,10 +30,11 @@ _TOLD = 20
     epilog="\b\nExamples:\n"
     "  mien ship lambda people.onnx -o function\n"
     "  mien ship app people.onnx -o app\n"
+    "  mien ship page people.onnx -o page\n"
     "  mien ship check function photos/ --recognizer people.onnx"
 )
 def ship() -> None:
-    """Put a recognizer into a Lambda function or an app, and check that it answers the same."""
+    """Put a recognizer into a function, an app or a page, and check that it answers the same."""
 
 
 def _handle(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -177,6 +178,41 @@ def app(
     _tell(model, folder, made.parts, made.limits, as_json=as_json)
 
 
+@ship.command(epilog="\b\nExamples:\n  mien ship page people.onnx -o page")
+@click.argument("recognizer", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The page's folder; an earlier one there is replaced.",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(_FORMS),
+    default="int8",
+    show_default=True,
+    help="How the weights are stored: int8 is a quarter of float32, and as good.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def page(*, recognizer: Path, folder: Path, weights: Form, as_json: bool) -> None:
+    """Make a page of RECOGNIZER: static files that recognise faces in the visitor's browser.
+
+    No server is needed, and no photo leaves the browser. The runtime is onnxruntime-web, fetched
+    with npm and kept. Whoever can load the page has the names of the recognizer's people and the
+    numbers that stand for their faces.
+    """
+    from mien.ship.page import ship_page  # noqa: PLC0415
+
+    model = _stored(recognizer, weights)
+    with progress_bar() as progress:
+        made = ship_page(model, folder, progress)
+    _tell(model, folder, made.parts, made.limits, packed="as sent (gzip)", as_json=as_json)
+    if not as_json:
+        note("Whoever can load the page has these people's names and their faces' numbers.")
+
+
 @ship.command(
     epilog="\b\nExamples:\n"
     "  mien ship check function photos/\n"
@@ -234,6 +270,7 @@ def _tell(
     parts: Sequence[Part],
     limits: Sequence[Limit],
     *,
+    packed: str = "in the zip",
     as_json: bool,
 ) -> None:
     from mien.ship.contents import weights_licences  # noqa: PLC0415
@@ -249,7 +286,7 @@ def _tell(
         print_json({**told, **sizes})
         return
     right: Any = {"justify": "right"}
-    table = Table("part", Column("bytes", **right), Column("in the zip", **right), box=None)
+    table = Table("part", Column("bytes", **right), Column(packed, **right), box=None)
     for part in parts:
         table.add_row(
             part.name, megabytes(part.bytes), megabytes(part.packed) if part.packed else ""

@@ -11,7 +11,7 @@ file itself. What is written::
       sw.js                               serves all of it without the network
       ship.json                           every file with its digest, and where things are
       _headers                            for static hosts that read such a file
-      LICENCES.md
+      LICENCES.md, README.md
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import hashlib
 import importlib.resources
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -34,15 +35,21 @@ from mien.graph.visitors import visitors_graph
 from mien.models.cards import card
 from mien.policy import false_positive_rates
 from mien.recognizer import Recognizer
+from mien.ship.contents import template
 from mien.ship.folder import replacing
 from mien.ship.npm import ONNXRUNTIME_WEB, package_files
+from mien.ship.sizes import STATIC_FILE, Limit, Part, check_limits, parts_of
 from mien.types import Progress, silent
 
 SHIP = "ship.json"
 HEADERS_FILE = "_headers"
 FORMAT = 1
+_LICENCES, _README = "LICENCES.md", "README.md"
+_UNSEEN = (HEADERS_FILE, _README)
+"""What no visitor's browser loads."""
+
 PART_BYTES = 24 << 20
-"""Larger files are split: the usual limit of static hosts is 25 MiB a file."""
+"""Larger recognizers are split: see `mien.ship.sizes.STATIC_FILE`."""
 
 _RUNTIME = {
     "runtime/ort.wasm.min.mjs": "dist/ort.wasm.min.mjs",
@@ -88,13 +95,15 @@ class ShippedPage:
         folder: where.
         version: hash of the content: a visitor's browser keeps one version whole.
         files: bytes of each file by its path.
-        licences: of everything in it, by name.
+        parts: of what a visitor's browser loads; packed is as hosts send it, with gzip.
+        limits: of static hosts, and how near it is.
     """
 
     folder: Path
     version: str
     files: Mapping[str, int]
-    licences: Mapping[str, str]
+    parts: tuple[Part, ...]
+    limits: tuple[Limit, ...]
 
 
 def ship_page(recognizer: Recognizer, out: Path, progress: Progress = silent) -> ShippedPage:
@@ -108,6 +117,7 @@ def ship_page(recognizer: Recognizer, out: Path, progress: Progress = silent) ->
     Raises:
         PartsMissing: onnxruntime-web cannot be had.
         NotAVessel: `out` is there and is something else.
+        VesselTooLarge: a file is over what static hosts take.
         OutputError: it cannot be written.
     """
     runtime = package_files(ONNXRUNTIME_WEB, list(_RUNTIME.values()), progress)
@@ -116,10 +126,26 @@ def ship_page(recognizer: Recognizer, out: Path, progress: Progress = silent) ->
     files |= dict(_own_files())
     told, recognizer_files = _recognizer_files(recognizer)
     files |= recognizer_files
-    files["LICENCES.md"] = _licences_text(recognizer).encode()
-    digests = {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files)}
+    files[_LICENCES] = _licences_text(recognizer).encode()
     worker = files.pop("sw.js").decode()
-    del digests["sw.js"]
+    version = _finish(files, worker, told)
+    loaded = {path: len(data) for path, data in files.items() if path not in _UNSEEN}
+    packed = {path: _sent(files[path]) for path in loaded}
+    files[_README] = template("README.page.md")
+    largest = max(len(data) for data in files.values())
+    limits = (Limit("the largest file", largest, STATIC_FILE),)
+    check_limits(limits, hint="Report this: files are split before they are so large.")
+    with replacing(out, SHIP) as folder:
+        for path, data in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+    sizes = {path: len(data) for path, data in sorted(files.items())}
+    return ShippedPage(out, version, sizes, tuple(parts_of(loaded, packed)), limits)
+
+
+def _finish(files: dict[str, bytes], worker: str, told: Mapping[str, Any]) -> str:
+    """Add the files that tell of all others, and return the version: a hash of the content."""
+    digests = {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files)}
     version = hashlib.sha256(json.dumps([digests, worker, HEADERS]).encode()).hexdigest()[:16]
     ship = {
         "format": FORMAT,
@@ -144,12 +170,12 @@ def ship_page(recognizer: Recognizer, out: Path, progress: Progress = silent) ->
         worker = worker.replace("{{" + key + "}}", text)
     files["sw.js"] = worker.encode()
     files[HEADERS_FILE] = headers_text().encode()
-    with replacing(out, SHIP) as folder:
-        for path, data in files.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(data)
-    sizes = {path: len(data) for path, data in sorted(files.items())}
-    return ShippedPage(out, version, sizes, licences(recognizer))
+    return version
+
+
+def _sent(data: bytes) -> int:
+    """Return how many bytes a host sends for a file; one that gains nothing is sent as it is."""
+    return min(len(data), len(zlib.compress(data, 6)))
 
 
 def headers_text() -> str:
@@ -220,7 +246,6 @@ def _recognizer_files(recognizer: Recognizer) -> tuple[dict[str, Any], dict[str,
     told = {
         "parts": list(parts),
         "bytes": len(model),
-        "sha256": digest,
         "prototypes": {
             "offset": _offset(model, stored),
             "dimension": head.prototypes.shape[1],
@@ -230,7 +255,13 @@ def _recognizer_files(recognizer: Recognizer) -> tuple[dict[str, Any], dict[str,
         "strangers": _strangers(recognizer),
         "about": recognizer.info(),
     }
-    return {"recognizer": told, "compare": {"path": compare_path}}, {**parts, compare_path: compare}
+    ship = {
+        "weights": recognizer.form,
+        "sha256": digest,
+        "recognizer": told,
+        "compare": {"path": compare_path},
+    }
+    return ship, {**parts, compare_path: compare}
 
 
 def _strangers(recognizer: Recognizer) -> dict[str, Any] | None:

@@ -1,189 +1,144 @@
-"""Does the page answer as the library does, and does it ask nobody else?"""
+"""A page, run in a browser so that it can be asked, and watched while it answers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mien.errors import NotAVessel
+from mien.errors import CheckImpossible, NotAVessel
 from mien.photo import encode_png
 from mien.recognizer import Recognizer
 from mien.ship.browser import Visit, asked_by_page, visiting
 from mien.ship.page import SHIP
 from mien.ship.static_site import Site, serving
-from mien.types import Face, Known, Photo, Progress, silent
 
-SIMILARITY = 1e-3
-PIXELS = 1.0
-"""How far the page's similarities and boxes may lie from the library's on the same pixels."""
+_NOBODY = encode_png(np.full((96, 128, 3), 120, np.uint8))
 
 
-@dataclass(frozen=True, slots=True)
-class PageCheck:
-    """What a check of a page found.
+class RunningPage:
+    """A page that is open in a browser; call it with a photo's bytes.
+
+    Browsers decode JPEGs a little differently than Pillow: to compare it with the library, give it
+    the very pixels that the library sees, as a PNG.
 
     Attributes:
-        photos: how many were compared.
-        faces: in them, by the library.
-        similarity: the largest difference of a similarity.
-        pixels: the largest difference of a box's side.
-        disagreements: one sentence each; empty where page and library agree.
-        asked: method and address of everything that the page asked for.
+        amiss: a sentence for each thing that is wrong but for answers; whole when it is closed.
     """
 
-    photos: int
-    faces: int
-    similarity: float
-    pixels: float
-    disagreements: tuple[str, ...]
-    asked: tuple[tuple[str, str], ...]
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        self._first: tuple[bytes, dict[str, Any]] | None = None
+        self.amiss: list[str] = []
+
+    def __call__(self, photo: bytes) -> dict[str, Any]:
+        """Return the answer's `faces`; None where the page says what is wrong in `error`."""
+        answer = {"faces": None, **self._visit.identify(photo)}
+        if self._first is None and answer["faces"]:
+            self._first = (photo, answer)
+        return answer
+
+    def look_round(self) -> None:
+        """Try a photo of nobody, and whether the page keeps itself for use without the network."""
+        nobody = self(_NOBODY)
+        if nobody["faces"] != []:
+            told = nobody.get("error") or "a face"
+            self.amiss.append(f"of a photo without a face the page says: {told}")
+        if not self._visit.wait_until_offline():
+            self.amiss.append("the page cannot keep itself for use without the network")
+
+    def without_network(self, site: Site) -> None:
+        """Load the page again, its server gone, and ask about the first face once more."""
+        try:
+            self._visit.open(site.address)
+        except NotAVessel as error:
+            self.amiss.append(f"without the network {error}")
+            return
+        if self._first:
+            photo, before = self._first
+            now = self(photo)
+            if _names(now) != _names(before):
+                told = f"without the network it says {_names(now)}, with it {_names(before)}"
+                self.amiss.append(told)
+
+    def read_log(self, site: Site) -> None:
+        """Take from the browser's own log whom the page asked for what."""
+        asked = asked_by_page(self._visit.log, site.address)
+        if not any(url == site.address for _, url in asked):
+            raise CheckImpossible("the browser's log of the network does not tell of the page")
+        for method, url in asked:
+            if not url.startswith(site.address):
+                self.amiss.append(f"the page asked another address: {url}")
+            elif method != "GET":
+                self.amiss.append(f"the page sent something: {method} {url}")
 
 
-def check_page(
-    folder: Path,
-    photos: Sequence[Photo],
-    recognizer: Recognizer | None = None,
-    progress: Progress = silent,
-) -> PageCheck:
-    """Serve a page on this machine, open it in Chromium and compare it with the library.
-
-    Browsers decode JPEGs a little differently than Pillow, so the page is given the very pixels
-    that the library sees, as PNGs. The page is loaded, asked about each photo, loaded once more
-    with its server gone, and asked again about the first.
-
-    Args:
-        folder: that `mien.ship.page.ship_page` wrote.
-        photos: to compare on.
-        recognizer: what the library runs; the one in the folder where it is None.
-        progress: told of each photo.
+@contextmanager
+def running_page(out: Path, settings: Mapping[str, Any]) -> Iterator[RunningPage]:
+    """Yield a way to ask the page of a folder, in Chromium; see what is amiss when it is closed.
 
     Raises:
-        NotAVessel: the folder is no page, lacks a file, or does not load.
+        NotAVessel: a file is missing or was changed, or it does not load.
         CheckImpossible: no Chromium or no Playwright here.
     """
-    shipped = recognizer_of(folder)
-    recognizer = recognizer or shipped
-    found = _Found()
+    _check_files(out, settings)
     with visiting() as visit:
-        with serving(folder) as site:
+        running = RunningPage(visit)
+        with serving(out) as site:
             visit.open(site.address)
-            answers = [_ask(visit, photo, index, len(photos), progress)
-                       for index, photo in enumerate(photos)]  # fmt: skip
-            if not visit.wait_until_offline():
-                found.sentences.append("the page cannot keep itself for use without the network")
-        for photo, answer in zip(photos, answers, strict=True):
-            found.compare(photo, recognizer.identify(photo), answer)
-        if photos and not found.sentences:
-            found.sentences += _without_network(visit, site, photos[0], answers[0])
-    asked = asked_by_page(visit.log, site.address)
-    found.sentences += _strangers(asked, site.address)
-    return PageCheck(
-        len(photos), found.faces, found.similarity, found.pixels, tuple(found.sentences),
-        tuple(asked),
-    )  # fmt: skip
+            yield running
+            running.look_round()
+        running.without_network(site)
+    running.read_log(site)
 
 
-def recognizer_of(folder: Path) -> Recognizer:
+def page_recognizer(out: Path) -> Recognizer:
     """Return the recognizer that is in a page's folder, put together from its parts.
 
     Raises:
         NotAVessel: the folder is no page, or a file of it is not as it was written.
     """
     try:
-        ship = json.loads((folder / SHIP).read_text("utf-8"))
+        settings = json.loads((out / SHIP).read_text("utf-8"))
+        _check_files(out, settings)
+        model = page_model(out, settings)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(out, error) from error
+    return Recognizer(model, name=str(out))
+
+
+def page_model(out: Path, settings: Mapping[str, Any]) -> bytes:
+    """Return the bytes of the recognizer in a page's folder."""
+    return b"".join((out / part).read_bytes() for part in settings["recognizer"]["parts"])
+
+
+def _check_files(out: Path, settings: Mapping[str, Any]) -> None:
+    try:
         changed = [
             path
-            for path, entry in ship["files"].items()
-            if hashlib.sha256((folder / path).read_bytes()).hexdigest() != entry["sha256"]
+            for path, entry in settings["files"].items()
+            if hashlib.sha256((out / path).read_bytes()).hexdigest() != entry["sha256"]
         ]
-        parts = ship["recognizer"]["parts"]
-        model = b"".join((folder / part).read_bytes() for part in parts)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NotAVessel(
-            f"{folder} is no page that Mien shipped, or is damaged: {error}",
-            hint="Ship it again.",
-        ) from error
+    except (OSError, KeyError, AttributeError, TypeError) as error:
+        raise _damaged(out, error) from error
     if changed:
         raise NotAVessel(
-            f"{folder}: {', '.join(changed[:3])} changed since Mien wrote the page",
-            hint="Ship it again.",
+            f"{out}: {', '.join(changed[:3])} changed since Mien wrote the page",
+            hint="Make it again with `mien ship page`.",
         )
-    return Recognizer(model, name=str(folder))
 
 
-def _ask(visit: Visit, photo: Photo, index: int, total: int, progress: Progress) -> dict[str, Any]:
-    answer = visit.identify(encode_png(photo.pixels), photo.name)
-    progress(index + 1, total, "photos in the browser")
-    return answer
+def _damaged(out: Path, error: Exception) -> NotAVessel:
+    return NotAVessel(
+        f"{out} is no page that Mien shipped, or is damaged: {error}",
+        hint="Make it again with `mien ship page`.",
+    )
 
 
-def _without_network(
-    visit: Visit, site: Site, photo: Photo, answer: dict[str, Any]
-) -> Iterator[str]:
-    """Load the page again with its server gone, and yield what is amiss."""
-    try:
-        visit.open(site.address)
-    except NotAVessel as error:
-        yield f"without the network {error}"
-        return
-    again = visit.identify(encode_png(photo.pixels), photo.name)
-    if _names(again) != _names(answer):
-        yield f"without the network it says {_names(again)}, with it {_names(answer)}"
-
-
-def _names(answer: dict[str, Any]) -> list[str | None]:
-    return [face["name"] for face in answer.get("faces", [])]
-
-
-class _Found:
-    """Differences, as they are found."""
-
-    def __init__(self) -> None:
-        self.faces = 0
-        self.similarity = 0.0
-        self.pixels = 0.0
-        self.sentences: list[str] = []
-
-    def compare(self, photo: Photo, faces: Sequence[Face], answer: dict[str, Any]) -> None:
-        self.faces += len(faces)
-        rows = answer.get("faces")
-        if rows is None:
-            self.sentences.append(f"{photo.name}: the page says: {answer.get('error')}")
-        elif len(rows) != len(faces):
-            self.sentences.append(
-                f"{photo.name}: {len(rows)} faces on the page, {len(faces)} by the library"
-            )
-        else:
-            for number, (face, row) in enumerate(zip(faces, rows, strict=True), start=1):
-                self.sentences += self._differences(f"{photo.name}, face {number}", face, row)
-
-    def _differences(self, where: str, face: Face, row: dict[str, Any]) -> Iterator[str]:
-        name = face.verdict.person if isinstance(face.verdict, Known) else None
-        if row["name"] != name:
-            yield f"{where}: the page says {row['name']}, the library {name}"
-        pixels = float(np.abs(np.array(row["box"]) - face.box).max())
-        self.pixels = max(self.pixels, pixels)
-        if pixels > PIXELS:
-            yield f"{where}: the boxes are {pixels:.1f} pixels apart"
-        ours = {candidate.person: candidate.similarity for candidate in face.candidates}
-        theirs = {candidate["name"]: candidate["similarity"] for candidate in row["candidates"]}
-        # Of people as alike as the last one listed, either may be listed.
-        both = ours.keys() & theirs.keys()
-        apart = max((abs(ours[name] - theirs[name]) for name in both), default=1.0)
-        self.similarity = max(self.similarity, apart)
-        if apart > SIMILARITY or len(ours) != len(theirs):
-            yield f"{where}: similarities are {apart:.4f} apart"
-
-
-def _strangers(asked: Sequence[tuple[str, str]], address: str) -> Iterator[str]:
-    for method, url in asked:
-        if not url.startswith(address):
-            yield f"the page asked another address: {url}"
-        elif method != "GET":
-            yield f"the page sent something: {method} {url}"
+def _names(answer: Mapping[str, Any]) -> list[str | None]:
+    return [face["name"] for face in answer["faces"] or []]

@@ -7,15 +7,16 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from mien.errors import NotAVessel, PhotoError
-from mien.photo import decode_photo
+from mien.photo import decode_photo, encode_png
 from mien.recognizer import Recognizer
+from mien.ship.page_check import RunningPage, page_model, running_page
 from mien.ship.runners import Ask, running_app, running_lambda
 from mien.ship.service import RECOGNIZER, SETTINGS
 from mien.ship.sizes import LAMBDA_PHOTO
@@ -30,7 +31,11 @@ PIXELS = 1.0
 
 Runner = Callable[[Path, Mapping[str, Any]], AbstractContextManager[Ask]]
 
-_RUNNERS: dict[str, Runner] = {"lambda": running_lambda, "app": running_app}
+_RUNNERS: dict[str, Runner] = {
+    "lambda": running_lambda,
+    "app": running_app,
+    "page": running_page,
+}
 
 
 @dataclass(slots=True)
@@ -114,7 +119,7 @@ def check_vessel(
     """Run a vessel on this machine and compare it with the library on some photos.
 
     Args:
-        folder: that `mien ship lambda` or `mien ship app` wrote.
+        folder: that `mien ship lambda`, `mien ship app` or `mien ship page` wrote.
         photos: to compare on.
         recognizer: what it was made of; without it the library runs the vessel's own file, and
             only a digest tells whether that is still what was written.
@@ -144,12 +149,17 @@ def check_vessel(
             if kind == "lambda" and len(data) > LAMBDA_PHOTO:
                 skipped.append(f"{path} is larger than Lambda takes")
                 continue
+            if kind == "page":  # a browser decodes otherwise: it is given the library's pixels
+                photo = replace(photo, scale=1.0)
+                data = encode_png(photo.pixels)
             faces = reference.identify(photo)
             agreement.compare(str(path), faces, ask(data))
             if recognizer is not None:
                 apart, names = _from_original(str(path), faces, recognizer.identify(photo))
                 original = max(original, apart)
                 renamed += names
+    if isinstance(ask, RunningPage):
+        agreement.disagreements += ask.amiss
     return Parity(
         kind,
         settings["weights"],
@@ -198,6 +208,8 @@ def _reference(
 
 def _recognizer_of(folder: Path, settings: Mapping[str, Any]) -> bytes:
     try:
+        if settings["vessel"] == "page":
+            return page_model(folder, settings)
         if settings["vessel"] != "lambda":
             return (folder / RECOGNIZER).read_bytes()
         if settings["image"]:

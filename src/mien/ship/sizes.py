@@ -26,6 +26,9 @@ LAMBDA_IMAGE: Final = 10 << 30
 SLUG: Final = 500 << 20
 """Of an app on Heroku, compressed."""
 
+STATIC_FILE: Final = 25 << 20
+"""Of one file on the usual static hosts."""
+
 _PARTS = (
     ("onnxruntime", "onnxruntime"),
     ("numpy", "NumPy"),
@@ -34,7 +37,9 @@ _PARTS = (
     ("pi_heif", "pi-heif"),
     ("_pi_heif", "pi-heif"),
     ("python_multipart", "python-multipart"),
-    ("recognizer.onnx", "recognizer"),
+    ("recognizer", "recognizer"),
+    ("runtime/", "onnxruntime-web"),
+    ("fonts/", "fonts"),
 )
 """What a path begins with, and which part it is of; all else is Mien's own."""
 

@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
+from mien.cli.evaluate_between import compare, differential
 from mien.cli.evaluate_pairs import COMMAND, all_pairs, lfw, licence_of, now, pairs
 from mien.cli.evaluate_sets import open_set
 
@@ -142,5 +143,5 @@ def _show_people(result: PeopleResult) -> None:
     )
 
 
-for _command in (lfw, pairs, all_pairs, open_set):
+for _command in (lfw, pairs, all_pairs, open_set, compare, differential):
     evaluate.add_command(_command)

@@ -18,9 +18,11 @@ from mien.errors import NothingToMeasure
 from mien.measures import (
     OperatingPoint,
     PairScores,
+    RejectPoint,
     Roc,
     ScoreCounts,
     crossing_of,
+    error_against_reject,
     point_at_far,
     roc_of_counts,
     tar_over_people,
@@ -30,6 +32,9 @@ from mien.types import Interval, Progress, silent
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """False accept rates at which the true accept rate is told."""
+
+REJECT_AT = 1e-3
+"""False accept rate of the threshold that the error against reject is told at."""
 
 FEWEST = 10
 """A rate that fewer impostors than this stand for is not told."""
@@ -69,6 +74,8 @@ class AllPairsResult:
         curve: ROC; against `fnmr` the DET.
         at_far: the true accept rates at those of `FARS` that there are impostors enough for.
         equal_error: the equal error rate.
+        rejects: FNMR at `REJECT_AT` when the photos of least quality are refused; a pair has the
+            quality of its worse photo.
         contract: how the embeddings were made.
         dataset_digest: of the dataset.
     """
@@ -80,23 +87,28 @@ class AllPairsResult:
     curve: Roc
     at_far: tuple[RateAtFar, ...]
     equal_error: float
+    rejects: tuple[RejectPoint, ...]
     contract: str
     dataset_digest: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Photos:
-    """Photos in the order of their people.
+class Photos:
+    """N photos in the order of their people.
 
     Attributes:
         vectors: (N, D) float32 unit rows.
         labels: (N,) int64, rising.
         last: (N,) int64, the row behind the last photo of the same person.
+        quality: (N,) float32 in [0, 1].
+        names: N names of people.
     """
 
     vectors: NDArray[np.float32]
     labels: NDArray[np.int64]
     last: NDArray[np.int64]
+    quality: NDArray[np.float32]
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,10 +154,10 @@ def evaluate_all_pairs(
     Raises:
         NothingToMeasure: there is no pair of one person, or none of two people.
     """
-    photos = _photos(dataset, every=every)
+    photos = photos_of(dataset, every=every)
     counts = np.bincount(photos.labels)
     genuine, everything = ScoreCounts(), ScoreCounts()
-    for block in _blocks(photos, progress, "comparing"):
+    for block in blocks_of(photos, progress, "comparing"):
         genuine.add(block.scores[block.own])
         for piece in block.each_once():
             everything.add(piece)
@@ -161,7 +173,7 @@ def evaluate_all_pairs(
     intervals: dict[float, Interval] = {}
     if with_interval:
         least = point_at_far(curve, min(1.0, 2 * max(with_interval))).threshold
-        pairs = _kept(photos, counts, least, progress)
+        pairs = kept_pairs(photos, counts, least, progress)
         intervals = dict(zip(with_interval, tar_over_people(pairs, with_interval), strict=True))
     return AllPairsResult(
         photos=len(photos.labels),
@@ -171,21 +183,30 @@ def evaluate_all_pairs(
         curve=curve,
         at_far=tuple(RateAtFar(f, point_at_far(curve, f), intervals.get(f)) for f in fars),
         equal_error=crossing_of(curve),
+        rejects=_rejects(photos, point_at_far(curve, REJECT_AT).threshold),
         contract=dataset.contract,
         dataset_digest=dataset.digest,
     )
 
 
-def _photos(dataset: Dataset, *, every: bool) -> _Photos:
+def photos_of(dataset: Dataset, *, every: bool = False) -> Photos:
+    """Return the photos that are compared, in the order of their people."""
     leaks = np.array([entry.leak for entry in dataset.rows], np.bool_)
     rows = np.flatnonzero(~leaks if every else ~leaks & dataset.usable)
     rows = rows[np.argsort(dataset.labels[rows], kind="stable")]
     _, labels = np.unique(dataset.labels[rows], return_inverse=True)
     last = np.searchsorted(labels, labels, side="right")
-    return _Photos(dataset.embeddings[rows], labels.astype(np.int64), last.astype(np.int64))
+    return Photos(
+        dataset.embeddings[rows],
+        labels.astype(np.int64),
+        last.astype(np.int64),
+        dataset.quality[rows],
+        tuple(dataset.rows[row].person for row in rows),
+    )
 
 
-def _blocks(photos: _Photos, progress: Progress, what: str) -> Iterator[Block]:
+def blocks_of(photos: Photos, progress: Progress, what: str) -> Iterator[Block]:
+    """Yield blocks of rows compared with all from their first on; `what` names the work."""
     count = len(photos.labels)
     for start in range(0, count, BLOCK):
         scores = photos.vectors[start : start + BLOCK] @ photos.vectors[start:].T
@@ -198,12 +219,12 @@ def _blocks(photos: _Photos, progress: Progress, what: str) -> Iterator[Block]:
         progress(min(start + BLOCK, count), count, what)
 
 
-def _kept(
-    photos: _Photos, counts: NDArray[np.int64], least: float, progress: Progress
+def kept_pairs(
+    photos: Photos, counts: NDArray[np.int64], least: float, progress: Progress
 ) -> PairScores:
     """Return all genuine scores and the impostors' from `least` on."""
     own, whose, others, both = [], [], [], []
-    for block in _blocks(photos, progress, "intervals"):
+    for block in blocks_of(photos, progress, "intervals"):
         rows, columns = block.own
         own.append(block.scores[rows, columns])
         whose.append(photos.labels[rows + block.start])
@@ -220,3 +241,15 @@ def _kept(
         impostor_people=np.concatenate(both),
         photos=counts.astype(np.int64),
     )
+
+
+def _rejects(photos: Photos, threshold: float) -> tuple[RejectPoint, ...]:
+    scores, worse = [], []
+    starts = np.flatnonzero(np.diff(photos.labels, prepend=-1))
+    for start in starts:
+        own = slice(start, photos.last[start])
+        first, second = np.triu_indices(int(photos.last[start] - start), 1)
+        scores.append((photos.vectors[own] @ photos.vectors[own].T)[first, second])
+        quality = photos.quality[own]
+        worse.append(np.minimum(quality[first], quality[second]))
+    return error_against_reject(np.concatenate(scores) < threshold, np.concatenate(worse))

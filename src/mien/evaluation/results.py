@@ -79,6 +79,10 @@ def all_pairs_json(result: AllPairsResult) -> dict[str, Any]:
             for at in result.at_far
         ],
         "equal_error_rate": result.equal_error,
+        "error_against_reject": [
+            {"rejected": p.rejected, "quality": p.quality, "fnmr": p.error.value}
+            for p in result.rejects
+        ],
         "dataset": result.dataset_digest,
         "contract": result.contract,
     }

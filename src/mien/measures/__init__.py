@@ -29,6 +29,7 @@ from mien.measures.intervals import (
 )
 from mien.measures.paired import mcnemar
 from mien.measures.pairs import PairScores, tar_over_people
+from mien.measures.rejection import RejectPoint, error_against_reject
 from mien.measures.verification import (
     FoldedAccuracy,
     OperatingPoint,
@@ -50,6 +51,7 @@ __all__ = [
     "OpenSetCurve",
     "OperatingPoint",
     "PairScores",
+    "RejectPoint",
     "ReliabilityBin",
     "Roc",
     "ScoreCounts",
@@ -61,6 +63,7 @@ __all__ = [
     "dir_at",
     "equal_error_rate",
     "equal_shares",
+    "error_against_reject",
     "expected_calibration_error",
     "folded_accuracy",
     "fpir_at",

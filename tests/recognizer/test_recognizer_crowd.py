@@ -80,3 +80,17 @@ def test_ten_thousand_pixels_across(recognizer, faces):
     (face,) = recognizer.identify(photo_of(wide))
     assert face.candidates[0].person == "obama"
     assert 8900 < face.box[0] < face.box[2] < 9700
+
+
+@pytest.mark.parametrize(("width", "least"), [(20, 0.9), (32, 1.0), (60, 1.0)])
+def test_small_faces_in_a_large_photo_are_found(engine, faces, width, least):
+    """A face as wide as a hundredth of the photo's long side; docs/accuracy.md has the table."""
+    group = Image.new("RGB", (1920, 1440), (90, 110, 130))
+    generator = np.random.default_rng(0)
+    side = 2 * width  # the head pasted is a quarter wider than the face on either side, at least
+    heads = [face.resize((side, side), Image.Resampling.LANCZOS) for face, _ in faces.values()]
+    places = [(x, y) for x in range(40, 1800, 160) for y in range(40, 1300, 160)]
+    for number, place in enumerate(places):
+        corner = tuple(int(c) for c in np.array(place) + generator.integers(0, 40, 2))
+        group.paste(heads[number % 2], corner)
+    assert len(engine.detect(photo_of(group))) >= least * len(places)

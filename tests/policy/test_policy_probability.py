@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 
 from mien.measures import expected_calibration_error
 from mien.policy import fit_calibration
@@ -63,6 +64,24 @@ def test_it_is_the_curve_of_maximum_likelihood(seed):
     gap = share * (found.probability(scores) - target)
     assert gap.sum() == pytest.approx(0, abs=1e-6)
     assert (gap * scores).sum() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_against_scikit_learn(seed):
+    known, correct, strangers = samples(seed)
+    found = fit(known, correct, strangers).calibration
+    scores = np.concatenate([known, strangers]).astype(np.float32).astype(np.float64)
+    truth = np.concatenate([correct, np.zeros(len(strangers), bool)])
+    share = np.concatenate([np.full(200, 0.5 / 200), np.full(300, 0.5 / 300)])
+    target = np.where(truth, (truth.sum() + 1) / (truth.sum() + 2), 1 / ((~truth).sum() + 2))
+    # A target between 0 and 1 is an answer of either kind, each weighing its part.
+    model = LogisticRegression(C=1e12, tol=1e-10, max_iter=10_000).fit(
+        np.concatenate([scores, scores])[:, None],
+        np.repeat([1, 0], len(scores)),
+        sample_weight=1000 * np.concatenate([share * target, share * (1 - target)]),
+    )
+    assert found.slope == pytest.approx(model.coef_[0, 0], rel=1e-3)
+    assert found.offset == pytest.approx(model.intercept_[0], rel=1e-3)
 
 
 @settings(max_examples=50)

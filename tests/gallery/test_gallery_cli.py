@@ -211,6 +211,16 @@ def test_export_and_import(mien, office, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+def test_rate(mien, office):
+    with Gallery.open(office) as gallery:
+        before = gallery.policy
+        code, out, _ = mien("gallery", "rate", office, "0.0001")
+        assert (code, "at most 0.01% asked for" in out) == (0, True)
+        assert gallery.policy.threshold > before.threshold
+        assert gallery.rate == 0.0001
+    assert mien("gallery", "rate", office, "1")[0] == 2
+
+
 def test_rotate_key(mien, office, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     assert mien("gallery", "rotate-key", office)[0] == 2

@@ -18,6 +18,8 @@ from mien.gallery.check import check
 
 KILLS = int(os.environ.get("MIEN_KILLS", "3"))
 """20 for the whole experiment: each kill falls in the middle of 1,000 enrolments."""
+SECONDS = float(os.environ.get("MIEN_KILL_SECONDS", "1"))
+"""The latest moment of a kill; 8 falls anywhere in the thousand."""
 PEOPLE = 500
 ENROLLER = Path(__file__).with_name("enroller.py")
 
@@ -62,7 +64,7 @@ def test_what_was_acknowledged_is_there_and_nothing_is_half_there(tmp_path, kill
     acknowledged = set()
     # Twice: the second process finds what the first left, its log still full.
     for first in (0, PEOPLE):
-        acknowledged |= killed(tmp_path, first, draw.uniform(0.05, 1.0))
+        acknowledged |= killed(tmp_path, first, draw.uniform(0.05, SECONDS))
     with Gallery.open(tmp_path) as gallery:
         there = kept(gallery)
         assert acknowledged <= there

@@ -62,6 +62,10 @@ def test_everything_arrives(exported, tmp_path):
         (first, *_) = new.pictures("person 0")
         assert new.thumbnail(first.id) == sighting(0, 0).crop
         assert first.sha256 == sighting(0, 0).sha256
+        before = card_of(data)["people"][0]
+        assert new.person("person 0").created == before["created"]
+        kept = [(picture.added, picture.forced) for picture in new.pictures("person 0")]
+        assert kept == [(photo["added"], photo["forced"]) for photo in before["photos"]]
     assert bring_in(Export(data), tmp_path / "new") == (4, 0)
 
 

@@ -332,6 +332,17 @@ def forget(
     note(f"forgot {what}")
 
 
+@gallery.command(epilog="\b\nExamples:\n  mien gallery rate office 0.001")
+@GALLERY
+@click.argument("rate", type=click.FloatRange(0, 1, min_open=True, max_open=True))
+@KEY_FILE
+def rate(*, folder: Path, rate: float, key_file: Path | None) -> None:
+    """Let RATE of all strangers be given any name, from now on; 0.01 is one in a hundred."""
+    with opened(folder, key_file) as made:
+        made.set_rate(rate)
+        _show_gallery(made, as_json=False)
+
+
 @gallery.command(
     epilog="\b\nExamples:\n  mien gallery audit office\n  mien gallery audit office --json"
 )

@@ -110,7 +110,15 @@ def take(store: Store, newcomer: Newcomer, key: str, *, thumbnails: bool) -> tup
     owner = store.person("spelling", name_key(newcomer.name))
     if owner is None:
         free = newcomer.id if newcomer.id and not store.person("id", newcomer.id) else ""
-        owner = add(store, newcomer.name, newcomer.consent, newcomer.source, key, free)
+        owner = add(
+            store,
+            newcomer.name,
+            newcomer.consent,
+            newcomer.source,
+            key,
+            person_id=free,
+            created=newcomer.created,
+        )
     number, person = owner
     taken = 0
     for sighting in newcomer.sightings:
@@ -121,6 +129,8 @@ def take(store: Store, newcomer: Newcomer, key: str, *, thumbnails: bool) -> tup
                 quality=sighting.quality,
                 sha256=sighting.sha256,
                 source=sighting.source,
+                forced=sighting.forced,
+                added=sighting.added,
                 thumbnail=sighting.crop if thumbnails else b"",
             )
             taken += 1

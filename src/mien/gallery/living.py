@@ -122,6 +122,7 @@ class Living:
 
     def _read_all(self) -> None:
         with self._database.reading():
+            self.rate = _read_meta(self._database)[1]
             generation = self._database.generation
             self._named = self._store.names()
             people = Projection.of(self._store, self.origin.dimension)
@@ -160,6 +161,16 @@ class Living:
             raise GalleryLocked(
                 f"{self.path}: its key was changed", hint="Open it again with the new key."
             )
+
+    def set_rate(self, rate: float) -> None:
+        """Set the share of strangers who may be given any name, in (0, 1); ValueError otherwise."""
+        valid_rate(rate)
+        with self._lock:
+            with self._database.writing():
+                self._database.set_meta("rate", repr(rate))
+                self._store.note("rate changed", "", "", f"{rate:g}")
+                self._database.raise_generation()
+            self._read_all()
 
     def scrub(self) -> None:
         """Leave no byte of what was deleted in the files.

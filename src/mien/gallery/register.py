@@ -62,8 +62,17 @@ def check_free(store: Store, name: str, number: int | None = None) -> None:
         )
 
 
-def add(store: Store, name: str, consent: str, source: str, key: str, person_id: str = "") -> Owner:
-    """Add somebody, inside a transaction; with a new id where none is given.
+def add(
+    store: Store,
+    name: str,
+    consent: str,
+    source: str,
+    key: str,
+    *,
+    person_id: str = "",
+    created: str = "",
+) -> Owner:
+    """Add somebody, inside a transaction; with a new id, now, where none is given.
 
     Raises:
         NameTaken: somebody has the name.
@@ -77,6 +86,7 @@ def add(store: Store, name: str, consent: str, source: str, key: str, person_id:
         consent=consent[:LONGEST_NOTE],
         source=source,
         person_id=person_id,
+        created=created,
     )
     owner = known(store, shown)
     store.note("added", owner[1].id, key, "")

@@ -128,14 +128,21 @@ class Store:
         return (rows[0][0], Person(*rows[0][1:])) if rows else None
 
     def add_person(
-        self, name: str, spelling: str, *, consent: str, source: str, person_id: str = ""
+        self,
+        name: str,
+        spelling: str,
+        *,
+        consent: str,
+        source: str,
+        person_id: str = "",
+        created: str = "",
     ) -> int:
-        """Add somebody and return their number."""
+        """Add somebody and return their number; with a new id, now, where none is given."""
         moment = now()
         cursor = self.database.base.execute(
             "INSERT INTO people (id, name, spelling, consent, source, created, changed) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (person_id or new_id(), name, spelling, consent, source, moment, moment),
+            (person_id or new_id(), name, spelling, consent, source, created or moment, moment),
         )
         return int(cursor.lastrowid or 0)
 
@@ -168,6 +175,7 @@ class Store:
         sha256: str,
         source: str,
         forced: str = "",
+        added: str = "",
         thumbnail: bytes = b"",
     ) -> str:
         """Add a photo of somebody and return its id; `vectors` is (2, D), crop and mirrored."""
@@ -175,7 +183,7 @@ class Store:
         self._do(
             "INSERT INTO photos (id, person, contract, sha256, source, added, quality, forced, "
             "template, thumbnail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            photo, number, self._contract, sha256, source, now(), quality, forced,
+            photo, number, self._contract, sha256, source, added or now(), quality, forced,
             self._sealed(vectors, f"photo {photo}"),
             self.seal.close(thumbnail, f"thumbnail {photo}") if thumbnail else None,
         )  # fmt: skip

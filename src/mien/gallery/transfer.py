@@ -45,8 +45,10 @@ _CARD, _TEMPLATES, _NEGATIVES, _THUMBNAILS = (
 _LARGEST_CARD = 1 << 28
 _LARGEST_THUMBNAIL = 1 << 20
 _LONGEST_TEXT = 10_000
-_ANY, _ID, _SHA256 = (
-    re.compile(pattern, re.DOTALL) for pattern in (".*", "[0-9a-f]{12}", "([0-9a-f]{64})?")
+_OF_A_PERSON = ("name", "consent", "source")
+_ANY, _ID, _SHA256, _TIME = (
+    re.compile(pattern, re.DOTALL)
+    for pattern in (".*", "[0-9a-f]{12}", "([0-9a-f]{64})?", "[0-9T:.+-]{19,32}")
 )
 _MOST_ROWS = 20_000_000
 _ASIDE = (
@@ -155,10 +157,11 @@ class Export:
                 sightings.append(self._sighting(row, photo))
                 row += 1
             count = _count(person["negatives"])
-            texts = {field: _text(person[field]) for field in ("name", "consent", "source")}
+            texts = {field: _text(person[field]) for field in _OF_A_PERSON}
             yield Newcomer(
                 **texts,
                 id=_text(person["id"], _ID),
+                created=_text(person["created"], _TIME),
                 sightings=sightings,
                 negatives=list(self._negatives[rejected : rejected + count]),
             )
@@ -172,6 +175,8 @@ class Export:
             quality=float(photo["quality"]),
             sha256=_text(photo["sha256"], _SHA256),
             source=_text(photo["source"]),
+            added=_text(photo["added"], _TIME),
+            forced=_text(photo["forced"]),
             crop=self._crops.get(f"{_THUMBNAILS}/{row}.jpg", b""),
         )
 

@@ -147,6 +147,8 @@ class Sighting:
         measures: `size` in pixels between the eyes, `blur` in [0, 1], `yaw` in degrees; may be
             empty.
         crop: JPEG of the aligned crop; empty where there is none.
+        added: when it was enrolled in the gallery it comes from; empty for now.
+        forced: why it had been refused there before it was forced in; empty otherwise.
     """
 
     embedding: NDArray[np.float32]
@@ -158,6 +160,8 @@ class Sighting:
     doubt: str = ""
     measures: Mapping[str, float] = field(default_factory=dict)
     crop: bytes = b""
+    added: str = ""
+    forced: str = ""
 
     def __post_init__(self) -> None:
         for vector in (self.embedding, self.mirrored):
@@ -184,6 +188,7 @@ class Newcomer:
         consent: a note on what the person has agreed to.
         source: where the person comes from.
         negatives: (N, D) float32 unit rows, faces that are not this person.
+        created: when they came to the gallery they come from; empty for now.
     """
 
     name: str
@@ -192,6 +197,7 @@ class Newcomer:
     consent: str = ""
     source: str = ""
     negatives: Sequence[NDArray[np.float32]] = ()
+    created: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The field side by side: Mien and its peers, each in an environment and processes of its own.
 
     MIEN_DATA=FOLDER python benchmarks/field.py --work DIR [--fraction F] [--only PEER,...]
-        [--stages STAGE,...] [--json OUT]
+        [--stages STAGE,...] [--jobs N] [--json OUT]
 
 Stages, in this order:
 
@@ -23,6 +23,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from peers.machine import described
 from stages.accuracy import open_set_by_halves, view2
 from stages.cost import cost
 from stages.groups import group_recall
-from stages.sightings import lfw_recall, sightings
+from stages.sightings import Sightings, lfw_recall, sightings
 from stages.training import course_training, mien_training
 
 STAGES = ("cost", "recall", "accuracy", "speed", "training")
@@ -50,6 +51,9 @@ def main() -> None:
     parser.add_argument("--fraction", type=float, default=1.0, help="share of the photos")
     parser.add_argument("--only", metavar="PEERS", help="comma-separated; default: all")
     parser.add_argument("--stages", default=",".join(STAGES), help="comma-separated; default: all")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="processes that look through LFW (default: 1)"
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the numbers here")
     options = parser.parse_args()
     stages = options.stages.split(",")
@@ -58,6 +62,7 @@ def main() -> None:
 
     peers = chosen(options.only)
     kept = Kept(options.work / "results", options.fraction)
+    run = Run(options.work, options.fraction, options.jobs, kept)
     result = {
         "machine": described(),
         "fraction": options.fraction,
@@ -65,7 +70,7 @@ def main() -> None:
     }
     for stage in STAGES:
         if stage in stages:
-            result[stage] = STAGE_OF[stage](peers, options.work, options.fraction, kept)
+            result[stage] = STAGE_OF[stage](peers, run)
     print_table(result)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -92,44 +97,60 @@ class Kept:
         return kept
 
 
-def _cost(peers: list[Peer], work: Path, fraction: float, kept: Kept) -> dict[str, Any]:
-    del fraction
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How this run goes: the options, and what earlier runs kept."""
+
+    work: Path
+    fraction: float
+    jobs: int
+    kept: Kept
+
+    def seen_by(self, peer: Peer) -> Sightings:
+        """Return what a peer sees in LFW."""
+        return sightings(peer, self.work, self.fraction, self.jobs)
+
+
+def _cost(peers: list[Peer], run: Run) -> dict[str, Any]:
     return {
-        peer.name: kept(f"cost-{peer.name}", lambda peer=peer: cost(peer, work)) for peer in peers
+        peer.name: run.kept(f"cost-{peer.name}", lambda peer=peer: cost(peer, run.work))
+        for peer in peers
     }
 
 
-def _recall(peers: list[Peer], work: Path, fraction: float, kept: Kept) -> dict[str, Any]:
+def _recall(peers: list[Peer], run: Run) -> dict[str, Any]:
     def of(peer: Peer) -> dict[str, Any]:
         return {
-            "groups": group_recall(peer, work, fraction),
-            "lfw": lfw_recall(sightings(peer, work, fraction)),
+            "groups": group_recall(peer, run.work, run.fraction),
+            "lfw": lfw_recall(run.seen_by(peer)),
         }
 
     own = [peer for peer in peers if peer.name in OWN_DETECTOR]
-    return {peer.name: kept(f"recall-{peer.name}", lambda peer=peer: of(peer)) for peer in own}
+    return {peer.name: run.kept(f"recall-{peer.name}", lambda peer=peer: of(peer)) for peer in own}
 
 
-def _accuracy(peers: list[Peer], work: Path, fraction: float, kept: Kept) -> dict[str, Any]:
+def _accuracy(peers: list[Peer], run: Run) -> dict[str, Any]:
     def of(peer: Peer) -> dict[str, Any]:
-        seen = sightings(peer, work, fraction)
+        seen = run.seen_by(peer)
         return {"view2": view2(seen), "open_set": open_set_by_halves(seen)}
 
     own = [peer for peer in peers if peer.own_weights]
-    return {peer.name: kept(f"accuracy-{peer.name}", lambda peer=peer: of(peer)) for peer in own}
+    return {
+        peer.name: run.kept(f"accuracy-{peer.name}", lambda peer=peer: of(peer)) for peer in own
+    }
 
 
-def _speed(peers: list[Peer], work: Path, fraction: float, kept: Kept) -> dict[str, Any]:
+def _speed(peers: list[Peer], run: Run) -> dict[str, Any]:
     name = "speed-" + "-".join(peer.name for peer in peers)
-    count = max(10, round(PHOTOS * fraction))
-    return kept(name, lambda: pipeline.measure(peers, work, count, rounds=3))
+    count = max(10, round(PHOTOS * run.fraction))
+    return run.kept(name, lambda: pipeline.measure(peers, run.work, count, rounds=3))
 
 
-def _training(peers: list[Peer], work: Path, fraction: float, kept: Kept) -> dict[str, Any]:
+def _training(peers: list[Peer], run: Run) -> dict[str, Any]:
     of = {"mien": mien_training, "facenet_pytorch": course_training}
     wanted = [peer.name for peer in peers if peer.name in of]
     return {
-        name: kept(f"training-{name}", lambda name=name: of[name](work, fraction))
+        name: run.kept(f"training-{name}", lambda name=name: of[name](run.work, run.fraction))
         for name in wanted
     }
 

@@ -6,6 +6,7 @@ The slowest stage by far, so it is kept in parts: an interrupted run goes on whe
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -42,24 +43,24 @@ class Sightings:
     metric: str
 
 
-def sightings(peer: Peer, work: Path, fraction: float) -> Sightings:
+def sightings(peer: Peer, work: Path, fraction: float, jobs: int = 1) -> Sightings:
     """Return what a peer sees in the photos of a share of LFW's people.
 
     Args:
         peer: the library.
         work: folder for everything.
         fraction: of the people, by their names.
+        jobs: processes at a time; what is seen does not depend on it.
     """
     paths = [path for path in all_photos(work) if chosen(path.stem, fraction)]
     folder = work / "sightings" / peer.name
     folder.mkdir(parents=True, exist_ok=True)
     parts = [paths[start : start + PART] for start in range(0, len(paths), PART)]
     missing = [part for part in parts if not _file(folder, part).exists()]
-    if missing:
-        with PeerProcess(peer, work) as process:
-            for number, part in enumerate(missing):
-                print(f"{peer.name}: part {number + 1} of {len(missing)}", file=sys.stderr)
-                _save(_file(folder, part), part, _see(process, part), process)
+    with ThreadPoolExecutor(jobs) as pool:
+        shares = [missing[number::jobs] for number in range(jobs)]
+        for _ in pool.map(lambda share: _see_parts(peer, work, folder, share), shares):
+            pass
     return _joined([_file(folder, part) for part in parts])
 
 
@@ -94,6 +95,16 @@ def all_photos(work: Path) -> list[Path]:
 def _file(folder: Path, part: list[Path]) -> Path:
     names = "\n".join(path.stem for path in part)
     return folder / f"{sha256(names.encode()).hexdigest()[:16]}.npz"
+
+
+def _see_parts(peer: Peer, work: Path, folder: Path, parts: list[list[Path]]) -> None:
+    """See some parts in a process of their own, and keep each."""
+    if not parts:
+        return
+    with PeerProcess(peer, work) as process:
+        for number, part in enumerate(parts):
+            print(f"{peer.name}: part {number + 1} of {len(parts)}", file=sys.stderr)
+            _save(_file(folder, part), part, _see(process, part), process)
 
 
 def _see(

@@ -47,6 +47,20 @@
     │   ├── InvalidName          not a name that a person can have
     │   ├── EnrolmentRefused     a photo should not be enrolled, with the evidence
     │   └── BadExport            not a file that `mien gallery export` wrote, or damaged
+    ├── ServerError              the server cannot start, or not do what it is asked
+    │   ├── UnsafeStart          reachable from other machines, and asks for no key
+    │   ├── CannotListen         another program has the port, or there is no such address
+    │   ├── ServeNotInstalled    the packages of the extra `serve` are not there
+    │   ├── UnknownKey           no key has that id
+    │   ├── KeyNeeded            a request without a key, or with one that does not hold
+    │   ├── NotAllowed           not with this role, or not from that page
+    │   ├── TooManyRequests      faster than the key may ask
+    │   ├── ServerBusy           as many wait as may, or the server is stopping
+    │   ├── RequestTooLarge      more bytes or files than a request may have
+    │   ├── RequestTooSlow       the request did not arrive in time
+    │   ├── BadRequest           a request that cannot be understood
+    │   ├── NotServed            no recognizer, version, job or face of that name
+    │   └── JobRefused           not a job that can be done, or not in its state
     ├── ShipError                a recognizer cannot be shipped in a vessel
     │   ├── PartsMissing         a package that the vessel is made of cannot be had
     │   ├── VesselTooLarge       over the limits of where it is to go
@@ -267,6 +281,62 @@ class EnrolmentRefused(GalleryError):
 
 class BadExport(GalleryError):
     """The file was not written by `mien gallery export`, or is damaged."""
+
+
+class ServerError(MienError):
+    """The server cannot start, or cannot do what it is asked."""
+
+
+class UnsafeStart(ServerError):
+    """Other machines could reach the server, and it would ask nobody for a key."""
+
+
+class CannotListen(ServerError):
+    """The address cannot be listened at: taken, or not this machine's."""
+
+
+class ServeNotInstalled(ServerError):
+    """The packages that the server is made of are not installed."""
+
+
+class UnknownKey(ServerError):
+    """No key has that id."""
+
+
+class KeyNeeded(ServerError):
+    """The request has no key, or one that does not hold."""
+
+
+class NotAllowed(ServerError):
+    """The key's role may not do this, or the request comes from another site's page."""
+
+
+class TooManyRequests(ServerError):
+    """Requests come faster than the key may make them."""
+
+
+class ServerBusy(ServerError):
+    """As many photos wait as may wait, or the server is stopping."""
+
+
+class RequestTooLarge(ServerError):
+    """The request has more bytes or more files than it may."""
+
+
+class RequestTooSlow(ServerError):
+    """The request did not arrive in time."""
+
+
+class BadRequest(ServerError):
+    """The request cannot be understood."""
+
+
+class NotServed(ServerError):
+    """There is no recognizer, version, job or face of that name."""
+
+
+class JobRefused(ServerError):
+    """The job cannot be done, or not in the state it is in."""
 
 
 class ShipError(MienError):

@@ -46,6 +46,21 @@ def compare_photos(engine: Engine, a: Photo, b: Photo, false_match_rate: float) 
         NoFace: one of them shows no face.
         UnusableWeights: the embedder's card does not say how alike strangers are.
     """
+    first, second = (_largest_face(engine, photo) for photo in (a, b))
+    return verification_of(engine, float(first @ second), false_match_rate)
+
+
+def verification_of(engine: Engine, similarity: float, false_match_rate: float) -> Verification:
+    """Return the answer for two faces of a similarity, each of one photo.
+
+    Args:
+        engine: that made the embeddings.
+        similarity: cosine between them.
+        false_match_rate: as above.
+
+    Raises:
+        UnusableWeights: the embedder's card does not say how alike strangers are.
+    """
     card = engine.embedder_card
     if card.impostors is None:
         raise UnusableWeights(
@@ -53,8 +68,6 @@ def compare_photos(engine: Engine, a: Photo, b: Photo, false_match_rate: float) 
             hint="Add an [impostors] table to it, or use a model that has one.",
         )
     threshold = threshold_at(card.impostors, false_match_rate)
-    first, second = (_largest_face(engine, photo) for photo in (a, b))
-    similarity = float(first @ second)
     probability = None
     if card.verification is not None:
         (probability,) = card.verification.probability(np.array([similarity], np.float32))

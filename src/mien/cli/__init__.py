@@ -10,6 +10,7 @@ Exit codes::
     12  weights cannot be had or used           16  a measurement cannot be made
     13  a recognizer file cannot be used        17  a result cannot be written
     18  a gallery cannot be used, or refuses
+    19  the server cannot start, or a key is unknown
     20  a vessel cannot be made or checked
     130 interrupted
 """
@@ -35,6 +36,7 @@ EXIT_CODES: dict[type[errors.MienError], int] = {
     errors.EvaluationError: 16,
     errors.OutputError: 17,
     errors.GalleryError: 18,
+    errors.ServerError: 19,
     errors.ShipError: 20,
 }
 
@@ -57,6 +59,8 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
         "gallery",
         "People enrolled, corrected and forgotten at any time.",
     ),
+    "serve": ("mien.cli.serve", "serve", "Serve an API and a page."),
+    "keys": ("mien.cli.serve", "keys", "Keys of the server: create, list, revoke."),
     "ship": ("mien.cli.ship", "ship", "Put a recognizer into a function, an app or a page."),
     "models": ("mien.cli.models", "models", "The weights: list, show, pull, verify, add."),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ err = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
 
 _SECONDS_BETWEEN_LINES = 5
+_SECONDS_BETWEEN_OBJECTS = 0.1
 
 
 def report_error(message: str, hint: str = "") -> None:
@@ -42,7 +44,13 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Yield a `Progress` that draws on standard error: a bar, or lines where no terminal is."""
+    """Yield a `Progress` that draws on standard error: a bar, or lines where no terminal is.
+
+    With `MIEN_PROGRESS=json` the lines are JSON objects, for a program that watches.
+    """
+    if os.environ.get("MIEN_PROGRESS") == "json":
+        yield _JsonLines()
+        return
     if not sys.stderr.isatty():
         yield _Lines()
         return
@@ -74,3 +82,19 @@ class _Lines:
         if now - self._last >= _SECONDS_BETWEEN_LINES:
             self._last = now
             err.print(f"{escape(what)}: {done}" + (f" of {total}" if total else ""), soft_wrap=True)
+
+
+class _JsonLines:
+    """An object a line: `done`, `total` (null where unknown) and `what`; some ten a second."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+        self._what = ""
+
+    def __call__(self, done: int, total: int | None, what: str) -> None:
+        now = time.monotonic()
+        if now - self._last >= _SECONDS_BETWEEN_OBJECTS or what != self._what or done == total:
+            self._last, self._what = now, what
+            text = json.dumps({"done": done, "total": total, "what": what}, ensure_ascii=True)
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()

@@ -1,0 +1,246 @@
+"""`mien serve` and `mien keys`: the API and the page, and who may use them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+
+from mien.cli.console import note, out, print_json, progress_bar
+from mien.errors import ServeNotInstalled
+
+if TYPE_CHECKING:
+    from mien.server.service import Settings
+
+_DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Folder for keys, trainings and the gallery  [default: the platform's, for Mien]",
+)
+
+
+def data_folder(given: Path | None) -> Path:
+    """Return the folder that was given, or the platform's."""
+    import platformdirs  # noqa: PLC0415
+
+    return given or platformdirs.user_data_path("mien") / "server"
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  mien serve\n"
+    "  mien serve people.onnx\n"
+    "  mien serve indian-face=ten.onnx lfw-plus=people.onnx\n"
+    "  mien serve --gallery office --port 8080\n"
+    "  mien serve --host 0.0.0.0 --rate 20"
+)
+@click.argument("recognizers", metavar="[HANDLE=]RECOGNIZER...", nargs=-1)
+@click.option("--gallery", type=click.Path(path_type=Path), help="A living gallery's folder.")
+@click.option(
+    "--key-file", type=click.Path(path_type=Path), help="Of an encrypted gallery, or MIEN_KEY."
+)
+@_DATA
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: a free one."
+)
+@click.option("--allow-host", multiple=True, metavar="NAME", help="A name it is known by.")
+@click.option(
+    "--cors-origin", multiple=True, metavar="ORIGIN", help="Another origin whose pages may ask."
+)
+@click.option("--proxy", multiple=True, metavar="IP", help="A proxy whose word is taken.")
+@click.option("--require-key", is_flag=True, help="Ask for a key on the loopback too.")
+@click.option("--insecure", is_flag=True, help="Ask nobody for a key, whoever can reach it.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Requests a second that each key may make; 0 for any number.",
+)
+@click.option(
+    "--max-body", type=click.IntRange(1, 1024), default=32, show_default=True, help="MiB a request."
+)
+@click.option(
+    "--max-upload",
+    type=click.IntRange(1, 4096),
+    default=512,
+    show_default=True,
+    help="MiB of photos to train on; held in memory while they come.",
+)
+@click.option(
+    "--waiting",
+    type=click.IntRange(1, 10_000),
+    default=64,
+    show_default=True,
+    help="Photos that may wait; more are answered with 503.",
+)
+@click.option("--workers", type=click.IntRange(0, 256), default=0, help="Threads [default: cores]")
+def serve(
+    *,
+    recognizers: tuple[str, ...],
+    gallery: Path | None,
+    key_file: Path | None,
+    data: Path | None,
+    host: str,
+    port: int,
+    proxy: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Serve an API and a page over recognizer files, a living gallery, or both.
+
+    With neither, a living gallery is made in the data folder. Only this machine can reach it
+    unless --host says otherwise, and then it asks for a key.
+    """
+    try:
+        from mien.server.run import (  # noqa: PLC0415
+            Address,
+            check_safe,
+            listen,
+            open_mounts,
+        )
+        from mien.server.run import serve as run  # noqa: PLC0415
+        from mien.server.service import Service  # noqa: PLC0415
+    except ImportError as error:
+        raise ServeNotInstalled(
+            f"the server's packages are not installed: {error.name}",
+            hint="Install them: pip install 'mien[serve]'",
+        ) from error
+    from mien.gallery import find_key  # noqa: PLC0415
+
+    address = Address(host, port, proxy)
+    settings = _settings(data_folder(data), loopback=address.loopback, **options)
+    check_safe(address, settings)
+    listener = listen(address)
+    with progress_bar() as progress:
+        mounts = open_mounts(
+            _named(recognizers),
+            gallery,
+            settings.data,
+            key=find_key(key_file),
+            progress=progress,
+        )
+    service = Service(settings, mounts)
+    shown = f"[{host}]" if ":" in host else host
+    note(f"Mien is at http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C stops it)")
+    if settings.insecure and not address.loopback:
+        note("warning: whoever can reach it may see, change and forget everybody (--insecure)")
+    run(service, address, listener)
+
+
+def _settings(
+    data: Path,
+    *,
+    loopback: bool,
+    allow_host: tuple[str, ...],
+    cors_origin: tuple[str, ...],
+    require_key: bool,
+    insecure: bool,
+    rate: float,
+    max_body: int,
+    max_upload: int,
+    waiting: int,
+    workers: int,
+) -> Settings:
+    from mien.server.limits import Limits  # noqa: PLC0415
+    from mien.server.service import Settings  # noqa: PLC0415
+
+    hosts = {"localhost", "127.0.0.1", "::1"} if loopback else set()
+    if hosts or allow_host:
+        hosts |= {"localhost", "127.0.0.1", "::1", *(name.lower() for name in allow_host)}
+    limits = Limits(
+        body=max_body << 20, upload=max_upload << 20, waiting=waiting, per_second=rate,
+        held=max(1 << 30, 2 * (max_upload << 20)),
+    )  # fmt: skip
+    return Settings(
+        data,
+        hosts=frozenset(hosts),
+        origins=frozenset(origin.rstrip("/").lower() for origin in cors_origin),
+        require_key=require_key or not loopback,
+        insecure=insecure,
+        limits=limits,
+        workers=workers,
+    )
+
+
+def _named(recognizers: tuple[str, ...]) -> dict[str, Path]:
+    """Return the files by handle: the one given, or the file's name."""
+    found: dict[str, Path] = {}
+    for text in recognizers:
+        handle, equals, path = text.partition("=")
+        if not equals or "/" in handle:
+            path = text
+            handle = "-".join("".join(c if c.isalnum() else " " for c in Path(text).stem).split())
+        if handle.lower() in found:
+            raise click.BadParameter(f"two are called {handle}", param_hint="RECOGNIZER")
+        found[handle.lower()] = Path(path)
+    return found
+
+
+@click.group(
+    epilog="\b\nExamples:\n  mien keys create --role viewer --note 'front desk'\n"
+    "  mien keys list\n  mien keys revoke 3f2a9c01"
+)
+def keys() -> None:
+    """Keys that the server asks for.
+
+    A viewer may recognise, an operator also enrol, correct and train, an admin everything.
+    """
+
+
+@keys.command(epilog="\b\nExamples:\n  mien keys create --role operator --note 'Ada, HR'")
+@click.option(
+    "--role",
+    type=click.Choice(("viewer", "operator", "admin")),
+    required=True,
+    help="What it may do.",
+)
+@click.option("--note", "text", default="", help="Whose it is.")
+@_DATA
+def create(role: str, text: str, data: Path | None) -> None:
+    """Make a key and print it: it is shown this once and kept nowhere."""
+    from mien.server.keys import Keys, Role  # noqa: PLC0415
+
+    made, shown = Keys(data_folder(data)).create(Role.of(role), text)
+    click.echo(shown)
+    note(f"Key {made.id}, {role}. It is not shown again; a running server asks for it at once.")
+
+
+@keys.command("list", epilog="\b\nExamples:\n  mien keys list\n  mien keys list --json")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_DATA
+def list_(data: Path | None, *, as_json: bool) -> None:
+    """List the keys, without their secrets."""
+    from mien.server.keys import Keys  # noqa: PLC0415
+
+    found = Keys(data_folder(data)).all()
+    if as_json:
+        rows = [
+            {
+                "id": key.id,
+                "role": key.role.word,
+                "note": key.note,
+                "created": key.created,
+                "revoked": key.revoked or None,
+            }
+            for key in found
+        ]
+        print_json(rows)
+        return
+    table = Table("id", "role", "note", "created", "revoked", box=None)
+    for key in found:
+        table.add_row(key.id, key.role.word, key.note, key.created, key.revoked)
+    out.print(table)
+
+
+@keys.command(epilog="\b\nExamples:\n  mien keys revoke 3f2a9c01")
+@click.argument("key_id", metavar="ID")
+@_DATA
+def revoke(key_id: str, data: Path | None) -> None:
+    """Take a key out of use, at once and for good; who is signed in with it is signed out."""
+    from mien.server.keys import Keys  # noqa: PLC0415
+
+    Keys(data_folder(data)).revoke(key_id)
+    note(f"Key {key_id} no longer holds.")

@@ -1,0 +1,196 @@
+"""A server, opened and run until it is told to stop."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from mien.engine import Engine
+from mien.errors import BadRequest, CannotListen, UnsafeStart
+from mien.gallery import Gallery, Origin
+from mien.gallery.recognise import engine_for
+from mien.recognizer import Recognizer
+from mien.server.app import create_app, shielded
+from mien.server.keys import Keys
+from mien.server.mounts import FileMount, GalleryMount, Mount
+from mien.server.service import Service, Settings
+from mien.server.versions import HANDLE, engine_of
+from mien.types import Progress, silent
+
+GALLERY = "people"
+"""Handle of the living gallery, and its folder's name in the data folder."""
+
+_GRACE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server listens.
+
+    Attributes:
+        host: name or address.
+        port: 0 for any that is free.
+        proxies: addresses of proxies whose X-Forwarded headers are believed.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    proxies: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def check_safe(address: Address, settings: Settings) -> None:
+    """Raise UnsafeStart where other machines could reach a server that asks for no key."""
+    if address.loopback or settings.insecure or Keys(settings.data).any_holds:
+        return
+    raise UnsafeStart(
+        f"{address.host} can be reached from other machines, and there is no key",
+        hint="Make one with `mien keys create --role admin`, or listen on 127.0.0.1.",
+    )
+
+
+def open_mounts(
+    files: Mapping[str, Path],
+    gallery: Path | None,
+    data: Path,
+    *,
+    key: bytes | None = None,
+    progress: Progress = silent,
+) -> dict[str, Mount]:
+    """Open what is to answer, by handle.
+
+    Args:
+        files: recognizer files by handle.
+        gallery: a gallery's folder; with neither, one in the data folder, made if need be.
+        data: the data folder.
+        key: of an encrypted gallery.
+        progress: told while weights are pulled.
+
+    Raises:
+        RecognizerError: a file cannot be used.
+        GalleryError: the gallery cannot be used.
+        ModelError: the models cannot be had.
+        BadRequest: a handle that no address can have.
+    """
+    mounts: dict[str, Mount] = {}
+    engines: dict[str, Engine] = {}
+    for handle, path in files.items():
+        if not HANDLE.fullmatch(handle):
+            raise BadRequest(
+                f"{handle!r} cannot be a handle",
+                hint="Take small letters, digits and -: mien serve indian-face=ten.onnx",
+            )
+        recognizer = Recognizer.load(path, threads=1)
+        about = recognizer.about
+        same = f"{recognizer.contract} {about.detector.id} {about.settings}"
+        engine = engines.get(same) or engine_of(recognizer)
+        engines[same] = engine
+        mounts[handle] = FileMount(recognizer, engine)
+    if gallery is None and files:
+        return mounts
+    opened = _gallery(gallery or data / GALLERY, make=gallery is None, key=key, progress=progress)
+    engine = engine_for(opened.origin, threads=1, progress=progress)
+    return {GALLERY: GalleryMount(opened, engine), **mounts}
+
+
+def _gallery(path: Path, *, make: bool, key: bytes | None, progress: Progress) -> Gallery:
+    if make and not path.exists():
+        origin = Origin.of(Engine.open(threads=1, progress=progress))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Gallery.create(path, origin, thumbnails=True, key=key)
+    return Gallery.open(path, key=key)
+
+
+class _Server(uvicorn.Server):
+    """Tells the service at once that it is to stop, so that streams end."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._service.stopping.set()
+        super().handle_exit(sig, frame)
+
+
+def listen(address: Address) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        CannotListen: the port is taken, or the address is not this machine's.
+    """
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, place = found[0]
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(place)
+        made.listen(128)
+    except (OSError, UnicodeError) as error:
+        raise CannotListen(
+            f"cannot listen on {address.host}:{address.port}: {error}",
+            hint="Choose another with --port.",
+        ) from error
+    return made
+
+
+def serve(service: Service, address: Address, listener: socket.socket) -> None:
+    """Answer until the process is told to stop; what was taken is finished first."""
+    set_up_log()
+    config = uvicorn.Config(
+        shielded(create_app(service)),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(address.proxies),
+        forwarded_allow_ips=list(address.proxies),
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=_GRACE,
+        lifespan="on",
+        h11_max_incomplete_event_size=64 << 10,
+    )
+    _Server(config, service).run(sockets=[listener])
+
+
+def set_up_log() -> None:
+    """Have the server write lines on standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        logging.Formatter('{"time":"%(asctime)s","level":"%(levelname)s",%(tail)s}')
+    )
+    handler.addFilter(_as_tail)
+    log = logging.getLogger("mien.server")
+    log.handlers[:] = [handler]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def _as_tail(record: logging.LogRecord) -> bool:
+    import json  # noqa: PLC0415
+
+    text = record.getMessage()
+    if record.name == "mien.server.requests":
+        record.tail = text[1:-1]
+    else:
+        if record.exc_info:
+            text += "\n" + logging.Formatter().formatException(record.exc_info)
+            record.exc_info, record.exc_text = None, None
+        record.tail = f'"message":{json.dumps(text)}'
+    return True

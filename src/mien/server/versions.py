@@ -1,0 +1,168 @@
+"""Recognizers that were trained here: their files, and which of them is in service.
+
+::
+
+    recognizers/HANDLE/VERSION.onnx
+    recognizers/service.json        {HANDLE: VERSION}
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mien.engine import Engine
+from mien.errors import MienError, NotServed
+from mien.output import write_atomically
+from mien.recognizer import Recognizer
+from mien.server.mounts import FileMount, Mount
+
+GIVEN = "given"
+"""The version of a handle that the command line named."""
+
+HANDLE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_VERSION = re.compile(r"[0-9a-z][0-9a-z-]{0,59}")
+
+_log = logging.getLogger("mien.server")
+
+
+def engine_of(recognizer: Recognizer) -> Engine:
+    """Return an engine over the models and settings that a recognizer was made with.
+
+    Raises:
+        ModelError: the models cannot be had.
+        ContractMismatch: the model of that name makes other embeddings now.
+    """
+    about = recognizer.about
+    engine = Engine.open(
+        embedder=about.embedder.id, detector=about.detector.id, settings=about.settings, threads=1
+    )
+    engine.check(recognizer.contract, "the recognizer")
+    return engine
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A recognizer that can be put in service.
+
+    Attributes:
+        version: its name.
+        created: UTC time, ISO 8601; empty for what the command line named.
+        in_service: whether it answers.
+    """
+
+    version: str
+    created: str
+    in_service: bool
+
+
+class Versions:
+    """The recognizers trained in a data folder.
+
+    Args:
+        folder: made where there is none.
+        given: what the command line named, by handle.
+    """
+
+    def __init__(self, folder: Path, given: Mapping[str, Mount]) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._given = dict(given)
+        self._lock = threading.Lock()
+        self._engines: dict[Any, Engine] = {}
+        for mount in given.values():
+            self._share(mount.engine)
+
+    def add(self, handle: str, version: str, recognizer: bytes) -> None:
+        """Keep a trained recognizer."""
+        path = self._path(handle, version)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, recognizer, private=True)
+
+    def of(self, handle: str) -> list[Version]:
+        """Return the versions of a handle, latest first."""
+        now = self._service().get(handle, GIVEN)
+        found = (
+            [
+                Version(path.stem, path.stem[:15], path.stem == now)
+                for path in sorted((self._folder / handle).glob("*.onnx"), reverse=True)
+                if _VERSION.fullmatch(path.stem)
+            ]
+            if HANDLE.fullmatch(handle)
+            else []
+        )
+        if handle in self._given:
+            found.append(Version(GIVEN, "", now == GIVEN))
+        return found
+
+    def handles(self) -> list[str]:
+        """Return the handles that recognizers were trained for."""
+        return sorted(
+            path.name
+            for path in self._folder.iterdir()
+            if path.is_dir() and HANDLE.fullmatch(path.name)
+        )
+
+    def serves(self, handle: str, version: str) -> bool:
+        """Return whether a version is in service."""
+        return self._service().get(handle) == version
+
+    def open(self, handle: str, version: str) -> Mount:
+        """Return a version, ready to answer.
+
+        Raises:
+            NotServed: there is no such version.
+            RecognizerError: its file is damaged.
+        """
+        if version == GIVEN and handle in self._given:
+            return self._given[handle]
+        if version not in {each.version for each in self.of(handle)}:
+            raise NotServed(f"{handle} has no version {version}")
+        recognizer = Recognizer.load(self._path(handle, version), threads=1)
+        return FileMount(recognizer, self._engine(recognizer))
+
+    def note(self, handle: str, version: str) -> None:
+        """Write down which version is in service: it is again after a restart."""
+        with self._lock:
+            service = {**self._service(), handle: version}
+            text = json.dumps(service, indent=2).encode()
+            write_atomically(self._folder / "service.json", text, private=True)
+
+    def in_service(self) -> Iterator[tuple[str, Mount]]:
+        """Yield what was in service when the server stopped; what is damaged is logged."""
+        for handle, version in self._service().items():
+            try:
+                if version != GIVEN:
+                    yield handle, self.open(handle, version)
+            except MienError as error:
+                _log.error("%s %s cannot be put in service: %s", handle, version, error)
+
+    def _path(self, handle: str, version: str) -> Path:
+        if not (HANDLE.fullmatch(handle) and _VERSION.fullmatch(version)):
+            raise NotServed("no such recognizer")
+        return self._folder / handle / f"{version}.onnx"
+
+    def _service(self) -> dict[str, str]:
+        try:
+            found = json.loads((self._folder / "service.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        pairs = found.items() if isinstance(found, dict) else ()
+        return {str(handle): str(version) for handle, version in pairs}
+
+    def _engine(self, recognizer: Recognizer) -> Engine:
+        about = recognizer.about
+        key = (recognizer.contract, about.detector.id, about.settings)
+        with self._lock:
+            if key not in self._engines:
+                self._share(engine_of(recognizer))
+            return self._engines[key]
+
+    def _share(self, engine: Engine) -> None:
+        self._engines[engine.contract, engine.detector_card.id, engine.settings] = engine

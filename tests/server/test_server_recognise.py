@@ -1,0 +1,106 @@
+"""Recognising over HTTP: what is answered, and to the course's clients."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import pytest
+from PIL import Image
+from toy_server import blank, files, picture
+
+
+def test_identify_names_people_of_a_file(client):
+    done = client.post("/v1/identify?handle=toy&crops=true&top=2", files=files(picture(1), blank()))
+    assert done.status_code == 200
+    body = done.json()
+    assert body["recognizer"] == {"handle": "toy", "kind": "file"}
+    first, second = body["results"]
+    (face,) = first["faces"]
+    assert (face["name"], face["person_id"]) == ("Ben", None)
+    assert len(face["candidates"]) == 2
+    assert len(face["points"]) == 5
+    assert (first["width"], first["height"]) == (480, 480)
+    assert face["crop"].startswith("data:image/jpeg;base64,")
+    assert face["face_token"] is None
+    assert second["faces"] == []
+
+
+def test_a_photo_that_cannot_be_read_is_one_problem_and_the_rest_goes_on(client):
+    done = client.post("/v1/identify?handle=toy", files=files(b"no photo", picture(0)))
+    bad, good = done.json()["results"]
+    assert bad["error"]["type"] == "urn:mien:problem:unsupported-photo"
+    assert bad["error"]["hint"]
+    assert good["faces"][0]["name"] == "Ada"
+
+
+def test_an_empty_gallery_knows_nobody(client):
+    (row,) = client.post("/v1/identify", files=files(picture(0))).json()["results"]
+    assert row["faces"][0]["name"] is None
+    assert row["faces"][0]["candidates"] == []
+
+
+def test_verify(client):
+    pair = [*files(picture(0), field="a"), *files(picture(0), field="b")]
+    done = client.post("/v1/verify", files=pair).json()
+    assert done["same"]
+    assert done["similarity"] == pytest.approx(1, abs=1e-4)
+    missing = client.post("/v1/verify", files=files(picture(0), field="a"))
+    assert missing.status_code == 422
+    nobody = [*files(picture(0), field="a"), *files(blank(), field="b")]
+    assert client.post("/v1/verify", files=nobody).json()["type"].endswith("no-face")
+
+
+def test_align_and_embed(client):
+    done = client.post("/v1/align?size=64", files=files(picture(0)))
+    assert done.headers["content-type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(done.content)).size == (64, 64)
+    assert client.post("/v1/align?face=3", files=files(picture(0))).status_code == 422
+    body = client.post("/v1/embed", files=files(picture(0))).json()
+    assert len(body["results"][0]["faces"][0]["embedding"]) == body["dimension"]
+
+
+def test_the_course_s_clients_work_unchanged(client):
+    aligned = client.post("/face-align", files=files(picture(2))).json()
+    jpeg = base64.b64decode(aligned.removeprefix("data:image/jpeg;base64,"))
+    assert Image.open(io.BytesIO(jpeg)).size == (600, 600)
+    guesses = client.post("/classify/toy", files=files(picture(2))).json()
+    assert set(guesses[0]) == {"class_idx", "class_name", "confidence"}
+    assert (guesses[0]["class_idx"], guesses[0]["class_name"]) == (2, "Cyd")
+    confidences = [guess["confidence"] for guess in guesses]
+    assert confidences == sorted(confidences, reverse=True)
+
+
+@pytest.mark.parametrize("path", ["/face-align", "/classify/toy"])
+def test_the_course_s_errors(client, path):
+    assert client.post("/classify/nobody", files=files(picture(0))).status_code == 404
+    assert client.post(path, files=files(b"no photo")).status_code == 412
+    assert client.post(path, files=files(blank())).status_code == 412
+    assert client.post(path, files=files(picture(0), field="other")).status_code == 412
+    assert client.post(path).status_code == 412
+    empty = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename=""\r\n'
+        b"Content-Type: application/octet-stream\r\n\r\n\r\n--x--\r\n"
+    )
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    assert client.post(path, content=empty, headers=kind).status_code == 417
+
+
+def test_the_page_and_its_files_are_served(client):
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    tag = page.headers["etag"]
+    assert client.get("/", headers={"if-none-match": tag}).status_code == 304
+    assert client.get("/app.js").headers["content-type"].startswith("text/javascript")
+    for path in ("/../app.py", "/%2e%2e/app.py", "/fonts/..%2f..%2fapp.py", "/nothing"):
+        assert client.get(path).status_code == 404
+
+
+def test_health_and_numbers(client):
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+    client.post("/v1/identify?handle=toy", files=files(picture(0)))
+    text = client.get("/metrics").text
+    assert "mien_photos_total 1.0" in text
+    assert 'route="/v1/identify"' in text

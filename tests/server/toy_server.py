@@ -1,0 +1,96 @@
+"""A server over toy models: a red square is a face, and what surrounds it says whose."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from mien.gallery import Gallery, Origin
+from mien.recognizer import Recognizer
+from mien.server.app import create_app, shielded
+from mien.server.limits import Limits
+from mien.server.mounts import FileMount, GalleryMount
+from mien.server.service import Service, Settings
+from mien.types import Calibration, Head, Interval, Policy
+from toy_graphs import red_squares, toy_engine
+
+BASE = "http://127.0.0.1:8000"
+
+
+def picture(person: int, photo: int = 0, *, faces: int = 1, kind: str = "PNG") -> bytes:
+    """Return a photo of a person: a red square on noise, the colours below it their own."""
+    pixels = red_squares(480, 480, [(10, 7 + 12 * n) for n in range(faces)], seed=photo)
+    colours = np.random.default_rng([person, 5]).integers((0, 120, 0), (60, 250, 250), (6, 3))
+    for n, colour in enumerate(colours):
+        pixels[88 + 2 * n : 90 + 2 * n, 48:72] = colour
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **({"quality": 95} if kind == "JPEG" else {}))
+    return buffer.getvalue()
+
+
+def blank() -> bytes:
+    """Return a photo without a face."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def file_mount(engine, people=("Ada", "Ben", "Cyd")) -> FileMount:
+    """Return a recognizer of people who look as `picture` shows them."""
+    from mien.photo import decode_photo
+
+    rows = []
+    for person in range(len(people)):
+        photo = decode_photo(picture(person), name="toy")
+        found = engine.detect(photo)
+        rows.append(engine.embed(engine.align(photo, found)).vectors[0])
+    head = Head(
+        kind="prototype",
+        people=tuple(people),
+        prototypes=np.stack(rows),
+        photos=np.ones(len(people), np.int64),
+        contract=engine.contract,
+        calibration=Calibration(30.0, -27.0),
+        policy=Policy(0.999, 0.01, Interval(0.01, 0.005, 0.02), 500, True, "made up"),
+    )
+    return FileMount(Recognizer.build(head, engine, threads=1), engine)
+
+
+def a_service(
+    folder: Path,
+    *,
+    gallery: bool = True,
+    file: bool = True,
+    limits: Limits | None = None,
+    **options,
+) -> Service:
+    """Return a service with a living gallery and a file `toy`."""
+    engine = toy_engine()
+    mounts = {}
+    if gallery:
+        opened = Gallery.create(folder / "people", Origin.of(engine), thumbnails=True)
+        mounts["people"] = GalleryMount(opened, engine)
+    if file:
+        mounts["toy"] = file_mount(engine)
+    settings = Settings(folder / "data", workers=2, limits=limits or Limits(), **options)
+    return Service(settings, mounts)
+
+
+def a_client(service: Service, **options) -> TestClient:
+    """Return a client of the whole app, shield and all."""
+    return TestClient(
+        shielded(create_app(service)), base_url=BASE, raise_server_exceptions=False, **options
+    )
+
+
+def files(*photos: bytes, field: str = "file") -> list:
+    return [(field, (f"photo{n}.png", data, "image/png")) for n, data in enumerate(photos)]
+
+
+def with_limits(**changes) -> Limits:
+    return replace(Limits(), **changes)

@@ -127,7 +127,7 @@ def _show_people(result: PeopleResult) -> None:
         ("rank-5, all held out", every.rank5, f"{every.probes:,} photos"),
     ]
     if (open_set := result.open_set) is not None:
-        strangers = f"{open_set.stranger_people:,} strangers, {open_set.strangers:,} photos"
+        strangers = f"{open_set.stranger_people:,} strangers"
         rows += [
             ("named right (DIR)", open_set.policy.dir, f"{open_set.probes:,} photos"),
             ("strangers named (FPIR)", open_set.policy.fpir, strangers),

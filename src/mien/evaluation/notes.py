@@ -100,9 +100,11 @@ def _of_strangers(
                 " not counted as such."
             )
         return
-    if openness.strangers == head.policy.strangers:
+    # A policy may have been set on the gallery's own people, left out in turn, as well.
+    own = head.policy.strangers - openness.strangers
+    if 0 <= own <= head.photos.sum():
         yield (
-            f"The policy was set on {openness.strangers:,} photos of strangers, and as many were"
-            " searched here: if they are the same, the rate at its threshold is fitted to them, and"
-            " only the halves are a measurement."
+            f"The policy was set on {head.policy.strangers:,} photos of strangers, and"
+            f" {openness.strangers:,} were searched here: if they are the same, the rate at its"
+            " threshold is fitted to them, and only the halves are a measurement."
         )

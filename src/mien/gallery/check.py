@@ -93,8 +93,9 @@ def _structure(database: Database) -> Iterator[str]:
         wanted = dict(blank.execute(named).fetchall())
     finally:
         blank.close()
-    for name, sql in wanted.items():
-        if dict(database.base.execute(named).fetchall()).get(name) != sql:
+    found_there = dict(database.base.execute(named).fetchall())
+    for name in sorted(wanted.keys() | found_there.keys()):
+        if wanted.get(name) != found_there.get(name):
             yield f"{name} is not as this version makes it"
 
 

@@ -208,6 +208,8 @@ def _connect(path: Path, patience: float) -> sqlite3.Connection:
     base.execute("PRAGMA synchronous = FULL")
     base.execute("PRAGMA foreign_keys = ON")
     base.execute("PRAGMA secure_delete = ON")
+    # The file may come from somebody else: nothing that its schema holds may do harm.
+    base.execute("PRAGMA trusted_schema = OFF")
     # VACUUM would write everybody's templates to a temporary file outside the folder.
     base.execute("PRAGMA temp_store = MEMORY")
     return base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,12 @@ from mien.session import Session
 from mien.types import Head, Known, Unknown
 
 
+@cache
 def compare_session(dimension: int) -> Session:
-    """Return the compare stage of a recognizer file, its people given with each run."""
+    """Return the compare stage of a recognizer file, its people given with each run.
+
+    One does for all galleries: it keeps nothing between runs.
+    """
     model = open_compare_graph(dimension).SerializeToString()
     return Session(model, name="compare", threads=1)
 

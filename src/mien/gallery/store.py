@@ -241,6 +241,9 @@ class Store:
 
     def _templates(self, rows: Sequence[Any]) -> Templates:
         vectors = self._vectors([(f"photo {row[0]}", row[3], row[4]) for row in rows], 2)
+        for photo, _, quality, *_ in rows:
+            if not 0 <= quality <= 1:
+                raise self._damaged(f"photo {photo} has a quality of {quality}")
         return Templates(
             faces=np.ascontiguousarray(vectors[:, 0]),
             mirrored=np.ascontiguousarray(vectors[:, 1]),
@@ -310,6 +313,11 @@ class Store:
                 place = f"{what} {row}"
                 self._do(update, seal.close(self.seal.open(data, place), place), row)
 
+    def _damaged(self, what: str) -> NotAGallery:
+        return NotAGallery(
+            f"{self.database.folder}: {what}", hint="`mien gallery check DIR` says more."
+        )
+
     def _sealed(self, vectors: NDArray[np.float32], place: str) -> bytes:
         return self.seal.close(np.ascontiguousarray(vectors, "<f4").tobytes(), place)
 
@@ -319,10 +327,7 @@ class Store:
         opened = [self.seal.open(data, place) for place, _, data in rows]
         for (place, contract, _), data in zip(rows, opened, strict=True):
             if contract != self._contract or len(data) != size:
-                raise NotAGallery(
-                    f"{self.database.folder}: {place} has embeddings of another kind",
-                    hint="`mien gallery check DIR` says more.",
-                )
+                raise self._damaged(f"{place} has embeddings of another kind")
         flat = np.frombuffer(b"".join(opened), "<f4").astype(np.float32)
         return flat.reshape(len(rows), views, self._dimension)
 

@@ -5,15 +5,24 @@ A camera is played from a file of real frames: portraits in the public domain th
 
 from __future__ import annotations
 
+import http.client
 import mimetypes
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from staged import CHROMIUM_FLAGS, camera
 
 PAGE = Path(__file__).resolve().parents[2] / "src" / "mien" / "server" / "page"
+MIEN = (sys.executable, "-m", "mien")
+PATIENCE = 20_000
+"""Milliseconds: a busy machine is no fault."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -31,6 +40,7 @@ def chromium() -> str:
 def playwright():
     """Return Playwright; for a module at a time, as its event loop is in the way of others."""
     sync_api = pytest.importorskip("playwright.sync_api")
+    sync_api.expect.set_options(timeout=PATIENCE)
     with sync_api.sync_playwright() as driver:
         yield driver
 
@@ -77,3 +87,158 @@ def _serve(route) -> None:
         return
     kind = "text/javascript" if path.suffix == ".js" else mimetypes.guess_type(path.name)[0]
     route.fulfill(status=200, content_type=kind, body=path.read_bytes())
+
+
+class Serving:
+    """Starts `mien serve` on loopback: every call a server of its own, over a copy of a gallery.
+
+    Attributes:
+        keys: those that were made, by role.
+    """
+
+    def __init__(self, folder: Path, seeded: Path) -> None:
+        self.keys: dict[str, str] = {}
+        self._folder = folder
+        self._seeded = seeded
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def __call__(self, *, keys: Sequence[str] = (), knowing: bool = False) -> str:
+        """Start a server and return its address.
+
+        Args:
+            keys: roles to make keys for; with any the server asks for one.
+            knowing: whether it knows Barack Obama and Joe Biden, or nobody yet.
+        """
+        folder = self._folder / str(len(self._running))
+        folder.mkdir()
+        data, options = folder / "data", []
+        if knowing:
+            options = ["--gallery", shutil.copytree(self._seeded, folder / "gallery")]
+        for role in keys:
+            self.keys[role] = mien("keys", "create", "--role", role, "--data", data).strip()
+        port = free_port()
+        command = [*MIEN, "serve", *options, "--data", data, "--port", str(port)]
+        with (folder / "serve.log").open("wb") as log:
+            server = subprocess.Popen(command, stdout=log, stderr=log)
+        self._running.append(server)
+        wait_for(port, server, folder / "serve.log")
+        return f"http://127.0.0.1:{port}/"
+
+    def stop(self) -> None:
+        """Stop all of them."""
+        for server in self._running:
+            server.terminate()
+        for server in self._running:
+            server.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def seeded(request, tmp_path_factory) -> Path:
+    """Return a gallery that knows Barack Obama and Joe Biden; skips where it cannot be made."""
+    request.getfixturevalue("engine")
+    portraits = request.getfixturevalue("portraits")
+    gallery = tmp_path_factory.mktemp("seeded") / "gallery"
+    mien("gallery", "create", gallery, "--thumbnails")
+    mien(
+        "gallery", "add", gallery, "Barack Obama", portraits / "obama.jpg", portraits / "32bit.png"
+    )
+    mien("gallery", "add", gallery, "Joe Biden", portraits / "biden.jpg")
+    return gallery
+
+
+@pytest.fixture
+def serving(seeded, tmp_path):
+    """Return what starts servers; they stop at the end of the test."""
+    servers = Serving(tmp_path, seeded)
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="module")
+def knowing(seeded, tmp_path_factory):
+    """Return a server that knows Barack Obama and Joe Biden, for tests that change nothing."""
+    servers = Serving(tmp_path_factory.mktemp("served"), seeded)
+    yield servers(knowing=True)
+    servers.stop()
+
+
+@pytest.fixture
+def changing(serving) -> str:
+    """Return a server of one's own that knows Barack Obama and Joe Biden."""
+    return serving(knowing=True)
+
+
+@pytest.fixture
+def visit(browser):
+    """Return a function that opens the page at an address, and checks that all was well."""
+    yield from _visits(browser)
+
+
+@pytest.fixture
+def visit_with_camera(camera_browser):
+    """Return the same for a browser with two presidents in front of its camera."""
+    yield from _visits(camera_browser)
+
+
+def mien(*arguments: object) -> str:
+    """Run a command of mien and return what it printed."""
+    command = [*MIEN, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once a server on loopback answers that it is ready."""
+    for _ in range(600):
+        assert server.poll() is None, log.read_text()
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.05)
+        finally:
+            connection.close()
+    pytest.fail(f"the server does not answer: {log.read_text()}")
+
+
+def _visits(browser):
+    """Yield a function that opens pages; no error, stopped request or foreign address may occur."""
+    contexts, wrong = [], []
+
+    def visit(address: str, **options):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("console", lambda said: _judge(said, wrong))
+        page.on("request", lambda request: _same_place(request.url, address, wrong))
+        page.goto(address)
+        page.get_by_role("heading", level=1).wait_for()
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def _judge(said, wrong: list[str]) -> None:
+    """A refusal that the page shows is no fault of the page; everything else that is logged is."""
+    if said.type in {"error", "warning"} and "Failed to load resource" not in said.text:
+        wrong.append(f"{said.type}: {said.text}")
+
+
+def _same_place(url: str, address: str, wrong: list[str]) -> None:
+    if not url.startswith((address, "blob:", "data:")):
+        wrong.append(f"asked {url}")

@@ -72,17 +72,26 @@ function makeFrame() {
 
   const context = {
     engine,
-    /** Recognizers came, went or changed: ask which there are. */
-    async reloadRecognizers() {
-      choices(await engine.recognizers());
+    /** Recognizers came, went or changed: ask which there are, and have `handle` answer if one is named. */
+    async reloadRecognizers(handle = engine.current?.handle) {
+      await engine.recognizers();
+      choose(handle);
     },
   };
   const choices = (recognizers) => fill(picker, recognizers.length < 2 ? null : h(
     "select", { class: "input small", "aria-label": "Recognizer", title: "Which recognizer answers", value: engine.current?.handle, on: { change: (event) => change(event.target.value) } },
     recognizers.map(({ handle }) => h("option", { value: handle, selected: handle === engine.current?.handle }, handle)),
   ));
-  const change = (handle) => {
+  /** Have another recognizer answer; views that show answers of the old one begin anew when next come to. */
+  const choose = (handle) => {
     engine.use(handle);
+    choices(engine.listed);
+    for (const [name, view] of views) {
+      if (view !== self.current) views.delete(name);
+    }
+  };
+  const change = (handle) => {
+    choose(handle);
     self.current?.leave();
     views.clear();
     route();

@@ -69,7 +69,7 @@ export class ServerEngine {
     this.#handle = handle;
     const may = (role) => RANKS[this.role] >= RANKS[role];
     const gallery = this.current?.kind === "gallery";
-    this.people = gallery || !this.current ? this.#gallery : new FixedPeople(this.current.people ?? []);
+    this.people = gallery || !this.current ? this.#gallery : new FixedPeople(this.#connection, this.#handle);
     this.features = {
       corrections: gallery && may("operator"),
       people: true,

@@ -5,7 +5,7 @@ import { icon } from "./icons.js";
 import { duration, percent, sureness } from "./words.js";
 
 const SIDE = 144; // pixels of a face's little picture
-const STEADY = 3; // looks after which somebody is listed: a flicker is nobody
+const STEADY = 2; // looks after which somebody is listed: a flicker is nobody
 
 export class InView {
   #rows = new Map();
@@ -77,7 +77,7 @@ export class InView {
     row.name.textContent = track.name ?? "Unknown";
     row.element.classList.toggle("unknown", track.name === null);
     if (track.name !== null) this.#onEnter(track.name);
-    const nameable = track.name === null && this.#onName && track.face.token;
+    const nameable = track.name === null && this.#onName;
     fill(row.act, nameable ? h("button", { class: "button small", type: "button", on: { click: () => this.#onName(row.track) } }, icon("pencil"), "Name") : null);
   }
 

@@ -15,7 +15,7 @@ export class JobsApi {
   /** All jobs, newest first. */
   async list() {
     const answer = await this.#connection.get("v1/jobs");
-    return (answer.jobs ?? answer).map(jobFrom);
+    return answer.jobs.map(jobFrom);
   }
 
   async get(id) {
@@ -49,7 +49,6 @@ export class JobsApi {
       if (OVER.has(job.state)) source.close();
     };
     source.addEventListener("message", hear);
-    source.addEventListener("progress", hear);
     source.addEventListener("error", async () => {
       // A stream that the server ended: ask once how it stands, as its last words may be lost.
       if (source.readyState === EventSource.CONNECTING) {
@@ -73,7 +72,7 @@ export class JobsApi {
 function jobFrom(job) {
   return {
     id: job.id,
-    name: job.name ?? job.handle ?? "",
+    name: job.name,
     state: job.state,
     stage: job.stage ?? "",
     done: job.done ?? 0,
@@ -88,6 +87,5 @@ function jobFrom(job) {
     inService: Boolean(job.in_service),
     hasReport: Boolean(job.report),
     error: job.error ?? null,
-    doubts: job.doubts ?? [],
   };
 }

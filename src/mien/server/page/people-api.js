@@ -3,6 +3,7 @@
 import { problemError, sentence } from "./http.js";
 
 const part = encodeURIComponent;
+const byName = (a, b) => a.name.localeCompare(b.name);
 
 export class PeopleApi {
   #connection;
@@ -14,7 +15,7 @@ export class PeopleApi {
   /** Everybody, by name: `{id, name, photos, consent, created, changed, thumbnail}`. */
   async list({ signal } = {}) {
     const answer = await this.#connection.get("v1/people", { signal });
-    return answer.people.map(personFrom).sort((a, b) => a.name.localeCompare(b.name));
+    return answer.people.map(personFrom).sort(byName);
   }
 
   /** One person, with `pictures`: `{id, source, added}`. */
@@ -48,22 +49,25 @@ export class PeopleApi {
     form.append("file", file, file.name ?? "photo.jpg");
     const query = force ? "?force=true" : "";
     const answer = await this.#connection.send("POST", `v1/people/${part(id)}/photos${query}`, form, { signal, onUpload });
-    const [result] = answer.results ?? answer.photos;
-    if (result.error) throw problemError(result.error);
+    const [result] = answer.results;
+    if (result.error && !result.reason) throw problemError(result.error);
     return { taken: result.taken, reason: result.reason ?? "", detail: sentence(result.detail ?? ""), evidence: result.evidence ?? null };
   }
 }
 
 /** The people of a recognizer file: names, and nothing to change. */
 export class FixedPeople {
-  #names;
+  #connection;
+  #handle;
 
-  constructor(names) {
-    this.#names = names;
+  constructor(connection, handle) {
+    this.#connection = connection;
+    this.#handle = handle;
   }
 
   async list() {
-    return this.#names.map((name) => ({ id: null, name, photos: null, thumbnail: null }));
+    const answer = await this.#connection.get(`v1/people?handle=${part(this.#handle)}`);
+    return answer.people.map((person) => ({ ...personFrom(person), id: null, thumbnail: null })).sort(byName);
   }
 }
 
@@ -71,12 +75,12 @@ function personFrom(person) {
   return {
     id: person.id,
     name: person.name,
-    photos: person.photos_count ?? (Array.isArray(person.photos) ? person.photos.length : person.photos),
-    pictures: Array.isArray(person.photos) ? person.photos.map((photo) => ({ id: photo.id, source: photo.source ?? "", added: photo.created ?? photo.added ?? "" })) : [],
+    photos: person.photos_count,
+    pictures: (person.photos ?? []).map(({ id, source, added }) => ({ id, source, added })),
     consent: person.consent ?? "",
     source: person.source ?? "",
     created: person.created ?? "",
     changed: person.changed ?? "",
-    thumbnail: person.thumbnail === false ? null : `v1/people/${part(person.id)}/thumbnail`,
+    thumbnail: person.thumbnail ? `v1/people/${part(person.id)}/thumbnail` : null,
   };
 }

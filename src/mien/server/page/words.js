@@ -78,8 +78,9 @@ export function day(iso) {
   return iso && !Number.isNaN(time.valueOf()) ? dates.format(time) : (iso ?? "");
 }
 
-/** An ISO time → "25 Nov, 16:20". */
-export function moment(iso) {
+/** An ISO time, or one like 20261125-162001 → "25 Nov, 16:20". */
+export function moment(text) {
+  const iso = text?.replace(/^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)$/, "$1-$2-$3T$4:$5:$6Z");
   const time = new Date(iso);
   return iso && !Number.isNaN(time.valueOf()) ? moments.format(time) : (iso ?? "");
 }

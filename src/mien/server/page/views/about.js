@@ -94,7 +94,7 @@ function versionsOf(engine, recognizer, again) {
     "div", { class: "stack tight" },
     h("h3", {}, "Versions"),
     h("ul", { class: "versions" }, versions.map((version) => h(
-      "li", {}, h("span", {}, h("b", {}, version.version), version.created ? h("span", { class: "soft little" }, ` · ${moment(version.created)}`) : null),
+      "li", {}, h("span", {}, version.created ? `Trained ${moment(version.created)}` : "As it was given when the server started"),
       version.in_service ? h("span", { class: "tag good" }, "in service") : engine.features.service ? h("button", { class: "button small", type: "button", on: { click: () => put(version) } }, "Put in service") : null,
     ))),
   );

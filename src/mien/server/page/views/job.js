@@ -66,10 +66,10 @@ export function jobCard(engine, job, { onAnother, onService }) {
     const may = engine.features.service;
     const put = async () => {
       try {
-        await engine.putInService(job.handle ?? job.name, job.version);
+        await engine.putInService(job.handle, job.version);
         job.inService = true;
         toast(`${job.name} answers from now on.`);
-        await onService();
+        await onService(job.handle);
         fill(tag, stateTag(job));
         draw();
       } catch (error) {

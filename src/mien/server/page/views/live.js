@@ -9,7 +9,7 @@ import { InView } from "../in-view.js";
 import { videoBoxes } from "../overlay.js";
 import { personPicker } from "../person-picker.js";
 import { alertReaders, errorNote, toast } from "../toast.js";
-import { Tracker } from "../track.js";
+import { overlap, Tracker } from "../track.js";
 
 const LONGEST = 640; // pixels of the frames that are looked at
 const LEAST_MS = 66; // between two looks: 15 a second are plenty
@@ -122,9 +122,13 @@ export function live({ engine }) {
     choice.value = camera.deviceId ?? "";
   };
 
-  /** Say who an unknown face in view is; it is learned from the look in which it was clearest. */
+  /** Say who an unknown face in view is; it is learned from a look of its own, in full size. */
   async function name(track) {
-    const { token } = track.face;
+    const token = await tokenOf(track).catch((error) => {
+      fill(trouble, errorNote(error));
+      return null;
+    });
+    if (!token) return;
     const picker = personPicker({ label: "This is", people: engine.people.list(), onPick: (person) => learn(person) });
     const said = h("div");
     const { close } = sheet("Who is this?", [picker.element, said]);
@@ -139,6 +143,17 @@ export function live({ engine }) {
         fill(said, errorNote(error));
       }
     };
+  }
+
+  async function tokenOf(track) {
+    const frame = await camera.grab(4096, 0.92);
+    const { faces } = await engine.identify(frame.blob, { crops: true, top: 1 });
+    const box = track.predict(frame.time);
+    const shared = ({ box: found }) => overlap(box, found.map((side) => side / frame.scale));
+    const [face] = faces.sort((a, b) => shared(b) - shared(a));
+    if (face && shared(face) > 0.2) return face.token;
+    toast("The face moved away. Try again while it is in view.", "warn");
+    return null;
   }
 
   const head = () => h("header", { class: "view-head" }, h("div", {}, h("h1", { tabindex: -1 }, "Live"), h("p", { class: "lead" }, "People are followed from picture to picture, and named by most of their looks.")));

@@ -1,0 +1,169 @@
+"""Make the documents' pictures of the page: `mien serve` over the public-domain portraits.
+
+    python scripts/page_pictures.py            # needs chromium and the development extras
+
+A gallery of two presidents is made in a scratch folder and served on loopback; a headless browser
+with a camera played from real frames visits each view. Nobody else is in the pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+from portraits import fetch
+from staged import CHROMIUM_FLAGS, camera, group
+
+PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
+DESK = {"viewport": {"width": 1280, "height": 830}, "device_scale_factor": 1}
+PHONE = {"viewport": {"width": 390, "height": 800}, "device_scale_factor": 2}
+ALBUM = {
+    "Barack Obama": ("obama.jpg", "obama2.jpg", "obama3.jpg"),
+    "Joe Biden": ("biden.jpg",),
+}
+READY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is photographed.
+
+    Attributes:
+        browser: with two presidents in front of its camera.
+        address: of the served page.
+        photos: to be recognised.
+    """
+
+    browser: Browser
+    address: str
+    photos: list[Path]
+
+
+def mien(*arguments: str) -> None:
+    """Run a command of mien."""
+    subprocess.run([sys.executable, "-m", "mien", *arguments], check=True)
+
+
+@contextmanager
+def served(folder: Path, portraits: Path) -> Iterator[str]:
+    """Serve a gallery of the portraits; yields the page's address."""
+    gallery = folder / "gallery"
+    mien("gallery", "create", str(gallery), "--thumbnails")
+    for person, names in ALBUM.items():
+        photos = [str(portraits / name) for name in names]
+        mien("gallery", "add", str(gallery), person, *photos, "--consent", "a public portrait")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "mien", "serve", "--gallery", str(gallery), "--port", port]
+    server = subprocess.Popen([*command, "--data", str(folder / "data")])
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        wait_for(f"{address}readyz")
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def wait_for(address: str) -> None:
+    """Return once `address` answers well; raises TimeoutError where it never does."""
+    end = time.monotonic() + READY_SECONDS
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(address) as answer:  # noqa: S310 — loopback, our own
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, ConnectionError):
+            pass
+        time.sleep(0.1)
+    raise TimeoutError(f"{address} does not answer")
+
+
+def shoot(page: Page, name: str) -> None:
+    """Write what a page shows to docs/pictures, in a palette that keeps it small."""
+    page.wait_for_timeout(400)
+    with Image.open(io.BytesIO(page.screenshot())) as picture:
+        small = picture.convert("RGB").quantize(192, dither=Image.Dither.FLOYDSTEINBERG)
+        small.save(PICTURES / f"page-{name}.png", optimize=True)
+
+
+def recognised(scene: Scene, name: str, **look: Any) -> None:
+    """Picture a photo with its faces named."""
+    page = scene.browser.new_page(**look)
+    page.goto(scene.address)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose photos").click()
+    chooser.value.set_files(scene.photos)
+    page.locator(".face-card.known").first.wait_for()
+    page.locator(".strip .badge.good").nth(len(scene.photos) - 1).wait_for()
+    shoot(page, name)
+    page.close()
+
+
+def live(scene: Scene, name: str, **look: Any) -> None:
+    """Picture the camera with two people in view."""
+    page = scene.browser.new_page(permissions=["camera"], **look)
+    page.goto(f"{scene.address}#/live")
+    page.get_by_role("button", name="Start the camera").click()
+    page.locator(".in-view-row").nth(1).wait_for()
+    page.wait_for_timeout(4000)
+    shoot(page, name)
+    page.close()
+
+
+def view(scene: Scene, route: str, ready: str, name: str, **look: Any) -> None:
+    """Picture a view as it is when one comes to it."""
+    page = scene.browser.new_page(**look)
+    page.goto(f"{scene.address}#/{route}")
+    page.locator(ready).first.wait_for()
+    shoot(page, name)
+    page.close()
+
+
+def all_views(scene: Scene) -> None:
+    """Make every picture."""
+    recognised(scene, "recognise", color_scheme="light", **DESK)
+    recognised(scene, "recognise-phone", color_scheme="dark", **PHONE)
+    live(scene, "live", color_scheme="dark", **DESK)
+    view(scene, "people", ".person-name", "people", color_scheme="light", **DESK)
+    view(scene, "train", "form.card", "train", color_scheme="light", **DESK)
+    view(scene, "about", ".weights", "about-phone", color_scheme="light", **PHONE)
+
+
+def main() -> None:
+    """Make the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--chromium", default=shutil.which("chromium"), help="path of the browser")
+    parser.add_argument("--portraits", type=Path, default=Path("demo/portraits"))
+    asked = parser.parse_args()
+    fetch(asked.portraits)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="mien-") as scratch:
+        folder = Path(scratch)
+        one = group([asked.portraits / n for n in ("obama.jpg", "biden.jpg")], folder / "two.jpg")
+        film = camera([asked.portraits / n for n in ("obama.jpg", "biden.jpg")], folder / "c.mjpeg")
+        flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-video-capture={film}"]
+        with served(folder, asked.portraits) as address, sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=asked.chromium, args=flags)
+            all_views(Scene(browser, address, [one, asked.portraits / "obama2.jpg"]))
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()

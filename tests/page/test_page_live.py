@@ -95,6 +95,7 @@ def test_a_stranger_is_named_from_the_live_picture(visit_with_camera, serving):
     row = page.locator(".in-view-row").first
     expect(row.get_by_role("heading")).to_have_text("Unknown")
     row.get_by_role("button", name="Name").click()
+    expect(page.get_by_role("combobox", name="This is")).to_be_focused()
     page.keyboard.type("Mister President")
     page.keyboard.press("Enter")
     expect(page.locator(".in-view-row").filter(has_text="Mister President")).to_have_count(1)

@@ -104,6 +104,7 @@ def test_who_leaves_is_forgotten_and_nobody_is_in_view_twice(modules):
         ("againstStrangers(null)", ""),
         ("percent(0.9731)", "97 %"),
         ("percent(0.99999)", "> 99.9 %"),
+        ("percent(1)", "> 99.9 %"),
         ("percent(0.0001)", "< 1 %"),
         ("rate(0.0142)", "1.42 %"),
         ("count(1, 'person', 'people')", "1 person"),

@@ -14,7 +14,7 @@ export function count(value, one, many = `${one}s`) {
 
 /** 0.9731 → "97 %"; ends are never rounded to certainty. */
 export function percent(value) {
-  if (value >= 0.995 && value < 1) return value >= 0.9995 ? "> 99.9 %" : `${(100 * value).toFixed(1)} %`;
+  if (value >= 0.995) return value >= 0.9995 ? "> 99.9 %" : `${(100 * value).toFixed(1)} %`;
   if (value > 0 && value < 0.005) return "< 1 %";
   return `${Math.round(100 * value)} %`;
 }

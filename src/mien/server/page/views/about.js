@@ -44,6 +44,7 @@ function recognizerCard(engine, recognizer, again) {
 function policyOf(policy) {
   if (!policy) return null;
   const { expected } = policy;
+  if (policy.threshold > 1) return h("div", { class: "stack tight" }, h("h3", {}, "When a name is given"), h("p", {}, "To nobody yet: too little is known to tell people from strangers."));
   return h(
     "div", { class: "stack tight" },
     h("h3", {}, "When a name is given"),

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from mien.engine import Engine
 from mien.gallery import Gallery, Origin
+from mien.photo import decode_photo
 from mien.recognizer import Recognizer
 from mien.server.app import create_app, shielded
 from mien.server.limits import Limits
 from mien.server.mounts import FileMount, GalleryMount
+from mien.server.run import Address, listen
 from mien.server.service import Service, Settings
 from mien.types import Calibration, Head, Interval, Policy
 from toy_graphs import red_squares, toy_engine
@@ -40,10 +48,15 @@ def blank() -> bytes:
     return buffer.getvalue()
 
 
-def file_mount(engine, people=("Ada", "Ben", "Cyd")) -> FileMount:
-    """Return a recognizer of people who look as `picture` shows them."""
-    from mien.photo import decode_photo
+@cache
+def the_engine() -> Engine:
+    return toy_engine()
 
+
+@cache
+def file_mount() -> FileMount:
+    """Return a recognizer of people who look as `picture` shows them."""
+    engine, people = the_engine(), ("Ada", "Ben", "Cyd")
     rows = []
     for person in range(len(people)):
         photo = decode_photo(picture(person), name="toy")
@@ -70,13 +83,13 @@ def a_service(
     **options,
 ) -> Service:
     """Return a service with a living gallery and a file `toy`."""
-    engine = toy_engine()
+    engine = the_engine()
     mounts = {}
     if gallery:
         opened = Gallery.create(folder / "people", Origin.of(engine), thumbnails=True)
         mounts["people"] = GalleryMount(opened, engine)
     if file:
-        mounts["toy"] = file_mount(engine)
+        mounts["toy"] = file_mount()
     settings = Settings(folder / "data", workers=2, limits=limits or Limits(), **options)
     return Service(settings, mounts)
 
@@ -94,3 +107,22 @@ def files(*photos: bytes, field: str = "file") -> list:
 
 def with_limits(**changes) -> Limits:
     return replace(Limits(), **changes)
+
+
+@contextmanager
+def listening(service: Service) -> Iterator[str]:
+    """Serve on a free port of the loopback, as `mien serve` does; yields the address."""
+    config = uvicorn.Config(
+        shielded(create_app(service)), log_config=None, access_log=False, lifespan="on"
+    )
+    server = uvicorn.Server(config)
+    listener = listen(Address(port=0))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        service.stopping.set()
+        server.should_exit = True
+        thread.join()
+        listener.close()

@@ -136,6 +136,7 @@ def listen(address: Address) -> socket.socket:
     Raises:
         CannotListen: the port is taken, or the address is not this machine's.
     """
+    made = None
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
         family, kind, protocol, _, place = found[0]
@@ -144,6 +145,8 @@ def listen(address: Address) -> socket.socket:
         made.bind(place)
         made.listen(128)
     except (OSError, UnicodeError) as error:
+        if made is not None:
+            made.close()
         raise CannotListen(
             f"cannot listen on {address.host}:{address.port}: {error}",
             hint="Choose another with --port.",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-_USUAL = (401, 403, 408, 413, 422, 429, 503)
+_USUAL = (400, 401, 403, 408, 413, 422, 429, 503)
 
 _WORDS = {
+    400: "The body is no JSON, or no form.",
     401: "A key is needed.",
     403: "Not with this role, or not from that page.",
     404: "There is nothing of that name.",

@@ -1,0 +1,110 @@
+"""The living gallery over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+from toy_server import blank, files, picture
+
+
+@pytest.fixture
+def ada(client):
+    """Return Ada's id; she has one photo."""
+    made = client.post("/v1/people", json={"name": "Ada", "consent": "by letter"})
+    assert made.status_code == 201
+    person = made.json()["id"]
+    taken = client.post(f"/v1/people/{person}/photos?force=true", files=files(picture(0)))
+    assert taken.json()["results"][0]["taken"]
+    return person
+
+
+def identify(client, person: int, photo: int = 0) -> dict:
+    answer = client.post("/v1/identify?crops=true", files=files(picture(person, photo)))
+    (face,) = answer.json()["results"][0]["faces"]
+    return face
+
+
+def test_whoever_is_enrolled_is_recognised_at_once(client, ada):
+    face = identify(client, 0)
+    assert (face["name"], face["person_id"]) == ("Ada", ada)
+    assert face["candidates"][0]["person_id"] == ada
+    (row,) = client.get("/v1/people").json()["people"]
+    assert (row["name"], row["photos_count"], row["consent"]) == ("Ada", 1, "by letter")
+    assert client.get(f"/v1/people/{ada}/thumbnail").headers["content-type"] == "image/jpeg"
+
+
+def test_each_photo_is_told_why_it_is_not_taken(client, ada):
+    sent = files(picture(0), blank(), b"no photo")
+    rows = client.post(f"/v1/people/{ada}/photos", files=sent).json()["results"]
+    assert [row["taken"] for row in rows] == [False, False, False]
+    assert [row["reason"] for row in rows] == ["already-enrolled", "no-face", "unreadable"]
+    assert all(row["detail"] for row in rows)
+
+
+def test_rename_note_merge_and_forget(client, ada):
+    renamed = client.patch(f"/v1/people/{ada}", json={"name": "Ada L", "consent": "in person"})
+    assert (renamed.json()["name"], renamed.json()["consent"]) == ("Ada L", "in person")
+    other = client.post("/v1/people", json={"name": "Countess"}).json()["id"]
+    assert client.patch(f"/v1/people/{other}", json={"name": "ada l"}).status_code == 409
+    merged = client.post(f"/v1/people/{ada}/merge", json={"other": other})
+    assert merged.json()["id"] == ada
+    whole = client.get(f"/v1/people/{ada}").json()
+    (photo,) = whole["photos"]
+    assert client.delete(f"/v1/people/{ada}/photos/{photo['id']}").status_code == 204
+    assert client.delete(f"/v1/people/{ada}").status_code == 204
+    assert client.get(f"/v1/people/{ada}").status_code == 404
+    assert client.get("/v1/people").json()["people"] == []
+
+
+def test_this_is_not_ada_is_respected(client, ada):
+    face = identify(client, 0)
+    wrong = {"face_token": face["face_token"], "not": ada}
+    assert client.post("/v1/corrections", json=wrong).status_code == 200
+    assert identify(client, 0)["name"] is None
+
+
+def test_this_is_ben_needs_no_new_upload(client, ada):
+    face = identify(client, 1)
+    right = {"face_token": face["face_token"], "is": {"name": "Ben"}}
+    assert client.post("/v1/corrections", json=right).json()["taken"]
+    names = {row["name"] for row in client.get("/v1/people").json()["people"]}
+    assert names == {"Ada", "Ben"}
+    again = {"face_token": identify(client, 1, 1)["face_token"], "is": ada}
+    assert client.post("/v1/corrections", json=again).json()["taken"]
+
+
+def test_corrections_that_cannot_be(client, ada):
+    token = identify(client, 0)["face_token"]
+    for body in (
+        {"face_token": token},
+        {"face_token": token, "is": ada, "not": ada},
+        {"face_token": token, "is": {}},
+        {"not": ada},
+    ):
+        assert client.post("/v1/corrections", json=body).status_code == 422
+    for body in ({"face_token": "x", "not": ada}, {"face_token": token, "not": "nobody"}):
+        assert client.post("/v1/corrections", json=body).status_code == 404
+    client.delete(f"/v1/people/{ada}")
+    assert (
+        client.post("/v1/corrections", json={"face_token": token, "is": {"name": "X"}}).status_code
+        == 404
+    )
+
+
+def test_a_file_s_people_are_listed_and_cannot_be_changed(serving):
+    fixed = serving(gallery=False)
+    names = [row["name"] for row in fixed.get("/v1/people").json()["people"]]
+    assert names == ["Ada", "Ben", "Cyd"]
+    assert fixed.post("/v1/people", json={"name": "X"}).status_code == 404
+
+
+def test_what_answers_here_is_told(client):
+    gallery, file = client.get("/v1/recognizer").json()["recognizers"]
+    assert (gallery["handle"], gallery["kind"]) == ("people", "gallery")
+    assert (file["handle"], file["kind"], file["people_count"]) == ("toy", "file", 3)
+    for row in (gallery, file):
+        assert {"id", "licence", "publisher", "trained_on"} <= row["weights"][0].keys()
+        assert row["stored"]
+        assert 0 < row["policy"]["false_positive_rate"] < 1
+    assert file["versions"] == [{"version": "given", "created": "", "in_service": True}]
+    wish = {"version": "20200101-000000-abcdef"}
+    assert client.put("/v1/recognizer/toy/service", json=wish).status_code == 404

@@ -1,0 +1,78 @@
+"""Every error of the tree is a problem document; the OpenAPI document keeps its word."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from toy_server import a_service, listening
+
+from mien import errors
+from mien.server.problems import STATUS, answer_to, problem_of, status_of
+
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,"
+    "response_schema_conformance,response_headers_conformance"
+)
+
+
+def tree(branch):
+    return [branch, *(error for child in branch.__subclasses__() for error in tree(child))]
+
+
+LEAVES = [
+    e for e in tree(errors.MienError) if not e.__subclasses__() and e.__module__ == "mien.errors"
+]
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_each_leaf_has_a_status(leaf):
+    assert errors.MienError not in STATUS
+    error = leaf("what happened", hint="do this")
+    assert 400 <= status_of(error) < 600
+    answer = answer_to(error)
+    body = json.loads(answer.body)
+    assert body == problem_of(error)
+    assert body["status"] == answer.status_code
+    assert {"type", "title", "status", "detail", "hint"} <= body.keys()
+    if answer.status_code in {429, 503}:
+        assert int(answer.headers["retry-after"]) > 0
+
+
+def test_an_unforeseen_error_tells_nothing(client, service, monkeypatch):
+    def broken():
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(service.jobs, "all", broken)
+    answer = client.get("/v1/jobs")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret" not in answer.text
+
+
+def test_unknown_addresses_and_methods(client):
+    assert client.get("/nothing").json()["status"] == 404
+    answer = client.delete("/v1/people")
+    assert answer.json()["status"] == 405
+    assert "GET" in answer.headers["allow"] or "POST" in answer.headers["allow"]
+
+
+def test_the_document_keeps_its_word(tmp_path):
+    """Schemathesis: requests made up from the document; no 5xx, no answer it does not tell of."""
+    program = Path(sys.executable).with_name("schemathesis")
+    if not program.exists():
+        pytest.skip("schemathesis is not installed")
+    with listening(a_service(tmp_path)) as base:
+        done = subprocess.run(
+            [
+                program, "run", f"{base}/openapi.json", "--phases", "examples,fuzzing",
+                "--max-examples", "10", "--seed", "1", "--generation-database", "none",
+                "--checks", CHECKS,
+                "--exclude-path-regex", "/events$", "--suppress-health-check", "all", "--no-color",
+            ],
+            capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout

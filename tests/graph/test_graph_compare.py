@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mien.engine import Session
 from mien.graph.assemble import compare_graph, open_compare_graph
 from mien.graph.compare import CANDIDATES, NOBODY, REJECTED
+from mien.types import Calibration
 from toy_graphs import run, toy_head
 
 OUTPUTS = ("candidates", "similarities", "probabilities", "person")
@@ -181,3 +182,10 @@ def test_the_most_alike_of_several_rejected_faces_counts():
         negative_of=np.zeros(3, np.int64),
     )
     assert compare(head, near)[3].tolist() == [NOBODY]
+
+
+def test_whole_numbers_are_numbers_too():
+    head = replace(toy_head(3), calibration=Calibration(10, -5))
+    head = replace(head, policy=replace(head.policy, threshold=0))
+    faces = unit(np.random.default_rng(0).normal(size=(2, 16)))
+    assert len(compare(head, faces)[3]) == 2

@@ -54,6 +54,7 @@ def test_every_file_is_told_and_under_the_hosts_limit(shipped):
     for path, entry in told["files"].items():
         data = (shipped.folder / path).read_bytes()
         assert entry == {"bytes": len(data), "sha256": sha256(data).hexdigest()}
+    assert not [path for path in told["files"] if path.endswith(".md")]
     worker = (shipped.folder / "sw.js").read_text("utf-8")
     assert "{{" not in worker
     assert shipped.version in worker
@@ -116,7 +117,7 @@ def test_the_policy_is_in_the_page_and_in_the_headers(shipped):
 
 
 def test_licences_go_with_it(recognizer, shipped):
-    text = (shipped.folder / "LICENCES.md").read_text("utf-8")
+    text = (shipped.folder / "LICENCES.txt").read_text("utf-8")
     for weights in (recognizer.about.detector, recognizer.about.embedder):
         assert weights.id in text
         assert weights.licence in text

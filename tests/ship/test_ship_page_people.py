@@ -67,6 +67,8 @@ def test_a_visitor_adds_corrects_and_forgets_people(visit):
     assert add(visit, "Neighbour", 6, cells=[])["reason"] == "no-face"
     assert add(visit, "Neighbour", 6, cells=[(10, 10), (40, 40)])["reason"] == "several-faces"
     assert add(visit, "Neighbour", 0)["reason"] == "like-somebody-else"
+    assert add(visit, "Neighbour", 7)["reason"] == "disagrees"
+    assert names(visit, 7) == [None]
     assert names(visit, 5) == ["Neighbour"]
     visit.page.reload()
     visit.page.wait_for_function("() => globalThis.mien?.engine")
@@ -141,3 +143,24 @@ def test_the_page_says_the_names_of_a_chosen_photo(visit, tmp_path):
     chooser.value.set_files(photo)
     visit.page.get_by_role("heading", name=PEOPLE[0]).wait_for(timeout=20_000)
     assert "sent nowhere" in visit.page.evaluate("() => mien.engine.place")
+
+
+def test_the_people_view_saves_reads_and_forgets(visit, tmp_path):
+    add(visit, "Neighbour", 5)
+    page = visit.page
+    page.goto(f"{page.url.partition('#')[0]}#/people")
+    page.get_by_role("link", name="Neighbour").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save to a file").click()
+    saved = tmp_path / download.value.suggested_filename
+    download.value.save_as(saved)
+    page.get_by_role("button", name="Forget everybody").click()
+    page.get_by_role("button", name="Forget them").click()
+    page.get_by_role("link", name="Neighbour").wait_for(state="detached")
+    assert own_people(visit) == []
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Read from a file").click()
+    chooser.value.set_files(saved)
+    page.get_by_role("link", name="Neighbour").wait_for()
+    assert names(visit, 5) == ["Neighbour"]
+    forget_all(visit)

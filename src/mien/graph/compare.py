@@ -65,9 +65,10 @@ def fixed_gallery(graph: Graph, head: Head) -> Gallery:
     return Gallery(
         prototypes=graph.constant(np.ascontiguousarray(head.prototypes.T), "prototypes"),
         listed=np.array([min(len(head.people), CANDIDATES)]),
-        slope=head.calibration.slope,
-        offset=head.calibration.offset,
-        threshold=head.policy.threshold,
+        # A whole number would become an integer of the graph.
+        slope=float(head.calibration.slope),
+        offset=float(head.calibration.offset),
+        threshold=float(head.policy.threshold),
         negatives=graph.constant(np.ascontiguousarray(head.negatives.T), "negatives")
         if rejected
         else None,

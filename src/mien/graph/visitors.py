@@ -46,9 +46,9 @@ def visitors_graph(head: Head) -> onnx.ModelProto:
     everybody = Gallery(
         prototypes=prototypes,
         listed=graph.op("Min", prototypes.size(1).unsqueeze(0), np.array([CANDIDATES])),
-        slope=head.calibration.slope,
-        offset=head.calibration.offset,
-        threshold=head.policy.threshold,
+        slope=float(head.calibration.slope),
+        offset=float(head.calibration.offset),
+        threshold=float(head.policy.threshold),
         negatives=negatives,
         negative_of=negative_of,
     )

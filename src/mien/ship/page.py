@@ -11,7 +11,7 @@ file itself. What is written::
       sw.js                               serves all of it without the network
       ship.json                           every file with its digest, and where things are
       _headers                            for static hosts that read such a file
-      LICENCES.md, README.md
+      LICENCES.txt, README.md
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from mien.graph.visitors import visitors_graph
 from mien.models.cards import card
 from mien.policy import false_positive_rates
 from mien.recognizer import Recognizer
-from mien.ship.contents import template
+from mien.ship.contents import template, weights_licences
 from mien.ship.folder import replacing
 from mien.ship.npm import ONNXRUNTIME_WEB, package_files
 from mien.ship.sizes import STATIC_FILE, Limit, Part, check_limits, parts_of
@@ -44,7 +44,7 @@ from mien.types import Progress, silent
 SHIP = "ship.json"
 HEADERS_FILE = "_headers"
 FORMAT = 1
-_LICENCES, _README = "LICENCES.md", "README.md"
+_LICENCES, _README = "LICENCES.txt", "README.md"
 _UNSEEN = (HEADERS_FILE, _README)
 """What no visitor's browser loads."""
 
@@ -186,16 +186,6 @@ def headers_text() -> str:
     return "\n".join(lines) + "\n"
 
 
-def licences(recognizer: Recognizer) -> dict[str, str]:
-    """Return the licence of each thing in the page that others made, by its name."""
-    about = recognizer.about
-    return {
-        f"{about.detector.id} (detector)": about.detector.licence,
-        f"{about.embedder.id} (embedder)": about.embedder.licence,
-        f"{ONNXRUNTIME_WEB.name} {ONNXRUNTIME_WEB.version}": ONNXRUNTIME_WEB.licence,
-    }
-
-
 def _page_files() -> Iterator[tuple[str, bytes]]:
     """Yield the page of the server with the engine in the browser in the server's place."""
     page = importlib.resources.files("mien") / "server" / "page"
@@ -215,7 +205,8 @@ def _tree(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_dir():
             yield from _tree(entry, f"{prefix}{entry.name}/")
-        elif not entry.name.startswith("."):
+        # Some hosts make pages of Markdown and do not serve the file itself.
+        elif not entry.name.startswith(".") and not entry.name.endswith(".md"):
             yield f"{prefix}{entry.name}", entry.read_bytes()
 
 
@@ -286,16 +277,11 @@ def _offset(model: bytes, stored: bytes) -> int:
 
 
 def _licences_text(recognizer: Recognizer) -> str:
-    about = recognizer.about
-    lines = ["# Licences", "", "Mien itself: Apache-2.0.", "", "| part | licence |", "|---|---|"]
-    lines += [f"| {name} | {licence} |" for name, licence in licences(recognizer).items()]
-    lines += ["| fonts | see fonts/OFL.txt |", ""]
-    for weights in (about.detector, about.embedder):
-        lines += [
-            f"{weights.id}, published by {weights.publisher}; trained on: {weights.trained_on}",
-            "",
-        ]
-    lines.append("onnxruntime-web's licence: licences/onnxruntime-web.txt.")
+    lines = ["Mien itself: Apache-2.0", ""]
+    lines += [f"{name}: {licence}\n" for name, licence in weights_licences(recognizer).items()]
+    web = ONNXRUNTIME_WEB
+    lines += [f"{web.name} {web.version}: {web.licence}, see licences/onnxruntime-web.txt"]
+    lines += ["the page's fonts: see fonts/OFL.txt"]
     return "\n".join(lines) + "\n"
 
 

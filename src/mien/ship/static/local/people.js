@@ -146,7 +146,7 @@ export class LocalPeople {
       return { taken: false, reason: "already-enrolled", detail: "This photo is there already.", evidence: null };
     }
     const seen = await this.#look(file, face);
-    const no = whyNot(seen, person, force);
+    const no = whyNot(seen, person, { force, known: known.length });
     if (no) return { taken: false, evidence: null, ...no };
     await this.#learn(id, { ...seen.sighting, sha256: digest, source: file.name ?? "" });
     return { taken: true, reason: "", detail: "", evidence: null };
@@ -314,10 +314,12 @@ function shown(person, sightings) {
   return { ...person, photos: pictures.length, pictures, source: "", thumbnail: null };
 }
 
-function whyNot({ faces, sighting, named }, person, force) {
+/** Why a photo is not taken; that a face looks like somebody, or like nobody, is the graph's word. */
+function whyNot({ faces, sighting, named }, person, { force, known }) {
   if (!faces.length) return { reason: "no-face", detail: "No face was found in this photo." };
   if (!sighting) return { reason: "several-faces", detail: `There are ${faces.length} faces in this photo: choose a photo of one person.`, evidence: { boxes: faces.map(({ box }) => box) } };
   if (named && named !== person.name && !force) return { reason: "like-somebody-else", detail: `This face looks like ${named}.`, evidence: { name: named } };
+  if (known && named === null && !force) return { reason: "disagrees", detail: `This face does not look like the other photos of ${person.name}.` };
   return null;
 }
 

@@ -8,6 +8,7 @@ from squares import SquareEngine, people_folder, person, write
 from mien.cli import main
 from mien.dataset.build import Options, build
 from mien.dataset.curate import SplitRule
+from mien.dataset.decide import decide, decide_people
 from mien.dataset.suspects import find_suspects
 
 
@@ -37,6 +38,16 @@ def test_each_kind_is_found_and_the_rest_is_behind(wrong):
     assert all(0 < suspect.score < 1 for suspect in found)
     assert [s.score for s in found] == sorted((s.score for s in found), reverse=True)
     assert all(suspect.score < 0.5 for suspect in found[3:])
+
+
+def test_what_is_decided_is_not_asked_again(wrong):
+    first = find_suspects(wrong)[:3]
+    by_kind = {suspect.kind: suspect for suspect in first}
+    decide(wrong.path, "keep", [by_kind["wrong-label"].entries[0].id])
+    decide(wrong.path, "drop", [by_kind["copy"].entries[0].id])
+    made = decide_people(wrong.path, "different", by_kind["two-names"].people)
+    left = find_suspects(made)
+    assert all(suspect.score < 0.5 for suspect in left)
 
 
 def test_clean_photos_are_not_suspect(tmp_path):

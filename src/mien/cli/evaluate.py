@@ -47,6 +47,7 @@ def evaluate() -> None:
 
 
 @evaluate.command(
+    short_help="A recognizer on held-out photos; the word may be left out.",
     epilog="\b\nExamples:\n"
     "  mien evaluate people.onnx dataset -o report.html\n"
     "  mien evaluate people.onnx dataset --strangers others --json",

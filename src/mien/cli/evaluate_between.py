@@ -20,6 +20,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 
 
 @click.command(
+    short_help="Is recognizer B better than A?",
     epilog="\b\nExamples:\n"
     "  mien evaluate compare old.onnx new.onnx people\n"
     "  mien evaluate compare small.onnx large.onnx people --and people-large --json",
@@ -60,6 +61,7 @@ def compare(
 
 
 @click.command(
+    short_help="For whom is it worse?",
     epilog="\b\nExamples:\n"
     "  mien evaluate differential people attributes.csv\n"
     "  mien evaluate differential people attributes.csv --far 0.0001 --json",

@@ -39,6 +39,7 @@ _EMBEDDER = click.option(
 
 
 @click.command(
+    short_help="Pairs of Labeled Faces in the Wild.",
     epilog="\b\nExamples:\n"
     "  mien evaluate lfw --root lfw-deepfunneled.tgz --pairs pairs.txt --report lfw.html\n"
     "  mien evaluate lfw --root lfw-deepfunneled.tgz --pairs pairsDevTest.txt"
@@ -122,6 +123,7 @@ def lfw(
 
 
 @click.command(
+    short_help="Pairs of photos of your own.",
     epilog="\b\nExamples:\n"
     "  mien evaluate pairs pairs.csv\n"
     "  mien evaluate pairs test.csv --choose-on validation.csv --root photos/ --json",
@@ -188,6 +190,7 @@ def pairs(
 
 @click.command(
     "all-pairs",
+    short_help="Every photo of a dataset against every other.",
     epilog="\b\nExamples:\n"
     "  mien evaluate all-pairs people\n"
     "  mien evaluate all-pairs people --report pairs.html --json",

@@ -29,6 +29,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 @click.command(
     "open-set",
+    short_help="Galleries of a dataset's people, and strangers.",
     epilog="\b\nExamples:\n"
     "  mien evaluate open-set people\n"
     "  mien evaluate open-set people --sizes 1,2 --json\n"

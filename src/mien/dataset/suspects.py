@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.dataset.decisions import Decisions, read_decisions
 from mien.dataset.doubts import Faces
 from mien.dataset.duplicates import Pair, find_pairs
 from mien.dataset.faces import faces_of, thumbs_of
@@ -60,8 +61,10 @@ def find_suspects(dataset: Dataset, *, progress: Progress = silent) -> tuple[Sus
     """Return what is likely wrong with a dataset, as its sources have it, most likely first.
 
     Photos that were set aside are looked at too: the list is of the labels as they came, but for
-    mirrored copies that leak and entries that the user has kept or dropped.
+    mirrored copies that leak and what the user has decided: entries kept or dropped, names said
+    to be two people.
     """
+    decisions = read_decisions(dataset.path)
     faces = faces_of(dataset, thumbs_of(dataset, progress=progress))
     pairs = find_pairs(faces)
     pairs += recut_pairs(faces, pairs)
@@ -73,7 +76,13 @@ def find_suspects(dataset: Dataset, *, progress: Progress = silent) -> tuple[Sus
         *_wrong_labels(dataset, faces, whole),
     ]
     found.sort(key=lambda suspect: (-suspect.score, suspect.people, suspect.entries[0].photo))
-    return tuple(_once(found))
+    return tuple(suspect for suspect in _once(found) if not _decided(suspect, decisions))
+
+
+def _decided(suspect: Suspect, decisions: Decisions) -> bool:
+    if suspect.kind == "two-names":
+        return decisions.different(*suspect.people)
+    return suspect.entries[0].id in decisions.entries
 
 
 def _once(found: Sequence[Suspect]) -> Iterator[Suspect]:

@@ -73,6 +73,16 @@ def test_a_trace_anywhere_in_the_file_is_told(gallery, monkeypatch):
     assert trace not in path.read_bytes()
 
 
+def test_bytes_after_the_last_page_are_told(gallery, monkeypatch):
+    check(gallery)
+    monkeypatch.setattr(gallery._database, "scrub", lambda: None)
+    with (gallery.path / "gallery.sqlite").open("ab") as file:
+        file.write(TEMPLATE)
+    found = check(gallery)
+    assert found.faults == ("the file is longer than its pages",)
+    assert not found.clean
+
+
 def test_an_unfinished_log_is_told(gallery, monkeypatch):
     gallery.enrol("person 0", sighting(0, 8))
     monkeypatch.setattr(gallery._database, "scrub", lambda: None)

@@ -150,6 +150,10 @@ def test_the_page_and_what_it_may_do(service):
     assert response.kind == "text/html; charset=utf-8"
     assert b"<!doctype html>" in response.body
     assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+    assert "unsafe" not in response.headers["Content-Security-Policy"]
+    for name, kind in (("page.js", "text/javascript"), ("page.css", "text/css")):
+        assert name.encode() in response.body
+        assert service.answer(Request("GET", f"/{name}")).kind == f"{kind}; charset=utf-8"
     assert service.answer(Request("GET", "/../ship.json")).status == 404
     assert service.answer(Request("HEAD", "/")).body == b""
     assert told(service.answer(Request("GET", "/healthz"))) == {"status": "ok"}

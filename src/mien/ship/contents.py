@@ -19,6 +19,8 @@ from mien.ship.service import PAGE, PORTRAIT, PORTRAIT_SIDE, RECOGNIZER, SETTING
 FORMAT = 1
 """Of the settings file."""
 
+_PAGE_FILES = ("index.html", "page.css", "page.js")
+
 
 def vessel_files(
     recognizer: Recognizer, *, kind: str, handle: str, cors: str, skin: str
@@ -47,7 +49,7 @@ def vessel_files(
         RECOGNIZER: model,
         PORTRAIT: portrait.SerializeToString(deterministic=True),
         SETTINGS: (json.dumps(settings, ensure_ascii=False, indent=2) + "\n").encode(),
-        f"{PAGE}/index.html": template("index.html"),
+        **{f"{PAGE}/{name}": template(name) for name in _PAGE_FILES},
         **own_code(skin),
     }
 

@@ -96,11 +96,10 @@ def wait_for(address: str) -> None:
 
 
 def shoot(page: Page, name: str) -> None:
-    """Write what a page shows to docs/pictures, in a palette that keeps it small."""
+    """Write what a page shows to docs/pictures."""
     page.wait_for_timeout(400)
     with Image.open(io.BytesIO(page.screenshot())) as picture:
-        small = picture.convert("RGB").quantize(192, dither=Image.Dither.FLOYDSTEINBERG)
-        small.save(PICTURES / f"page-{name}.png", optimize=True)
+        picture.convert("RGB").save(PICTURES / f"page-{name}.jpg", quality=86, optimize=True)
 
 
 def recognised(scene: Scene, name: str, **look: Any) -> None:
@@ -156,8 +155,9 @@ def main() -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mien-") as scratch:
         folder = Path(scratch)
-        one = group([asked.portraits / n for n in ("obama.jpg", "biden.jpg")], folder / "two.jpg")
-        film = camera([asked.portraits / n for n in ("obama.jpg", "biden.jpg")], folder / "c.mjpeg")
+        two = [asked.portraits / name for name in ("obama.jpg", "biden.jpg")]
+        one = group(two, folder / "two.jpg")
+        film = camera(two, folder / "camera.mjpeg", sway=10)
         flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-video-capture={film}"]
         with served(folder, asked.portraits) as address, sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=asked.chromium, args=flags)

@@ -49,8 +49,8 @@ def group(paths: list[Path], target: Path) -> Path:
     return target
 
 
-def camera(paths: list[Path], target: Path) -> Path:
-    """Write four seconds of people who sway from side to side, to be played over and over."""
+def camera(paths: list[Path], target: Path, *, sway: int = 60) -> Path:
+    """Write four seconds of people who sway by so many pixels, to be played over and over."""
     width, height = 500, 640
     people = [upper(path, width=width, height=height) for path in paths]
     with target.open("wb") as file:
@@ -58,7 +58,7 @@ def camera(paths: list[Path], target: Path) -> Path:
             frame = Image.new("RGB", CAMERA_SIZE, WALL)
             for place, person in enumerate(people):
                 middle = 350 + 580 * place
-                middle += round(60 * math.sin(math.tau * moment / CAMERA_FRAMES + 1.7 * place))
+                middle += round(sway * math.sin(math.tau * moment / CAMERA_FRAMES + 1.7 * place))
                 frame.paste(person, (middle - width // 2, CAMERA_SIZE[1] - height))
             frame.save(file, "JPEG", quality=88)
     return target

@@ -85,13 +85,31 @@ def test_who_leaves_is_forgotten_and_nobody_is_in_view_twice(modules):
           tracker.look(faces, 100 * i);
         }
         const names = tracker.tracks.map(({ name }) => name);
-        tracker.ease(700);
-        const still = tracker.tracks.length;
-        tracker.ease(1600);
-        return [names, still, tracker.tracks.length];
+        const counts = [1200, 1400].map((time) => tracker.look([], time).length);
+        tracker.look([face([0, 0, 90, 120], "Ann")], 1500);
+        tracker.ease(7000);
+        return [names, ...counts, tracker.tracks.length];
         """,
     )
-    assert counts == [["Ann", None], 2, 0]
+    assert counts == [["Ann", None], 2, 0, 0]
+
+
+def test_nobody_leaves_between_two_slow_looks(modules):
+    ids = run(
+        modules,
+        "track.js",
+        """
+        const tracker = new m.Tracker();
+        const ids = [];
+        for (let time = 0; time <= 6000; time += 1500) {
+          tracker.look([face([100 + time / 100, 0, 200 + time / 100, 120], "Ann")], time);
+          tracker.ease(time + 1400);
+          ids.push(...tracker.tracks.map(({ id }) => id));
+        }
+        return ids;
+        """,
+    )
+    assert ids == [1] * 5
 
 
 @pytest.mark.parametrize(

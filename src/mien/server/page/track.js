@@ -8,8 +8,9 @@
 
 const SMOOTHING_MS = 90; // the shown box comes 63 % nearer to where the face is in this time
 const COAST_MS = 350; // how far past its last look a box goes on in its direction
-const FORGET_MS = 900; // a face not seen for so long has left,
-const FORGET_LOOKS = 2.5; // or for so many looks, where they take longer
+const FORGET_MS = 900; // a face has left that was not seen for so long
+const FORGET_LOOKS = 2; // and in so many looks: where looks are slow, nobody leaves between two
+const STALLED_MS = 5000; // with no look for so long nothing is known any more
 const MEMORY_MS = 2500; // how long a look votes for a name; its weight halves in a third of it
 const MIN_OVERLAP = 0.12;
 const VELOCITY_SHARE = 0.5;
@@ -41,6 +42,7 @@ class Track {
     this.box = [...face.box];
     this.first = time;
     this.looks = 0;
+    this.missed = 0; // looks in a row that did not show it
     this.name = null;
     this.face = face;
     this.measured = [...face.box];
@@ -99,11 +101,9 @@ export class Tracker {
   #nextId = 1;
   #eased = 0;
   #looked = 0;
-  #between = 0; // milliseconds from one look to the next, smoothed
 
   /** Take in what one look found, at `time` (when the frame was taken). */
   look(faces, time) {
-    if (this.#looked) this.#between += 0.3 * (time - this.#looked - this.#between);
     this.#looked = time;
     const pairs = [];
     this.tracks.forEach((track, t) => {
@@ -126,7 +126,8 @@ export class Tracker {
       if (!takenFaces.has(f)) this.tracks.push(new Track(this.#nextId++, face, time));
     });
     this.#settleNames();
-    this.#forget(time);
+    for (const track of this.tracks) track.missed = track.time === time ? 0 : track.missed + 1;
+    this.tracks = this.tracks.filter((track) => track.missed < FORGET_LOOKS || time - track.time <= FORGET_MS);
     return this.tracks;
   }
 
@@ -149,20 +150,15 @@ export class Tracker {
   ease(time) {
     const passed = this.#eased ? Math.min(200, Math.max(0, time - this.#eased)) : 0;
     this.#eased = time;
-    this.#forget(time);
+    if (time - this.#looked > STALLED_MS) this.tracks = [];
     for (const track of this.tracks) track.ease(time, passed);
     return this.tracks;
   }
 
-  #forget(time) {
-    const most = Math.max(FORGET_MS, FORGET_LOOKS * this.#between);
-    this.tracks = this.tracks.filter((track) => time - track.time <= most);
-  }
 
   clear() {
     this.tracks = [];
     this.#eased = 0;
     this.#looked = 0;
-    this.#between = 0;
   }
 }

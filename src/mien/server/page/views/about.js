@@ -49,7 +49,7 @@ function policyOf(policy) {
     "div", { class: "stack tight" },
     h("h3", {}, "When a name is given"),
     h("p", {}, "It is set so that ", h("b", {}, `a stranger is given a name at most ${onceIn(policy.false_positive_rate)}`), `: at a similarity of ${policy.threshold.toFixed(3)} or more.`,
-      policy.strangers ? ` Measured on ${count(policy.strangers, "stranger")}: ${rate(expected.value)} (95 %: ${rate(expected.low)} to ${rate(expected.high)}).` : ""),
+      policy.strangers >= 100 ? ` Measured on ${count(policy.strangers, "stranger")}: ${rate(expected.value)} (95 %: ${rate(expected.low)} to ${rate(expected.high)}).` : ""),
     policy.supported === false ? h("p", { class: "note warn" }, icon("warn"), h("span", {}, "There are too few photos to promise this rate; it is an estimate from other people’s faces.")) : null,
     policy.source ? h("p", { class: "soft little" }, policy.source) : null,
   );

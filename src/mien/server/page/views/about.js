@@ -109,7 +109,7 @@ function stored(recognizers) {
 
 function privacy({ role, authentication, privacy: said }) {
   if (said) return h("section", { class: "card padded stack" }, h("h2", {}, "Private by its nature"), said.map((text) => h("p", {}, text)));
-  const who = authentication ? `You are signed in as ${role}.` : "This server asks for no key: it answers to this machine only.";
+  const who = authentication ? `You are signed in as ${role}.` : "This server asks for no key: whoever reaches it may do everything. By itself it answers to its own machine only.";
   return h(
     "section", { class: "card padded stack" },
     h("h2", {}, "Private by its nature"),

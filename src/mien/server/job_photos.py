@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mien.dataset.layout import survey_tree
 from mien.errors import BadRequest, OutputError, PhotoError, UnsafeArchive
@@ -53,7 +53,14 @@ def keep_photos(uploads: Sequence[Upload], folder: Path) -> Kept:
         OutputError: they cannot be written.
     """
     skipped: Counter[str] = Counter()
-    files = dict(_members(uploads, skipped))
+    files: dict[str, _Bytes | _Member] = {}
+    for name, load in _members(uploads, skipped):
+        if not PurePosixPath(name).parts:
+            skipped["file without a name"] += 1
+        elif name in files:
+            skipped["file that repeats another's name"] += 1
+        else:
+            files[name] = load
     survey = survey_tree("upload", files, skipped)
     rows: list[tuple[str, str]] = []
     try:

@@ -1,0 +1,152 @@
+"""The queue: bounded, batched, drained; what was taken is finished."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+from toy_server import a_service, files, listening, picture, the_engine, with_limits
+
+from mien.errors import ServerBusy
+from mien.server.inference import Inference
+from mien.server.metrics import Metrics
+
+
+@pytest.fixture
+def queue():
+    made = []
+
+    def start(workers=1, **limits):
+        made.append(Inference(with_limits(**limits), Metrics(), workers=workers))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.close()
+
+
+def test_photos_are_embedded_together_and_each_gets_its_own(queue):
+    inference = queue(batch=4, waiting=20)
+    gate = threading.Event()
+    blocked = inference.call(gate.wait)
+    photos = [(picture(n % 3), f"{n}") for n in range(8)]
+    futures = inference.look(photos, the_engine(), lambda seen: (seen.photo.name, seen.embeddings))
+    gate.set()
+    assert blocked.result(10)
+    results = [future.result(30) for future in futures]
+    assert [name for name, _ in results] == [str(n) for n in range(8)]
+    for n in range(3):
+        similarity = results[n][1].vectors[0] @ results[n + 3][1].vectors[0]
+        assert similarity == pytest.approx(1, abs=1e-3)
+
+
+def test_a_full_queue_refuses_and_recovers(queue):
+    inference = queue(waiting=3)
+    gate = threading.Event()
+    first = inference.call(gate.wait)
+    while inference.waiting:
+        time.sleep(0.01)
+    futures = [inference.call(lambda: 1) for _ in range(3)]
+    with pytest.raises(ServerBusy):
+        inference.call(lambda: 1)
+    gate.set()
+    assert [future.result(10) for future in futures] == [1, 1, 1]
+    assert first.result(10)
+
+
+def test_what_waited_too_long_is_not_begun(queue):
+    inference = queue(seconds=0.05)
+    gate = threading.Event()
+    inference.call(gate.wait)
+    late = inference.call(lambda: 1)
+    time.sleep(0.2)
+    gate.set()
+    with pytest.raises(ServerBusy):
+        late.result(10)
+
+
+def test_an_error_is_its_own_and_the_worker_goes_on(queue):
+    inference = queue()
+    photos = [(b"broken", "a"), (picture(0), "b")]
+    bad, good = inference.look(photos, the_engine(), lambda seen: len(seen.found))
+    with pytest.raises(Exception, match="no photo"):
+        bad.result(10)
+    assert good.result(10) == 1
+
+
+def test_closing_finishes_what_was_taken():
+    inference = Inference(with_limits(), Metrics(), workers=1)
+    futures = [inference.call(lambda n=n: n) for n in range(20)]
+    inference.close()
+    assert [future.result(0) for future in futures] == list(range(20))
+    with pytest.raises(ServerBusy):
+        inference.call(lambda: 1)
+
+
+def test_overload_is_shed_with_503_and_nothing_else(tmp_path):
+    service = a_service(tmp_path, limits=with_limits(waiting=2))
+    with listening(service) as base:
+        import httpx2
+
+        def ask(_):
+            url = f"{base}/v1/identify?handle=toy"
+            return httpx2.post(url, files=files(picture(0)), timeout=60)
+
+        with ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(ask, range(60)))
+    statuses = {answer.status_code for answer in answers}
+    assert statuses <= {200, 503}
+    assert 200 in statuses
+    for answer in answers:
+        if answer.status_code == 503:
+            assert answer.headers["retry-after"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM there")
+def test_sigterm_finishes_what_was_taken(tmp_path):
+    script = (
+        "import sys, time\n"
+        "sys.path[:0] = sys.argv[2:]\n"
+        "from pathlib import Path\n"
+        "from toy_server import a_service\n"
+        "from mien.server.run import Address, listen, serve\n"
+        "service = a_service(Path(sys.argv[1]))\n"
+        "listener = listen(Address(port=0))\n"
+        "service.inference.call(lambda: time.sleep(1))\n"
+        "service.inference.call(lambda: time.sleep(1))\n"
+        "print(listener.getsockname()[1], flush=True)\n"
+        "serve(service, Address(), listener)\n"
+    )
+    here = Path(__file__).parent
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path, here, here.parent],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    port = int(process.stdout.readline())
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    body += picture(0) + b"\r\n--x--\r\n"
+    connection.request(
+        "POST",
+        "/v1/identify?handle=toy",
+        body,
+        {"Content-Type": "multipart/form-data; boundary=x", "Host": "127.0.0.1"},
+    )
+    time.sleep(0.7)
+    process.send_signal(signal.SIGTERM)
+    answer = connection.getresponse()
+    assert answer.status == 200
+    answer.read()
+    connection.close()
+    _, log = process.communicate(timeout=60)
+    assert process.returncode in {0, -signal.SIGTERM}
+    assert "Traceback" not in log

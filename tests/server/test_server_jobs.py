@@ -1,0 +1,167 @@
+"""Trainings: told as they go, cancelled, resumed, put in service and taken back."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import pytest
+from toy_server import a_client, a_service, file_mount, files, picture, the_engine
+
+from mien.recognizer import Recognizer
+from mien.server import job_run
+from mien.server.job_run import Ended
+from mien.server.jobs import Jobs, handle_of
+from mien.server.limits import Limits
+from mien.server.versions import Versions
+
+
+@pytest.fixture
+def trained() -> bytes:
+    return Recognizer.build(file_mount().head, the_engine(), threads=1)._model
+
+
+@pytest.fixture
+def commands(monkeypatch, trained):
+    """Stand in for the commands, which need weights: they wait for a gate and leave their files."""
+
+    class Commands:
+        gate = threading.Event()
+        ran: list[str] = []  # noqa: RUF012
+        code = 0
+
+        def run(self, stage, folder, on_progress, stop):
+            self.ran.append(stage.name)
+            on_progress(1, 2, "looking")
+            while not self.gate.wait(0.02):
+                if stop.is_set():
+                    return Ended(-15, "", "")
+            if stage.name == "train":
+                (folder / job_run.RECOGNIZER).write_bytes(trained)
+            if stage.name == "evaluate":
+                (folder / job_run.REPORT).write_text("<p>report</p>")
+            return Ended(self.code, "error: too few people\n  Add people.\n", "")
+
+    made = Commands()
+    made.gate, made.ran = threading.Event(), []
+    monkeypatch.setattr(job_run, "run", made.run)
+    return made
+
+
+def photos() -> list:
+    names = ["Ada/1.png", "Ada/2.png", "Ben/1.png", "notes.txt"]
+    return [("file", (name, picture(n))) for n, name in enumerate(names)]
+
+
+def until(client, job: str, state: str) -> dict:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        found = client.get(f"/v1/jobs/{job}").json()
+        if found["state"] == state:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(found)
+
+
+def test_from_photos_to_service_and_back(client, service, commands, monkeypatch):
+    monkeypatch.setattr("mien.server.versions.engine_of", lambda _: the_engine())
+    form = {"name": "My People", "false_positive_rate": "0.05"}
+    made = client.post("/v1/jobs", files=photos(), data=form)
+    assert made.status_code == 201
+    job = made.json()
+    assert (job["photos"], job["people"], job["handle"]) == (3, 2, "my-people")
+    assert until(client, job["id"], "running")["stage"] == "build"
+    commands.gate.set()
+    done = until(client, job["id"], "done")
+    assert commands.ran == ["build", "train", "evaluate"]
+    assert done["report"]
+    assert not done["in_service"]
+    report = client.get(f"/v1/jobs/{job['id']}/report")
+    assert report.text == "<p>report</p>"
+    assert report.headers["content-security-policy"].startswith("sandbox")
+    stream = client.get(f"/v1/jobs/{job['id']}/events").text
+    assert json.loads(stream.removeprefix("data: "))["state"] == "done"
+    folder = service.settings.data / "jobs" / job["id"]
+    assert {path.name for path in folder.iterdir()} == {"job.json", "report.html"}
+
+    wish = {"version": done["version"]}
+    assert client.put("/v1/recognizer/my-people/service", json=wish).status_code == 200
+    asked = client.post("/v1/identify?handle=my-people", files=files(picture(0))).json()
+    assert asked["results"][0]["faces"][0]["name"] == "Ada"
+    assert client.delete(f"/v1/jobs/{job['id']}").status_code == 409
+    assert client.get(f"/v1/jobs/{job['id']}").json()["in_service"]
+
+
+def test_a_failed_training_says_why(client, commands):
+    commands.code = 15
+    commands.gate.set()
+    job = client.post("/v1/jobs", files=photos()).json()["id"]
+    failed = until(client, job, "failed")
+    assert failed["error"]["detail"] == "too few people"
+    assert failed["error"]["hint"] == "Add people."
+    assert client.get(f"/v1/jobs/{job}/report").status_code == 404
+    assert client.delete(f"/v1/jobs/{job}").status_code == 204
+    assert client.get("/v1/jobs").json() == {"jobs": []}
+
+
+def test_a_training_is_stopped(client, commands):
+    job = client.post("/v1/jobs", files=photos()).json()["id"]
+    until(client, job, "running")
+    assert client.delete(f"/v1/jobs/{job}").status_code == 204
+    until(client, job, "cancelled")
+    commands.gate.set()
+    other = client.post("/v1/jobs", files=photos()).json()["id"]
+    until(client, other, "done")
+
+
+def test_what_a_restart_interrupted_goes_on(tmp_path, commands):
+    with a_client(a_service(tmp_path)) as first:
+        job = first.post("/v1/jobs", files=photos()).json()["id"]
+        until(first, job, "running")
+    commands.gate.set()
+    with a_client(a_service(tmp_path, gallery=False)) as second:
+        assert until(second, job, "done")["report"]
+
+
+def test_a_job_that_was_never_acknowledged_is_not_there(tmp_path):
+    import os
+
+    folder = tmp_path / "jobs" / "20260101-000000-abcdef"
+    folder.mkdir(parents=True)
+    (folder / "000000").write_bytes(b"photo")
+    os.utime(folder, (0, 0))
+    jobs = Jobs(tmp_path / "jobs", Versions(tmp_path / "r", {}), Limits())
+    assert jobs.all() == []
+    assert not folder.exists()
+
+
+def test_uploads_without_people(client):
+    loose = [("file", ("a.png", picture(0)))]
+    assert client.post("/v1/jobs", files=loose).status_code == 422
+    nameless = [("file", (name, picture(0))) for name in (".", "/", "a.png", "a.png")]
+    assert client.post("/v1/jobs", files=nameless).status_code == 422
+    broken = [("file", ("a.zip", b"PK\x03\x04nothing"))]
+    assert client.post("/v1/jobs", files=broken).status_code == 422
+    rate = {"false_positive_rate": "2"}
+    assert client.post("/v1/jobs", files=photos(), data=rate).status_code == 422
+
+
+def test_progress_is_read_line_by_line(tmp_path):
+    stage = job_run.Stage("build", ("dataset", "show", "nothing"))
+    ended = job_run.run(stage, tmp_path, lambda *_: None, threading.Event())
+    assert ended.code == 14
+    assert ended.error.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "handle"),
+    [
+        ("Ten people", "ten-people"),
+        ("", "trained"),
+        ("../..", "trained"),
+        ("\N{SNOWMAN}", "trained"),
+    ],
+)
+def test_handles(name, handle):
+    assert handle_of(name) == handle

@@ -99,6 +99,9 @@ def run(
     _wait(process, stop)
     for reader in readers:
         reader.join()
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
     return Ended(process.returncode, "\n".join(told[-20:]), "".join(output))
 
 

@@ -326,6 +326,11 @@ class Recognizer:
         return self._model
 
     @property
+    def model(self) -> bytes:
+        """The bytes of the file."""
+        return self._model
+
+    @property
     def size(self) -> int:
         """Bytes of the file."""
         return len(self._model)

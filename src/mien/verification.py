@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mien.engine import Engine
 from mien.errors import NoFace, UnusableWeights
-from mien.models.cards import ImpostorStatistics
+from mien.models.cards import ImpostorStatistics, ModelCard
 from mien.types import Detections, Photo
 
 
@@ -47,21 +47,20 @@ def compare_photos(engine: Engine, a: Photo, b: Photo, false_match_rate: float) 
         UnusableWeights: the embedder's card does not say how alike strangers are.
     """
     first, second = (_largest_face(engine, photo) for photo in (a, b))
-    return verification_of(engine, float(first @ second), false_match_rate)
+    return verification_of(engine.embedder_card, float(first @ second), false_match_rate)
 
 
-def verification_of(engine: Engine, similarity: float, false_match_rate: float) -> Verification:
+def verification_of(card: ModelCard, similarity: float, false_match_rate: float) -> Verification:
     """Return the answer for two faces of a similarity, each of one photo.
 
     Args:
-        engine: that made the embeddings.
+        card: of the embedder that made the embeddings.
         similarity: cosine between them.
         false_match_rate: as above.
 
     Raises:
         UnusableWeights: the embedder's card does not say how alike strangers are.
     """
-    card = engine.embedder_card
     if card.impostors is None:
         raise UnusableWeights(
             f"the card of {card.id} does not say how alike strangers are",

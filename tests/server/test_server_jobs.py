@@ -19,7 +19,7 @@ from mien.server.versions import Versions
 
 @pytest.fixture
 def trained() -> bytes:
-    return Recognizer.build(file_mount().head, the_engine(), threads=1)._model
+    return Recognizer.build(file_mount().head, the_engine(), threads=1).model
 
 
 @pytest.fixture
@@ -64,8 +64,7 @@ def until(client, job: str, state: str) -> dict:
     raise AssertionError(found)
 
 
-def test_from_photos_to_service_and_back(client, service, commands, monkeypatch):
-    monkeypatch.setattr("mien.server.versions.engine_of", lambda _: the_engine())
+def test_from_photos_to_service_and_back(client, service, commands):
     form = {"name": "My People", "false_positive_rate": "0.05"}
     made = client.post("/v1/jobs", files=photos(), data=form)
     assert made.status_code == 201

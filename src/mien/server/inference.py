@@ -26,6 +26,7 @@ from mien.errors import ServerBusy
 from mien.photo import decode_photo
 from mien.server.limits import Limits
 from mien.server.metrics import Metrics
+from mien.stages import Stages
 from mien.types import Detections, Embeddings, Photo
 
 T = TypeVar("T")
@@ -53,7 +54,7 @@ class _Task:
     work: Callable[[], Any] | None = None
     data: bytes = b""
     name: str = ""
-    engine: Engine | None = None
+    engine: Engine | Stages | None = None
     then: Callable[[Seen], Any] | None = None
     future: Future[Any] = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
@@ -93,7 +94,10 @@ class Inference:
             self._check_room(1)
 
     def look(
-        self, photos: Sequence[tuple[bytes, str]], engine: Engine, then: Callable[[Seen], T]
+        self,
+        photos: Sequence[tuple[bytes, str]],
+        engine: Engine | Stages,
+        then: Callable[[Seen], T],
     ) -> list[Future[T]]:
         """Have photos looked at, all of them or none.
 
@@ -218,7 +222,7 @@ class Inference:
 
     def _finish(
         self,
-        engine: Engine,
+        engine: Engine | Stages,
         rows: Sequence[tuple[_Task, Photo, Detections, NDArray[np.uint8]]],
     ) -> None:
         together = _attempt(

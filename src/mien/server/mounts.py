@@ -9,13 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from mien.engine import Engine
-from mien.errors import ContractMismatch
+from mien.errors import ContractMismatch, UnknownModel
 from mien.gallery import Answer, Gallery, Match
 from mien.graph.assemble import compare_graph
 from mien.graph.settings import NOBODY
+from mien.models.cards import ImpostorStatistics
 from mien.policy import false_positive_rates
 from mien.recognizer import Recognizer, Weights
 from mien.session import Session
+from mien.stages import Stages
 from mien.types import Embeddings, Known, Unknown, Verdict
 
 _OF_A_FILE = (
@@ -38,7 +40,7 @@ class Mount(Protocol):
         """`file` or `gallery`."""
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> Engine | Stages:
         """The models that its embeddings are made with."""
 
     def identify(self, embeddings: Embeddings) -> Sequence[Answer]:
@@ -61,9 +63,11 @@ class FileMount:
 
     kind = "file"
 
-    def __init__(self, recognizer: Recognizer, engine: Engine) -> None:
-        engine.check(recognizer.contract, "the recognizer")
+    def __init__(self, recognizer: Recognizer, engine: Engine | Stages) -> None:
+        if engine.contract != recognizer.contract:
+            raise ContractMismatch("the models make other embeddings than the recognizer's")
         self.engine = engine
+        self.recognizer = recognizer
         self.head = recognizer.head
         self.info = recognizer.info()
         self.weights = (recognizer.about.detector, recognizer.about.embedder)
@@ -86,7 +90,7 @@ class FileMount:
             (),
             self.head.photos,
             np.ascontiguousarray(similarities[:, 0]),
-            statistics=self.engine.embedder_card.impostors,
+            statistics=_statistics(self.engine),
         )
         return [
             self._answer(*row)
@@ -160,6 +164,14 @@ class GalleryMount:
             "encrypted": self.gallery.encrypted,
             "warnings": list(self.gallery.warnings),
         }
+
+
+def _statistics(engine: Engine | Stages) -> ImpostorStatistics | None:
+    """Return how alike strangers look to the embedder, where a card on this machine tells."""
+    try:
+        return engine.embedder_card.impostors
+    except UnknownModel:
+        return None
 
 
 def _figures(measured: Any) -> dict[str, Any]:

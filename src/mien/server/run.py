@@ -22,7 +22,8 @@ from mien.server.app import create_app, shielded
 from mien.server.keys import Keys
 from mien.server.mounts import FileMount, GalleryMount, Mount
 from mien.server.service import Service, Settings
-from mien.server.versions import HANDLE, engine_of
+from mien.server.versions import HANDLE, models_of
+from mien.stages import Stages
 from mien.types import Progress, silent
 
 GALLERY = "people"
@@ -90,7 +91,7 @@ def open_mounts(
         BadRequest: a handle that no address can have.
     """
     mounts: dict[str, Mount] = {}
-    engines: dict[str, Engine] = {}
+    stages: dict[object, Stages] = {}
     for handle, path in files.items():
         if not HANDLE.fullmatch(handle):
             raise BadRequest(
@@ -98,11 +99,10 @@ def open_mounts(
                 hint="Take small letters, digits and -: mien serve indian-face=ten.onnx",
             )
         recognizer = Recognizer.load(path, threads=1)
-        about = recognizer.about
-        same = f"{recognizer.contract} {about.detector.id} {about.settings}"
-        engine = engines.get(same) or engine_of(recognizer)
-        engines[same] = engine
-        mounts[handle] = FileMount(recognizer, engine)
+        alike = models_of(recognizer)
+        if alike not in stages:
+            stages[alike] = Stages(recognizer, threads=1)
+        mounts[handle] = FileMount(recognizer, stages[alike])
     if gallery is None and files:
         return mounts
     opened = _gallery(gallery or data / GALLERY, make=gallery is None, key=key, progress=progress)

@@ -15,13 +15,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mien.engine import Engine
 from mien.errors import MienError, NotServed
+from mien.graph.settings import DetectionSettings
 from mien.output import write_atomically
 from mien.recognizer import Recognizer
 from mien.server.mounts import FileMount, Mount
+from mien.stages import Stages
 
 GIVEN = "given"
 """The version of a handle that the command line named."""
@@ -32,19 +33,10 @@ _VERSION = re.compile(r"[0-9a-z][0-9a-z-]{0,59}")
 _log = logging.getLogger("mien.server")
 
 
-def engine_of(recognizer: Recognizer) -> Engine:
-    """Return an engine over the models and settings that a recognizer was made with.
-
-    Raises:
-        ModelError: the models cannot be had.
-        ContractMismatch: the model of that name makes other embeddings now.
-    """
+def models_of(recognizer: Recognizer) -> tuple[str, str, DetectionSettings]:
+    """Return what two recognizers have alike whose photos may be looked at together."""
     about = recognizer.about
-    engine = Engine.open(
-        embedder=about.embedder.id, detector=about.detector.id, settings=about.settings, threads=1
-    )
-    engine.check(recognizer.contract, "the recognizer")
-    return engine
+    return recognizer.contract, about.detector.id, about.settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +67,11 @@ class Versions:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._given = dict(given)
         self._lock = threading.Lock()
-        self._engines: dict[Any, Engine] = {}
-        for mount in given.values():
-            self._share(mount.engine)
+        self._stages = {
+            models_of(mount.recognizer): mount.engine
+            for mount in given.values()
+            if isinstance(mount, FileMount)
+        }
 
     def add(self, handle: str, version: str, recognizer: bytes) -> None:
         """Keep a trained recognizer."""
@@ -125,7 +119,7 @@ class Versions:
         if version not in {each.version for each in self.of(handle)}:
             raise NotServed(f"{handle} has no version {version}")
         recognizer = Recognizer.load(self._path(handle, version), threads=1)
-        return FileMount(recognizer, self._engine(recognizer))
+        return FileMount(recognizer, self._stages_of(recognizer))
 
     def note(self, handle: str, version: str) -> None:
         """Write down which version is in service: it is again after a restart."""
@@ -156,13 +150,9 @@ class Versions:
         pairs = found.items() if isinstance(found, dict) else ()
         return {str(handle): str(version) for handle, version in pairs}
 
-    def _engine(self, recognizer: Recognizer) -> Engine:
-        about = recognizer.about
-        key = (recognizer.contract, about.detector.id, about.settings)
+    def _stages_of(self, recognizer: Recognizer) -> Engine | Stages:
+        key = models_of(recognizer)
         with self._lock:
-            if key not in self._engines:
-                self._share(engine_of(recognizer))
-            return self._engines[key]
-
-    def _share(self, engine: Engine) -> None:
-        self._engines[engine.contract, engine.detector_card.id, engine.settings] = engine
+            if key not in self._stages:
+                self._stages[key] = Stages(recognizer, threads=1)
+            return self._stages[key]

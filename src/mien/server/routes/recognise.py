@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from mien.errors import BadRequest, FaceNotThere, MienError, NoFace, UnusableWeights
+from mien.errors import BadRequest, FaceNotThere, MienError, NoFace, UnknownModel, UnusableWeights
 from mien.photo import decode_photo, encode_jpeg
 from mien.server.access import Caller, need
 from mien.server.faces import Wanted, told
@@ -142,15 +142,16 @@ async def verify(
     """Say whether the largest faces of the photos `a` and `b` are one person's."""
     engine = service.mount(handle).engine
     try:
-        verification_of(engine, 0.0, false_match_rate)
-    except UnusableWeights as error:
+        card = engine.embedder_card
+        verification_of(card, 0.0, false_match_rate)
+    except (UnusableWeights, UnknownModel) as error:
         raise BadRequest(str(error), hint=error.hint) from error
     service.inference.check_room()
     sent = await read_form(request, files=2)
     a, b = sent.photo("a"), sent.photo("b")
     futures = service.inference.look([(a.data, a.name), (b.data, b.name)], engine, _largest)
     first, second = [await service.inference.result(future) for future in futures]
-    result = verification_of(engine, float(first @ second), false_match_rate)
+    result = verification_of(card, float(first @ second), false_match_rate)
     service.audit.note("compared", caller.key)
     return Verified(
         same=result.same,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from fastapi import Request
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
-from mien.errors import BadRequest, RequestTooLarge
+from mien.errors import BadRequest, RequestTooLarge, RequestTooSlow
 
 _FIELDS = 100
 _FIELD_BYTES = 64 << 10
@@ -88,6 +89,7 @@ async def read_form(request: Request, *, files: int) -> Form:
     Raises:
         BadRequest: no multipart form, or a damaged one.
         RequestTooLarge: too many files, or a part that is no file and large.
+        RequestTooSlow: whoever sent it left before it had come.
     """
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith("multipart/form-data"):
@@ -107,6 +109,8 @@ async def read_form(request: Request, *, files: int) -> Form:
         if error.message.startswith(("Too many", "Part exceeded")):
             raise RequestTooLarge(error.message.rstrip("."), hint="Send fewer at once.") from error
         raise BadRequest(f"the form is damaged: {error.message}") from error
+    except ClientDisconnect as error:
+        raise RequestTooSlow("the client left before the form had come") from error
     except (ValueError, LookupError) as error:
         raise BadRequest("the form is damaged") from error
     finally:

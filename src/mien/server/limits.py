@@ -27,6 +27,8 @@ class Limits:
         batch: photos whose faces are embedded together at most.
         window: seconds that a photo waits for others to be embedded with, where no worker is idle.
         seconds: that a photo may wait and be looked at, and that a body may take to arrive.
+        slowest: bytes a second of a body: what has come buys the rest more time, so that a large
+            one may take longer, and one that trickles is not waited for.
         per_second: requests of one key (without keys: of one address); 0 for any number.
         burst: requests that may come at once above that.
         jobs: trainings that may wait.
@@ -42,6 +44,7 @@ class Limits:
     batch: int = 4
     window: float = 0.002
     seconds: float = 30.0
+    slowest: int = 16 << 10
     per_second: float = 0.0
     burst: int = 60
     jobs: int = 8

@@ -19,6 +19,7 @@ from mien.gallery import Gallery, Origin
 from mien.gallery.recognise import engine_for
 from mien.recognizer import Recognizer
 from mien.server.app import create_app, shielded
+from mien.server.connections import guarded
 from mien.server.keys import Keys
 from mien.server.mounts import FileMount, GalleryMount, Mount
 from mien.server.service import Service, Settings
@@ -159,6 +160,8 @@ def serve(service: Service, address: Address, listener: socket.socket) -> None:
     set_up_log()
     config = uvicorn.Config(
         shielded(create_app(service)),
+        http=guarded(),
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -115,10 +115,10 @@ class Shield:
         limits = self._borders.limits
         return limits.upload if path in self._borders.uploads else limits.body
 
-    @property
-    def seconds(self) -> float:
-        """That a body may pause."""
-        return self._borders.limits.seconds
+    def patience(self, size: int) -> float:
+        """Return for how many seconds a body is waited for of which so much has come."""
+        limits = self._borders.limits
+        return limits.seconds + size / limits.slowest
 
 
 class _Body:
@@ -130,6 +130,7 @@ class _Body:
         self._most = shield.most(scope["path"])
         self._length = header(scope, b"content-length")
         self._whole = False
+        self._waited = 0.0
         self.taken = 0
 
     def check_length(self) -> None:
@@ -144,11 +145,13 @@ class _Body:
     async def __call__(self) -> Message:
         if self._whole:
             return await self._receive()
+        begun = time.monotonic()
         try:
-            async with asyncio.timeout(self._shield.seconds):
+            async with asyncio.timeout(self._shield.patience(self.taken) - self._waited):
                 message = await self._receive()
         except TimeoutError as error:
             raise RequestTooSlow("the rest of the request did not arrive") from error
+        self._waited += time.monotonic() - begun
         if message["type"] == "http.request":
             self._whole = not message.get("more_body", False)
             size = len(message.get("body", b""))

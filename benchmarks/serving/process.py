@@ -1,0 +1,108 @@
+"""`mien serve` as a process of its own on the loopback, and what it takes of the machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+_ADDRESS = re.compile(r"Mien is at http://([^:/]+):(\d+)/")
+_START_SECONDS = 120
+_STOP_SECONDS = 90
+
+
+class Served:
+    """A server that runs while the context lasts.
+
+    Args:
+        arguments: of `mien serve`, without --data and --port.
+        folder: for its data, its temporary files and its log; made if need be.
+
+    Attributes:
+        host: where it listens.
+        port: where it listens.
+        process: to ask for memory.
+    """
+
+    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
+        self._arguments = list(arguments)
+        self._data, self._temporary = folder / "data", folder / "tmp"
+        self._log = folder / "server.log"
+        for each in (self._data, self._temporary):
+            each.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "mien", "serve", *self._arguments]
+        command += ["--data", str(self._data), "--port", "0"]
+        environment = {**os.environ, "TMPDIR": str(self._temporary), "COLUMNS": "200"}
+        with self._log.open("wb") as log:
+            self._child = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        self.process = psutil.Process(self._child.pid)
+        self.host, self.port = self._found()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._child.terminate()
+        try:
+            self._child.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+    @property
+    def lives(self) -> bool:
+        """Whether the process runs."""
+        return self._child.poll() is None
+
+    @property
+    def log(self) -> str:
+        """What it has written."""
+        return self._log.read_text("utf-8", "replace")
+
+    @property
+    def rss(self) -> int:
+        """Bytes of memory that it holds."""
+        return int(self.process.memory_info().rss)
+
+    @property
+    def descriptors(self) -> int:
+        """How many files and sockets it has open."""
+        return int(self.process.num_fds())
+
+    @property
+    def files(self) -> frozenset[str]:
+        """The files in its folders: data and temporary."""
+        return frozenset(
+            str(path) for root in (self._data, self._temporary) for path in root.rglob("*")
+        )
+
+    def _found(self) -> tuple[str, int]:
+        until = time.monotonic() + _START_SECONDS
+        while time.monotonic() < until and self.lives:
+            found = _ADDRESS.search(self.log)
+            if found:
+                return found[1], int(found[2])
+            time.sleep(0.05)
+        raise RuntimeError(f"the server did not start:\n{self.log}")
+
+
+def mien(*arguments: str) -> None:
+    """Run a command of Mien to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mien", *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"mien {' '.join(arguments)}:\n{done.stderr}")

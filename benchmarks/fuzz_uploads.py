@@ -169,11 +169,10 @@ class Fuzz:
         finally:
             connection.close()
         self.found.note(number, sent, answer.status, time.perf_counter() - begun)
-        path = sent.route.partition("?")[0]
         if answer.status == STAYED_AWAY:
             if not sent.short:
                 self.found.fail(number, sent, "closed without an answer")
-        elif answer.status not in self._known[path] and answer.body != REFUSED:
+        elif answer.status not in self._known[sent.route] and answer.body != REFUSED:
             self.found.fail(number, sent, f"{answer.status} is not documented")
 
 

@@ -38,8 +38,8 @@ from portraits import fetch
 from measuring_photos import data_folder, ten_people_photos
 from peers.machine import described
 from serving.client import STAYED_AWAY, Connection, request
-from serving.mutations import Case, case
-from serving.process import Served
+from serving.mutations import ROUTES, Case, case
+from serving.process import Listening, Served
 
 HANDLE = "people"
 AT_ONCE = 4
@@ -101,7 +101,7 @@ def small(data: bytes, number: int) -> list[bytes]:
     return [buffer.getvalue(), *moderate]
 
 
-async def documented(server: Served) -> dict[str, set[int]]:
+async def documented(server: Listening) -> dict[str, set[int]]:
     """Return the statuses that the server's own document knows, by the document's paths."""
     connection = Connection(server.host, server.port)
     answer = await connection.ask(request("/openapi.json", b"", host=server.host, method="GET"))
@@ -113,7 +113,7 @@ async def documented(server: Served) -> dict[str, set[int]]:
     }
 
 
-async def new_person(server: Served) -> str:
+async def new_person(server: Listening) -> str:
     """Return the id of somebody who is new in the gallery."""
     connection = Connection(server.host, server.port)
     body = json.dumps({"name": "Somebody"}).encode()
@@ -127,10 +127,24 @@ async def new_person(server: Served) -> str:
 
 
 class Fuzz:
-    """The cases of a seed against one server."""
+    """The cases of a seed against one server.
 
-    def __init__(self, server: Served, photos: Sequence[bytes], seed: int) -> None:
+    Args:
+        server: that listens.
+        photos: real ones.
+        seed: of all cases.
+        routes: that are asked in turn.
+    """
+
+    def __init__(
+        self,
+        server: Listening,
+        photos: Sequence[bytes],
+        seed: int,
+        routes: Sequence[str] = ROUTES,
+    ) -> None:
         self._server = server
+        self._routes = routes
         self._photos = photos
         self._seed = seed
         self._known: dict[str, set[int]] = {}
@@ -156,6 +170,7 @@ class Fuzz:
         sent = case(
             self._seed, number, self._photos,
             host=self._server.host, handle=HANDLE, person=self._person,
+            routes=self._routes,
         )  # fmt: skip
         connection = Connection(self._server.host, self._server.port)
         begun = time.perf_counter()

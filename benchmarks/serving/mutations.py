@@ -12,6 +12,7 @@ ROUTES = (
     "/v1/identify",
     "/v1/align",
     "/v1/verify",
+    "/v1/embed",
     "/face-align",
     "/classify/{handle}",
     "/v1/people/{person}/photos",
@@ -230,7 +231,14 @@ def _mark(rng: Random) -> bytes:
 
 
 def case(
-    seed: int, number: int, photos: Sequence[bytes], *, host: str, handle: str, person: str
+    seed: int,
+    number: int,
+    photos: Sequence[bytes],
+    *,
+    host: str,
+    handle: str,
+    person: str,
+    routes: Sequence[str] = ROUTES,
 ) -> Case:
     """Return the request of a number.
 
@@ -241,9 +249,10 @@ def case(
         host: for the header.
         handle: of a recognizer in service.
         person: id of somebody in the gallery.
+        routes: that are asked in turn.
     """
     rng = random.Random(f"{seed} {number}")  # noqa: S311 - to be drawn again
-    route = ROUTES[number % len(ROUTES)]
+    route = routes[number % len(routes)]
     damage, shape = rng.choice(PHOTOS), rng.choice(FORMS)
     fields = ("a", "b") if route == "/v1/verify" else ("file",)
     parts = []

@@ -10,13 +10,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import psutil
 
 _ADDRESS = re.compile(r"Mien is at http://([^:/]+):(\d+)/")
 _START_SECONDS = 120
 _STOP_SECONDS = 90
+
+
+class Listening(Protocol):
+    """Where a server is."""
+
+    host: str
+    port: int
 
 
 class Served:

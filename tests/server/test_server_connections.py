@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
+from urllib.parse import urlsplit
 
-import uvicorn
-from toy_server import a_service, files, picture, with_limits
-
-from mien.server.app import create_app, shielded
-from mien.server.connections import guarded
+from toy_server import a_service, files, listening, picture, with_limits
 
 HEAD = (
     b"POST /v1/identify HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -21,25 +17,10 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 @contextlib.contextmanager
-def running(folder, *, most=512, seconds=30.0, limits=None):
+def running(folder, *, limits=None, **guards):
     """Yield the port of a server on the loopback."""
-    service = a_service(folder, limits=limits)
-    config = uvicorn.Config(
-        shielded(create_app(service)), http=guarded(most=most, seconds=seconds), log_config=None,
-        port=0, ws="none",
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
+    with listening(a_service(folder, limits=limits), **guards) as base:
+        yield urlsplit(base).port
 
 
 @contextlib.contextmanager

@@ -1,22 +1,46 @@
-"""A real `mien serve` is sent damaged photos and damaged forms: the short form of the benchmark."""
+"""Damaged photos in damaged forms: the short form of `benchmarks/fuzz_uploads.py`."""
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+import threading
+from types import SimpleNamespace
+from urllib.parse import urlsplit
 
-from fuzz_uploads import fuzz, small
+import pytest
+from toy_server import a_service, listening, picture
+
+from fuzz_uploads import Fuzz, fuzz, small
 from serving.mutations import ROUTES, case
 
 
-@pytest.fixture(scope="module")
-def photos(portraits):
-    found = [path.read_bytes() for path in sorted(portraits.iterdir())]
-    return [made for number, data in enumerate(found) for made in small(data, number)]
+@pytest.fixture
+def toy_photos():
+    return [picture(n, kind=kind) for n in range(2) for kind in ("PNG", "JPEG", "WEBP", "GIF")]
+
+
+def test_nothing_that_is_sent_breaks_the_server(tmp_path, toy_photos):
+    service = a_service(tmp_path)
+    with listening(service) as base:
+        service.jobs.close()
+        before = threading.active_count()
+        place = urlsplit(base)
+        server = SimpleNamespace(host=place.hostname, port=place.port)
+        run = Fuzz(server, toy_photos, 0, (*ROUTES, "/v1/jobs"))
+        asyncio.run(run.begin())
+        asyncio.run(run.run(range(300)))
+        assert run.found.failures == []
+        assert sum(sum(counted.values()) for counted in run.found.statuses.values()) == 300
+        assert sum(counted["200"] for counted in run.found.statuses.values()) > 20
+        assert threading.active_count() <= before + 40  # the event loop's own pool
+        assert not service.inference.waiting
 
 
 @pytest.mark.weights
 @pytest.mark.usefixtures("engine")
-def test_no_crash_no_hang_no_leak_and_only_documented_answers(tmp_path, photos):
+def test_a_real_server_neither_crashes_nor_hangs_nor_leaks(tmp_path, portraits):
+    found = [path.read_bytes() for path in sorted(portraits.iterdir())]
+    photos = [made for number, data in enumerate(found) for made in small(data, number)]
     result = fuzz(photos, range(200), 7, tmp_path)
     assert result["failures"] == []
     statuses = [status for counted in result["statuses"].values() for status in counted]
@@ -24,9 +48,9 @@ def test_no_crash_no_hang_no_leak_and_only_documented_answers(tmp_path, photos):
     assert {"200", "422"} <= set(statuses)
 
 
-def test_a_case_follows_from_its_seed_and_number(photos):
+def test_a_case_follows_from_its_seed_and_number(toy_photos):
     def made(seed, number):
-        return case(seed, number, photos, host="127.0.0.1", handle="people", person="p")
+        return case(seed, number, toy_photos, host="127.0.0.1", handle="people", person="p")
 
     assert made(3, 40) == made(3, 40)
     assert len({made(3, number).message for number in range(40)}) == 40

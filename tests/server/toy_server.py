@@ -20,6 +20,7 @@ from mien.gallery import Gallery, Origin
 from mien.photo import decode_photo
 from mien.recognizer import Recognizer
 from mien.server.app import create_app, shielded
+from mien.server.connections import guarded
 from mien.server.limits import Limits
 from mien.server.mounts import FileMount, GalleryMount
 from mien.server.run import Address, listen
@@ -110,11 +111,12 @@ def with_limits(**changes) -> Limits:
 
 
 @contextmanager
-def listening(service: Service) -> Iterator[str]:
+def listening(service: Service, **guards) -> Iterator[str]:
     """Serve on a free port of the loopback, as `mien serve` does; yields the address."""
     config = uvicorn.Config(
-        shielded(create_app(service)), log_config=None, access_log=False, lifespan="on"
-    )
+        shielded(create_app(service)), http=guarded(**guards), ws="none", log_config=None,
+        access_log=False, lifespan="on",
+    )  # fmt: skip
     server = uvicorn.Server(config)
     listener = listen(Address(port=0))
     thread = threading.Thread(target=server.run, args=([listener],))

@@ -28,7 +28,6 @@ from peers.speed import PEOPLE, bulk, single
 
 PEERS = "mien,face_recognition,opencv"
 GROUPS = {"lfw": "LFW", "ten": "ten people"}
-RATES = ("faces_per_s", "photos_per_s")
 PARTS = 10
 
 

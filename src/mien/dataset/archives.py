@@ -60,7 +60,7 @@ class ZipSource(Source):
             members = archive.infolist()
             _check_growth(self._path, len(members), sum(member.file_size for member in members))
             for member in members:
-                name = _zip_name(member)
+                name = zip_name(member)
                 _check_path(self._path, name)
                 if member.is_dir() or name.endswith("/"):
                     continue
@@ -78,7 +78,7 @@ class ZipSource(Source):
         with _readable(self._path), zipfile.ZipFile(self._path) as archive:
             members: dict[str, zipfile.ZipInfo] = {}
             for member in archive.infolist():
-                members.setdefault(_zip_name(member), member)
+                members.setdefault(zip_name(member), member)
             for item in items:
                 yield item, self._load(archive, members.get(item.photo), item.photo)
 
@@ -169,7 +169,7 @@ def _take(name: str, kind: int, names: dict[str, None], skipped: Counter[str]) -
     return False
 
 
-def _zip_name(member: zipfile.ZipInfo) -> str:
+def zip_name(member: zipfile.ZipInfo) -> str:
     """Return a member's path with `/`; UTF-8 that the archive did not declare is understood."""
     name = member.filename
     if not member.flag_bits & 0x800:

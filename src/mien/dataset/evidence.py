@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import shlex
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from PIL import Image
-
 from mien.dataset.manifest import Dataset, Entry
 from mien.dataset.output import writing
+from mien.dataset.review import crop_image
 from mien.dataset.suspects import KINDS, Suspect
 from mien.models.files import write_whole
 
@@ -77,22 +74,8 @@ def _command(folder: str, suspect: Suspect) -> str:
 
 
 def _strip(dataset: Dataset, label: str, entries: Sequence[Entry]) -> str:
-    images = "".join(_image(dataset, entry) for entry in entries)
+    images = "".join(crop_image(dataset, entry, 90) for entry in entries)
     return (
         f'<div><div class="soft" dir="auto">{escape(label)}</div>'
         f'<div class="strip">{images}</div></div>'
-    )
-
-
-def _image(dataset: Dataset, entry: Entry) -> str:
-    pixels = dataset.crop(entry)
-    if pixels is None:
-        return ""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=82)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    alt = escape(f"{entry.person}: {entry.photo}")
-    return (
-        f'<img width="90" height="90" loading="lazy" alt="{alt}" title="{alt}" '
-        f'src="data:image/jpeg;base64,{data}">'
     )

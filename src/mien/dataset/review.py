@@ -135,8 +135,9 @@ class _Page:
         elif other:
             sides = [self._strip(entry.person, [other], "the one that is used, of")]
         acts = self._decide(entry) if entry.face >= 0 else ""
+        image = crop_image(self._dataset, entry, 132)
         return (
-            f'<article data-id="{escape(entry.id)}"><figure>{self._image(entry, 132)}</figure><div>'
+            f'<article data-id="{escape(entry.id)}"><figure>{image}</figure><div>'
             f'<div class="title" dir="auto">{escape(entry.person)}</div>'
             f'<p class="evidence" dir="auto">{escape(entry.evidence)}</p>'
             f'<p class="path">{escape(entry.source)}: {escape(entry.photo)}</p>'
@@ -181,23 +182,25 @@ class _Page:
     def _strip(self, person: str, entries: Sequence[Entry], what: str) -> str:
         if not entries:
             return ""
-        images = "".join(self._image(e, 68) for e in entries[:_STRIP])
+        images = "".join(crop_image(self._dataset, e, 68) for e in entries[:_STRIP])
         label = escape(f"{what} {person}".strip())
         head = f'<div class="soft" dir="auto">{label}</div>'
         return f'<div>{head}<div class="strip">{images}</div></div>'
 
-    def _image(self, entry: Entry, side: int) -> str:
-        pixels = self._dataset.crop(entry)
-        if pixels is None:
-            return ""
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "JPEG", quality=82)
-        data = base64.b64encode(buffer.getvalue()).decode()
-        alt = escape(f"{entry.person}: {entry.photo}")
-        return (
-            f'<img width="{side}" height="{side}" loading="lazy" alt="{alt}" title="{alt}" '
-            f'src="data:image/jpeg;base64,{data}">'
-        )
+
+def crop_image(dataset: Dataset, entry: Entry, side: int) -> str:
+    """Return an entry's crop as an `img` element of that many pixels; empty where it is lost."""
+    pixels = dataset.crop(entry)
+    if pixels is None:
+        return ""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=82)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    alt = escape(f"{entry.person}: {entry.photo}")
+    return (
+        f'<img width="{side}" height="{side}" loading="lazy" alt="{alt}" title="{alt}" '
+        f'src="data:image/jpeg;base64,{data}">'
+    )
 
 
 def _strings(value: object) -> list[str]:

@@ -104,8 +104,7 @@ def evaluate_people(
         ContractMismatch: when the embeddings were made in another way than the recognizer's.
         NothingToMeasure: when no held-out photo is of a person in the gallery.
     """
-    for faces in (dataset, *([strangers] if strangers else ())):
-        _check_contract(head, faces)
+    _check_contract(head, dataset, strangers)
     probes = _probes(head, dataset)
     found = search_sample(head, probes, progress, "naming photos")
     others = _strangers(head, dataset, strangers)
@@ -114,14 +113,9 @@ def evaluate_people(
         their = search_sample(head, others, progress, "searching strangers")
     openness = _open_set(head, probes, found, others, their)
     notes = notes_of(
-        head,
-        dataset,
-        probes=probes,
-        found=found,
-        trained_on=trained_on,
-        strangers=strangers,
+        head, dataset, probes=probes, found=found, trained_on=trained_on, strangers=strangers,
         openness=openness,
-    )
+    )  # fmt: skip
     bins, ece = _calibration(head, found, openness)
     return PeopleResult(
         head=head,
@@ -145,14 +139,15 @@ def evaluate_people(
     )
 
 
-def _check_contract(head: Head, faces: Dataset) -> None:
-    if faces.contract != head.contract:
-        raise ContractMismatch(
-            f"the recognizer's faces were embedded in another way ({head.contract}) than the"
-            f" dataset's ({faces.contract})",
-            hint="Build the dataset again with the recognizer's detector and embedder"
-            " (mien info shows them), or train on this one.",
-        )
+def _check_contract(head: Head, *datasets: Dataset | None) -> None:
+    for faces in datasets:
+        if faces is not None and faces.contract != head.contract:
+            raise ContractMismatch(
+                f"the recognizer's faces were embedded in another way ({head.contract}) than the"
+                f" dataset's ({faces.contract})",
+                hint="Build the dataset again with the recognizer's detector and embedder"
+                " (mien info shows them), or train on this one.",
+            )
 
 
 def _probes(head: Head, dataset: Dataset) -> Sample:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from mien.dataset.archives import zip_name
 from mien.dataset.layout import survey_tree
 from mien.errors import BadRequest, OutputError, PhotoError, UnsafeArchive
 from mien.photo import MAX_BYTES, decode_photo
@@ -132,7 +133,7 @@ def _of_zip(upload: Upload, skipped: Counter[str]) -> Iterator[tuple[str, _Membe
             hint="Photos do not shrink like that: do not use it.",
         )
     for member in members:
-        name = _name(member)
+        name = zip_name(member)
         parts = name.split("/")
         if ".." in parts or name.startswith("/") or parts[0].endswith(":"):
             raise UnsafeArchive("a path in the zip leads out of it", hint="Do not use it.")
@@ -142,17 +143,6 @@ def _of_zip(upload: Upload, skipped: Counter[str]) -> Iterator[tuple[str, _Membe
             skipped["link or device in an archive"] += 1
         else:
             yield name, _Member(archive, member)
-
-
-def _name(member: zipfile.ZipInfo) -> str:
-    """Return a member's path with `/`; UTF-8 that the archive did not declare is understood."""
-    name = member.filename
-    if not member.flag_bits & 0x800:
-        try:
-            name = name.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            name = member.filename
-    return name.replace("\\", "/")
 
 
 def _write_list(path: Path, rows: Sequence[tuple[str, str]]) -> None:

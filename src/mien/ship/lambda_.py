@@ -124,35 +124,48 @@ def ship_lambda(
         limits, "Ship it with --image as a container, or with --weights int8 or fewer people."
     )
     parts = tuple(parts_of(sizes, inside))
-    licences = weights_licences(recognizer)
     told = {
         **json.loads(own[SETTINGS]),
         "python": python,
         "arch": arch,
         "image": image,
         "libraries": versions,
-        "licences": licences,
-    }
-    values = {
-        "PYTHON": python,
-        "ARCH": arch,
-        "HANDLE": handle,
-        "BUILD": "sam build\n" if image else "",
-        "SIZES": _table(parts, limits),
-        "LICENCES": "\n".join(f"- {name}: {text}" for name, text in licences.items()),
+        "licences": weights_licences(recognizer),
     }
     progress(3, steps, "folder")
     with replacing(out, SETTINGS) as folder:
-        if image:
-            _lay_out(folder / IMAGE, {**files, "Dockerfile": template("Dockerfile.lambda", values)})
-        else:
-            (folder / ZIP).write_bytes(packed)
-        source = "template-image.yaml" if image else "template.yaml"
-        (folder / "template.yaml").write_bytes(template(source, values))
-        (folder / "README.md").write_bytes(template("README.lambda.md", values))
-        (folder / SETTINGS).write_bytes(_json(told))
+        _write(folder, files, packed, told, handle=handle, sizes=_table(parts, limits))
     progress(4, steps, "folder")
     return ShippedLambda(out, parts, limits, bool(compiled), versions)
+
+
+def _write(
+    folder: Path,
+    files: Mapping[str, bytes],
+    packed: bytes,
+    told: Mapping[str, Any],
+    *,
+    handle: str,
+    sizes: str,
+) -> None:
+    """Write the zip, or the container's context, and what deploys it."""
+    image = told["image"]
+    values = {
+        "PYTHON": told["python"],
+        "ARCH": told["arch"],
+        "HANDLE": handle,
+        "BUILD": "sam build\n" if image else "",
+        "SIZES": sizes,
+        "LICENCES": "\n".join(f"- {name}: {text}" for name, text in told["licences"].items()),
+    }
+    if image:
+        _lay_out(folder / IMAGE, {**files, "Dockerfile": template("Dockerfile.lambda", values)})
+    else:
+        (folder / ZIP).write_bytes(packed)
+    source = "template-image.yaml" if image else "template.yaml"
+    (folder / "template.yaml").write_bytes(template(source, values))
+    (folder / "README.md").write_bytes(template("README.lambda.md", values))
+    (folder / SETTINGS).write_bytes(_json(told))
 
 
 def _zipped(files: Mapping[str, bytes]) -> tuple[bytes, dict[str, int]]:

@@ -22,7 +22,7 @@ from mien.policy import (
     needed_for,
 )
 from mien.training.choice import HeadChoice, choose_head
-from mien.training.heads import Fit, Kind
+from mien.training.heads import Fit
 from mien.training.samples import Samples
 from mien.training.strangers import doubled, left_out
 from mien.types import Head, Interval, Progress, silent
@@ -82,42 +82,39 @@ def train(
     if not 0 < false_positive_rate < 1:
         raise ValueError(f"a rate lies between 0 and 1, got {false_positive_rate}")
     samples, people = training_samples(dataset)
-    if strangers is not None and not len(strangers):
+    if strangers is not None:
+        _check_strangers(strangers, samples, stranger_source)
+    asked = None if head == "auto" else head
+    chosen = choose_head(samples, asked, seed=seed, progress=progress)
+    fit = chosen.recipe.fit(samples, seed=seed, progress=progress)
+    single = ~doubled(dataset, people)
+    own = left_out(chosen.recipe, samples, fit.rows, single=single, seed=seed, progress=progress)
+    unknown: list[Strangers] = [] if own is None else [own]
+    if strangers is not None:
+        unknown.append(cohort(strangers, fit.rows, stranger_source, people=stranger_people))
+    plain = chosen.recipe.kind == "prototype" and chosen.recipe.discount == 0
+    policy = choose_policy(
+        unknown, samples.counts, false_positive_rate, statistics=statistics, plain=plain
+    )
+    calibration = _calibrate(chosen, unknown, policy)
+    learned = Head(
+        kind=chosen.recipe.kind, people=people, prototypes=fit.rows, photos=samples.counts,
+        contract=dataset.contract, calibration=calibration.calibration, policy=policy.policy,
+    )  # fmt: skip
+    return Training(learned, _report(learned, chosen, fit, policy, calibration))
+
+
+def _check_strangers(
+    strangers: NDArray[np.float32], samples: Samples, stranger_source: str
+) -> None:
+    if not len(strangers):
         raise TooFewPeople(
             f"{stranger_source or 'the strangers'}: no usable photo of anybody who is not in the "
             "dataset itself",
             hint="Give strangers who are other people: --strangers DATASET.",
         )
-    if strangers is not None and strangers.shape[1:] != samples.faces.shape[1:]:
+    if strangers.shape[1:] != samples.faces.shape[1:]:
         raise ValueError("strangers' embeddings have another dimension than the dataset's")
-    kind: Kind | None = None if head == "auto" else head
-    chosen = choose_head(samples, kind, seed=seed, progress=progress)
-    fit = chosen.recipe.fit(samples, seed=seed, progress=progress)
-    unknown: list[Strangers] = []
-    single = ~doubled(dataset, people)
-    own = left_out(chosen.recipe, samples, fit.rows, single=single, seed=seed, progress=progress)
-    if own is not None:
-        unknown.append(own)
-    if strangers is not None:
-        unknown.append(cohort(strangers, fit.rows, stranger_source, people=stranger_people))
-    policy = choose_policy(
-        unknown,
-        samples.counts,
-        false_positive_rate,
-        statistics=statistics,
-        plain=chosen.recipe.kind == "prototype" and chosen.recipe.discount == 0,
-    )
-    calibration = _calibrate(chosen, unknown, policy)
-    learned = Head(
-        kind=chosen.recipe.kind,
-        people=people,
-        prototypes=fit.rows,
-        photos=samples.counts,
-        contract=dataset.contract,
-        calibration=calibration.calibration,
-        policy=policy.policy,
-    )
-    return Training(learned, _report(learned, chosen, fit, policy, calibration))
 
 
 def training_samples(dataset: Dataset) -> tuple[Samples, tuple[str, ...]]:

@@ -19,8 +19,6 @@ from mien.evaluation.sightings import (
 SHOWN = {"wrong": 60, "doubtful": 36, "strangers": 24}
 """How many photos of each kind are shown: a report stays small enough to mail."""
 
-Portraits = dict[str, object]
-
 
 def photo_cards(result: PeopleResult) -> list[Html]:
     """Return the cards of photos named wrongly, of doubtful ones, and of strangers named."""

@@ -9,7 +9,9 @@ machine with it. Told are, for each load,
 - what was answered: milliseconds at the median and the 99th percentile, faces a second, how often
   each status came; a 503 has to say when to ask again, and the clients wait for so long;
 - the server's memory over time: the mean of the first third and of the last;
-- faces a second over those of the bulk road, which works right before and right after.
+- faces a second over those of the bulk road, which works right before and right after; and the
+  same for each second of a core that either process had, which other work on the machine, and
+  these clients, do not change.
 
 `steady` are 8 clients; `crowd` are 32, of whom the queue holds 16 and the rest are sent away;
 `rude` are as many who ask again at once, whatever they are told. Without MIEN_DATA's archive the
@@ -79,6 +81,7 @@ class Seen:
     photos: int = 0
     faces: int = 0
     no_retry_after: int = 0
+    cpu: float = 0.0
     rss: list[int] = field(default_factory=list)
 
 
@@ -145,9 +148,11 @@ async def loaded(server: Served, load: Load, messages: Sequence[bytes], seconds:
     until = time.perf_counter() + seconds
 
     async def watch() -> None:
+        before = server.cpu
         while time.perf_counter() < until:
             seen.rss.append(server.rss)
             await asyncio.sleep(SAMPLE_SECONDS)
+        seen.cpu = server.cpu - before
 
     clients = [
         one_client(server, load, messages, start, until, seen) for start in range(load.clients)
@@ -164,6 +169,7 @@ def row_of(
     first, last = np.mean(seen.rss[:third]), np.mean(seen.rss[-third:])
     bulk_faces = sum(run["faces"] for run in bulk) / sum(run["seconds"] for run in bulk)
     p50, p99 = np.percentile(seen.times, (50, 99)) * 1e3 if seen.times else (np.nan, np.nan)
+    bulk_cpu = sum(run["faces"] for run in bulk) / sum(run["cpu"] for run in bulk)
     faces = seen.faces / seconds
     return {
         "load": load.name,
@@ -176,6 +182,7 @@ def row_of(
         "faces_per_s": faces,
         "bulk_faces_per_s": bulk_faces,
         "over_bulk": faces / bulk_faces,
+        "over_bulk_cpu": seen.faces / max(seen.cpu, 0.01) / bulk_cpu,
         "rss_first_mib": float(first) / 2**20,
         "rss_last_mib": float(last) / 2**20,
         "no_retry_after": seen.no_retry_after,
@@ -233,13 +240,14 @@ def problems(rows: Sequence[dict[str, Any]], *, lives: bool) -> list[str]:
 def show(result: dict[str, Any]) -> None:
     """Print what was measured."""
     print("| load | clients | p50 ms | p99 ms | faces/s | bulk faces/s | over bulk ", end="")
-    print("| MiB, first third | last | statuses |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---|")
+    print("| per core second | MiB, first third | last | statuses |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|")
     for row in result["loads"]:
         statuses = ", ".join(f"{status}: {n}" for status, n in row["statuses"].items())
         print(
             f"| {row['load']} | {row['clients']} | {row['p50_ms']:.0f} | {row['p99_ms']:.0f} "
             f"| {row['faces_per_s']:.1f} | {row['bulk_faces_per_s']:.1f} | {row['over_bulk']:.2f} "
+            f"| {row['over_bulk_cpu']:.2f} "
             f"| {row['rss_first_mib']:.0f} | {row['rss_last_mib']:.0f} | {statuses} |"
         )
     for problem in result["problems"]:

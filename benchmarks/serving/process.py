@@ -85,6 +85,12 @@ class Served:
         return int(self.process.memory_info().rss)
 
     @property
+    def cpu(self) -> float:
+        """Seconds of a core that it has had."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    @property
     def descriptors(self) -> int:
         """How many files and sockets it has open."""
         return int(self.process.num_fds())

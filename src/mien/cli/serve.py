@@ -28,6 +28,10 @@ def data_folder(given: Path | None) -> Path:
     return given or platformdirs.user_data_path("mien") / "server"
 
 
+OPEN_RATE = 20
+"""Requests a second of one key where other machines reach the server: some four live views."""
+
+
 @click.command(
     epilog="\b\nExamples:\n"
     "  mien serve\n"
@@ -56,9 +60,8 @@ def data_folder(given: Path | None) -> Path:
 @click.option(
     "--rate",
     type=click.FloatRange(0),
-    default=0.0,
-    show_default=True,
-    help="Requests a second that each key may make; 0 for any number.",
+    help="Requests a second that each key may make, 0 for any number; "
+    f"{OPEN_RATE} if not given, and any number on the loopback.",
 )
 @click.option(
     "--max-body", type=click.IntRange(1, 1024), default=32, show_default=True, help="MiB a request."
@@ -138,7 +141,7 @@ def _settings(
     cors_origin: tuple[str, ...],
     require_key: bool,
     insecure: bool,
-    rate: float,
+    rate: float | None,
     max_body: int,
     max_upload: int,
     waiting: int,
@@ -150,6 +153,8 @@ def _settings(
     hosts = {"localhost", "127.0.0.1", "::1"} if loopback else set()
     if hosts or allow_host:
         hosts |= {"localhost", "127.0.0.1", "::1", *(name.lower() for name in allow_host)}
+    if rate is None:
+        rate = 0 if loopback else OPEN_RATE
     limits = Limits(
         body=max_body << 20, upload=max_upload << 20, waiting=waiting, per_second=rate,
         held=max(1 << 30, 2 * (max_upload << 20)),

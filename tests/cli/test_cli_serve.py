@@ -1,0 +1,60 @@
+"""The commands that open a server and say who may use it."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+
+from mien.cli import cli, exit_code
+from mien.cli.serve import OPEN_RATE, _settings
+from mien.errors import UnsafeStart
+
+DEFAULTS = {
+    "allow_host": (), "cors_origin": (), "require_key": False, "insecure": False, "rate": None,
+    "max_body": 32, "max_upload": 512, "waiting": 64, "workers": 1,
+}  # fmt: skip
+
+
+def run(*arguments) -> SimpleNamespace:
+    done = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    return SimpleNamespace(
+        code=done.exit_code, out=done.stdout, err=done.stderr, error=done.exception
+    )
+
+
+def test_a_key_is_shown_once_and_can_be_taken_away(tmp_path):
+    made = run("keys", "create", "--role", "viewer", "--note", "Łukasz 🔑", "--data", tmp_path)
+    assert made.code == 0
+    text = made.out.strip()
+    assert "\n" not in text
+    listed = run("keys", "list", "--json", "--data", tmp_path)
+    (row,) = json.loads(listed.out)
+    assert (row["role"], row["note"]) == ("viewer", "Łukasz 🔑")
+    secret = text.removeprefix("mien_").split("_", 1)[-1]
+    assert secret not in listed.out
+    assert all(secret.encode() not in path.read_bytes() for path in tmp_path.iterdir())
+    assert "Łukasz" in run("keys", "list", "--data", tmp_path).out
+    assert run("keys", "revoke", row["id"], "--data", tmp_path).code == 0
+    states = json.loads(run("keys", "list", "--json", "--data", tmp_path).out)
+    assert all(state.get("revoked") for state in states)
+    again = run("keys", "revoke", "00000000", "--data", tmp_path)
+    assert exit_code(again.error) == 19
+
+
+def test_others_are_let_in_only_with_a_key(tmp_path):
+    refused = run("serve", "--host", "0.0.0.0", "--data", tmp_path, "--port", "0")  # noqa: S104
+    assert isinstance(refused.error, UnsafeStart)
+    assert "mien keys create" in refused.error.hint
+
+
+@pytest.mark.parametrize(
+    ("loopback", "rate", "held"),
+    [(True, None, 0), (False, None, OPEN_RATE), (True, 5, 5), (False, 0, 0)],
+)
+def test_requests_have_a_rate_where_others_can_ask(tmp_path, loopback, rate, held):
+    settings = _settings(tmp_path, loopback=loopback, **{**DEFAULTS, "rate": rate})
+    assert settings.limits.per_second == held
+    assert settings.require_key is not loopback

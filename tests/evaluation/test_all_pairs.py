@@ -92,6 +92,22 @@ def test_strict_rates_need_impostors(monkeypatch):
     assert [at.interval is None for at in result.at_far] == [True, True, False]
 
 
+def apart(people=20):
+    """Return a dataset whose people have nothing in common: no threshold is ever wrong."""
+    found, _, labels = made(people=people)
+    object.__setattr__(found, "embeddings", np.eye(people, dtype=np.float32)[labels])
+    return found
+
+
+def test_people_who_are_far_apart():
+    found = evaluate_all_pairs(apart())
+    assert [at.far for at in found.at_far] == [0.1, 0.01]
+    for at in found.at_far:
+        assert (at.point.far, at.point.tar) == (0, 1)
+        assert (at.interval.low, at.interval.value, at.interval.high) == (1, 1, 1)
+    assert found.equal_error == 0
+
+
 def test_one_person_or_no_second_photo():
     for faces in ([("Ann", 0, "train", ""), ("Ann", 5, "train", "")], hand.PHOTOS[:3]):
         with pytest.raises(NothingToMeasure, match="no two photos"):

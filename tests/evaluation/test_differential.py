@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 import pytest
-from test_all_pairs import made
+from test_all_pairs import apart, made
 
 from mien.cli import main
 from mien.dataset import Dataset
 from mien.dataset.names import name_key
 from mien.errors import NothingToMeasure
-from mien.evaluation.differential import evaluate_differential, read_attributes
+from mien.evaluation.differential import UNTOLD, evaluate_differential, read_attributes
 
 
 def people(worse=0.0, *, count=300, seed=1):
@@ -52,6 +52,14 @@ def test_too_few_people_are_no_evidence():
     for rate in (few.fnmr, few.fmr):
         assert rate.verdict == "insufficient data"
         assert rate.needed > rate.people
+
+
+def test_nobody_who_is_mistaken():
+    found = evaluate_differential(apart(), table(20), far=0.01)
+    for group in found.groups:
+        for rate in (group.fnmr, group.fmr):
+            assert (rate.rate.value, rate.verdict) == (0, "insufficient data")
+            assert rate.needed == UNTOLD
 
 
 def test_rates_by_hand():

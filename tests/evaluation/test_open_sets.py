@@ -49,8 +49,14 @@ def test_galleries_grow():
 def test_too_few_people():
     with pytest.raises(NothingToMeasure, match="more than 5 photos"):
         list(by_size(several([2, 1]), (5,)))
-    with pytest.raises(NothingToMeasure, match="some of both"):
+    with pytest.raises(NothingToMeasure, match="two of the latter"):
+        list(by_size(several([6, 6, 1]), (5,)))
+    with pytest.raises(NothingToMeasure, match="0 have one"):
         list(by_gallery(several([2, 3]), (1,)))
+    with pytest.raises(NothingToMeasure, match="two of the latter"):
+        list(by_gallery(several([2, 3, 1]), (1,)))
+    with pytest.raises(NothingToMeasure, match="100 of the former"):
+        list(by_gallery(several([2, 3, 1, 1]), (100, 200)))
     for draw in (blufr, best_rowden):
         with pytest.raises(NothingToMeasure, match="the protocol enrols"):
             list(draw(several([2] * 300 + [1] * 2000)))

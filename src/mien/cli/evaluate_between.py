@@ -172,6 +172,8 @@ def _show_differential(found: Differential) -> None:
 def _conclusion(rate: GroupRate) -> str:
     if rate.verdict != "insufficient data":
         return rate.verdict
+    if not rate.error_seen:
+        return "insufficient data: no error seen"
     return f"insufficient data: {rate.people:,} of {rate.needed:,} people"
 
 
@@ -202,6 +204,6 @@ def _rate_json(rate: GroupRate) -> dict[str, Any]:
         "level": rate.rate.level,
         "others": rate.others if isfinite(rate.others) else None,
         "people": rate.people,
-        "people_needed": rate.needed,
+        "people_needed": rate.needed if rate.error_seen else None,
         "conclusion": rate.verdict,
     }

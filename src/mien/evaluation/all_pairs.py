@@ -172,7 +172,7 @@ def evaluate_all_pairs(
     with_interval = [far for far in fars if 2 * far * impostor.total <= MOST]
     intervals: dict[float, Interval] = {}
     if with_interval:
-        least = point_at_far(curve, min(1.0, 2 * max(with_interval))).threshold
+        least = _threshold_that_keeps(curve, 2 * max(with_interval))
         pairs = kept_pairs(photos, counts, least, progress)
         intervals = dict(zip(with_interval, tar_over_people(pairs, with_interval), strict=True))
     return AllPairsResult(
@@ -187,6 +187,16 @@ def evaluate_all_pairs(
         contract=dataset.contract,
         dataset_digest=dataset.digest,
     )
+
+
+def _threshold_that_keeps(curve: Roc, far: float) -> float:
+    """Return the lowest threshold of at most this FAR, or the highest that lets an impostor in.
+
+    Not that of `point_at_far`: where people are far apart no impostor is above that one.
+    """
+    lowest = int(np.searchsorted(curve.fmr, far, side="right")) - 1
+    lets_in = int(np.searchsorted(curve.fmr, 0.0, side="right"))
+    return float(curve.thresholds[max(lowest, lets_in)])
 
 
 def photos_of(dataset: Dataset, *, every: bool = False) -> Photos:
@@ -222,7 +232,7 @@ def blocks_of(photos: Photos, progress: Progress, what: str) -> Iterator[Block]:
 def kept_pairs(
     photos: Photos, counts: NDArray[np.int64], least: float, progress: Progress
 ) -> PairScores:
-    """Return all genuine scores and the impostors' from `least` on."""
+    """Return all genuine scores and the impostors' from `least` on, which may be none."""
     own, whose, others, both = [], [], [], []
     for block in blocks_of(photos, progress, "intervals"):
         rows, columns = block.own

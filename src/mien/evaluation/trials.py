@@ -89,15 +89,16 @@ def by_size(
     photos that no template of the draw has. All others are strangers.
 
     Raises:
-        NothingToMeasure: nobody has photos enough, or there is no stranger.
+        NothingToMeasure: nobody has photos enough, or there are no two strangers: a threshold
+            is chosen on one of them and measured on the other.
     """
     most = max(sizes)
     known = [rows for rows in people if len(rows) > most]
     others = [rows for rows in people if len(rows) <= most]
-    if not known or not others:
+    if not known or len(others) < 2:
         raise NothingToMeasure(
             f"{len(known):,} people have more than {most} photos, {len(others):,} have not:"
-            " some of both are needed",
+            " one of the former and two of the latter are needed",
             hint="Ask for smaller templates with --sizes, or give a dataset with more people.",
         )
     strangers = np.concatenate(others)
@@ -121,14 +122,16 @@ def by_gallery(
     gallery. A larger gallery holds the smaller ones of its draw.
 
     Raises:
-        NothingToMeasure: nobody has two photos, or nobody has one.
+        NothingToMeasure: nobody has two photos, fewer than two people have one, or no gallery
+            is as small as the people there are.
     """
     known = [rows for rows in people if len(rows) > 1]
     others = [rows for rows in people if len(rows) == 1]
-    if not known or not others:
+    if len(known) < min(galleries) or len(others) < 2:
         raise NothingToMeasure(
             f"{len(known):,} people have several photos and {len(others):,} have one:"
-            " some of both are needed"
+            f" {min(galleries):,} of the former and two of the latter are needed",
+            hint="Ask for smaller galleries with --galleries, or give a dataset with more people.",
         )
     strangers = np.concatenate(others)
     generator = np.random.default_rng(seed)

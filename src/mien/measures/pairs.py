@@ -28,8 +28,8 @@ class PairScores:
         people: P, how many people there are.
         genuine: (G,) float, scores of pairs of one person.
         genuine_person: (G,) int64 in [0, P).
-        impostor: (I,) float, scores of pairs of two people; where `photos` is given, at least
-            the highest of them.
+        impostor: (I,) float, scores of pairs of two people; where `photos` is given, those from
+            some score on, which may be none.
         impostor_people: (I, 2) int64 in [0, P).
         photos: (P,) int64, photos of each person where every photo was compared with every other;
             None where the pairs here are all there are.
@@ -45,7 +45,8 @@ class PairScores:
     def __post_init__(self) -> None:
         if len(self.genuine) != len(self.genuine_person) or not len(self.genuine):
             raise ValueError(f"{len(self.genuine)} scores, {len(self.genuine_person)} people")
-        if (len(self.impostor), 2) != self.impostor_people.shape or not len(self.impostor):
+        none = self.photos is None and not len(self.impostor)
+        if (len(self.impostor), 2) != self.impostor_people.shape or none:
             raise ValueError(f"{len(self.impostor)} scores, {self.impostor_people.shape} people")
 
 
@@ -67,7 +68,12 @@ def tar_over_people(
         rounds: number of resamples.
         level: confidence of the two-sided interval.
         seed: of the resampling.
+
+    Raises:
+        ValueError: there is no score of two people.
     """
+    if not len(pairs.impostor):
+        raise ValueError("no score of two people to find a threshold among")
     ordered = _ordered(pairs)
     found = np.array([_tars(ordered, fars, weights) for weights in _draws(ordered, rounds, seed)])
     low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)

@@ -203,7 +203,7 @@ def measure(recognizer: Path | None, seconds: float, work: Path) -> dict[str, An
             kind, body = form([file_part(data, name=f"{number}.jpg")])
             messages.append(request(PATH, body, kind, host=server.host))
         # What is made only once, and memory that is kept from then on.
-        asyncio.run(loaded(server, LOADS[0], messages, max(seconds / 4, 1)))
+        asyncio.run(loaded(server, LOADS[0], messages, max(seconds / 2, 1)))
         bulk.run(1)
         before = bulk.run(seconds / 4)
         for load in LOADS:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -106,3 +108,10 @@ def test_as_a_module_and_as_a_script():
         assert done.returncode == EXIT_CODES[errors.RecognizerError]
         assert "no-such-file.onnx" in done.stderr
         assert done.stdout == ""
+
+
+def test_the_readme_lists_them():
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+    (listed,) = re.findall(r"(?s)\*\*Exit codes\*\*.*?\n\n", text)
+    numbers = {int(number) for number in re.findall(r"\b\d+\b", listed)}
+    assert numbers == {0, 1, 2, 130, *EXIT_CODES.values()}

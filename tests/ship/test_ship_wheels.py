@@ -116,3 +116,9 @@ def test_bytecode_is_the_same_each_time_and_only_for_pythons_that_are_here():
     assert data[4] == 1  # its source's hash is in it, and is not checked when it is loaded
     assert bytecode(files, this_python()) == compiled
     assert bytecode(files, "3.98") == {}
+
+
+def test_offline_pip_asks_nobody(tmp_path, monkeypatch):
+    assert "--no-index" not in pip_command(tmp_path, "3.13", "arm64")
+    monkeypatch.setenv("MIEN_OFFLINE", "1")
+    assert "--no-index" in pip_command(tmp_path, "3.13", "arm64")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from mien.errors import PartsMissing
+from mien.models.home import offline
 
 Arch = Literal["x86_64", "arm64"]
 
@@ -107,6 +108,9 @@ def pip_command(folder: Path, python: str, arch: Arch) -> list[str]:
     command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar=off", "--no-deps"]
     command += ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}"]
+    if offline():
+        # Wheels that PIP_FIND_LINKS leads to on this machine are still found.
+        command.append("--no-index")
     command += [f"--platform=manylinux_2_{minor}_{_WHEEL_ARCH[arch]}" for minor in _GLIBC]
     command += [f"--platform=manylinux2014_{_WHEEL_ARCH[arch]}", f"--dest={folder}"]
     return command + [name + version for name, version in pinned().items()]

@@ -64,7 +64,7 @@ class Audit:
         self._write(())
         with contextlib.suppress(OSError):
             path.chmod(0o600)
-        self._thread = threading.Thread(target=self._run, name="mien-audit")
+        self._thread = threading.Thread(target=self._run, name="mien-audit", daemon=True)
         self._thread.start()
 
     def note(self, action: str, key: str, people: Sequence[str] = ("",), detail: str = "") -> None:

@@ -78,7 +78,8 @@ class Inference:
         self._idle = 0
         count = workers or cores()
         self._threads = [
-            threading.Thread(target=self._serve, name=f"mien-look-{n}") for n in range(count)
+            threading.Thread(target=self._serve, name=f"mien-look-{n}", daemon=True)
+            for n in range(count)
         ]
         for thread in self._threads:
             thread.start()

@@ -103,7 +103,7 @@ class Jobs:
         self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._stops: dict[str, threading.Event] = {}
-        self._thread = threading.Thread(target=self._work, name="mien-jobs")
+        self._thread = threading.Thread(target=self._work, name="mien-jobs", daemon=True)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._jobs = {job.id: job for job in _read_all(folder)}
 

@@ -62,6 +62,7 @@
     │   ├── NotServed            no recognizer, version, job or face of that name
     │   └── JobRefused           not a job that can be done, or not in its state
     ├── ShipError                a recognizer cannot be shipped in a vessel
+    │   ├── ShipNotInstalled     the packages of the extra `ship` are not there
     │   ├── PartsMissing         a package that the vessel is made of cannot be had
     │   ├── VesselTooLarge       over the limits of where it is to go
     │   ├── NotAVessel           the folder is no vessel that Mien made, or is damaged
@@ -341,6 +342,10 @@ class JobRefused(ServerError):
 
 class ShipError(MienError):
     """A recognizer cannot be shipped in a vessel, or the vessel not be checked."""
+
+
+class ShipNotInstalled(ShipError):
+    """The packages that vessels are made with are not installed."""
 
 
 class PartsMissing(ShipError):

@@ -115,3 +115,12 @@ def test_the_readme_lists_them():
     (listed,) = re.findall(r"(?s)\*\*Exit codes\*\*.*?\n\n", text)
     numbers = {int(number) for number in re.findall(r"\b\d+\b", listed)}
     assert numbers == {0, 1, 2, 130, *EXIT_CODES.values()}
+
+
+@pytest.mark.parametrize("vessel", ["lambda", "app", "page"])
+def test_without_the_packages_of_ship_it_is_said_what_to_install(tmp_path, vessel):
+    code = "import sys; sys.modules['python_multipart'] = None; from mien.cli import main; main()"
+    command = [sys.executable, "-c", code, "ship", vessel, "people.onnx", "-o", tmp_path / "made"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 20
+    assert "pip install 'mien[ship]'" in done.stderr

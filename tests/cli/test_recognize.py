@@ -312,3 +312,28 @@ def test_real_people(mien, portraits, tmp_path):
     assert same["probability"] > 0.9
     assert different["probability"] < 0.1
     assert mien("align", portraits / "biden.jpg", "-o", tmp_path / "b.png").code == 0
+
+
+def test_an_empty_name_is_no_folder(mien, recognizer, tmp_path, monkeypatch):
+    save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    answer = mien("recognize", recognizer, "")
+    assert answer.code == 10
+    assert "'' names no photo" in answer.err
+
+
+def test_who_is_alike_and_unknown_is_explained(capfd):
+    def face(name, nearest, similarity, probability):
+        numbers = {"similarity": similarity, "probability": probability}
+        return {"box": [0, 0, 9, 9], "name": name, "nearest": nearest, **numbers}
+
+    def told(*faces):
+        row = {"photo": "party.jpg", "faces": list(faces), "error": None, "hint": ""}
+        commands._tell([row], as_json=False)
+        return capfd.readouterr().err
+
+    ada, again = face("Ada", "Ada", 0.9, 0.99), face(None, "Ada", 0.8, 0.98)
+    stranger = face(None, "Ada", 0.2, 0.01)
+    assert "alike, 2 of them" in told(again, ada, stranger, again)
+    assert told(ada, stranger) == ""
+    assert told(again) == ""

@@ -159,7 +159,11 @@ def test_rename_consent_merge(mien, office):
 
 def test_forget_asks_first(mien, office, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    assert mien("gallery", "forget", office, "person 0")[0] == 130
+    code, _, err = mien("gallery", "forget", office, "person 0")
+    assert (code, "--yes" in err) == (130, True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    code, _, err = mien("gallery", "forget", office, "person 0")
+    assert (code, "Nothing was forgotten" in err, "interrupted" in err) == (1, True, False)
     assert len(names(office)) == 3
     assert mien("gallery", "forget", office, "person 0", "--yes")[0] == 0
     assert names(office) == ["person 1", "person 2"]
@@ -268,3 +272,9 @@ def test_recognize_takes_a_gallery(mien, toy_office, photos):
     code, out, _ = mien("recognize", toy_office, photos / "one.png", "--json")
     assert json.loads(out)[0]["faces"][0]["name"] == "Ada"
     assert mien("recognize", photos, photos / "one.png")[0] == 18
+
+
+def test_a_dataset_is_no_gallery(mien, tmp_path):
+    (tmp_path / "dataset.json").write_text("{}")
+    code, _, err = mien("gallery", "list", tmp_path)
+    assert (code, "mien train" in err) == (18, True)

@@ -10,10 +10,10 @@ import zipfile
 import pytest
 from toy_server import BASE, a_service, files, picture, with_limits
 
-from mien.errors import CannotListen, TooManyRequests, UnsafeStart
+from mien.errors import BadRequest, CannotListen, TooManyRequests, UnsafeStart
 from mien.server.keys import Keys, Role
 from mien.server.limits import RateLimiter
-from mien.server.run import Address, check_safe, listen
+from mien.server.run import Address, check_safe, listen, open_mounts
 from mien.server.service import Settings
 from mien.server.sessions import LIFETIME, Sessions
 
@@ -377,3 +377,9 @@ def zipped(members: dict[str, bytes], how: int = zipfile.ZIP_STORED) -> bytes:
 
 def test_a_server_of_its_own_closes(tmp_path):
     a_service(tmp_path).close()
+
+
+def test_a_file_does_not_take_the_gallerys_place(tmp_path):
+    file = tmp_path / "people.onnx"
+    with pytest.raises(BadRequest, match="the gallery answers by 'people'"):
+        open_mounts({"people": file}, tmp_path / "office", tmp_path)

@@ -298,6 +298,18 @@ def merge(*, folder: Path, person: str, other: str, key_file: Path | None) -> No
     note(f"{gone.name} is {kept.name} now, with {_count(kept.photos, 'photo')}")
 
 
+def _ask(question: str) -> None:
+    """Leave the command unless the answer is yes."""
+    try:
+        sure = click.confirm(question, err=True)
+    except click.Abort:
+        note("\nNothing was forgotten. Where nobody can answer: --yes.")
+        raise
+    if not sure:
+        note("Nothing was forgotten.")
+        raise click.exceptions.Exit(1)
+
+
 @gallery.command(
     epilog="\b\nExamples:\n  mien gallery forget office 'Ada Lovelace' --yes\n"
     "  mien gallery forget office 'Ada Lovelace' --photo 3f0c2a9d71be",
@@ -319,7 +331,7 @@ def forget(
         found = made.person(person)
         what = f"photo {photo} of {found.name}" if photo else f"{found.name} and every photo"
         if not yes:
-            click.confirm(f"Forget {what}?", abort=True, err=True)
+            _ask(f"Forget {what}?")
         if photo is None:
             made.forget(found.id)
         elif photo in {picture.id for picture in made.pictures(found.id)}:

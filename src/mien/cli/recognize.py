@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mien.gallery.recognise import GalleryRecognizer
 
 _BATCH = 32
+_LIKELY = 0.5
 
 
 @click.command(
@@ -113,7 +114,9 @@ def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
     """
     for argument in arguments:
         path = Path(argument)
-        if path.is_dir():
+        if not argument:  # An empty variable of a shell's, not the folder that Path makes of it.
+            found = []
+        elif path.is_dir():
             found = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES]
         elif path.exists():
             found = [path]
@@ -121,7 +124,7 @@ def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
             found = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
         if not found:
             raise PhotoNotFound(
-                f"{argument} names no photo",
+                f"{argument or repr(argument)} names no photo",
                 hint="Give a photo, a folder of photos, or a pattern in quotes.",
             )
         yield from found
@@ -181,9 +184,28 @@ def _tell(rows: list[dict[str, Any]], *, as_json: bool) -> None:
                 why = "cannot be read" if row["error"] else "no face found"
                 table.add_row(escape(row["photo"]), f"[dim]{why}[/dim]")
         out.print(table)
+        _explain_twice(rows)
     for row in rows:
         if row["error"]:
             report_error(row["error"], row["hint"])
+
+
+def _explain_twice(rows: Sequence[dict[str, Any]]) -> None:
+    """Say why faces are unknown that are as like somebody as faces that were named."""
+    twice = 0
+    for row in rows:
+        named = {face["name"]: face["similarity"] for face in row["faces"] if face["name"]}
+        twice += sum(
+            face["name"] is None
+            and face["probability"] >= _LIKELY
+            and named.get(face["nearest"], -1.0) >= face["similarity"]
+            for face in row["faces"]
+        )
+    if twice:
+        note(
+            f"Unknown though alike, {twice} of them: another face of the photo is more like that "
+            "person, and nobody is in a photo twice."
+        )
 
 
 @click.command(
@@ -220,7 +242,8 @@ def align(photo: Path, output: Path, size: int, face: int | None) -> None:
         write_atomically(output, encode_png(crop))
     else:
         write_atomically(output, encode_jpeg(crop))
-    note(f"{output}: face {face or 'the largest'} of {len(found)}")
+    which = f"face {face}" if face else "the largest face"
+    note(f"{output}: {which} of {len(found)}")
 
 
 def _choose(photo: Photo, found: Detections, face: int | None) -> Detections:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from mien.cli.console import note, out, print_json, progress_bar
-from mien.errors import NothingToMeasure, VesselDiffers
+from mien.errors import NothingToMeasure, ShipNotInstalled, VesselDiffers
 
 if TYPE_CHECKING:
     from mien.graph.weights import Form
@@ -35,6 +36,18 @@ _TOLD = 20
 )
 def ship() -> None:
     """Put a recognizer into a function, an app or a page, and check that it answers the same."""
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Say what to install where a package that vessels are made with is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ShipNotInstalled(
+            f"the packages that vessels are made with are not installed: {error.name}",
+            hint="Install them: pip install 'mien[ship]'",
+        ) from error
 
 
 def _handle(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -130,7 +143,8 @@ def lambda_(
 
     The libraries are fetched with pip for the machine that Lambda runs on.
     """
-    from mien.ship.lambda_ import ship_lambda  # noqa: PLC0415
+    with _installed():
+        from mien.ship.lambda_ import ship_lambda  # noqa: PLC0415
 
     model = _stored(recognizer, weights)
     with progress_bar() as progress:
@@ -169,7 +183,8 @@ def app(
     as_json: bool,
 ) -> None:
     """Make an app folder of RECOGNIZER, for hosts of buildpacks and of containers."""
-    from mien.ship.app import ship_app  # noqa: PLC0415
+    with _installed():
+        from mien.ship.app import ship_app  # noqa: PLC0415
 
     model = _stored(recognizer, weights)
     made = ship_app(
@@ -203,7 +218,8 @@ def page(*, recognizer: Path, folder: Path, weights: Form, as_json: bool) -> Non
     with npm and kept. Whoever can load the page has the names of the recognizer's people and the
     numbers that stand for their faces.
     """
-    from mien.ship.page import ship_page  # noqa: PLC0415
+    with _installed():
+        from mien.ship.page import ship_page  # noqa: PLC0415
 
     model = _stored(recognizer, weights)
     with progress_bar() as progress:
@@ -233,7 +249,9 @@ def check(vessel: Path, photos: tuple[str, ...], recognizer: Path | None, as_jso
     """
     from mien.cli.recognize import find_photos  # noqa: PLC0415
     from mien.recognizer import Recognizer  # noqa: PLC0415
-    from mien.ship.parity import check_vessel  # noqa: PLC0415
+
+    with _installed():
+        from mien.ship.parity import check_vessel  # noqa: PLC0415
 
     paths = list(find_photos(photos))
     original = Recognizer.load(recognizer) if recognizer else None

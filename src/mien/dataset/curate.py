@@ -80,8 +80,10 @@ def curate(ledger: Ledger, decisions: Decisions, rule: SplitRule) -> Curated:
         else:
             seen.append((entry, record))
     if not seen:
+        unread = sum(entry.reason == "unreadable" for entry in blind)
         raise EmptyDataset(
-            f"none of the {len(blind)} photos shows a face that was found",
+            f"none of the {len(blind)} photos shows a face that was found"
+            + (f"; {unread} cannot be read" if unread else ""),
             hint="Give photos in which faces are at least 20 pixels wide." if blind else "",
         )
     seen.sort(key=lambda pair: name_key(pair[0].person))

@@ -222,7 +222,9 @@ class Dataset:
         if not resolve(folder, CARD).is_file():
             raise NotADataset(
                 f"{folder}: no dataset there",
-                hint="Make one: mien dataset build PHOTOS -o " + str(folder),
+                hint=f"Make one of the photos there: mien dataset build {folder} -o DATASET"
+                if folder.is_dir()
+                else f"Make one: mien dataset build PHOTOS -o {folder}",
             )
         try:
             return _read(folder)

@@ -157,7 +157,8 @@ def _probes(head: Head, dataset: Dataset) -> Sample:
     if not len(probes):
         raise NothingToMeasure(
             "no held-out photo in the dataset is of a person that the recognizer knows",
-            hint="A person needs two photos for one to be held out; build the dataset with more.",
+            hint="Names must be the recognizer's (mien info shows them), and a person needs two"
+            " photos for one to be held out.",
         )
     return probes
 

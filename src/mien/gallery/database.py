@@ -51,7 +51,11 @@ class Database:
         path = folder / FILE
         if not path.is_file():
             raise GalleryNotFound(
-                f"{folder}: no gallery there", hint=f"Make one: mien gallery create {folder}"
+                f"{folder}: no gallery there",
+                hint=f"It is a dataset: mien train {folder} -o people.onnx makes a recognizer of "
+                f"it, mien gallery create GALLERY --from {folder} a gallery."
+                if (folder / "dataset.json").is_file()
+                else f"Make one: mien gallery create {folder}",
             )
         with translated(folder):
             self.base = _connect(path, patience)

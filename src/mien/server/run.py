@@ -89,8 +89,13 @@ def open_mounts(
         RecognizerError: a file cannot be used.
         GalleryError: the gallery cannot be used.
         ModelError: the models cannot be had.
-        BadRequest: a handle that no address can have.
+        BadRequest: a handle that no address can have, or that is the gallery's.
     """
+    if gallery is not None and GALLERY in files:
+        raise BadRequest(
+            f"the gallery answers by {GALLERY!r}, and so would {files[GALLERY]}",
+            hint=f"Give the file another handle: NAME={files[GALLERY]}",
+        )
     mounts: dict[str, Mount] = {}
     stages: dict[object, Stages] = {}
     for handle, path in files.items():

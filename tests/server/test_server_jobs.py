@@ -14,6 +14,7 @@ from mien.server import job_run
 from mien.server.job_run import Ended
 from mien.server.jobs import Jobs, handle_of
 from mien.server.limits import Limits
+from mien.server.service import Service
 from mien.server.versions import Versions
 
 
@@ -90,6 +91,18 @@ def test_from_photos_to_service_and_back(client, service, commands):
     assert asked["results"][0]["faces"][0]["name"] == "Ada"
     assert client.delete(f"/v1/jobs/{job['id']}").status_code == 409
     assert client.get(f"/v1/jobs/{job['id']}").json()["in_service"]
+
+
+def test_no_training_takes_the_gallerys_place(client, service, commands, trained):
+    refused = client.post("/v1/jobs", files=photos(), data={"name": "People"})
+    assert (refused.status_code, commands.ran) == (409, [])
+    assert "living gallery answers by 'people'" in refused.json()["detail"]
+
+    # Trained and in service before a gallery was served: the gallery answers when it is.
+    service.versions.add("people", "20260101-000000-abcdef", trained)
+    service.versions.note("people", "20260101-000000-abcdef")
+    again = Service(service.settings, {"people": service.mount("people")})
+    assert again.is_gallery("people")
 
 
 def test_a_failed_training_says_why(client, commands):

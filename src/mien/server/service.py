@@ -76,7 +76,8 @@ class Service:
             "mien_waiting_photos", "Photos that wait.", lambda: float(self.inference.waiting)
         )
         for handle, mount in self.versions.in_service():
-            self.put(handle, mount)
+            if not self.is_gallery(handle):
+                self.put(handle, mount)
 
     @property
     def handles(self) -> Sequence[str]:
@@ -116,6 +117,11 @@ class Service:
                 "there is no living gallery here", hint="Start the server with --gallery DIR."
             )
         return found[0]
+
+    def is_gallery(self, handle: str) -> bool:
+        """Return whether the living gallery answers by a handle: no file takes its place."""
+        with self._lock:
+            return isinstance(self._mounts.get(handle), GalleryMount)
 
     def put(self, handle: str, mount: Mount) -> None:
         """Have something else answer by a handle from now on."""

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from mien.errors import BadRequest
+from mien.errors import BadRequest, JobRefused
 from mien.server.access import Caller, need
 from mien.server.forms import read_form
-from mien.server.jobs import OVER, Job
+from mien.server.jobs import OVER, Job, handle_of
 from mien.server.keys import Role
 from mien.server.routes.shapes import answers, form
 from mien.server.service import Service, ServiceOf
@@ -34,7 +34,7 @@ _REPORT_POLICY = (
 @router.post(
     "/v1/jobs",
     status_code=201,
-    responses=answers(507),
+    responses=answers(409, 507),
     openapi_extra=form(
         many=True,
         name={"type": "string", "maxLength": 200},
@@ -51,6 +51,11 @@ async def create(
     sent = await read_form(request, files=service.limits.uploads)
     uploads = sent.photos()
     name = " ".join(sent.fields.get("name", "").split())[:200]
+    if service.is_gallery(handle_of(name)):
+        raise JobRefused(
+            f"the living gallery answers by {handle_of(name)!r}",
+            hint="Call the recognizer something else.",
+        )
     rate = _rate(sent.fields.get("false_positive_rate", ""))
     job = await run_in_threadpool(
         service.jobs.create, uploads, name=name, rate=rate, key=caller.key

@@ -18,7 +18,7 @@ export function recognise({ engine }) {
   const add = (files) => {
     const photos = files.map(({ file }) => file).filter(isPhoto);
     if (files.length && !photos.length) toast("That is no photo: JPEG, PNG, WebP, AVIF and HEIC are.", "warn");
-    const fresh = photos.map((file) => ({ file, url: URL.createObjectURL(file), state: "waiting", answer: null, error: null, sent: 0, total: file.size }));
+    const fresh = photos.map((file) => ({ file, url: URL.createObjectURL(file), state: "waiting", answer: null, error: null, sent: 0, total: 0 }));
     items.push(...fresh);
     if (fresh.length) show(fresh[0]);
     work();
@@ -177,7 +177,7 @@ function stageOf(item, onRemove) {
   }
   image.addEventListener("error", () => {
     const { width = 4, height = 3, faces = [] } = item.answer ?? {};
-    const sheet = h("div", { class: "stage-sheet" }, item.answer ? null : h("p", {}, "Your browser cannot show this kind of photo. It is looked at all the same."));
+    const sheet = h("div", { class: "stage-sheet" }, item.answer ? null : h("p", {}, `Your browser cannot show this kind of photo.${item.state === "failed" ? "" : " It is looked at all the same."}`));
     sheet.style.aspectRatio = `${width} / ${height}`;
     frame.classList.add("no-picture");
     image.replaceWith(sheet);

@@ -66,7 +66,7 @@ export function train({ engine, reloadRecognizers }) {
 /** What to train on, and how strict to be. */
 function form(engine, onStarted) {
   const ids = { name: freshId("name"), rate: freshId("rate") };
-  const name = h("input", { class: "input", id: ids.name, value: "people", maxlength: 60, pattern: "[a-z0-9][a-z0-9\\-]*", autocomplete: "off", spellcheck: "false" });
+  const name = h("input", { class: "input", id: ids.name, value: engine.current?.kind === "file" ? engine.current.handle : "trained", maxlength: 60, pattern: "[a-z0-9][a-z0-9\\-]*", autocomplete: "off", spellcheck: "false" });
   const picked = h("div");
   const trouble = h("div");
   const go = h("button", { class: "button main", type: "submit", disabled: true }, icon("train"), "Start training");

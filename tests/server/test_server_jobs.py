@@ -102,7 +102,9 @@ def test_no_training_takes_the_gallerys_place(client, service, commands, trained
     service.versions.add("people", "20260101-000000-abcdef", trained)
     service.versions.note("people", "20260101-000000-abcdef")
     again = Service(service.settings, {"people": service.mount("people")})
-    assert again.is_gallery("people")
+    held = again.is_gallery("people")
+    again.close()
+    assert held
 
 
 def test_a_failed_training_says_why(client, commands):

@@ -45,6 +45,7 @@ def test_every_view_is_accessible_in_both_colours(visit, knowing, scheme, portra
         page.get_by_role("button", name="Choose photos").click()
     chooser.value.set_files(portraits / "obama.jpg")
     page.get_by_role("button", name=re.compile("someone else")).click()
+    expect(page.get_by_role("combobox")).to_be_focused()
     page.keyboard.type("j")
     expect(page.get_by_role("listbox").get_by_role("option").first).to_be_visible()
     assert faults(page) == []

@@ -62,9 +62,13 @@ def test_the_camera_is_off_once_it_is_stopped_or_left(visit_with_camera, knowing
     start(page)
     page.evaluate("window.stream = document.querySelector('video').srcObject")
     page.get_by_role("link", name="About").click()
-    assert page.evaluate("window.stream.getTracks().map(({ readyState }) => readyState)") == [
-        "ended"
-    ]
+    page.get_by_role("heading", name="About", level=1).wait_for()
+    for _ in range(100):
+        states = page.evaluate("window.stream.getTracks().map(({ readyState }) => readyState)")
+        if states == ["ended"]:
+            break
+        page.wait_for_timeout(50)
+    assert states == ["ended"]
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,9 @@ def test_renamed_found_merged_and_forgotten(visit, changing):
 
     cards.filter(has_text="Joseph Biden").click()
     page.get_by_role("button", name="Merge…").click()
+    expect(page.get_by_role("combobox", name="Who else is Joseph Biden?")).to_be_focused()
     page.keyboard.type("bar")
+    expect(page.get_by_role("option", name="Barack Obama")).to_be_visible()
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Merge", exact=True).click()
     expect(page.get_by_role("dialog")).to_have_count(0)

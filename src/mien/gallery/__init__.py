@@ -1,7 +1,7 @@
 """People enrolled at run time: the store, which is the truth, and the index made of it."""
 
 from mien.gallery.gallery import Gallery
-from mien.gallery.guard import look
+from mien.gallery.guard import look, sighting_of
 from mien.gallery.sealing import find_key, key_text, new_key, parse_key, write_new_key
 from mien.gallery.values import (
     Answer,
@@ -33,5 +33,6 @@ __all__ = [
     "look",
     "new_key",
     "parse_key",
+    "sighting_of",
     "write_new_key",
 ]

@@ -71,16 +71,44 @@ def look(
         )
     crops = engine.align(photo, found)
     chosen = _chosen(engine, photo, found, crops, near, force=force)
-    crop = crops[chosen]
+    return sighting_of(
+        engine,
+        crops[chosen],
+        found.points[chosen],
+        scale=photo.scale,
+        sha256=photo.sha256,
+        source=photo.name,
+    )
+
+
+def sighting_of(
+    engine: Engine,
+    crop: NDArray[np.uint8],
+    points: NDArray[np.float32],
+    *,
+    scale: float,
+    sha256: str,
+    source: str,
+) -> Sighting:
+    """Return what is seen of one face that has been cut out.
+
+    Args:
+        engine: the models.
+        crop: (112, 112, 3) uint8 RGB, aligned.
+        points: (5, 2) float32 in pixels of the photo as it was read.
+        scale: side of the photo as read over the side of the full photo.
+        sha256: hex digest of the photo's bytes.
+        source: where the photo came from.
+    """
     vectors = engine.embed(np.stack([crop, crop[:, ::-1]])).vectors
-    quality = measure(found.points[chosen], crop, scale=photo.scale)
+    quality = measure(points, crop, scale=scale)
     return Sighting(
         embedding=vectors[0],
         mirrored=vectors[1],
         contract=engine.contract,
         quality=quality.overall,
-        sha256=photo.sha256,
-        source=photo.name,
+        sha256=sha256,
+        source=source,
         doubt=faults(quality.size, quality.blur, quality.yaw),
         measures={"size": quality.size, "blur": quality.blur, "yaw": quality.yaw},
         crop=encode_jpeg(crop),

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from mien.dataset.quality import faults, measure
 from mien.engine import Engine
 from mien.errors import NotServed, PhotoError
-from mien.gallery import Enrolment, Gallery, Person, Sighting
-from mien.photo import decode_photo, encode_jpeg
+from mien.gallery import Enrolment, Gallery, Person, Sighting, sighting_of
+from mien.photo import decode_photo
 from mien.server.access import Caller, need
 from mien.server.faces import Remembered
 from mien.server.forms import Upload, read_form
@@ -284,18 +282,8 @@ async def correct(given: Correction, service: ServiceOf, caller: Operator) -> Ph
 
 def sighting(face: Remembered, engine: Engine) -> Sighting:
     """Return a remembered face as what is enrolled."""
-    vectors = engine.embed(np.stack([face.crop, face.crop[:, ::-1]])).vectors
-    quality = measure(face.points, face.crop, scale=face.scale)
-    return Sighting(
-        embedding=vectors[0],
-        mirrored=vectors[1],
-        contract=engine.contract,
-        quality=quality.overall,
-        sha256=face.sha256,
-        source=face.photo,
-        doubt=faults(quality.size, quality.blur, quality.yaw),
-        measures={"size": quality.size, "blur": quality.blur, "yaw": quality.yaw},
-        crop=encode_jpeg(face.crop),
+    return sighting_of(
+        engine, face.crop, face.points, scale=face.scale, sha256=face.sha256, source=face.photo
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spheres import ORIGIN, centre, enrolled, faces
 
-from mien.errors import GalleryError, MienError
+from mien.errors import GalleryError, MienError, NotAGallery
 from mien.gallery import Gallery
 from mien.gallery.check import check
 from mien.gallery.database import FILE
@@ -19,12 +19,12 @@ from mien.gallery.transfer import export
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Return the bytes of a gallery's file."""
+    """Return a gallery's file; its bytes would make long reports."""
     folder = tmp_path_factory.mktemp("whole") / "g"
     with Gallery.create(folder, ORIGIN, thumbnails=True) as gallery:
         enrolled(gallery, 4, 2)
         gallery.reject("person 0", centre(9))
-    return (folder / FILE).read_bytes()
+    return folder / FILE
 
 
 def use(folder):
@@ -41,19 +41,27 @@ def use(folder):
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(st.data())
-def test_damage_anywhere(whole, tmp_path_factory, data):
-    broken = bytearray(whole)
-    for _ in range(data.draw(st.integers(1, 6))):
-        place = data.draw(st.integers(0, len(broken) - 1))
-        broken[place] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.sampled_from([len(broken), len(broken) // 2, 4096, 100]))
+@given(
+    st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), min_size=1, max_size=6),
+    st.sampled_from([1.0, 0.5, 0.1, 0.002]),
+)
+def test_damage_anywhere(whole, tmp_path_factory, changes, left):
+    broken = bytearray(whole.read_bytes())
+    for place, value in changes:
+        broken[place % len(broken)] = value
     folder = tmp_path_factory.mktemp("broken")
-    (folder / FILE).write_bytes(broken[:cut])
+    (folder / FILE).write_bytes(broken[: round(left * len(broken))])
     try:
         use(folder)
     except MienError as error:
         assert str(error)  # noqa: PT017
+
+
+def test_a_schema_that_is_no_text_is_damage(whole, tmp_path):
+    broken = whole.read_bytes().replace(b"CREATE TABLE", b"CREATE T\x80BLE")
+    (tmp_path / FILE).write_bytes(broken)
+    with pytest.raises(NotAGallery, match="damaged"):
+        Gallery.open(tmp_path)
 
 
 VALUES = ["'x'", "''", "-1", "0", "1e99", "x'00'", "NULL", "x'ff'"]
@@ -69,7 +77,7 @@ VALUES = ["'x'", "''", "-1", "0", "1e99", "x'00'", "NULL", "x'ff'"]
     ],
 )  # fmt: skip
 def test_values_that_make_no_sense(whole, tmp_path, column, value):
-    (tmp_path / FILE).write_bytes(whole)
+    (tmp_path / FILE).write_bytes(whole.read_bytes())
     table, name = column.split(".")
     base = sqlite3.connect(tmp_path / FILE)
     # As somebody would who edits the file by hand.
@@ -84,7 +92,7 @@ def test_values_that_make_no_sense(whole, tmp_path, column, value):
 
 
 def test_a_trigger_of_somebody_elses_is_told(whole, tmp_path):
-    (tmp_path / FILE).write_bytes(whole)
+    (tmp_path / FILE).write_bytes(whole.read_bytes())
     base = sqlite3.connect(tmp_path / FILE)
     base.execute("CREATE TRIGGER t AFTER INSERT ON photos BEGIN DELETE FROM people; END")
     base.close()

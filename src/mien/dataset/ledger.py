@@ -116,7 +116,7 @@ class Ledger:
                 if not stamp:
                     raise _by_an_older_mien(folder) from outdated
                 self._base = _anew(path)
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 # Only damage: a full disk or a lock must not cost the work that is in there.
                 if not _is_damage(error):
                     raise
@@ -266,6 +266,8 @@ def check_kept(ledger: Ledger, folder: Path, version: int) -> None:
 
 
 def _is_damage(error: Exception) -> bool:
+    if isinstance(error, UnicodeDecodeError):  # SQLite's words on a schema that is no text
+        return True
     # The low byte is the kind of error, the rest which of that kind.
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}

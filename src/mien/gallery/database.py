@@ -207,15 +207,25 @@ def watcher(folder: Path) -> sqlite3.Connection:
         return _connect(folder / FILE, 1.0)
 
 
+_SETTINGS = (
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "secure_delete = ON",
+    # The file may come from somebody else: nothing that its schema holds may do harm.
+    "trusted_schema = OFF",
+    # VACUUM would write everybody's templates to a temporary file outside the folder.
+    "temp_store = MEMORY",
+)
+
+
 def _connect(path: Path, patience: float) -> sqlite3.Connection:
     base = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
-    base.execute("PRAGMA synchronous = FULL")
-    base.execute("PRAGMA foreign_keys = ON")
-    base.execute("PRAGMA secure_delete = ON")
-    # The file may come from somebody else: nothing that its schema holds may do harm.
-    base.execute("PRAGMA trusted_schema = OFF")
-    # VACUUM would write everybody's templates to a temporary file outside the folder.
-    base.execute("PRAGMA temp_store = MEMORY")
+    try:
+        for setting in _SETTINGS:
+            base.execute(f"PRAGMA {setting}")
+    except BaseException:
+        base.close()
+        raise
     return base
 
 
@@ -239,12 +249,20 @@ def translated(folder: Path) -> Iterator[None]:
             ) from error
         if code in _SYSTEM:
             raise _unwritable(folder, str(error)) from error
-        raise NotAGallery(
-            f"{folder}: the gallery is damaged: {error}",
-            hint="`mien gallery check DIR` says more; go back to an export if you have one.",
-        ) from error
+        raise damaged(folder, str(error)) from error
+    except UnicodeDecodeError as error:
+        # SQLite names what is wrong in the file's own words, which are no text any more.
+        raise damaged(folder, "its schema is no text") from error
     except OSError as error:
         raise _unwritable(folder, error.strerror or str(error)) from error
+
+
+def damaged(folder: Path, why: str) -> NotAGallery:
+    """Return the error of a gallery whose file is not what Mien wrote."""
+    return NotAGallery(
+        f"{folder}: the gallery is damaged: {why}",
+        hint="`mien gallery check DIR` says more; go back to an export if you have one.",
+    )
 
 
 def _unwritable(folder: Path, why: str) -> OutputError:

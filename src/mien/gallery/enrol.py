@@ -12,6 +12,7 @@ from mien.dataset.labels import UNLIKE_OWN
 from mien.dataset.names import name_key
 from mien.gallery.guard import Objection, object_to
 from mien.gallery.index import Index
+from mien.gallery.projection import elder_prototype
 from mien.gallery.register import Owner, add
 from mien.gallery.store import Store, Templates
 from mien.gallery.values import Enrolment, Newcomer, Sighting
@@ -38,15 +39,16 @@ class Wish:
 def judge(wish: Wish, index: Index, session: Session, store: Store) -> Enrolment | Objection | None:
     """Return the refusal of a wish, the objection that force has overruled, or None."""
     sighting, owner = wish.sighting, wish.owner
-    row = None
+    row, elder = None, None
     if owner is not None:
         there = store.picture_of(owner[0], sighting.sha256)
         if there:
             detail = f"enrolled as {owner[1].name} already"
             return Enrolment(False, owner[1].id, there, "already-enrolled", detail)
         row = index.people.index(owner[0])
+        elder = elder_prototype(store.templates(owner[0]))
     (answer,) = index.identify(session, np.ascontiguousarray(sighting.embedding[None]))
-    objection = object_to(index, answer, sighting, row)
+    objection = object_to(index, answer, sighting, row, elder)
     if objection is None or wish.force:
         return objection
     person = owner[1].id if owner else ""

@@ -170,7 +170,11 @@ def subject_of(boxes: NDArray[np.float32], width: int, height: int) -> int | Non
 
 
 def object_to(
-    index: Index, answer: Answer, sighting: Sighting, row: int | None
+    index: Index,
+    answer: Answer,
+    sighting: Sighting,
+    row: int | None,
+    elder: tuple[NDArray[np.float32], int] | None,
 ) -> Objection | None:
     """Return what speaks most against enrolling a sighting as a person, or None.
 
@@ -179,6 +183,8 @@ def object_to(
         answer: who the gallery takes the face for.
         sighting: what was seen.
         row: of the person in the index; None for somebody without photos.
+        elder: prototype of the photos that a newcomer has to agree with, and their number; None
+            for somebody without photos.
     """
     if sighting.doubt:
         evidence = {name: round(value, 3) for name, value in sighting.measures.items()}
@@ -195,15 +201,20 @@ def object_to(
         )
     if answer.known and (row is None or answer.person != index.ids[row]):
         return _like_somebody_else(answer, own)
-    if own is not None and row is not None and own < UNLIKE_OWN:
-        photos = int(index.people.photos[row])
-        others = "the other photo" if photos == 1 else f"the {photos} other photos"
-        return Objection(
-            "disagrees",
-            f"similarity {own:.2f} to {others} of {index.names[row]}, least {UNLIKE_OWN}",
-            {"own_similarity": _rounded(own), "least": UNLIKE_OWN, "photos": photos},
-        )
+    if elder is not None and row is not None:
+        return _unlike_elder(float(elder[0] @ sighting.embedding), elder[1], index.names[row])
     return None
+
+
+def _unlike_elder(similarity: float, photos: int, name: str) -> Objection | None:
+    if similarity >= UNLIKE_OWN:
+        return None
+    first = "the first photo" if photos == 1 else f"the first {photos} photos"
+    return Objection(
+        "disagrees",
+        f"similarity {similarity:.2f} to {first} of {name}, least {UNLIKE_OWN}",
+        {"own_similarity": _rounded(similarity), "least": UNLIKE_OWN, "photos": photos},
+    )
 
 
 def _like_somebody_else(answer: Answer, own: float | None) -> Objection:

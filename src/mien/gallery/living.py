@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from mien.errors import ContractMismatch, GalleryLocked, NotAGallery
-from mien.gallery.database import Database, translated, watcher
+from mien.gallery.database import Database, damaged, translated, watcher
 from mien.gallery.index import Index, compare_session
 from mien.gallery.projection import Projection
 from mien.gallery.sealing import Seal, locked
@@ -126,6 +126,8 @@ class Living:
             generation = self._database.generation
             self._named = self._store.names()
             people = Projection.of(self._store, self.origin.dimension)
+            if not self._named.keys() >= set(people.numbers.tolist()):
+                raise damaged(self.path, "it has photos of somebody who is not in it")
             self._put(generation, people)
 
     def _put(self, generation: int, people: Projection) -> None:

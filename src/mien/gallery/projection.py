@@ -82,6 +82,24 @@ class Projection:
         return place if place < len(self) and self.numbers[place] == number else None
 
 
+def elder_prototype(templates: Templates) -> tuple[NDArray[np.float32], int] | None:
+    """Return the prototype of the earlier half of somebody's photos, and how many those are.
+
+    A newcomer is judged by what was there well before it: were it judged by all photos, one wrong
+    photo that just passes would make way for the next, and a folder of somebody else for itself.
+
+    Args:
+        templates: of one person, in the order they came.
+
+    Returns:
+        (D,) float32 of length 1; None without photos.
+    """
+    if not len(templates):
+        return None
+    elder = _part(templates, slice(0, (len(templates) + 1) // 2))
+    return _project(elder, templates.faces.shape[1]).prototypes[0], len(elder)
+
+
 def _project(templates: Templates, dimension: int) -> Projection:
     numbers, first, labels = np.unique(templates.numbers, return_index=True, return_inverse=True)
     if not len(numbers):

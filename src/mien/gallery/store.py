@@ -38,6 +38,7 @@ _SEALED = {
     ),
 }
 _BLOCK = 4096
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -329,7 +330,14 @@ class Store:
             if contract != self._contract or len(data) != size:
                 raise self._damaged(f"{place} has embeddings of another kind")
         flat = np.frombuffer(b"".join(opened), "<f4").astype(np.float32)
-        return flat.reshape(len(rows), views, self._dimension)
+        vectors = flat.reshape(len(rows), views, self._dimension)
+        # In float64, where the square of no float32 is too large.
+        with np.errstate(invalid="ignore"):
+            lengths = np.sqrt(np.sum(np.square(vectors, dtype=np.float64), axis=2))
+        wrong = np.flatnonzero(~np.all(np.abs(lengths - 1) < _ROUNDING, axis=1))
+        if len(wrong):
+            raise self._damaged(f"{rows[wrong[0]][0]} has embeddings that are not of length 1")
+        return vectors
 
 
 def _picture(row: Sequence[Any]) -> Picture:

@@ -41,7 +41,7 @@ class Session:
         # Threads that spin while they wait take the cores from whoever else works on them.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = _ERRORS_ONLY
-        # Photos differ in size: an arena would keep the largest of everything it ever saw.
+        # Photos differ in size: a plan of memory for each size would be kept and seldom used again.
         options.enable_mem_pattern = False
         self._name = name
         try:

@@ -1,0 +1,93 @@
+"""Real servers for the page's tests: `mien serve` in processes of their own, on loopback."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+MIEN = (sys.executable, "-m", "mien")
+
+
+class Serving:
+    """Starts `mien serve` on loopback: every call a server of its own, over a copy of a gallery.
+
+    Attributes:
+        keys: those that were made, by role.
+    """
+
+    def __init__(self, folder: Path, seeded: Path) -> None:
+        self.keys: dict[str, str] = {}
+        self._folder = folder
+        self._seeded = seeded
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def __call__(
+        self, *, keys: Sequence[str] = (), knowing: bool = False, files: Sequence[str] = ()
+    ) -> str:
+        """Start a server and return its address.
+
+        Args:
+            keys: roles to make keys for; with any the server asks for one.
+            knowing: whether it knows Barack Obama and Joe Biden, or nobody yet.
+            files: recognizer files with their handles, to be served instead.
+        """
+        folder = self._folder / str(len(self._running))
+        folder.mkdir()
+        data, options = folder / "data", []
+        if knowing:
+            options = ["--gallery", shutil.copytree(self._seeded, folder / "gallery")]
+        for role in keys:
+            self.keys[role] = mien("keys", "create", "--role", role, "--data", data).strip()
+        port = free_port()
+        command = [*MIEN, "serve", *files, *options, "--data", data, "--port", str(port)]
+        with (folder / "serve.log").open("wb") as log:
+            server = subprocess.Popen(command, stdout=log, stderr=log)
+        self._running.append(server)
+        wait_for(port, server, folder / "serve.log")
+        return f"http://127.0.0.1:{port}/"
+
+    def stop(self) -> None:
+        """Stop all of them."""
+        for server in self._running:
+            server.terminate()
+        for server in self._running:
+            server.wait(timeout=20)
+
+
+def mien(*arguments: object) -> str:
+    """Run a command of mien and return what it printed."""
+    command = [*MIEN, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once a server on loopback answers that it is ready."""
+    for _ in range(600):
+        assert server.poll() is None, log.read_text()
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.05)
+        finally:
+            connection.close()
+    pytest.fail(f"the server does not answer: {log.read_text()}")

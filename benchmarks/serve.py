@@ -8,7 +8,7 @@ machine with it. Told are, for each load,
 
 - what was answered: milliseconds at the median and the 99th percentile, faces a second, how often
   each status came; a 503 has to say when to ask again, and the clients wait for so long;
-- the server's memory over time: the mean of the first third and of the last;
+- the server's memory over time: the mean of the first third and of the last, and of each tenth;
 - faces a second over those of the bulk road, which works right before and right after; and the
   same for each second of a core that either process had, which other work on the machine, and
   these clients, do not change.
@@ -185,6 +185,7 @@ def row_of(
         "over_bulk_cpu": seen.faces / max(seen.cpu, 0.01) / bulk_cpu,
         "rss_first_mib": float(first) / 2**20,
         "rss_last_mib": float(last) / 2**20,
+        "rss_tenths_mib": [float(part.mean()) / 2**20 for part in np.array_split(seen.rss, 10)],
         "no_retry_after": seen.no_retry_after,
     }
 

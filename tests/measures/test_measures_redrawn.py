@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.measures import threshold_at_fpir
-from mien.measures.redrawn import Searched, open_set_rates
+from mien.measures.redrawn import Searched, dir_gain_over_people, open_set_rates
 
 
 def made(seed, known=30, strangers=200):
@@ -89,3 +91,22 @@ def test_rates_rise_with_the_target():
     rates = [open_set_rates([draw], people, t, rounds=2) for t in (0.0, 0.01, 0.1, 0.5)]
     assert [r.dir.value for r in rates] == sorted(r.dir.value for r in rates)
     assert [r.fpir.value for r in rates] == sorted(r.fpir.value for r in rates)
+
+
+def test_a_gain_is_measured_on_the_same_people():
+    draw, people = made(5)
+    assert dir_gain_over_people([draw], [draw], people, 0.05, rounds=20).high == 0
+    wrong = replace(draw, correct=np.zeros_like(draw.correct))
+    gain = dir_gain_over_people([wrong], [draw], people, 0.05, rounds=50)
+    alone = open_set_rates([draw], people, 0.05, rounds=50)
+    assert (gain.value, gain.low, gain.high) == (alone.dir.value, alone.dir.low, alone.dir.high)
+
+
+def test_a_small_gain_of_everybody_is_surer_than_either_rate():
+    draw, people = made(7)
+    generator = np.random.default_rng(1)
+    better = replace(draw, correct=draw.correct | (generator.random(len(draw.correct)) < 0.5))
+    gain = dir_gain_over_people([draw], [better], people, 0.05)
+    alone = open_set_rates([draw], people, 0.05)
+    assert 0 < gain.low < gain.value < gain.high
+    assert gain.high - gain.low < alone.dir.high - alone.dir.low

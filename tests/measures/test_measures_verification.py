@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from mien.measures import (
     roc,
     roc_of_counts,
     tar_at_far,
+    tar_gain_over_people,
     tar_over_people,
 )
 from mien.measures.histogram import BINS, bin_of, edges
@@ -142,6 +145,22 @@ def test_order_and_names_change_nothing(seed, random):
         pairs.photos,
     )
     assert tar_over_people(other, (0.05,), rounds=20) == tar_over_people(pairs, (0.05,), rounds=20)
+
+
+def test_a_gain_is_measured_on_the_same_people():
+    pairs = made_pairs(4)
+    fars = (0.1, 0.01)
+    assert all(gain.low == gain.high == 0 for gain in tar_gain_over_people(pairs, pairs, fars))
+    better = replace(pairs, genuine=pairs.genuine + 0.03)
+    for gain, alone in zip(
+        tar_gain_over_people(pairs, better, fars), tar_over_people(pairs, fars), strict=True
+    ):
+        assert 0 < gain.low < gain.value < gain.high
+        assert gain.high - gain.low < alone.high - alone.low
+    backwards = tar_gain_over_people(better, replace(better, genuine=pairs.genuine), fars)
+    assert all(gain.high < 0 for gain in backwards)
+    with pytest.raises(ValueError, match="people"):
+        tar_gain_over_people(pairs, made_pairs(4, people=12), fars)
 
 
 def test_nothing_to_compare():

@@ -8,9 +8,10 @@ import zipfile
 import pytest
 
 from mien.errors import PartsMissing
+from mien.models.wheels import pip_command
 from mien.ship import wheels
 from mien.ship.bytecode import bytecode
-from mien.ship.wheels import LIBRARIES, is_needed, libraries, pinned, pip_command, this_python
+from mien.ship.wheels import LIBRARIES, is_needed, libraries, pinned, platform_options, this_python
 
 
 def make_wheel(folder, name, version, tag, members=("__init__.py",)):
@@ -74,7 +75,8 @@ def test_what_cannot_be_had_is_told(index):
 
 
 def test_no_code_of_a_package_is_run_to_fetch_it(tmp_path):
-    command = pip_command(tmp_path, "3.13", "arm64")
+    wanted = [name + version for name, version in pinned().items()]
+    command = pip_command(tmp_path, wanted, platform_options("3.13", "arm64"))
     assert {"--only-binary=:all:", "--no-deps", "-P"} <= set(command)
     assert all(re.fullmatch(r"[\w-]+==[\w.]+", each) for each in command[-len(LIBRARIES) :])
 
@@ -118,7 +120,7 @@ def test_bytecode_is_the_same_each_time_and_only_for_pythons_that_are_here():
     assert bytecode(files, "3.98") == {}
 
 
-def test_offline_pip_asks_nobody(tmp_path, monkeypatch):
-    assert "--no-index" not in pip_command(tmp_path, "3.13", "arm64")
+def test_offline_pip_asks_nobody(monkeypatch):
+    assert "--no-index" not in platform_options("3.13", "arm64")
     monkeypatch.setenv("MIEN_OFFLINE", "1")
-    assert "--no-index" in pip_command(tmp_path, "3.13", "arm64")
+    assert "--no-index" in platform_options("3.13", "arm64")

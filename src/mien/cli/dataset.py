@@ -27,6 +27,7 @@ from mien.dataset.specs import open_sources
 from mien.engine import Engine
 from mien.graph.settings import DetectionSettings
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+from mien.words import count
 
 _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
@@ -163,7 +164,7 @@ def keep(folder: Path, entries: tuple[str, ...]) -> None:
     """Use photos that were set aside, now and in every rebuild. ENTRY is an id or a path."""
     with progress_bar() as progress:
         result = decide(folder, "keep", entries, progress=progress)
-    note(f"{len(entries)} kept; {result.card['used']:,} photos are used.")
+    note(f"{len(entries)} kept; {count(result.card['used'], 'photo')} in use.")
 
 
 @dataset.command(
@@ -175,7 +176,7 @@ def drop(folder: Path, entries: tuple[str, ...]) -> None:
     """Set photos aside, now and in every rebuild. ENTRY is an id or a photo's path."""
     with progress_bar() as progress:
         result = decide(folder, "drop", entries, progress=progress)
-    note(f"{len(entries)} dropped; {result.card['used']:,} photos are used.")
+    note(f"{len(entries)} dropped; {count(result.card['used'], 'photo')} in use.")
 
 
 @dataset.command(epilog="\b\nExamples:\n  mien dataset same people 'Joseph Blatter' 'Sepp Blatter'")
@@ -186,7 +187,8 @@ def same(folder: Path, first: str, second: str) -> None:
     """Say that two names are one person: their photos go together."""
     with progress_bar() as progress:
         result = decide_people(folder, "same", (first, second), progress=progress)
-    note(f"{first} and {second} are one person; there are {result.card['people']:,} people.")
+    people = count(result.card["people"], "person", "people")
+    note(f"{first} and {second} are one person now, of {people}.")
 
 
 @dataset.command(
@@ -264,7 +266,7 @@ def _summary(result: Dataset) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(justify="right", style="bold")
     table.add_column()
-    for count, what in (
+    for number, what in (
         (card["people"], "people"),
         (card["photos"], "photos"),
         (card["used"], "used"),
@@ -272,12 +274,12 @@ def _summary(result: Dataset) -> None:
         (card["split"]["train"], "to train on"),
         (card["split"]["validation"], "to validate on"),
     ):
-        table.add_row(f"{count:,}", what)
+        table.add_row(f"{number:,}", what)
     out.print(table)
     for source in card["sources"]:
         passed = ", ".join(f"{reason}: {n:,}" for reason, n in source["skipped"].items())
         out.print(
-            f"  {escape(source['label'])}: {source['photos']:,} photos"
+            f"  {escape(source['label'])}: {count(source['photos'], 'photo')}"
             + (f"; passed over: {escape(passed)}" if passed else ""),
             soft_wrap=True,
         )

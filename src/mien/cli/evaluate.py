@@ -13,6 +13,7 @@ from mien.cli.console import note, out, print_json, progress_bar
 from mien.cli.evaluate_between import compare, differential
 from mien.cli.evaluate_pairs import COMMAND, all_pairs, lfw, licence_of, now, pairs
 from mien.cli.evaluate_sets import open_set
+from mien.words import count
 
 if TYPE_CHECKING:
     from mien.evaluation import PeopleResult
@@ -123,14 +124,14 @@ def _show_people(result: PeopleResult) -> None:
             name, justify="left" if name in {"", "measured on"} else "right", no_wrap=True
         )
     rows = [
-        ("rank-1, all held out", every.rank1, f"{every.probes:,} photos"),
-        ("rank-1, none set aside", clean.rank1, f"{clean.probes:,} photos"),
-        ("rank-5, all held out", every.rank5, f"{every.probes:,} photos"),
+        ("rank-1, all held out", every.rank1, count(every.probes, "photo")),
+        ("rank-1, none set aside", clean.rank1, count(clean.probes, "photo")),
+        ("rank-5, all held out", every.rank5, count(every.probes, "photo")),
     ]
     if (open_set := result.open_set) is not None:
-        strangers = f"{open_set.stranger_people:,} strangers"
+        strangers = count(open_set.stranger_people, "stranger")
         rows += [
-            ("named right (DIR)", open_set.policy.dir, f"{open_set.probes:,} photos"),
+            ("named right (DIR)", open_set.policy.dir, count(open_set.probes, "photo")),
             ("strangers named (FPIR)", open_set.policy.fpir, strangers),
         ]
     for name, rate, measured_on in rows:
@@ -138,7 +139,8 @@ def _show_people(result: PeopleResult) -> None:
         table.add_row(name, f"{100 * rate.value:.2f} %", ends, measured_on)
     out.print(table)
     out.print(
-        f"of {every.probes:,} photos {did.right:,} named right, {did.unknown:,} called unknown,"
+        f"of {count(every.probes, 'photo')} {did.right:,} named right, {did.unknown:,} called"
+        " unknown,"
         f" {did.wrong:,} named wrong; calibration error {100 * result.ece:.2f} %",
         soft_wrap=True,
     )

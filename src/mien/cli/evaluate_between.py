@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
+from mien.words import count
 
 if TYPE_CHECKING:
     from mien.evaluation.compare import Comparison
@@ -92,7 +93,7 @@ def differential(dataset: Path, attributes: Path, *, far: float, as_json: bool) 
     with progress_bar() as progress:
         found = evaluate_differential(Dataset.open(dataset), table, far=far, progress=progress)
     if found.unknown:
-        note(f"note: {found.unknown:,} people of the dataset are not in the table.")
+        note(f"note: not in the table: {count(found.unknown, 'person', 'people')} of the dataset.")
     if as_json:
         print_json(_differential_json(found))
     else:
@@ -117,7 +118,7 @@ def _show_comparison(found: Comparison) -> None:
         )
     out.print(table)
     out.print(
-        f"{found.probes:,} photos of {found.people:,} people"
+        f"{count(found.probes, 'photo')} of {count(found.people, 'person', 'people')}"
         + (f", {found.strangers:,} of strangers" if found.strangers else ""),
         soft_wrap=True,
     )

@@ -12,6 +12,7 @@ import click
 from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
+from mien.words import count
 
 if TYPE_CHECKING:
     from mien.engine import Engine
@@ -263,13 +264,13 @@ def _show(judged: Judged, missed: Sequence[str]) -> None:
     _rates(rows)
     out.print(f"equal error rate {judged.equal_error:.4f}")
     if missed:
-        out.print(f"{len(missed):,} photos missed; their pairs count with similarity -1")
+        out.print(f"{count(len(missed), 'photo')} missed; their pairs count with similarity -1")
 
 
 def _show_all(result: AllPairsResult) -> None:
     out.print(
         f"{result.genuine.total:,} pairs of one person, {result.impostor.total:,} of two;"
-        f" {result.photos:,} photos of {result.people:,} people",
+        f" {count(result.photos, 'photo')} of {count(result.people, 'person', 'people')}",
         soft_wrap=True,
     )
     rows = []

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from mien.cli.console import note, out, print_json, progress_bar
 from mien.errors import PhotoError, UnknownPicture
+from mien.words import count
 
 if TYPE_CHECKING:
     from mien.gallery import Enrolment, Gallery, Person
@@ -103,7 +104,7 @@ def add(
     else:
         _show_enrolments(rows)
         if person:
-            out.print(f"{escape(person.name)} has {_count(person.photos, 'photo')}")
+            out.print(f"{escape(person.name)} has {count(person.photos, 'photo')}")
     if any(not row.taken and row.reason != "already-enrolled" for _, row in rows):
         context.exit(1)
 
@@ -166,7 +167,7 @@ def tell_taken(taken: tuple[int, int], *, as_json: bool) -> None:
     if as_json:
         print_json({"people": people, "photos": photos})
     else:
-        out.print(f"{_count(people, 'person', 'people')}, {_count(photos, 'new photo')}")
+        out.print(f"{count(people, 'person', 'people')}, {count(photos, 'new photo')}")
 
 
 @gallery.command(
@@ -229,7 +230,7 @@ def _show_gallery(made: Gallery, *, as_json: bool) -> None:
     table = Table(show_header=False, box=None)
     for key, value in (
         ("gallery", str(made.path)),
-        ("people", f"{facts['people']:,}, {facts['photos']:,} photos enrolled"),
+        ("people", f"{facts['people']:,}, {count(facts['photos'], 'photo')} enrolled"),
         ("kept of a photo", kept + (", encrypted" if made.encrypted else ", not encrypted")),
         ("a name is given from", f"similarity {policy.threshold:.3f}"),
         ("strangers given a name", rate),
@@ -295,7 +296,7 @@ def merge(*, folder: Path, person: str, other: str, key_file: Path | None) -> No
     """Make two people one: OTHER's photos become PERSON's, and OTHER is gone."""
     with opened(folder, key_file) as made:
         gone, kept = made.person(other), made.merge(person, other)
-    note(f"{gone.name} is {kept.name} now, with {_count(kept.photos, 'photo')}")
+    note(f"{gone.name} is {kept.name} now, with {count(kept.photos, 'photo')}")
 
 
 def _ask(question: str) -> None:
@@ -376,7 +377,3 @@ def audit(*, folder: Path, limit: int, key_file: Path | None, as_json: bool) -> 
         moment = event.time.removesuffix("+00:00").replace("T", " ")
         table.add_row(moment, event.action, escape(who), escape(event.key), event.detail)
     out.print(table)
-
-
-def _count(number: int, one: str, several: str = "") -> str:
-    return f"{number:,} {one if number == 1 else several or one + 's'}"

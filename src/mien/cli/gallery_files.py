@@ -20,6 +20,7 @@ from mien.cli.gallery import (
 )
 from mien.errors import GalleryLocked, GalleryNotFound, NotAGallery, TooFewPeople
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
+from mien.words import count
 
 _OUTPUT = click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="The file to write."
@@ -178,7 +179,8 @@ def check(*, folder: Path, key_file: Path | None, as_json: bool) -> None:
     else:
         sealed = "encrypted" if found.encrypted else "not encrypted"
         out.print(
-            f"{found.people:,} people, {found.photos:,} photos, {found.negatives:,} rejected "
+            f"{count(found.people, 'person', 'people')}, {count(found.photos, 'photo')}, "
+            f"{found.negatives:,} rejected "
             f"faces, {sealed}"
         )
         for fault in found.faults:
@@ -218,8 +220,8 @@ def to_onnx(*, folder: Path, output: Path, key_file: Path | None) -> None:
         out.print(f"weights inside: {weights.id}, {weights.licence}, {escape(weights.publisher)}")
     photos = int(head.photos.sum())
     out.print(
-        f"[bold]{escape(str(output))}[/bold] knows {len(head.people):,} people from "
-        f"{photos:,} photos"
+        f"[bold]{escape(str(output))}[/bold] knows "
+        f"{count(len(head.people), 'person', 'people')} from {count(photos, 'photo')}"
     )
 
 

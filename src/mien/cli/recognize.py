@@ -26,6 +26,7 @@ from mien.photo import SUFFIXES, encode_jpeg, encode_png, read_photo
 from mien.recognizer import Recognizer
 from mien.types import Detections, Face, Known, Photo, Policy
 from mien.verification import compare_photos
+from mien.words import count
 
 if TYPE_CHECKING:
     from mien.gallery.recognise import GalleryRecognizer
@@ -172,8 +173,15 @@ def _tell(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json([{key: row[key] for key in ("photo", "faces", "error")} for row in rows])
     else:
-        table = Table(Column("photo", overflow="fold"), "name", "probability", "similarity", "box")
-        table.box = None
+        table = Table(
+            Column("photo", overflow="fold"),
+            Column("name", overflow="fold"),
+            *(
+                Column(what, no_wrap=True, justify="right")
+                for what in ("probability", "similarity", "box")
+            ),
+            box=None,
+        )
         for row in rows:
             for face in row["faces"]:
                 name = face["name"] or "unknown"
@@ -259,7 +267,7 @@ def _choose(photo: Photo, found: Detections, face: int | None) -> Detections:
         index = int(found.boxes[:, 0].argsort()[face - 1])
     else:
         raise FaceNotThere(
-            f"{photo.name} shows {len(found)} faces, there is no face {face}",
+            f"{photo.name} shows {count(len(found), 'face')}, there is no face {face}",
             hint="Faces are counted from the left, beginning with 1.",
         )
     one = slice(index, index + 1)

@@ -15,6 +15,7 @@ from rich.table import Column, Table
 
 from mien.cli.console import note, out, print_json, progress_bar
 from mien.errors import NothingToMeasure, ShipNotInstalled, VesselDiffers
+from mien.words import count
 
 if TYPE_CHECKING:
     from mien.graph.weights import Form
@@ -326,14 +327,15 @@ def _show_parity(found: Parity, vessel: Path) -> None:
     for sentence in found.skipped:
         note(f"left out: {sentence}")
     out.print(
-        f"{escape(str(vessel))}: {found.vessel}, {agreement.photos} photos, {agreement.faces} faces"
+        f"{escape(str(vessel))}: {found.vessel}, "
+        f"{count(agreement.photos, 'photo')}, {count(agreement.faces, 'face')}"
     )
     out.print(f"  similarities at most {agreement.similarity:.1e} from the library's")
     out.print(f"  boxes at most {agreement.pixels:.1e} pixels")
     if found.original is not None:
         out.print(
             f"  stored as {found.weights}, the weights move similarities by at most "
-            f"{found.original:.1e}; {len(found.renamed)} faces are named otherwise"
+            f"{found.original:.1e}; {count(len(found.renamed), 'face')} named otherwise"
         )
         for sentence in found.renamed[:_TOLD]:
             note(sentence)

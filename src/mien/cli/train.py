@@ -11,6 +11,7 @@ from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
 from mien.cli.shares import LEAST_RATE, Share
+from mien.words import count
 
 if TYPE_CHECKING:
     from mien.dataset import Dataset
@@ -195,8 +196,8 @@ def _show(training: Training, licences: list[dict[str, str]], output: Path) -> N
             f"weights inside: {weights['id']}, {weights['licence']}, {escape(weights['publisher'])}"
         )
     out.print(
-        f"[bold]{escape(str(output))}[/bold] knows {report['people']:,} people from "
-        f"{report['photos']:,} photos"
+        f"[bold]{escape(str(output))}[/bold] knows "
+        f"{count(report['people'], 'person', 'people')} from {count(report['photos'], 'photo')}"
     )
 
 

@@ -12,6 +12,7 @@ from mien.dataset.curate import Curated
 from mien.dataset.decisions import Decisions
 from mien.dataset.manifest import FORMAT, Entry, digest_of, write_manifest
 from mien.dataset.split import RULE
+from mien.words import count
 
 REASONS = {
     "unreadable": "could not be read",
@@ -89,7 +90,10 @@ def readme(card: Mapping[str, Any]) -> str:
     split = card["split"]
     parts = [
         "# Dataset card",
-        f"{card['people']:,} people, {card['photos']:,} photos, {card['used']:,} faces used.",
+        (
+            f"{count(card['people'], 'person', 'people')}, {count(card['photos'], 'photo')}, "
+            f"{count(card['used'], 'face')} used."
+        ),
         _leak_warning(split),
         f"Made by Mien {card['mien']}, {card['made']}. Digest `{card['digest'][:16]}`.",
         "## Sources",
@@ -111,14 +115,14 @@ def readme(card: Mapping[str, Any]) -> str:
             [(reason, f"{n:,}", REASONS[reason]) for reason, n in card["set_aside"].items()],
         ),
         (
-            f"{card['photos_with_several_faces']:,} photos show several faces; in "
+            f"Several faces: {count(card['photos_with_several_faces'], 'photo')}; in "
             f"{card['not_the_largest_face']:,} the person is not the largest."
         ),
         _same(card["same_person"]),
         "## Split",
         (
-            f"{split['train']:,} photos to train on, {split['validation']:,} to validate on; share "
-            f"{split['share']}, seed {split['seed']}. {split['rule']}"
+            f"{count(split['train'], 'photo')} to train on, {split['validation']:,} to validate on;"
+            f" share {split['share']}, seed {split['seed']}. {split['rule']}"
         ),
         "## Weights",
         f"Embeddings of {card['dimension']} dimensions, contract `{card['contract']}`.",

@@ -13,6 +13,7 @@ from mien.dataset.output import writing
 from mien.dataset.review import crop_image
 from mien.dataset.suspects import KINDS, Suspect
 from mien.models.files import write_whole
+from mien.words import count
 
 MOST = 200
 """At most this many are shown; the page says how many are not."""
@@ -45,7 +46,8 @@ def _page(dataset: Dataset, suspects: Sequence[Suspect]) -> str:
         "img-src data:; style-src 'unsafe-inline'\">"
         f"<title>Check: {name}</title><style>{style}</style></head>"
         "<body><main><h1>What is likely wrong</h1>"
-        f'<p class="soft">{len(dataset.people):,} people, {len(dataset.rows):,} faces in '
+        f'<p class="soft">{count(len(dataset.people), "person", "people")}, '
+        f"{count(len(dataset.rows), 'face')} in "
         f"<code>{escape(str(dataset.path))}</code>. The most likely first. An embedder found "
         "them: twins and look-alikes are among them, and only you can tell. Nothing was "
         f"changed.</p>{shown or '<p>Nothing is suspect.</p>'}{rest}</main></body></html>"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mien.dataset.decisions import Decisions
 from mien.dataset.doubts import Doubt, Faces, SamePerson
 from mien.dataset.duplicates import Pair
+from mien.words import count
 
 UNLIKE_OWN, LIKE_OTHER, MARGIN = 0.35, 0.55, 0.25
 """A photo is of somebody else when its cosine to the other photos of its person is at most the
@@ -137,17 +138,14 @@ def _same(
     cosines = faces.templates[first] @ faces.templates[second].T
     i, j = np.unravel_index(int(cosines.argmax()), cosines.shape)
     text = (
-        f"cosine {similarity:.2f} between {_photos(len(first))} and {_photos(len(second))}, "
+        f"cosine {similarity:.2f} between "
+        f"{count(len(first), 'photo')} and {count(len(second), 'photo')}, "
         f"{cosines[i, j]:.2f} between the two most similar"
     )
     if copy:
         text += "; the same picture is under both names"
     names = faces.names[labels[0]], faces.names[labels[1]]
     return SamePerson(names, similarity, text, (int(first[i]), int(second[j])))
-
-
-def _photos(count: int) -> str:
-    return "1 photo" if count == 1 else f"{count} photos"
 
 
 def _sums(faces: Faces, active: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

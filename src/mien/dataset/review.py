@@ -16,6 +16,7 @@ from mien.dataset.card import REASONS
 from mien.dataset.manifest import Dataset, Entry
 from mien.dataset.output import writing
 from mien.models.files import write_whole
+from mien.words import count
 
 PAGE = "review.html"
 
@@ -98,8 +99,8 @@ class _Page:
             "img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
             f"<title>Review: {escape(self._dataset.path.name)}</title><style>{css}</style></head>"
             f'<body data-folder="{escape(self._folder)}"><main><h1>What looks doubtful</h1>'
-            f'<p class="soft">{len(self._dataset.people):,} people, '
-            f"{len(self._dataset.entries):,} photos in "
+            f'<p class="soft">{count(len(self._dataset.people), "person", "people")}, '
+            f"{count(len(self._dataset.entries), 'photo')} in "
             f"<code>{escape(str(self._dataset.path))}</code>. Nothing was deleted: these are set "
             "aside and not trained on. Press <b>keep</b> to use one after all or <b>drop</b> to "
             "leave it out for good, then run the commands at the foot of the page.</p>"

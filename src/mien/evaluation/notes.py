@@ -12,7 +12,8 @@ from mien.evaluation.openset import OpenSetResult
 from mien.evaluation.search import STRANGER, Search
 from mien.measures import rank_k
 from mien.training import doubled
-from mien.types import Head
+from mien.types import Head, Policy
+from mien.words import count, percent, span
 
 FEW = 100
 """With fewer probes than this the report says that they are few."""
@@ -57,13 +58,13 @@ def _of_dataset(head: Head, dataset: Dataset, probes: Sample, trained_on: str) -
     unknown = int(np.sum(dataset.validation & ~known))
     if unknown:
         yield (
-            f"{unknown:,} held-out photos are of people that the recognizer does not know; they"
+            f"Of people that the recognizer does not know: {count(unknown, 'held-out photo')}. They"
             " are no probes."
         )
     if len(probes) < FEW:
         yield (
-            f"Only {len(probes)} photos were held out: the intervals are wide, and only they"
-            " should be believed."
+            f"Held out were only {count(len(probes), 'photo')}: the intervals are wide, and only"
+            " they should be believed."
         )
 
 
@@ -74,7 +75,7 @@ def _of_leaks(head: Head, dataset: Dataset, found: Search) -> Iterator[str]:
         leaked = search_sample(head, sample(dataset, leaks, head))
         ranks = np.concatenate([found.ranks, leaked.ranks])
         yield (
-            f"{len(leaked):,} held-out photos are mirrored copies of photos that were learned"
+            f"Mirrored copies of photos that were learned: {count(len(leaked), 'held-out photo')}"
             " (--flip-singletons). They are a leak and are no probes; with them rank-1 would read"
             f" {100 * rank_k(ranks, 1).value:.2f} %."
         )
@@ -86,8 +87,8 @@ def _of_strangers(
     inside = int(np.sum(gallery_index(strangers, head) != STRANGER)) if strangers else 0
     if inside:
         yield (
-            f"{inside:,} people of the strangers' dataset are known to the recognizer by name"
-            " and were left out of it."
+            f"Known to the recognizer by name: {count(inside, 'person', 'people')} of the"
+            " strangers' dataset. They were left out of it."
         )
     if openness is None:
         return
@@ -95,16 +96,39 @@ def _of_strangers(
         twice = int(doubled(dataset, head.people).sum())
         if twice:
             yield (
-                f"{twice:,} people may be in the gallery under a second name as well (the"
-                " dataset's card lists them): without the first they are no strangers, and were"
-                " not counted as such."
+                f"Perhaps in the gallery under a second name as well (the dataset's card lists"
+                f" them): {count(twice, 'person', 'people')}. Without the first they are no"
+                " strangers, and were not counted as such."
             )
+    if head.policy.basis == "card":
+        yield _beside_the_card(head.policy, openness)
+        return
+    if openness.protocol == "left-out":
         return
     # A policy may have been set on the gallery's own people, left out in turn, as well.
     own = head.policy.strangers - openness.strangers
     if 0 <= own <= head.photos.sum():
         yield (
-            f"The policy was set on {head.policy.strangers:,} photos of strangers, and"
+            f"The policy was set on {count(head.policy.strangers, 'photo')} of strangers, and"
             f" {openness.strangers:,} were searched here: if they are the same, the rate at its"
             " threshold is fitted to them, and only the halves are a measurement."
         )
+
+
+def _beside_the_card(policy: Policy, openness: OpenSetResult) -> str:
+    """Return how the rate measured here goes with the one that the embedder's card expects."""
+    fpir = openness.policy.fpir
+    people = count(openness.stranger_people, "person", "people")
+    told = (
+        f"The policy stands on the embedder's card, by which {percent(policy.expected.value)} of"
+        f" strangers would be given a name; of the {people} here"
+        f" {percent(fpir.value)} are (95 %: {span(fpir)})."
+    )
+    if fpir.low <= policy.expected.value <= fpir.high:
+        return f"{told} Both may be true: so few people cannot tell them apart."
+    if policy.expected.value < fpir.low:
+        return (
+            f"{told} Believe what was measured: these people look more alike than those of the"
+            " card. Train with --strangers DATASET for a threshold that is measured."
+        )
+    return f"{told} These people look less alike than those of the card."

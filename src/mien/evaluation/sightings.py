@@ -14,6 +14,7 @@ from mien.evaluation.faces import Sample
 from mien.evaluation.people import PeopleResult
 from mien.evaluation.search import Search
 from mien.types import Head
+from mien.words import count
 
 NARROW = 0.05
 """A photo is doubtful when this much less similarity would have lost it its name."""
@@ -109,7 +110,7 @@ def _evidence(head: Head, probes: Sample, found: Search, row: int) -> Sequence[s
             f"set aside: {record.reason}" + (f", {record.evidence}" * bool(record.evidence))
         )
     if record.faces > 1:
-        lines.append(f"the photo shows {record.faces} faces")
+        lines.append(f"the photo shows {count(record.faces, 'face')}")
     threshold = head.policy.threshold
     if found.ranks[row] > 1 and found.best[row] >= threshold > found.own[row]:
         lines.append("the label may be wrong: sure of the other name, unsure of this one")

@@ -17,6 +17,7 @@ from mien.gallery.register import Owner, add
 from mien.gallery.store import Store, Templates
 from mien.gallery.values import Enrolment, Newcomer, Sighting
 from mien.session import Session
+from mien.words import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def take(store: Store, newcomer: Newcomer, key: str, *, thumbnails: bool) -> tup
     for vector in newcomer.negatives:
         store.add_negative(number, vector, None)
     store.touch(number)
-    store.note("taken in", person.id, key, f"{taken} photos")
+    store.note("taken in", person.id, key, count(taken, "photo"))
     return number, taken
 
 

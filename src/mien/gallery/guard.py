@@ -21,6 +21,7 @@ from mien.gallery.index import Index
 from mien.gallery.values import Answer, Reason, Sighting
 from mien.photo import encode_jpeg
 from mien.types import Detections, Photo
+from mien.words import count
 
 SUBJECT = 1.5
 """The photo's subject has a box of this many times the side of any other face's."""
@@ -146,7 +147,7 @@ def _chosen(
         for row in order.tolist()
     ]
     raise EnrolmentRefused(
-        f"{photo.name} shows {len(found)} faces, and nothing tells which is meant",
+        f"{photo.name} shows {count(len(found), 'face')}, and nothing tells which is meant",
         hint="Cut the photo to one face, or enrol one that shows the person alone first.",
         reason="several-faces",
         evidence={"faces": faces},

@@ -28,7 +28,7 @@ from mien.measures.intervals import (
     wilson_of_parts,
 )
 from mien.measures.paired import mcnemar
-from mien.measures.pairs import PairScores, tar_over_people
+from mien.measures.pairs import PairScores, tar_gain_over_people, tar_over_people
 from mien.measures.rejection import RejectPoint, error_against_reject
 from mien.measures.verification import (
     FoldedAccuracy,
@@ -77,6 +77,7 @@ __all__ = [
     "roc",
     "roc_of_counts",
     "tar_at_far",
+    "tar_gain_over_people",
     "tar_over_people",
     "threshold_at_fpir",
     "wilson",

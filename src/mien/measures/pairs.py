@@ -72,18 +72,61 @@ def tar_over_people(
     Raises:
         ValueError: there is no score of two people.
     """
+    found = _redrawn(_ordered(pairs, _ranks(pairs)), fars, rounds, seed)
+    return _intervals(found, level)
+
+
+def tar_gain_over_people(
+    before: PairScores,
+    after: PairScores,
+    fars: Sequence[float],
+    *,
+    rounds: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[Interval, ...]:
+    """Return by how much the true accept rate rises from one way of scoring to another.
+
+    Both see the same people redrawn, and each finds its thresholds anew.
+
+    Args:
+        before: pairs scored in one way.
+        after: the same people's pairs in another.
+        fars: as the rest, see `tar_over_people`.
+        rounds: number of resamples.
+        level: confidence of the two-sided intervals.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: the people differ, or there is no score of two people.
+    """
+    if before.people != after.people:
+        raise ValueError(f"{before.people} and {after.people} people")
+    ranks = _ranks(before)
+    first, second = (
+        _redrawn(_ordered(pairs, ranks), fars, rounds, seed) for pairs in (before, after)
+    )
+    return _intervals(second - first, level)
+
+
+def _redrawn(
+    pairs: PairScores, fars: Sequence[float], rounds: int, seed: int
+) -> NDArray[np.float64]:
+    """Return (1 + rounds, F) rates: with everybody once, and with people redrawn."""
     if not len(pairs.impostor):
         raise ValueError("no score of two people to find a threshold among")
-    ordered = _ordered(pairs)
-    found = np.array([_tars(ordered, fars, weights) for weights in _draws(ordered, rounds, seed)])
-    low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    whole = _tars(ordered, fars, np.ones(pairs.people))
-    ends = zip(whole, low, high, strict=True)
+    draws = (np.ones(pairs.people), *_draws(pairs, rounds, seed))
+    return np.array([_tars(pairs, fars, weights) for weights in draws])
+
+
+def _intervals(found: NDArray[np.float64], level: float) -> tuple[Interval, ...]:
+    low, high = np.nanquantile(found[1:], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    ends = zip(found[0], low, high, strict=True)
     return tuple(Interval(float(v), float(a), float(b), level) for v, a, b in ends)
 
 
-def _ordered(pairs: PairScores) -> PairScores:
-    """Put scores in falling order, and people in one that their names and photos do not change."""
+def _ranks(pairs: PairScores) -> NDArray[np.int64]:
+    """Return (P,) each person's place in an order that names and the order of photos leave."""
     first, second = np.argsort(-pairs.genuine), np.argsort(-pairs.impostor)
     own, others = pairs.genuine_person[first], pairs.impostor_people[second]
     worth = np.bincount(own, pairs.genuine[first], pairs.people)
@@ -93,6 +136,13 @@ def _ordered(pairs: PairScores) -> PairScores:
     photos = np.ones(pairs.people) if pairs.photos is None else pairs.photos
     rank = np.empty(pairs.people, np.int64)
     rank[np.lexsort((alike, worth, photos))] = np.arange(pairs.people)
+    return rank
+
+
+def _ordered(pairs: PairScores, rank: NDArray[np.int64]) -> PairScores:
+    """Put scores in falling order, and people in that of their ranks."""
+    first, second = np.argsort(-pairs.genuine), np.argsort(-pairs.impostor)
+    own, others = pairs.genuine_person[first], pairs.impostor_people[second]
     return PairScores(
         people=pairs.people,
         genuine=pairs.genuine[first],

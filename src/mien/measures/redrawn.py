@@ -80,25 +80,66 @@ def open_set_rates(
     CVIU 93 (2004).
     """
     prepared = [_Prepared(draw, people) for draw in draws]
-    generator = np.random.default_rng(seed)
-    once = np.ones(people)
-    whole = np.array([draw.rates(once, target) for draw in prepared])
-    found = np.empty((rounds, 2))
-    for index in range(rounds):
-        chosen = generator.integers(0, people, people)
-        weights = np.bincount(chosen, minlength=people).astype(np.float64)
-        # A resample in which a draw has nobody to measure says nothing.
-        found[index] = np.mean([d.rates(weights, target)[:2] for d in prepared], axis=0)
-    low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    value = whole.mean(axis=0)
-    levels = np.quantile(whole[:, 2], [0, 0.5, 1])
+    thresholds = [draw.rates(np.ones(people), target)[2] for draw in prepared]
+    levels = np.quantile(thresholds, [0, 0.5, 1])
+    found = _redrawn(prepared, people, target, rounds, seed)
     return OpenSetRates(
         target=target,
-        dir=Interval(float(value[0]), float(low[0]), float(high[0]), level),
-        fpir=Interval(float(value[1]), float(low[1]), float(high[1]), level),
+        dir=_interval(found[:, 0], level),
+        fpir=_interval(found[:, 1], level),
         thresholds=(float(levels[0]), float(levels[1]), float(levels[2])),
         strangers=min(len(np.unique(draw.development_person)) for draw in draws),
     )
+
+
+def dir_gain_over_people(
+    before: Sequence[Searched],
+    after: Sequence[Searched],
+    people: int,
+    target: float,
+    *,
+    rounds: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Return by how much mean DIR rises from one way of searching to another, at the same FPIR.
+
+    Both see the same people redrawn, and each chooses its thresholds anew.
+
+    Args:
+        before: draws searched in one way, at least one.
+        after: the same draws in another.
+        people: as the rest, see `open_set_rates`.
+        target: FPIR to choose thresholds for.
+        rounds: number of resamples.
+        level: confidence of the two-sided interval.
+        seed: of the resampling.
+    """
+    first, second = (
+        _redrawn([_Prepared(draw, people) for draw in draws], people, target, rounds, seed)
+        for draws in (before, after)
+    )
+    return _interval(second[:, 0] - first[:, 0], level)
+
+
+def _redrawn(
+    prepared: Sequence[_Prepared], people: int, target: float, rounds: int, seed: int
+) -> NDArray[np.float64]:
+    """Return (1 + rounds, 2) mean DIR and FPIR: with everybody once, and with people redrawn."""
+    generator = np.random.default_rng(seed)
+    found = np.empty((1 + rounds, 2))
+    weights = np.ones(people)
+    for index in range(1 + rounds):
+        # A resample in which a draw has nobody to measure says nothing.
+        found[index] = np.mean([draw.rates(weights, target)[:2] for draw in prepared], axis=0)
+        chosen = generator.integers(0, people, people)
+        weights = np.bincount(chosen, minlength=people).astype(np.float64)
+    return found
+
+
+def _interval(found: NDArray[np.float64], level: float) -> Interval:
+    low, high = np.nanquantile(found[1:], [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(found[0]), float(low), float(high), level)
 
 
 class _Prepared:

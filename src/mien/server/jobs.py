@@ -32,6 +32,7 @@ from mien.server.forms import Upload
 from mien.server.job_photos import keep_photos
 from mien.server.limits import Limits
 from mien.server.versions import HANDLE, Versions
+from mien.words import count
 
 OVER = frozenset({"done", "failed", "cancelled"})
 
@@ -162,7 +163,7 @@ class Jobs:
             created=now.isoformat(timespec="seconds"),
             people=kept.people,
             photos=kept.photos,
-            message=f"{kept.photos:,} photos of {kept.people:,} people",
+            message=f"{count(kept.photos, 'photo')} of {count(kept.people, 'person', 'people')}",
             key=key,
         )
         self._stops[job_id] = threading.Event()

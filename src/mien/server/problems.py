@@ -57,6 +57,12 @@ STATUS: Mapping[type[errors.MienError], int] = {
 }
 """The nearest entry up the tree holds; a test walks all leaves."""
 
+_HINTS: Mapping[int, str] = {
+    404: "Look at the address; openapi.json lists all there are.",
+    405: "The header Allow says which methods this address takes.",
+}
+"""For answers that come from the router, not from an error of the tree."""
+
 _log = logging.getLogger("mien.server")
 
 
@@ -124,7 +130,8 @@ def install(app: FastAPI) -> None:
     async def other(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
         detail = "" if error.detail is None else str(error.detail)
-        return answer(plain_problem(error.status_code, detail), error.headers)
+        hint = _HINTS.get(error.status_code, "")
+        return answer(plain_problem(error.status_code, detail, hint), error.headers)
 
     async def unforeseen(_: Request, error: Exception) -> Response:
         _log.error("unforeseen", exc_info=error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import re
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -16,6 +15,7 @@ from typing import Final, Literal
 
 from mien.errors import PartsMissing
 from mien.models.home import offline
+from mien.models.wheels import PipFailed, download_wheels
 
 Arch = Literal["x86_64", "arm64"]
 
@@ -29,8 +29,6 @@ _WHEEL_ARCH = {"x86_64": "x86_64", "arm64": "aarch64"}
 
 _GLIBC = (28, 27, 26, 17)
 """Lambda's Python 3.13 runs on Amazon Linux 2023, which has glibc 2.34; wheels ask for less."""
-
-_PIP_SECONDS = 1800
 
 # Left out of a vessel. fnmatch's * takes slashes too.
 _NOT_NEEDED: Final = (
@@ -103,41 +101,27 @@ def libraries(python: str, arch: Arch) -> tuple[dict[str, bytes], dict[str, str]
     return files, versions
 
 
-def pip_command(folder: Path, python: str, arch: Arch) -> list[str]:
-    """Return the command that fetches the wheels: wheels only, so that no package's code is run."""
-    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input"]
-    command += ["--disable-pip-version-check", "--progress-bar=off", "--no-deps"]
-    command += ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}"]
+def platform_options(python: str, arch: Arch) -> list[str]:
+    """Return the options of pip that ask for another Python's and another machine's wheels."""
+    options = ["--implementation=cp", f"--python-version={python}"]
     if offline():
         # Wheels that PIP_FIND_LINKS leads to on this machine are still found.
-        command.append("--no-index")
-    command += [f"--platform=manylinux_2_{minor}_{_WHEEL_ARCH[arch]}" for minor in _GLIBC]
-    command += [f"--platform=manylinux2014_{_WHEEL_ARCH[arch]}", f"--dest={folder}"]
-    return command + [name + version for name, version in pinned().items()]
+        options.append("--no-index")
+    options += [f"--platform=manylinux_2_{minor}_{_WHEEL_ARCH[arch]}" for minor in _GLIBC]
+    return [*options, f"--platform=manylinux2014_{_WHEEL_ARCH[arch]}"]
 
 
 def _download(folder: Path, python: str, arch: Arch) -> None:
     if not re.fullmatch(r"3\.\d+", python):
         raise PartsMissing(f"{python!r} is no version of Python", hint="Give it as 3.13.")
+    wanted = [name + version for name, version in pinned().items()]
     try:
-        done = subprocess.run(  # noqa: S603 — every part of it is ours or checked above
-            pip_command(folder, python, arch),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PIP_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PartsMissing(f"pip could not be run: {error}") from error
-    if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        errors = [line for line in lines if line.startswith("ERROR:")] or lines
+        download_wheels(folder, wanted, platform_options(python, arch))
+    except PipFailed as error:
         raise PartsMissing(
-            f"the libraries for Python {python} on {arch} cannot be had: {(errors or [''])[-1]}",
+            f"the libraries for Python {python} on {arch} cannot be had: {error}",
             hint="pip fetches them from the index it is configured for; is that reachable?",
-        )
+        ) from error
 
 
 def _unpacked(wheel: Path) -> Iterator[tuple[str, bytes]]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable
 from html import escape
-from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.photo import encode_jpeg
-from mien.types import Interval
 
 _VOID = frozenset({"br", "img", "input", "meta"})
 
@@ -74,21 +72,6 @@ def picture(
     data = pixels if isinstance(pixels, bytes) else encode_jpeg(pixels, quality=78)
     source = "data:image/jpeg;base64," + b64encode(data).decode("ascii")
     return tag("img", class_=class_, src=source, alt=alternative, loading="lazy", decoding="async")
-
-
-def percent(share: float, digits: int = 2) -> str:
-    """Return a share as text: 0.98754 → 98.75 %."""
-    return "unknown" if isnan(share) else f"{100 * share:.{digits}f}\u00a0%"
-
-
-def span(interval: Interval, digits: int = 2) -> str:
-    """Return the ends of an interval as text: 98.10 to 99.20 %."""
-    return f"{100 * interval.low:.{digits}f} to {100 * interval.high:.{digits}f}\u00a0%"
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun: 1 photo, 1,234 photos."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _text(value: str | float) -> str:

@@ -7,8 +7,9 @@ import numpy as np
 from mien.evaluation.judge import FARS, MISSED
 from mien.evaluation.lfw import LfwResult
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
-from mien.evaluation.report.html import Html, count, join, percent, picture, span, tag
+from mien.evaluation.report.html import Html, join, picture, tag
 from mien.evaluation.report.page import Facts, card, facts_list, key, made_by, more, number, page
+from mien.words import count, percent, span
 
 SHOWN = 80
 """How many wrong pairs are shown."""

@@ -11,8 +11,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from mien import __version__
-from mien.evaluation.report.html import Child, Html, count, join, tag
+from mien.evaluation.report.html import Child, Html, join, tag
 from mien.output import write_atomically
+from mien.words import count
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from mien.evaluation.breakdown import Rates
 from mien.evaluation.openset import OpenSetResult
 from mien.evaluation.people import PeopleResult
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
-from mien.evaluation.report.html import Html, count, percent, span, tag
+from mien.evaluation.report.html import Html, tag
 from mien.evaluation.report.page import card, key
 from mien.measures import wilson
+from mien.words import count, percent, span
 
 
 def panels(result: PeopleResult) -> Html:
@@ -86,8 +87,8 @@ def _protocol(openness: OpenSetResult) -> str:
     return (
         f"{count(openness.strangers, 'photo')} of"
         f" {count(openness.stranger_people, 'stranger')} searched among"
-        f" {count(openness.gallery, 'person', 'people')}; {openness.probes:,} photos of known"
-        " people."
+        f" {count(openness.gallery, 'person', 'people')}; {count(openness.probes, 'photo')} of"
+        " known people."
     )
 
 

@@ -11,10 +11,11 @@ from mien.evaluation.faces import portraits
 from mien.evaluation.openset import OpenSetResult
 from mien.evaluation.people import PeopleResult
 from mien.evaluation.report.charts import parts_bar
-from mien.evaluation.report.html import Html, count, join, percent, picture, span, tag
+from mien.evaluation.report.html import Html, join, picture, tag
 from mien.evaluation.report.page import Facts, card, facts_list, key, made_by, number, page
 from mien.evaluation.report.panels import panels
 from mien.evaluation.report.photos import confusable_card, photo_cards
+from mien.words import count, percent, span
 
 FACES_IN_TABLE = 150
 """With more people than this the table shows no faces: the file would grow too big."""
@@ -104,7 +105,8 @@ def _strangers_sentence(openness: OpenSetResult | None) -> Html:
     return join(
         "Of 1,000 strangers, ",
         tag("b", f"{_some(named)} would be given a name"),
-        f" (between {low:,} and {high:,}, as sure as {openness.stranger_people:,} people allow;"
+        f" (between {low:,} and {high:,}, as sure as"
+        f" {count(openness.stranger_people, 'person', 'people')} can tell;"
         f" {round(1000 * openness.target):,} were allowed).",
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mien.evaluation.breakdown import Confusable
 from mien.evaluation.faces import portraits
 from mien.evaluation.people import PeopleResult
-from mien.evaluation.report.html import Html, count, join, percent, picture, tag
+from mien.evaluation.report.html import Html, join, picture, tag
 from mien.evaluation.report.page import card, more
 from mien.evaluation.sightings import (
     Sighting,
@@ -15,6 +15,7 @@ from mien.evaluation.sightings import (
     stranger_sightings,
     wrong_sightings,
 )
+from mien.words import count, percent
 
 SHOWN = {"wrong": 60, "doubtful": 36, "strangers": 24}
 """How many photos of each kind are shown: a report stays small enough to mail."""

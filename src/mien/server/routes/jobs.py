@@ -17,6 +17,7 @@ from mien.server.jobs import OVER, Job, handle_of
 from mien.server.keys import Role
 from mien.server.routes.shapes import answers, form
 from mien.server.service import Service, ServiceOf
+from mien.words import count
 
 router = APIRouter(tags=["training"], dependencies=[Depends(need(Role.OPERATOR))])
 
@@ -60,7 +61,8 @@ async def create(
     job = await run_in_threadpool(
         service.jobs.create, uploads, name=name, rate=rate, key=caller.key
     )
-    service.audit.note("training started", caller.key, detail=f"{job.id}, {job.photos} photos")
+    photos = count(job.photos, "photo")
+    service.audit.note("training started", caller.key, detail=f"{job.id}, {photos}")
     return service.jobs.as_json(job)
 
 

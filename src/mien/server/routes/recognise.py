@@ -23,6 +23,7 @@ from mien.server.problems import problem_of
 from mien.server.routes.shapes import answers, form
 from mien.server.service import Service, ServiceOf
 from mien.verification import verification_of
+from mien.words import count
 
 router = APIRouter(tags=["recognise"])
 
@@ -97,7 +98,11 @@ async def identify(
     crops: bool = False,
     top: Annotated[int, Query(ge=1, le=10)] = 5,
 ) -> Response:
-    """Name the people in one or several photos; strangers get no name."""
+    """Name the people in one or several photos; strangers get no name.
+
+    A photo that cannot be read has its problem in `error` and takes nothing from the others: the
+    status is 200, for a single photo too.
+    """
     mount = service.mount(handle)
     name = service.name_of(handle)
     service.inference.check_room()
@@ -113,7 +118,7 @@ async def identify(
     )
     people = sorted({face["person_id"] or "" for row in rows for face in row["faces"]} - {""})
     faces = sum(len(row["faces"]) for row in rows)
-    service.audit.note("looked up", caller.key, people or [""], f"{name}, {faces} faces")
+    service.audit.note("looked up", caller.key, people or [""], f"{name}, {count(faces, 'face')}")
     body = {"results": rows, "recognizer": {"handle": name, "kind": mount.kind}}
     return JSONResponse(body)
 
@@ -209,7 +214,7 @@ async def embed(
         [(upload.data, upload.name) for upload in uploads], engine, _vectors
     )
     rows = [await _row(service, u, f) for u, f in zip(uploads, futures, strict=True)]
-    service.audit.note("embedded", caller.key, detail=f"{len(rows)} photos")
+    service.audit.note("embedded", caller.key, detail=count(len(rows), "photo"))
     return {"contract": engine.contract, "dimension": engine.dimension, "results": rows}
 
 
@@ -246,7 +251,7 @@ def _index(name: str, found: Any, face: int | None) -> int:
         return int(found.largest())
     if face > len(found):
         raise FaceNotThere(
-            f"{name} shows {len(found)} faces, there is no face {face}",
+            f"{name} shows {count(len(found), 'face')}, there is no face {face}",
             hint="Faces are counted from the left, beginning with 1.",
         )
     return int(found.boxes[:, 0].argsort()[face - 1])

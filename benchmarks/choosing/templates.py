@@ -1,0 +1,195 @@
+"""Other templates and other scores, judged by open-set identification among View 1's people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.dataset import Dataset
+from mien.evaluation import read_people
+from mien.evaluation.openset import half_of
+from mien.evaluation.trials import Trial, by_size, lfw_rows
+from mien.measures.redrawn import Searched, dir_gain_over_people, open_set_rates
+from mien.templates import both_views, photo_weights, sums_by_person, unit_rows
+
+SIZES = (1, 3, 5)
+DRAWS = 4
+TARGETS = (1e-2, 1e-3)
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How templates are made and scores compared.
+
+    Attributes:
+        name: for the table.
+        mirror: whether a photo's mirror image is in its template.
+        weighted: whether photos weigh by their quality.
+        probe_mirror: whether a probe's mirror image is looked at too.
+        shrunk: how strongly templates are drawn in along the scatter within people.
+        norm: how scores are set in proportion to those of a cohort.
+    """
+
+    name: str
+    mirror: bool = True
+    weighted: bool = True
+    probe_mirror: bool = False
+    shrunk: float = 0.0
+    norm: Literal["", "z", "t", "s"] = ""
+
+
+AS_IS = Way("mirror images, weights by quality")
+WAYS = (
+    AS_IS,
+    Way("crops only", mirror=False, weighted=False),
+    Way("mirror images, photos alike", weighted=False),
+    Way("the probe's mirror image too", probe_mirror=True),
+    *(Way(f"shrunk along the scatter within people, {by:g}", shrunk=by) for by in (0.1, 0.3, 1)),
+    Way("z-norm with a cohort", norm="z"),
+    Way("t-norm", norm="t"),
+    Way("s-norm", norm="s"),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Others:
+    """What is learned from people who are neither enrolled nor strangers.
+
+    Attributes:
+        cohort: (C, D) unit rows, a photo each.
+        within: (D, D) covariance of photos about their own person's mean.
+        between: mean variance of people's means along one dimension.
+    """
+
+    cohort: Rows
+    within: NDArray[np.float64]
+    between: float
+
+    @classmethod
+    def of(cls, dataset: Dataset, people: Sequence[NDArray[np.int64]]) -> Others:
+        """Learn from the photos of people."""
+        several = [dataset.embeddings[rows].astype(np.float64) for rows in people if len(rows) > 1]
+        about = np.concatenate([rows - rows.mean(axis=0) for rows in several])
+        means = np.array([rows.mean(axis=0) for rows in several])
+        return cls(
+            cohort=dataset.embeddings[[rows[0] for rows in people]],
+            within=about.T @ about / (len(about) - len(several)),
+            between=float(means.var(axis=0).mean()),
+        )
+
+
+def templates(dataset: Dataset, lists: Path) -> dict[str, Any]:
+    """Return DIR by way and size of the template, and how much it gains.
+
+    Enrolled, probes and strangers are of `peopleDevTrain.txt`; what a way has to learn first it
+    learns from `peopleDevTest.txt`, who are other people.
+
+    Args:
+        dataset: of LFW.
+        lists: folder of both lists.
+    """
+    people, others = (
+        lfw_rows(dataset, read_people(lists / f"peopleDev{side}.txt")) for side in ("Train", "Test")
+    )
+    learned = Others.of(dataset, others)
+    trials = list(by_size(people, SIZES, draws=DRAWS))
+    half = np.array([half_of(name) for name in dataset.people], np.bool_)
+    found: dict[tuple[str, int], list[Searched]] = {}
+    for way in WAYS:
+        for size, trial in trials:
+            turns = _search(dataset, trial, way, learned, half)
+            found.setdefault((way.name, size), []).extend(turns)
+    count = len(dataset.people)
+    rows = [
+        {
+            "way": way.name,
+            "photos": size,
+            "fpir": target,
+            "dir": open_set_rates(found[way.name, size], count, target, rounds=1).dir.value,
+            "gain": _gain(found[AS_IS.name, size], found[way.name, size], count, target),
+        }
+        for way in WAYS
+        for size in SIZES
+        for target in TARGETS
+    ]
+    first = trials[0][1]
+    return {
+        "people": int(first.enrolled_as.max()) + 1,
+        "probes": len(first.probes),
+        "strangers": len(np.unique(dataset.labels[first.strangers])),
+        "cohort": len(learned.cohort),
+        "draws": DRAWS,
+        "ways": rows,
+    }
+
+
+def _gain(
+    before: Sequence[Searched], after: Sequence[Searched], people: int, target: float
+) -> list[float]:
+    gain = dir_gain_over_people(before, after, people, target)
+    return [gain.value, gain.low, gain.high]
+
+
+def _search(
+    dataset: Dataset, trial: Trial, way: Way, learned: Others, half: NDArray[np.bool_]
+) -> list[Searched]:
+    """Search a trial's probes and strangers, either half of the strangers to develop on."""
+    gallery = _gallery(dataset, trial, way, learned)
+    known = _scores(_probes(dataset, trial.probes, way), gallery, way, learned)
+    others = _scores(_probes(dataset, trial.strangers, way), gallery, way, learned).max(axis=1)
+    labels = dataset.labels[trial.strangers]
+    return [
+        Searched(
+            best=known.max(axis=1),
+            correct=known.argmax(axis=1) == trial.mates,
+            person=dataset.labels[trial.probes],
+            development=others[chosen],
+            development_person=labels[chosen],
+            strangers=others[~chosen],
+            stranger_person=labels[~chosen],
+        )
+        for chosen in (half[labels], ~half[labels])
+    ]
+
+
+def _gallery(dataset: Dataset, trial: Trial, way: Way, learned: Others) -> Rows:
+    rows = dataset.embeddings[trial.enrolled]
+    if way.mirror:
+        rows = both_views(rows, dataset.mirrored[trial.enrolled])
+    weights = photo_weights(dataset.quality[trial.enrolled])
+    if not way.weighted:
+        weights = np.ones_like(weights)
+    people = int(trial.enrolled_as.max()) + 1
+    sums = sums_by_person(rows, weights, trial.enrolled_as, people)
+    if way.shrunk:
+        # The posterior mean where people scatter alike in all directions about the origin.
+        photos = len(trial.enrolled) / people
+        grown = np.eye(len(learned.within))
+        grown += way.shrunk * learned.within / (photos * learned.between)
+        sums = np.linalg.solve(grown, sums.T).T
+    return unit_rows(sums).astype(np.float32)
+
+
+def _probes(dataset: Dataset, rows: NDArray[np.int64], way: Way) -> Rows:
+    if way.probe_mirror:
+        return both_views(dataset.embeddings[rows], dataset.mirrored[rows])
+    return dataset.embeddings[rows]
+
+
+def _scores(probes: Rows, gallery: Rows, way: Way, learned: Others) -> Rows:
+    """Return (N, P) scores; with a norm they are standard deviations from the cohort's mean."""
+    scores: Rows = probes @ gallery.T
+    if not way.norm:
+        return scores
+    theirs = learned.cohort @ gallery.T
+    ours = probes @ learned.cohort.T
+    z = (scores - theirs.mean(axis=0)) / theirs.std(axis=0)
+    t = (scores - ours.mean(axis=1, keepdims=True)) / ours.std(axis=1, keepdims=True)
+    normed: Rows = {"z": z, "t": t, "s": (z + t) / 2}[way.norm]
+    return normed

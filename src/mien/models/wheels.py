@@ -1,0 +1,61 @@
+"""Wheels through pip: from wherever this machine's pip is told to look, and never run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+_SECONDS = 1800
+
+
+class PipFailed(Exception):
+    """Pip did not deliver; the text says why."""
+
+
+def download_wheels(folder: Path, requirements: Sequence[str], options: Sequence[str] = ()) -> None:
+    """Let pip fetch wheels into a folder, without what they depend on.
+
+    Wheels only: the code of a package is never run to fetch it.
+
+    Args:
+        folder: for the wheels.
+        requirements: as pip takes them; their form must have been checked.
+        options: of `pip download`, besides.
+
+    Raises:
+        PipFailed: it did not deliver them all.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 — no shell; callers check the requirements' form
+            pip_command(folder, requirements, options),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PipFailed(f"pip could not be run: {error}") from error
+    if done.returncode:
+        raise PipFailed(_reason(done.stderr))
+
+
+def pip_command(
+    folder: Path, requirements: Sequence[str], options: Sequence[str] = ()
+) -> list[str]:
+    """Return the command that `download_wheels` runs."""
+    # -P: a file pip.py in the current folder is not taken for pip.
+    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input"]
+    command += ["--disable-pip-version-check", "--progress-bar=off", "--no-deps"]
+    return [*command, "--only-binary=:all:", f"--dest={folder}", *options, *requirements]
+
+
+def _reason(stderr: str) -> str:
+    if "No module named pip" in stderr:
+        return "this Python has no pip (`python -m ensurepip` installs it)"
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR:")] or lines
+    return "pip said: " + (errors[-1] if errors else "nothing, and failed")

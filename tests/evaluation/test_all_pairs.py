@@ -71,7 +71,7 @@ def test_photos_set_aside_and_leaks_are_left_out():
     assert evaluate_all_pairs(leak, every=True).photos == len(hand.PHOTOS)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 50), st.randoms(use_true_random=False))
 def test_order_and_names_change_nothing(seed, random):
     order, names = list(range(400)), [f"q{i:03}" for i in range(60)]

@@ -102,7 +102,7 @@ def test_the_command(tmp_path, monkeypatch, capsys):
             main(["evaluate", "differential", "people", str(path), "--far", "0.01", *words])
         assert caught.value.code == 0
         printed = capsys.readouterr()
-        assert "10 people of the dataset are not in the table" in printed.err
+        assert "not in the table: 10 people of the dataset" in printed.err
         if words:
             groups = json.loads(printed.out)["groups"]
             assert groups[1]["fnmr"]["conclusion"] == "insufficient data"

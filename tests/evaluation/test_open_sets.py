@@ -83,7 +83,7 @@ def test_published_protocols_have_their_sizes():
         assert sorted(rows) == list(range(total))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 30), st.randoms(use_true_random=False))
 def test_order_and_names_change_nothing(seed, random):
     order, names = list(range(400)), [f"q{i:03}" for i in range(60)]

@@ -12,6 +12,7 @@ from mien.evaluation.sightings import (
     wrong_sightings,
 )
 from mien.measures import wilson, wilson_of_parts
+from mien.types import Interval
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_strangers_by_hand():
     assert (openness.gallery, openness.strangers, openness.stranger_people) == (3, 2, 2)
     assert openness.policy.fpir == wilson(1, 2)
     assert openness.policy.dir == wilson(3, 5)
-    assert any("1 people of the strangers' dataset are known" in note for note in result.notes)
+    assert any("1 person of the strangers' dataset" in note for note in result.notes)
     (named,) = stranger_sightings(result)
     assert (named.true, named.own, named.rank) == ("Dan", None, 0)
 
@@ -113,6 +114,23 @@ def test_strangers_on_whom_the_policy_was_set_are_noted():
         strangers = hand.dataset(photos)
         result = evaluate_people(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers)
         assert any("The policy was set on 10 photos" in note for note in result.notes) == noted
+
+
+@pytest.mark.parametrize(
+    ("expected", "said"),
+    [(0.5, "Both may be true"), (0.001, "Believe what was measured"), (0.999, "less alike")],
+)
+def test_a_rate_by_the_card_is_told_beside_the_one_measured(expected, said):
+    head = hand.head()
+    policy = replace(head.policy, basis="card", expected=Interval(expected, 0, 1))
+    strangers = hand.dataset([("Dan", 30, "train", ""), ("Eve", 270, "train", "")])
+    photos = hand.dataset(hand.PHOTOS)
+    result = evaluate_people(replace(head, policy=policy), photos, strangers=strangers)
+    assert result.open_set.policy.fpir == wilson(1, 2)
+    (note,) = [note for note in result.notes if "card" in note]
+    assert said in note
+    assert "of the 2 people here 50.00" in note
+    assert not any("The policy was set on" in note for note in result.notes)
 
 
 def test_a_stranger_with_many_photos_weighs_as_much_as_one_with_one():
@@ -132,7 +150,7 @@ def test_names_in_another_spelling_are_known():
     result = evaluate_people(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers)
     assert result.open_set.stranger_people == 1
     assert result.open_set.policy.fpir == wilson(0, 1)
-    assert any("1 people of the strangers' dataset are known" in note for note in result.notes)
+    assert any("1 person of the strangers' dataset" in note for note in result.notes)
 
 
 def test_whoever_has_a_second_name_in_the_gallery_is_no_stranger_without_the_first():
@@ -142,7 +160,7 @@ def test_whoever_has_a_second_name_in_the_gallery_is_no_stranger_without_the_fir
     assert (result.open_set.stranger_people, result.open_set.strangers) == (1, 2)
     assert result.open_set.policy.fpir == wilson(0, 1)
     assert result.every.probes == 5
-    assert any("2 people may be in the gallery under a second name" in n for n in result.notes)
+    assert any("second name as well" in n and "2 people." in n for n in result.notes)
 
 
 def test_people_that_the_recognizer_does_not_know_are_strangers():
@@ -151,7 +169,7 @@ def test_people_that_the_recognizer_does_not_know_are_strangers():
     assert result.open_set.protocol == "strangers"
     assert result.open_set.strangers == 2
     assert result.every.probes == 5
-    assert any("1 held-out photos are of people" in note for note in result.notes)
+    assert any("does not know: 1 held-out photo." in note for note in result.notes)
 
 
 def test_the_order_of_photos_and_of_people_does_not_matter(result):

@@ -174,5 +174,5 @@ class Machine(RuleBasedStateMachine):
             assert np.allclose(prototype, unit(mean), atol=1e-5)
 
 
-Machine.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+Machine.TestCase.settings = settings(max_examples=12, stateful_step_count=20)
 test_machine = Machine.TestCase

@@ -198,7 +198,7 @@ def test_people_who_make_no_sense(exported, change):
         Export(repacked(exported[0], **{"gallery.json": json.dumps(card)}))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_damage_anywhere_is_told_or_harmless(exported, data):
     broken = bytearray(exported[0])

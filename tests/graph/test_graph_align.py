@@ -60,7 +60,7 @@ similarities = {
 }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(**similarities)
 def test_a_known_similarity_is_recovered(transform, scale, angle, x, y):
     ((a, b, x0, y0),) = transform(placed(TEMPLATE, scale, angle, (x, y))[None])
@@ -69,7 +69,7 @@ def test_a_known_similarity_is_recovered(transform, scale, angle, x, y):
     assert (x0, y0) == pytest.approx((x, y), abs=0.1 * max(scale, 1))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**32 - 1), place=st.fixed_dictionaries(similarities))
 def test_of_any_five_points_it_is_the_least_squares_one(transform, seed, place):
     """Also of points that no similarity takes to the template, mirrored faces among them."""
@@ -163,7 +163,7 @@ def test_no_face_no_crop(align):
     assert align(picture(50, 60), np.zeros((0, 5, 2), np.float32)).shape == (0, 112, 112, 3)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(angle=st.floats(-np.pi, np.pi), scale=st.floats(0.8, 3.0))
 def test_a_turned_and_scaled_photo_gives_nearly_the_same_crop(align, angle, scale):
     image = picture(400, 400)

@@ -88,7 +88,7 @@ def test_of_two_people_equally_alike_the_first_is_named(decide):
     assert decide([[0.6, 0.6, 0, 0]]) == [0]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=12))
 def test_decides_like_the_reference(decide, faces):
     """Few people and few levels of similarity: many faces of one person, many ties."""
@@ -102,7 +102,7 @@ def test_decides_like_the_reference(decide, faces):
     assert len(named) == len(set(named))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=8), st.floats(0.1, 60))
 def test_probabilities_rise_with_similarity_and_stay_in_range(similarities, slope):
     head = toy_head(1, dimension=2)

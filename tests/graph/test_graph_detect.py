@@ -96,7 +96,7 @@ def test_photos_of_odd_sizes_are_an_answer(height, width):
     assert embeddings.shape == (0, 16)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     scale=st.floats(0.3, 5.0),
     row=st.integers(3, 50),

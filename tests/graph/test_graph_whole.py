@@ -120,7 +120,7 @@ def test_the_whole_is_its_stages():
         assert getattr(face.verdict, "person", None) == named
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     numbers=st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=5),
     other=st.floats(0.5, 100, width=32),

@@ -64,7 +64,7 @@ def test_no_name_for_anybody_and_one_for_all():
     assert everybody.dir.value == np.mean(draw.correct)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 500), st.randoms(use_true_random=False))
 def test_order_changes_nothing(seed, random):
     draw, people = made(seed)

@@ -127,7 +127,7 @@ def test_the_interval_covers_the_truth():
     assert 0.85 <= np.mean(inside) <= 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.randoms(use_true_random=False))
 def test_order_and_names_change_nothing(seed, random):
     pairs = made_pairs(seed, people=12, photos=3)
@@ -151,7 +151,7 @@ def test_a_gain_is_measured_on_the_same_people():
     pairs = made_pairs(4)
     fars = (0.1, 0.01)
     assert all(gain.low == gain.high == 0 for gain in tar_gain_over_people(pairs, pairs, fars))
-    better = replace(pairs, genuine=pairs.genuine + 0.03)
+    better = replace(pairs, genuine=pairs.genuine + 0.1)
     for gain, alone in zip(
         tar_gain_over_people(pairs, better, fars), tar_over_people(pairs, fars), strict=True
     ):

@@ -131,7 +131,7 @@ def blocked(draw):
 
 
 @given(blocked())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_blocks_are_dequantised_as_the_standard_says(case):
     values, scale, zero, axis, block = case
     inputs = {"values": values, "scale": scale} | ({} if zero is None else {"zero": zero})
@@ -165,7 +165,7 @@ def test_blocks_that_do_not_fit_are_refused(block):
     flatten=st.booleans(),
     channels=st.sampled_from([2, 4, 16]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_rewritten_embedder_gives_the_same(seed, slopes, flatten, channels):
     rng = np.random.default_rng(seed)
     published = embedder(rng, slopes=slopes, flatten=flatten, channels=channels)
@@ -331,7 +331,7 @@ def test_weights_in_a_second_file_are_refused():
 
 
 @given(cut=st.floats(0, 1, exclude_max=True))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_truncated_file_is_refused(cut):
     whole = embedder(np.random.default_rng(0))
     with pytest.raises(UnusableWeights):
@@ -339,7 +339,7 @@ def test_a_truncated_file_is_refused(cut):
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_damaged_file_is_refused_or_is_still_a_model(seed):
     rng = np.random.default_rng(seed)
     data = bytearray(embedder(np.random.default_rng(0)))

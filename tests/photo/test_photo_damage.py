@@ -63,7 +63,7 @@ def assert_read_or_refused(data, long_side=None):
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     changes=edits,
     kept=st.one_of(st.just(1.0), st.floats(0, 1)),
@@ -73,7 +73,7 @@ def test_damaged_files(kind, changes, kept, long_side):
     assert_read_or_refused(damaged(SAMPLES[kind], changes, kept), long_side)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     start=st.sampled_from([b"", *(data[:16] for data in SAMPLES.values())]),
     rest=st.binary(max_size=200),

@@ -11,7 +11,8 @@ import pytest
 from toy_server import a_service, listening
 
 from mien import errors
-from mien.server.problems import STATUS, answer_to, problem_of, status_of
+from mien.problems import STATUS, problem_of, status_of
+from mien.server.problems import answer_to
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
@@ -54,9 +55,12 @@ def test_an_unforeseen_error_tells_nothing(client, service, monkeypatch):
 
 
 def test_unknown_addresses_and_methods(client):
-    assert client.get("/nothing").json()["status"] == 404
+    nothing = client.get("/nothing").json()
+    assert nothing["status"] == 404
+    assert "openapi.json" in nothing["hint"]
     answer = client.delete("/v1/people")
     assert answer.json()["status"] == 405
+    assert "Allow" in answer.json()["hint"]
     assert "GET" in answer.headers["allow"] or "POST" in answer.headers["allow"]
 
 

@@ -1,4 +1,4 @@
-"""Errors as answers: problem details (RFC 9457), one status for each leaf of the tree."""
+"""Errors as answers: every one a problem document, whoever raised it."""
 
 from __future__ import annotations
 
@@ -15,47 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from mien import errors
-
-KIND = "application/problem+json"
+from mien.problems import KIND, plain_problem, problem_of
 
 RETRY_SECONDS = 1
 """What a client is told to wait where the server is busy."""
-
-STATUS: Mapping[type[errors.MienError], int] = {
-    errors.PhotoError: 422,
-    errors.PhotoNotFound: 404,
-    errors.PhotoTooLarge: 413,
-    errors.UnsupportedPhoto: 415,
-    errors.FaceError: 422,
-    errors.ModelError: 503,
-    errors.RecognizerError: 503,
-    errors.ContractMismatch: 409,
-    errors.DatasetError: 422,
-    errors.DatasetBusy: 409,
-    errors.TrainingError: 422,
-    errors.EvaluationError: 422,
-    errors.GalleryError: 503,
-    errors.GalleryExists: 409,
-    errors.UnknownPerson: 404,
-    errors.UnknownPicture: 404,
-    errors.NameTaken: 409,
-    errors.InvalidName: 422,
-    errors.EnrolmentRefused: 422,
-    errors.BadExport: 422,
-    errors.ServerError: 503,
-    errors.UnknownKey: 404,
-    errors.KeyNeeded: 401,
-    errors.NotAllowed: 403,
-    errors.TooManyRequests: 429,
-    errors.RequestTooLarge: 413,
-    errors.RequestTooSlow: 408,
-    errors.BadRequest: 422,
-    errors.NotServed: 404,
-    errors.JobRefused: 409,
-    errors.ShipError: 503,
-    errors.OutputError: 507,
-}
-"""The nearest entry up the tree holds; a test walks all leaves."""
 
 _HINTS: Mapping[int, str] = {
     404: "Look at the address; openapi.json lists all there are.",
@@ -64,38 +27,6 @@ _HINTS: Mapping[int, str] = {
 """For answers that come from the router, not from an error of the tree."""
 
 _log = logging.getLogger("mien.server")
-
-
-def status_of(error: errors.MienError) -> int:
-    """Return the HTTP status of an error: that of the nearest branch that has one."""
-    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-
-
-def problem_of(error: errors.MienError) -> dict[str, Any]:
-    """Return what a problem document says of an error."""
-    found: dict[str, Any] = {
-        "type": f"urn:mien:problem:{slug(type(error).__name__)}",
-        "title": (type(error).__doc__ or "").strip().splitlines()[0],
-        "status": status_of(error),
-        "detail": str(error),
-        "hint": error.hint,
-    }
-    if isinstance(error, errors.EnrolmentRefused):
-        found["evidence"] = error.evidence
-        found["reason"] = error.reason
-    return found
-
-
-def plain_problem(status: int, detail: str = "", hint: str = "") -> dict[str, Any]:
-    """Return a problem document for an answer that comes from no error of the tree."""
-    title = HTTPStatus(status).phrase
-    return {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": detail or title,
-        "hint": hint,
-    }
 
 
 def answer(problem: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
@@ -143,11 +74,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, other)
     app.add_exception_handler(Exception, unforeseen)
-
-
-def slug(name: str) -> str:
-    """Return `NoFace` as `no-face`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
 def _first(error: RequestValidationError) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from mien.ship.exchange import Request, Response, problem
+from mien.problems import plain_problem
+from mien.ship.exchange import Request, Response, as_problem
 from mien.ship.service import Service
 
 MAX_PAYLOAD = 6 << 20
@@ -30,7 +31,9 @@ def handler_of(folder: Path) -> Handler:
         try:
             request = request_of(event)
         except (binascii.Error, KeyError, ValueError):
-            response = problem(400, "this is no event of a Function URL or API Gateway")
+            response = as_problem(
+                plain_problem(400, "this is no event of a Function URL or API Gateway")
+            )
         else:
             response = service.answer(request)
         return result_of(response, event)
@@ -77,7 +80,9 @@ def result_of(response: Response, event: Mapping[str, Any]) -> dict[str, Any]:
     """Return an answer as Lambda wants it for the kind of event it is of."""
     body = response.body.decode() if response.is_text else base64.b64encode(response.body).decode()
     if len(body) >= MAX_PAYLOAD:
-        return result_of(problem(413, "the answer is larger than Lambda allows"), event)
+        return result_of(
+            as_problem(plain_problem(413, "the answer is larger than Lambda allows")), event
+        )
     return {
         "statusCode": response.status,
         "headers": {"Content-Type": response.kind, **response.headers},

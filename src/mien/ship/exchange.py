@@ -6,11 +6,13 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
 from python_multipart import parse_form
 from python_multipart.exceptions import FormParserError
+
+from mien.errors import BadRequest
+from mien.problems import KIND
 
 MULTIPART = "multipart/form-data"
 
@@ -69,32 +71,22 @@ class Upload:
     data: bytes
 
 
-class BadForm(ValueError):
-    """A multipart body that cannot be understood; never leaves the service."""
-
-
 def as_json(value: Any, status: int = 200, kind: str = "application/json") -> Response:
     """Return an answer of JSON, names as they are written."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return Response(status, kind, text.encode())
 
 
-def problem(status: int, detail: str, hint: str = "") -> Response:
-    """Return an error as problem+json (RFC 9457)."""
-    return as_json(problem_fields(status, detail, hint), status, "application/problem+json")
-
-
-def problem_fields(status: int, detail: str, hint: str = "") -> dict[str, Any]:
-    """Return the members of such an error; `hint` says what the asker can do."""
-    title = HTTPStatus(status).phrase
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "hint": hint}
+def as_problem(problem: Mapping[str, Any]) -> Response:
+    """Return a problem document (RFC 9457) as an answer."""
+    return as_json(problem, int(problem["status"]), KIND)
 
 
 def uploads(request: Request, field_name: str = "file") -> list[Upload]:
     """Return the files of a request: those of a form's field, or the whole body as one.
 
     Raises:
-        BadForm: the body is not the form that its header says it is.
+        BadRequest: the body is not the form that its header says it is.
     """
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith(MULTIPART):
@@ -111,5 +103,7 @@ def uploads(request: Request, field_name: str = "file") -> list[Upload]:
     try:
         parse_form({"Content-Type": kind.encode()}, io.BytesIO(request.body), None, take)
     except (FormParserError, ValueError) as error:
-        raise BadForm(f"the form cannot be read: {error}") from error
+        raise BadRequest(
+            f"the form cannot be read: {error}", hint="Send it as multipart/form-data."
+        ) from error
     return found

@@ -29,27 +29,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.errors import (
-    BrokenPhoto,
-    FaceNotThere,
-    MienError,
-    NoFace,
-    PhotoTooLarge,
-    UnsupportedPhoto,
-)
+from mien.errors import BadRequest, FaceError, FaceNotThere, MienError, NoFace, PhotoError
 from mien.photo import decode_photo, encode_jpeg
+from mien.problems import plain_problem, problem_of
 from mien.recognizer import Recognizer
 from mien.session import Session
-from mien.ship.exchange import (
-    BadForm,
-    Request,
-    Response,
-    Upload,
-    as_json,
-    problem,
-    problem_fields,
-    uploads,
-)
+from mien.ship.exchange import Request, Response, Upload, as_json, as_problem, uploads
 from mien.types import Face, Known, Photo
 
 RECOGNIZER, PORTRAIT, SETTINGS, PAGE = "recognizer.onnx", "portrait.onnx", "ship.json", "page"
@@ -59,15 +44,6 @@ PORTRAIT_SIDE = 600
 
 _LISTED = 6
 """Candidates in the answer of /classify."""
-
-_STATUS: tuple[tuple[type[Exception], int], ...] = (
-    (PhotoTooLarge, 413),
-    (UnsupportedPhoto, 415),
-    (BrokenPhoto, 422),
-    (NoFace, 422),
-    (FaceNotThere, 422),
-    (BadForm, 400),
-)
 
 _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 """Of the page's files, whatever the host's own table of types says."""
@@ -146,16 +122,14 @@ class Service:
         try:
             return self._route(request)(request)
         except _Refused as refused:
-            return problem(refused.status, str(refused), refused.hint)
-        except (MienError, BadForm) as error:
-            return self._told(request, error)
-
-    def _told(self, request: Request, error: Exception) -> Response:
-        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-        if request.path.startswith(("/classify/", "/face-align")) and status in {400, 415, 422}:
-            # The clients of these two paths know one status for whatever is not a face's photo.
-            status = 412
-        return problem(status, str(error), getattr(error, "hint", ""))
+            return as_problem(plain_problem(refused.status, str(refused), refused.hint))
+        except MienError as error:
+            found = problem_of(error)
+            course = request.path.startswith(("/classify/", "/face-align"))
+            if course and isinstance(error, BadRequest | PhotoError | FaceError):
+                # These two paths' clients know one status for whatever is not a face's photo.
+                found["status"] = 412
+            return as_problem(found)
 
     def _route(self, request: Request) -> Callable[[Request], Response]:
         get: dict[str, Callable[[Request], Response]] = {
@@ -214,8 +188,7 @@ class Service:
             photo = self._read(upload)
             faces = self._recognizer.identify(photo)
         except MienError as error:
-            status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-            return {**row, "error": problem_fields(status, str(error), error.hint)}
+            return {**row, "error": problem_of(error)}
         width, height = (round(side / photo.scale) for side in (photo.width, photo.height))
         listed = [_face_row(face, top, crops=crops) for face in faces]
         return {**row, "width": width, "height": height, "faces": listed}

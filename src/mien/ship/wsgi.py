@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from mien.photo import MAX_BYTES
-from mien.ship.exchange import Request, Response, problem
+from mien.problems import plain_problem
+from mien.ship.exchange import Request, Response, as_problem
 from mien.ship.service import Service
 
 Start = Callable[[str, list[tuple[str, str]]], Any]
@@ -27,7 +28,8 @@ def application_of(folder: Path) -> Application:
     def application(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         body = environ.get("wsgi.input", io.BytesIO()).read(_MAX_BODY + 1)
         if len(body) > _MAX_BODY:
-            response = problem(413, f"the photo is larger than {MAX_BYTES >> 20} MiB")
+            too_large = f"the photo is larger than {MAX_BYTES >> 20} MiB"
+            response = as_problem(plain_problem(413, too_large))
         else:
             response = service.answer(request_of(environ, body))
         return _send(response, start)

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from mien.errors import BadRequest, FaceError, MienError, NoFace, PhotoError
 from mien.photo import decode_photo, encode_jpeg
+from mien.problems import problem_of
 from mien.server.access import Caller, need
 from mien.server.faces import data_url
 from mien.server.forms import Upload, read_form
@@ -21,7 +22,7 @@ from mien.server.inference import Seen
 from mien.server.keys import Role
 from mien.server.mounts import FileMount, GalleryMount, Mount
 from mien.server.portraits import COURSE_SIDE, portrait
-from mien.server.problems import answer, problem_of
+from mien.server.problems import answer
 from mien.server.routes.shapes import answers, form
 from mien.server.service import ServiceOf
 

@@ -14,12 +14,12 @@ from mien.engine import Engine
 from mien.errors import NotServed, PhotoError
 from mien.gallery import Enrolment, Gallery, Person, Sighting, sighting_of
 from mien.photo import decode_photo
+from mien.problems import problem_of
 from mien.server.access import Caller, need
 from mien.server.faces import Remembered
 from mien.server.forms import Upload, read_form
 from mien.server.keys import Role
 from mien.server.mounts import FileMount, GalleryMount
-from mien.server.problems import problem_of
 from mien.server.routes.shapes import answers, form
 from mien.server.service import ServiceOf
 

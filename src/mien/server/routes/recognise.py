@@ -13,13 +13,13 @@ from starlette.responses import JSONResponse, Response
 
 from mien.errors import BadRequest, FaceNotThere, MienError, NoFace, UnknownModel, UnusableWeights
 from mien.photo import decode_photo, encode_jpeg
+from mien.problems import problem_of
 from mien.server.access import Caller, need
 from mien.server.faces import Wanted, told
 from mien.server.forms import Upload, read_form
 from mien.server.inference import Seen
 from mien.server.keys import Role
 from mien.server.portraits import portrait
-from mien.server.problems import problem_of
 from mien.server.routes.shapes import answers, form
 from mien.server.service import Service, ServiceOf
 from mien.verification import verification_of

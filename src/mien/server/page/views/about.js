@@ -43,16 +43,22 @@ function recognizerCard(engine, recognizer, again) {
 /** When it gives a name, in one sentence and two numbers. */
 function policyOf(policy) {
   if (!policy) return null;
-  const { expected } = policy;
   if (policy.threshold > 1) return h("div", { class: "stack tight" }, h("h3", {}, "When a name is given"), h("p", {}, "To nobody yet: too little is known to tell people from strangers."));
   return h(
     "div", { class: "stack tight" },
     h("h3", {}, "When a name is given"),
     h("p", {}, "It is set so that ", h("b", {}, `a stranger is given a name at most ${onceIn(policy.false_positive_rate)}`), `: at a similarity of ${policy.threshold.toFixed(3)} or more.`,
-      policy.strangers >= 100 ? ` Measured on ${count(policy.strangers, "stranger")}: ${rate(expected.value)} (95 %: ${rate(expected.low)} to ${rate(expected.high)}).` : ""),
+      borneBy(policy)),
     policy.supported === false ? h("p", { class: "note warn" }, icon("warn"), h("span", {}, "There are too few photos to promise this rate; it is an estimate from other people’s faces.")) : null,
     policy.source ? h("p", { class: "soft little" }, policy.source) : null,
   );
+}
+
+/** What the rate stands on: strangers who were searched here, or only what the embedder's card says of others. */
+function borneBy({ basis, expected, strangers }) {
+  if (basis === "card") return ` By the embedder’s card ${rate(expected.value)} are to be expected; that was not measured on these people.`;
+  if (strangers < 100) return "";
+  return ` Measured on ${count(strangers, "photo")} of strangers: ${rate(expected.value)} (95 %: ${rate(expected.low)} to ${rate(expected.high)}).`;
 }
 
 /** Measured rates, whatever was measured when it was made: names with numbers, or with intervals. */

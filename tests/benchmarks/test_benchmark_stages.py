@@ -122,7 +122,7 @@ def test_the_machine_is_described_without_its_name():
     assert described()["cores"] >= 1
 
 
-@pytest.mark.parametrize("script", ["pipeline", "field", "parity", "embedder"])
+@pytest.mark.parametrize("script", ["pipeline", "field", "parity", "embedder", "choices"])
 def test_each_script_says_what_it_takes(script):
     done = subprocess.run(
         [sys.executable, str(BENCHMARKS / f"{script}.py"), "--help"],

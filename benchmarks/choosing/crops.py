@@ -111,23 +111,25 @@ def embeddings_of(photos: Sequence[PhotoId], root: Path, work: Path) -> Vectors:
     """
     folder = work / "choices"
     folder.mkdir(parents=True, exist_ok=True)
+    cutter = Cutter.open()
     parts = [photos[start : start + PART] for start in range(0, len(photos), PART)]
-    missing = [part for part in parts if not _file(folder, part).exists()]
+    files = [_file(folder, part, cutter.engine.contract) for part in parts]
+    missing = [(part, file) for part, file in zip(parts, files, strict=True) if not file.exists()]
     if missing:
-        cutter = Cutter.open()
-        data = dict(lfw_photos(root, {photo for part in missing for photo in part}))
+        data = dict(lfw_photos(root, {photo for part, _ in missing for photo in part}))
         with ThreadPoolExecutor(2) as pool:
-            for number, part in enumerate(missing):
+            for number, (part, file) in enumerate(missing):
                 print(f"crops: part {number + 1} of {len(missing)}", file=sys.stderr)
                 rows = list(pool.map(lambda p: cutter.embed(data[p], p.file_name), part))
-                _save(_file(folder, part), rows)
-    kept = [np.load(_file(folder, part), allow_pickle=False) for part in parts]
+                _save(file, rows)
+    kept = [np.load(file, allow_pickle=False) for file in files]
     return {key: np.concatenate([part[key] for part in kept]) for key in kept[0].files}
 
 
-def _file(folder: Path, part: Sequence[PhotoId]) -> Path:
-    names = "\n".join(photo.file_name for photo in part)
-    return folder / f"{sha256(names.encode()).hexdigest()[:16]}.npz"
+def _file(folder: Path, part: Sequence[PhotoId], contract: str) -> Path:
+    """Return where a part is kept: elsewhere if anything is made in another way."""
+    made = [contract, str(SCALES), str(LEAST_SIDES), *(photo.file_name for photo in part)]
+    return folder / f"{sha256(chr(10).join(made).encode()).hexdigest()[:16]}.npz"
 
 
 def _save(path: Path, rows: Sequence[Vectors]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,10 +78,13 @@ class Others:
         several = [dataset.embeddings[rows].astype(np.float64) for rows in people if len(rows) > 1]
         about = np.concatenate([rows - rows.mean(axis=0) for rows in several])
         means = np.array([rows.mean(axis=0) for rows in several])
+        within = about.T @ about / (len(about) - len(several))
+        # A mean of n photos varies by a share of 1 / n of the scatter within people, too.
+        shares = np.mean([1 / len(rows) for rows in several])
         return cls(
             cohort=dataset.embeddings[[rows[0] for rows in people]],
-            within=about.T @ about / (len(about) - len(several)),
-            between=float(means.var(axis=0).mean()),
+            within=within,
+            between=float((means.var(axis=0) - shares * np.diag(within)).mean()),
         )
 
 
@@ -106,18 +110,21 @@ def templates(dataset: Dataset, lists: Path) -> dict[str, Any]:
             turns = _search(dataset, trial, way, learned, half)
             found.setdefault((way.name, size), []).extend(turns)
     count = len(dataset.people)
-    rows = [
-        {
-            "way": way.name,
-            "photos": size,
-            "fpir": target,
-            "dir": open_set_rates(found[way.name, size], count, target, rounds=1).dir.value,
-            "gain": _gain(found[AS_IS.name, size], found[way.name, size], count, target),
-        }
-        for way in WAYS
-        for size in SIZES
-        for target in TARGETS
-    ]
+    rows = []
+    for way, size, target in product(WAYS, SIZES, TARGETS):
+        draws = found[way.name, size]
+        rates = open_set_rates(draws, count, target, rounds=1)
+        gain = dir_gain_over_people(found[AS_IS.name, size], draws, count, target)
+        rows.append(
+            {
+                "way": way.name,
+                "photos": size,
+                "target": target,
+                "fpir": rates.fpir.value,
+                "dir": rates.dir.value,
+                "gain": [gain.value, gain.low, gain.high],
+            }
+        )
     first = trials[0][1]
     return {
         "people": int(first.enrolled_as.max()) + 1,
@@ -127,13 +134,6 @@ def templates(dataset: Dataset, lists: Path) -> dict[str, Any]:
         "draws": DRAWS,
         "ways": rows,
     }
-
-
-def _gain(
-    before: Sequence[Searched], after: Sequence[Searched], people: int, target: float
-) -> list[float]:
-    gain = dir_gain_over_people(before, after, people, target)
-    return [gain.value, gain.low, gain.high]
 
 
 def _search(

@@ -14,7 +14,7 @@ from mien.measures import PairScores, best_threshold, mcnemar, tar_gain_over_peo
 from mien.templates import unit_rows
 
 FARS = (1e-4, 1e-5)
-AS_IS = "the crop"
+THE_CROP = "the crop"
 
 
 def ways(vectors: Vectors) -> dict[str, NDArray[np.float32]]:
@@ -24,7 +24,7 @@ def ways(vectors: Vectors) -> dict[str, NDArray[np.float32]]:
         sum(vectors[f"{kind} {scale}"] for scale in SCALES) for kind in ("crop", "mirror")
     )
     found = {
-        AS_IS: crop,
+        THE_CROP: crop,
         "and its mirror image": crop + mirror,
         **{
             f"face at {scale} of its size in the crop": vectors[f"crop {scale}"]
@@ -54,18 +54,18 @@ def verification(root: Path, lists: Path, work: Path) -> dict[str, Any]:
     right = {name: _right(rows, place, train, test) for name, rows in tried.items()}
     rows = []
     for name, pairs in scored.items():
-        gains = tar_gain_over_people(scored[AS_IS], pairs, FARS)
+        gains = tar_gain_over_people(scored[THE_CROP], pairs, FARS)
         rows.append(
             {
                 "way": name,
                 "tar": [rate.value for rate in tar_over_people(pairs, FARS, rounds=1)],
                 "gain": [[gain.value, gain.low, gain.high] for gain in gains],
                 "view1_accuracy": float(right[name].mean()),
-                "view1_p": mcnemar(right[AS_IS], right[name]),
+                "view1_p": mcnemar(right[THE_CROP], right[name]),
                 "missed": int(np.sum(~tried[name].any(axis=1))),
             }
         )
-    genuine = len(scored[AS_IS].genuine)
+    genuine = len(scored[THE_CROP].genuine)
     count = len(photos)
     return {
         "photos": count,

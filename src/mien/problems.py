@@ -60,7 +60,7 @@ def problem_of(error: errors.MienError) -> dict[str, Any]:
     """Return what a problem document says of an error."""
     found: dict[str, Any] = {
         "type": f"urn:mien:problem:{slug(type(error).__name__)}",
-        "title": (type(error).__doc__ or "").strip().splitlines()[0],
+        "title": (type(error).__doc__ or "").strip().partition("\n")[0] or type(error).__name__,
         "status": status_of(error),
         "detail": str(error),
         "hint": error.hint,

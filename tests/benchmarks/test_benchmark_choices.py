@@ -75,15 +75,25 @@ def test_scores_in_proportion_to_a_cohort(photos):
 
 def test_a_photo_without_a_face_is_like_nobody():
     from choosing.crops import LEAST_SIDES, SCALES
-    from choosing.verification import AS_IS, ways
+    from choosing.verification import THE_CROP, ways
 
-    rows = unit_rows(np.random.default_rng(2).normal(size=(3, 4)).astype(np.float32))
-    rows[1] = 0
+    generator = np.random.default_rng(2)
     keys = [f"{kind} {scale}" for kind in ("crop", "mirror") for scale in SCALES]
-    tried = ways(dict.fromkeys([*keys, *(f"side {side}" for side in LEAST_SIDES)], rows))
-    assert AS_IS in tried
+    keys += [f"side {side}" for side in LEAST_SIDES]
+    rows = {key: unit_rows(generator.normal(size=(3, 4)).astype(np.float32)) for key in keys}
+    for own in rows.values():
+        own[1] = 0
+    tried = ways(rows)
     for name, made in tried.items():
-        assert made == pytest.approx(rows, abs=1e-6), name
+        assert np.linalg.norm(made, axis=1) == pytest.approx([1, 0, 1]), name
+    assert tried[THE_CROP] == pytest.approx(rows["crop 1.0"])
+    both = unit_rows(rows["crop 1.0"] + rows["mirror 1.0"])
+    assert tried["and its mirror image"][0] == pytest.approx(both[0])
+    five = unit_rows(sum(rows[key] for key in keys[: len(SCALES)]))
+    assert tried["five sizes"][2] == pytest.approx(five[2], abs=1e-6)
+    everything = unit_rows(sum(rows[key] for key in keys[: 2 * len(SCALES)]))
+    assert tried["five sizes and mirror images"][2] == pytest.approx(everything[2], abs=1e-6)
+    assert len({made.tobytes() for made in tried.values()}) == len(tried)
 
 
 def test_pairs_of_view_1_are_judged_at_the_threshold_of_training():

@@ -13,6 +13,7 @@ from mien.evaluation.sightings import (
 )
 from mien.measures import wilson, wilson_of_parts
 from mien.types import Interval
+from mien.words import percent
 
 
 @pytest.fixture
@@ -118,7 +119,11 @@ def test_strangers_on_whom_the_policy_was_set_are_noted():
 
 @pytest.mark.parametrize(
     ("expected", "said"),
-    [(0.5, "Both may be true"), (0.001, "Believe what was measured"), (0.999, "less alike")],
+    [
+        (0.5, "agree within the interval"),
+        (0.001, "Believe what was measured"),
+        (0.999, "less alike"),
+    ],
 )
 def test_a_rate_by_the_card_is_told_beside_the_one_measured(expected, said):
     head = hand.head()
@@ -129,8 +134,12 @@ def test_a_rate_by_the_card_is_told_beside_the_one_measured(expected, said):
     assert result.open_set.policy.fpir == wilson(1, 2)
     (note,) = [note for note in result.notes if "card" in note]
     assert said in note
-    assert "of the 2 people here 50.00" in note
+    assert "Measured here are 50.00" in note
     assert not any("The policy was set on" in note for note in result.notes)
+    # Where the card could not bear the rate, the threshold was raised on strangers: is it these?
+    raised = replace(policy, supported=False, strangers=2)
+    result = evaluate_people(replace(head, policy=raised), photos, strangers=strangers)
+    assert any("The policy was set on 2 photos" in note for note in result.notes)
 
 
 def test_a_stranger_with_many_photos_weighs_as_much_as_one_with_one():
@@ -169,7 +178,7 @@ def test_people_that_the_recognizer_does_not_know_are_strangers():
     assert result.open_set.protocol == "strangers"
     assert result.open_set.strangers == 2
     assert result.every.probes == 5
-    assert any("does not know: 1 held-out photo." in note for note in result.notes)
+    assert any("No probes: 1 held-out photo of" in note for note in result.notes)
 
 
 def test_the_order_of_photos_and_of_people_does_not_matter(result):
@@ -249,7 +258,7 @@ def test_mirrored_copies_are_named_a_leak_and_not_counted():
     result = evaluate_people(hand.head(), hand.dataset(photos))
     assert result.every.probes == 5
     (note,) = [note for note in result.notes if "leak" in note]
-    assert "83.33 %" in note  # 5 of 6
+    assert percent(5 / 6) in note  # 5 of 6
 
 
 def test_another_contract_is_refused():

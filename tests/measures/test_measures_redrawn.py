@@ -99,6 +99,8 @@ def test_a_gain_is_measured_on_the_same_people():
     wrong = replace(draw, correct=np.zeros_like(draw.correct))
     gain = dir_gain_over_people([wrong], [draw], people, 0.05, rounds=50)
     alone = open_set_rates([draw], people, 0.05, rounds=50)
+    with pytest.raises(ValueError, match="same people"):
+        dir_gain_over_people([draw], [made(5, known=31)[0]], people, 0.05)
     assert (gain.value, gain.low, gain.high) == (alone.dir.value, alone.dir.low, alone.dir.high)
 
 

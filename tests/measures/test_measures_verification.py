@@ -159,8 +159,12 @@ def test_a_gain_is_measured_on_the_same_people():
         assert gain.high - gain.low < alone.high - alone.low
     backwards = tar_gain_over_people(better, replace(better, genuine=pairs.genuine), fars)
     assert all(gain.high < 0 for gain in backwards)
-    with pytest.raises(ValueError, match="people"):
+    with pytest.raises(ValueError, match="same people"):
         tar_gain_over_people(pairs, made_pairs(4, people=12), fars)
+    # A score put in other numbers, in the same order, gains nothing whoever is redrawn: so both
+    # ways see the same people, though their order by what they score is another.
+    told = replace(pairs, genuine=pairs.genuine**3, impostor=pairs.impostor**3)
+    assert all(gain.low == gain.high == 0 for gain in tar_gain_over_people(pairs, told, fars))
 
 
 def test_nothing_to_compare():

@@ -6,9 +6,11 @@ import base64
 import json
 import subprocess
 import sys
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 from toy_vessels import HANDLE, form, lay_out, photo, toy_recognizer
 
 from mien.errors import RecognizerNotFound
@@ -132,6 +134,15 @@ def test_what_is_refused_is_told(service, path, changes, status):
     problem = told(response)
     assert problem["status"] == status
     assert problem["detail"]
+    assert problem["type"] == "about:blank" or problem["type"].startswith("urn:mien:problem:")
+
+
+def test_too_many_pixels_are_refused_as_each_path_says(service):
+    huge = BytesIO()
+    Image.new("1", (20_000, 20_000)).save(huge, "PNG")
+    for path, status in (("/v1/align", 413), (f"/classify/{HANDLE}", 412), ("/face-align", 412)):
+        problem = told(post(service, path, data=huge.getvalue()))
+        assert (problem["status"], problem["type"]) == (status, "urn:mien:problem:photo-too-large")
 
 
 def test_a_form_that_is_none_is_refused(service):

@@ -188,7 +188,7 @@ def same(folder: Path, first: str, second: str) -> None:
     with progress_bar() as progress:
         result = decide_people(folder, "same", (first, second), progress=progress)
     people = count(result.card["people"], "person", "people")
-    note(f"{first} and {second} are one person now, of {people}.")
+    note(f"{first} and {second} are one person; the dataset has {people} now.")
 
 
 @dataset.command(

@@ -180,8 +180,7 @@ def check(*, folder: Path, key_file: Path | None, as_json: bool) -> None:
         sealed = "encrypted" if found.encrypted else "not encrypted"
         out.print(
             f"{count(found.people, 'person', 'people')}, {count(found.photos, 'photo')}, "
-            f"{found.negatives:,} rejected "
-            f"faces, {sealed}"
+            f"{count(found.negatives, 'rejected face')}, {sealed}"
         )
         for fault in found.faults:
             out.print(f"[red]wrong:[/red] {escape(fault)}")

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from mien.dataset.manifest import Entry
 from mien.photo import encode_jpeg
 from mien.types import Progress, silent
+from mien.words import count
 
 FEW_PEOPLE = 60
 """Up to this many people each get a row with their name and photos."""
@@ -59,7 +60,7 @@ def _rows(folder: Path, people: dict[str, list[Entry]], progress: Progress) -> I
     for line, (person, own) in enumerate(people.items()):
         top = _GAP + line * step
         draw.text((2 * _GAP, top + 26), _fit(person, draw, name_font), _INK, name_font)
-        draw.text((2 * _GAP, top + 52), _count(own), _FAINT, small_font)
+        draw.text((2 * _GAP, top + 52), _photos(own), _FAINT, small_font)
         for i, entry in enumerate(own[:_PHOTOS]):
             _paste(sheet, folder, entry, (_NAMES + i * step, top), _TILE)
         if len(own) > _PHOTOS:
@@ -95,10 +96,9 @@ def _paste(
     sheet.paste(face, place)
 
 
-def _count(own: Sequence[Entry]) -> str:
+def _photos(own: Sequence[Entry]) -> str:
     aside = sum(not e.used for e in own)
-    photos = f"{len(own)} photo" + ("s" if len(own) > 1 else "")
-    return photos + (f", {aside} set aside" if aside else "")
+    return count(len(own), "photo") + (f", {aside} set aside" if aside else "")
 
 
 def _fit(

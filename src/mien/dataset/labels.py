@@ -94,9 +94,9 @@ def _round(
 
 
 def _evidence(faces: Faces, row: int, own: tuple[float, int], other: tuple[float, int]) -> str:
-    count = "the other photo" if own[1] == 1 else f"the {own[1]} others"
+    rest = "the other photo" if own[1] == 1 else f"the {own[1]} others"
     whose, whom = faces.people[row], faces.names[other[1]]
-    return f"cosine {own[0]:.2f} to {count} of {whose}, {other[0]:.2f} to {whom}"
+    return f"cosine {own[0]:.2f} to {rest} of {whose}, {other[0]:.2f} to {whom}"
 
 
 def _closest(faces: Faces, active: NDArray[np.bool_], row: int, label: int) -> int:

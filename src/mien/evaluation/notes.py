@@ -58,13 +58,12 @@ def _of_dataset(head: Head, dataset: Dataset, probes: Sample, trained_on: str) -
     unknown = int(np.sum(dataset.validation & ~known))
     if unknown:
         yield (
-            f"Of people that the recognizer does not know: {count(unknown, 'held-out photo')}. They"
-            " are no probes."
+            f"No probes: {count(unknown, 'held-out photo')} of people that the recognizer does not"
+            " know."
         )
     if len(probes) < FEW:
         yield (
-            f"Held out were only {count(len(probes), 'photo')}: the intervals are wide, and only"
-            " they should be believed."
+            f"Few photos were held out ({len(probes)}): read the intervals, not the rates alone."
         )
 
 
@@ -75,9 +74,9 @@ def _of_leaks(head: Head, dataset: Dataset, found: Search) -> Iterator[str]:
         leaked = search_sample(head, sample(dataset, leaks, head))
         ranks = np.concatenate([found.ranks, leaked.ranks])
         yield (
-            f"Mirrored copies of photos that were learned: {count(len(leaked), 'held-out photo')}"
-            " (--flip-singletons). They are a leak and are no probes; with them rank-1 would read"
-            f" {100 * rank_k(ranks, 1).value:.2f} %."
+            f"No probes: {count(len(leaked), 'held-out photo')} mirrored from what was learned"
+            " (--flip-singletons), which is a leak. Counted, rank-1 would read"
+            f" {percent(rank_k(ranks, 1).value)}."
         )
 
 
@@ -100,7 +99,7 @@ def _of_strangers(
                 f" them): {count(twice, 'person', 'people')}. Without the first they are no"
                 " strangers, and were not counted as such."
             )
-    if head.policy.basis == "card":
+    if head.policy.basis == "card" and head.policy.supported:
         yield _beside_the_card(head.policy, openness)
         return
     if openness.protocol == "left-out":
@@ -118,14 +117,13 @@ def _of_strangers(
 def _beside_the_card(policy: Policy, openness: OpenSetResult) -> str:
     """Return how the rate measured here goes with the one that the embedder's card expects."""
     fpir = openness.policy.fpir
-    people = count(openness.stranger_people, "person", "people")
     told = (
         f"The policy stands on the embedder's card, by which {percent(policy.expected.value)} of"
-        f" strangers would be given a name; of the {people} here"
-        f" {percent(fpir.value)} are (95 %: {span(fpir)})."
+        f" strangers would be given a name. Measured here are {percent(fpir.value)}"
+        f" ({span(fpir)}) of {openness.stranger_people:,}."
     )
     if fpir.low <= policy.expected.value <= fpir.high:
-        return f"{told} Both may be true: so few people cannot tell them apart."
+        return f"{told} The two agree within the interval."
     if policy.expected.value < fpir.low:
         return (
             f"{told} Believe what was measured: these people look more alike than those of the"

@@ -98,10 +98,14 @@ def tar_gain_over_people(
         seed: of the resampling.
 
     Raises:
-        ValueError: the people differ, or there is no score of two people.
+        ValueError: the people or the numbers of their pairs differ, or there is no score of two
+            people.
     """
-    if before.people != after.people:
-        raise ValueError(f"{before.people} and {after.people} people")
+    first_own, second_own = (
+        np.bincount(pairs.genuine_person, minlength=pairs.people) for pairs in (before, after)
+    )
+    if before.people != after.people or not np.array_equal(first_own, second_own):
+        raise ValueError("the two ways did not score the same people's pairs")
     ranks = _ranks(before)
     first, second = (
         _redrawn(_ordered(pairs, ranks), fars, rounds, seed) for pairs in (before, after)

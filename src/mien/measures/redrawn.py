@@ -102,9 +102,10 @@ def dir_gain_over_people(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Return by how much mean DIR rises from one way of searching to another, at the same FPIR.
+    """Return by how much mean DIR rises from one way of searching to another.
 
-    Both see the same people redrawn, and each chooses its thresholds anew.
+    Both see the same people redrawn, and each chooses its thresholds anew for the same target; the
+    FPIR that they have on the other strangers may differ.
 
     Args:
         before: draws searched in one way, at least one.
@@ -114,7 +115,14 @@ def dir_gain_over_people(
         rounds: number of resamples.
         level: confidence of the two-sided interval.
         seed: of the resampling.
+
+    Raises:
+        ValueError: the draws are not of the same people's photos.
     """
+    for one, other in zip(before, after, strict=True):
+        same = np.array_equal(one.person, other.person)
+        if not (same and np.array_equal(one.stranger_person, other.stranger_person)):
+            raise ValueError("the two ways did not search the same people's photos")
     first, second = (
         _redrawn([_Prepared(draw, people) for draw in draws], people, target, rounds, seed)
         for draws in (before, after)

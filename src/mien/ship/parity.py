@@ -21,6 +21,7 @@ from mien.ship.runners import Ask, running_app, running_lambda
 from mien.ship.service import RECOGNIZER, SETTINGS
 from mien.ship.sizes import LAMBDA_PHOTO
 from mien.types import Face, Known, Progress, silent
+from mien.words import count
 
 if TYPE_CHECKING:
     from mien.graph.weights import Form
@@ -64,7 +65,7 @@ class Agreement:
         if rows is None:
             self.disagreements.append(f"{name}: the vessel says: {answer['error']}")
         elif len(rows) != len(faces):
-            told = f"{name}: the vessel finds {len(rows)} faces, the library {len(faces)}"
+            told = f"{name}: the vessel finds {count(len(rows), 'face')}, the library {len(faces)}"
             self.disagreements.append(told)
         else:
             for number, (face, row) in enumerate(zip(faces, rows, strict=True), start=1):
@@ -225,7 +226,7 @@ def _from_original(
 ) -> tuple[float, list[str]]:
     """Return how far similarities moved with the weights' form, and what is named otherwise."""
     if len(faces) != len(others):
-        return 1.0, [f"{name}: {len(faces)} faces, not {len(others)}"]
+        return 1.0, [f"{name}: {count(len(faces), 'face')}, not {len(others)}"]
     apart, renamed = 0.0, []
     for face, other in zip(faces, others, strict=True):
         ours = {candidate.person: candidate.similarity for candidate in face.candidates}

@@ -36,6 +36,7 @@ from mien.recognizer import Recognizer
 from mien.session import Session
 from mien.ship.exchange import Request, Response, Upload, as_json, as_problem, uploads
 from mien.types import Face, Known, Photo
+from mien.words import count
 
 RECOGNIZER, PORTRAIT, SETTINGS, PAGE = "recognizer.onnx", "portrait.onnx", "ship.json", "page"
 """What lies in a vessel's folder beside the code."""
@@ -258,7 +259,7 @@ def _chosen(photo: Photo, faces: list[Face], number: int) -> Face:
         raise NoFace(f"no face found in {photo.name}", hint="Give a photo that shows the face.")
     if number > len(faces):
         raise FaceNotThere(
-            f"{photo.name} shows {len(faces)} faces, there is no face {number}",
+            f"{photo.name} shows {count(len(faces), 'face')}, there is no face {number}",
             hint="Faces are counted from the left, beginning with 1.",
         )
     if number:

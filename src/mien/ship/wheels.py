@@ -120,7 +120,7 @@ def _download(folder: Path, python: str, arch: Arch) -> None:
     except PipFailed as error:
         raise PartsMissing(
             f"the libraries for Python {python} on {arch} cannot be had: {error}",
-            hint="pip fetches them from the index it is configured for; is that reachable?",
+            hint=error.hint,
         ) from error
 
 

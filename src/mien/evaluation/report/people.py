@@ -105,8 +105,8 @@ def _strangers_sentence(openness: OpenSetResult | None) -> Html:
     return join(
         "Of 1,000 strangers, ",
         tag("b", f"{_some(named)} would be given a name"),
-        f" (between {low:,} and {high:,}, as sure as"
-        f" {count(openness.stranger_people, 'person', 'people')} can tell;"
+        f" (between {low:,} and {high:,}, measured on"
+        f" {count(openness.stranger_people, 'person', 'people')};"
         f" {round(1000 * openness.target):,} were allowed).",
     )
 

@@ -100,7 +100,7 @@ async def identify(
 ) -> Response:
     """Name the people in one or several photos; strangers get no name.
 
-    A photo that cannot be read has its problem in `error` and takes nothing from the others: the
+    A photo that cannot be read has its problem in `error` and does not spoil the others: the
     status is 200, for a single photo too.
     """
     mount = service.mount(handle)

@@ -55,7 +55,8 @@ function policyOf(policy) {
 }
 
 /** What the rate stands on: strangers who were searched here, or only what the embedder's card says of others. */
-function borneBy({ basis, expected, strangers }) {
+function borneBy({ basis, expected, strangers, supported }) {
+  if (basis === "card" && !supported) return ""; // the threshold was raised beyond the card's; the note below says why
   if (basis === "card") return ` By the embedder’s card ${rate(expected.value)} are to be expected; that was not measured on these people.`;
   if (strangers < 100) return "";
   return ` Measured on ${count(strangers, "photo")} of strangers: ${rate(expected.value)} (95 %: ${rate(expected.low)} to ${rate(expected.high)}).`;

@@ -44,6 +44,14 @@ def test_a_key_is_shown_once_and_can_be_taken_away(tmp_path):
     assert exit_code(again.error) == 19
 
 
+def test_looking_for_keys_makes_none(tmp_path):
+    folder = tmp_path / "nothing"
+    assert json.loads(run("keys", "list", "--json", "--data", folder).out) == []
+    assert "mien keys create" in run("keys", "list", "--data", folder).err
+    assert exit_code(run("keys", "revoke", "3f2a9c01", "--data", folder).error) == 19
+    assert not folder.exists()
+
+
 def test_others_are_let_in_only_with_a_key(tmp_path):
     refused = run("serve", "--host", "0.0.0.0", "--data", tmp_path, "--port", "0")  # noqa: S104
     assert isinstance(refused.error, UnsafeStart)

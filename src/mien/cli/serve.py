@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
-from mien.errors import ServeNotInstalled
+from mien.errors import ServeNotInstalled, UnknownKey
 
 if TYPE_CHECKING:
     from mien.server.service import Settings
@@ -220,7 +220,8 @@ def list_(data: Path | None, *, as_json: bool) -> None:
     """List the keys, without their secrets."""
     from mien.server.keys import Keys  # noqa: PLC0415
 
-    found = Keys(data_folder(data)).all()
+    folder = data_folder(data)
+    found = Keys(folder).all() if folder.is_dir() else ()  # looking makes no folder
     if as_json:
         rows = [
             {
@@ -237,7 +238,10 @@ def list_(data: Path | None, *, as_json: bool) -> None:
     table = Table("id", "role", "note", "created", "revoked", box=None)
     for key in found:
         table.add_row(key.id, key.role.word, key.note, key.created, key.revoked)
-    out.print(table)
+    if found:
+        out.print(table)
+    else:
+        note(f"No key was made in {folder} yet: mien keys create --role viewer")
 
 
 @keys.command(epilog="\b\nExamples:\n  mien keys revoke 3f2a9c01")
@@ -247,5 +251,8 @@ def revoke(key_id: str, data: Path | None) -> None:
     """Take a key out of use, at once and for good; who is signed in with it is signed out."""
     from mien.server.keys import Keys  # noqa: PLC0415
 
-    Keys(data_folder(data)).revoke(key_id)
+    folder = data_folder(data)
+    if not folder.is_dir():
+        raise UnknownKey(f"no key was made in {folder} yet", hint="`mien keys list` shows them.")
+    Keys(folder).revoke(key_id)
     note(f"Key {key_id} no longer holds.")

@@ -3,14 +3,16 @@
     mien dataset build lfw:lfw-deepfunneled.tgz -o lfw
     MIEN_DATA=FOLDER python benchmarks/choices.py lfw [--work DIR] [--json OUT]
 
-Two tables, each way beside what Mien does, with 95 % intervals from redrawing people alike for
-both:
+Two tables of ways beside what Mien does, with 95 % intervals from redrawing people alike for both:
 
 - verification over all pairs of the photos that View 1's lists of pairs name: the crop, its mirror
   image, faces larger and smaller in their crops, other sides to look for faces at;
 - open-set identification of the people of `peopleDevTrain.txt`: mirror images, weights by quality,
   templates that shrink, scores set in proportion to a cohort. What has to be learned first is
   learned from `peopleDevTest.txt`.
+
+And one of probabilities: what the embedder's typical curve should count, in photos, beside those
+that a calibration is fitted to, by the log loss of other photos.
 
 Each way has thresholds of its own, so ways are compared at the same FAR, and at the same FPIR asked
 for. Both tables are many comparisons: of 72 intervals of 95 %, three or four lie beside zero by
@@ -24,6 +26,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from choosing.calibration import calibration
 from choosing.templates import AS_IS, SIZES, templates
 from choosing.verification import THE_CROP, verification
 from measuring_photos import data_folder
@@ -41,14 +44,16 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".bench"), help="default: .bench")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the numbers here")
     options = parser.parse_args()
-    data = data_folder()
+    data, dataset = data_folder(), Dataset.open(options.dataset)
     result = {
         "machine": described(),
-        "templates": templates(Dataset.open(options.dataset), data / "lfw"),
+        "templates": templates(dataset, data / "lfw"),
+        "calibration": calibration(dataset, data / "lfw"),
         "verification": verification(data / "lfw-deepfunneled.tgz", data / "lfw", options.work),
     }
     print(verification_table(result["verification"]))
     print(templates_table(result["templates"]))
+    print(calibration_table(result["calibration"]))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
@@ -94,6 +99,20 @@ def templates_table(found: Found) -> str:
         f"| {way} | {100 * target:g} % | {' | '.join(texts)} |"
         for (way, target), texts in cells.items()
     ]
+    return "\n".join([*lines, ""])
+
+
+def calibration_table(found: Found) -> str:
+    """Return the third table as Markdown: log loss of photos that were not fitted to."""
+    weights = [f"{weight:g}" for weight in found["weights"]]
+    lines = [
+        "| people | fitted to | " + " | ".join(weights) + " |",
+        "|---|---|" + "---|" * len(weights),
+    ]
+    for side, rows in found["sides"].items():
+        for row in rows:
+            losses = " | ".join(f"{loss:.4f}" for loss in row["log_loss"])
+            lines.append(f"| peopleDev{side} | {row['photos']:,} + {row['photos']:,} | {losses} |")
     return "\n".join([*lines, ""])
 
 

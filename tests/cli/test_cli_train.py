@@ -63,11 +63,11 @@ def test_a_recognizer_that_names_a_photo_not_trained_on(train, presidents, portr
     assert code == 0
     assert "chosen" in out
     assert "supported by the embedder's card, not measured on this data" in out
-    assert "300 strangers are needed to measure 0.01" in out
+    assert "300 strangers are needed to measure 1 %" in out
     assert "MIT" in out
     assert "Apache-2.0" in out
     assert "knows 2 people from 3 photos" in out
-    assert "warning: Probabilities are typical ones" in err
+    assert "warning: Probabilities are about the typical ones" in err
     (face,) = Recognizer.load(path).identify(read_photo(portraits / "32bit.png"))
     assert face.verdict.person == "Barack Obama"
     assert [each.name for each in tmp_path.iterdir()] == ["people.onnx"]

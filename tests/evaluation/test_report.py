@@ -92,7 +92,7 @@ def test_pictures_are_there_and_lost_ones_do_not_matter(hostile):
 
 def test_it_says_it_in_words(hostile):
     text = " ".join("".join(Reader(hostile).text).split())
-    assert "Of 5 new photos of people it knows, 3 get the right name" in text
+    assert "Of 5 held-out photos of people it knows, 3 got the right name" in text
     assert "Of 1,000 strangers, 1,000 would be given a name" in text
     for fact in ("d" * 64, "MIT", "Apache-2.0", "2026-01-02T03:04:00+00:00", "2 January 2026"):
         assert fact in text

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from mien.measures import expected_calibration_error
 from mien.policy import fit_calibration
-from mien.policy.probability import FEW, TYPICAL_SLOPE
+from mien.policy.probability import FEW, TYPICAL_SLOPE, TYPICAL_WEIGHT
 
 
 def fit(known, correct, strangers, weights=None, threshold=0.4):
@@ -27,12 +27,33 @@ def fit(known, correct, strangers, weights=None, threshold=0.4):
 def test_two_similarities_by_hand():
     # With two scores a logistic curve can say anything at each of them: the best is the mean of
     # what is there. Known people weigh a half together, strangers the other half.
-    # At 0.6: 30 right of 30 known, and 10 of 40 strangers. At 0.2: the other 30 strangers.
-    found = fit([0.6] * 30, [True] * 30, [0.6] * 10 + [0.2] * 30).calibration
-    right, wrong = 31 / 32, 1 / 42  # Platt's targets, for 30 right and 40 wrong answers
-    high = (0.5 * right + 0.5 * 10 / 40 * wrong) / (0.5 + 0.5 * 10 / 40)
+    # Of the known 9 in 10 are at 0.6 and 1 in 10 at 0.2, of strangers 1 in 4 and 3 in 4.
+    known = np.repeat([0.6, 0.2], [90_000, 10_000])
+    strangers = np.repeat([0.6, 0.2], [25_000, 75_000])
+    found = fit(known, np.ones(len(known)), strangers).calibration
     chances = found.probability(np.array([0.6, 0.2], np.float32))
-    assert chances == pytest.approx([high, wrong], rel=1e-4)
+    assert chances == pytest.approx([0.9 / (0.9 + 0.25), 0.1 / (0.1 + 0.75)], rel=1e-3)
+
+
+def test_with_nothing_to_fit_it_is_the_typical_curve():
+    for known, correct, strangers in (([], [], []), ([0.7] * 5, [True] * 5, []), ([], [], [0.1])):
+        found = fit(known, correct, strangers, threshold=0.45)
+        assert found.calibration.slope == pytest.approx(TYPICAL_SLOPE)
+        assert found.calibration.offset == pytest.approx(-0.45 * TYPICAL_SLOPE)
+        assert found.error is None
+
+
+def test_few_photos_bend_the_typical_curve_little():
+    """Twenty photos of either kind, far apart, say nothing of what lies between them."""
+    found = fit([0.8] * 20, [True] * 20, [0.1] * 20).calibration
+    at_threshold, above, below = found.probability(np.array([0.4, 0.5, 0.3], np.float32))
+    assert at_threshold == pytest.approx(0.5, abs=0.1)
+    assert above > 0.9
+    assert below < 0.1
+    # Photos between them do.
+    strangers = [0.5] * 10 + [0.1] * 10
+    told = fit([0.8] * 20, [True] * 20, strangers).calibration
+    assert told.probability(np.array([0.5], np.float32)) < 0.5
 
 
 def test_a_stranger_with_many_photos_weighs_one():
@@ -51,34 +72,41 @@ def samples(seed, known=200, strangers=300):
     return near, generator.random(known) < 0.95, far
 
 
+def evidence(seed, threshold=0.4):
+    """Return a sample, and the scores, answers and weights that its curve is fitted to."""
+    known, correct, strangers = samples(seed)
+    logits = np.arange(-3.0, 4.0)
+    scores = np.concatenate([known.astype(np.float32), strangers.astype(np.float32)])
+    typical = threshold + logits / TYPICAL_SLOPE
+    return (
+        (known, correct, strangers),
+        np.concatenate([scores.astype(np.float64), typical]),
+        np.concatenate([correct, np.zeros(len(strangers)), 1 / (1 + np.exp(-logits))]),
+        # 200 photos of known people are as many as are counted of the 300 strangers.
+        np.repeat([1, 200 / 300, TYPICAL_WEIGHT / 7], [200, 300, 7]),
+    )
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_it_is_the_curve_of_maximum_likelihood(seed):
-    known, correct, strangers = samples(seed)
-    found = fit(known, correct, strangers).calibration
-    scores = np.concatenate([known, strangers]).astype(np.float32)
-    truth = np.concatenate([correct, np.zeros(len(strangers), bool)])
-    share = np.concatenate([np.full(200, 0.5 / 200), np.full(300, 0.5 / 300)])
-    target = np.where(truth, (truth.sum() + 1) / (truth.sum() + 2), 1 / ((~truth).sum() + 2))
+    sample, scores, truth, weights = evidence(seed)
+    found = fit(*sample).calibration
     # There the slopes of the likelihood vanish: as much probability is given as is due,
     # over all answers and weighed by similarity.
-    gap = share * (found.probability(scores) - target)
-    assert gap.sum() == pytest.approx(0, abs=1e-6)
-    assert (gap * scores).sum() == pytest.approx(0, abs=1e-6)
+    gap = weights * (1 / (1 + np.exp(-found.slope * scores - found.offset)) - truth)
+    assert gap.sum() == pytest.approx(0, abs=1e-4)
+    assert (gap * scores).sum() == pytest.approx(0, abs=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_against_scikit_learn(seed):
-    known, correct, strangers = samples(seed)
-    found = fit(known, correct, strangers).calibration
-    scores = np.concatenate([known, strangers]).astype(np.float32).astype(np.float64)
-    truth = np.concatenate([correct, np.zeros(len(strangers), bool)])
-    share = np.concatenate([np.full(200, 0.5 / 200), np.full(300, 0.5 / 300)])
-    target = np.where(truth, (truth.sum() + 1) / (truth.sum() + 2), 1 / ((~truth).sum() + 2))
+    sample, scores, truth, weights = evidence(seed)
+    found = fit(*sample).calibration
     # A target between 0 and 1 is an answer of either kind, each weighing its part.
     model = LogisticRegression(C=1e12, tol=1e-10, max_iter=10_000).fit(
         np.concatenate([scores, scores])[:, None],
         np.repeat([1, 0], len(scores)),
-        sample_weight=1000 * np.concatenate([share * target, share * (1 - target)]),
+        sample_weight=np.concatenate([weights * truth, weights * (1 - truth)]),
     )
     assert found.slope == pytest.approx(model.coef_[0, 0], rel=1e-3)
     assert found.offset == pytest.approx(model.intercept_[0], rel=1e-3)
@@ -121,11 +149,10 @@ def test_people_drawn_like_those_fitted_get_what_was_promised():
 
 
 @pytest.mark.parametrize(("known", "strangers"), [(0, 0), (5, 100), (100, 5), (FEW - 1, FEW)])
-def test_too_few_say_so_and_take_the_typical_curve(known, strangers):
+def test_too_few_say_so(known, strangers):
     found = fit([0.6] * known, [True] * known, [0.1] * strangers, threshold=0.45)
     assert found.error is None
-    assert found.calibration.slope == TYPICAL_SLOPE
-    assert found.calibration.probability(np.array([0.45], np.float32)) == pytest.approx(0.5)
+    assert found.calibration.slope >= 0.9 * TYPICAL_SLOPE
     (warning,) = found.warnings
     assert f"{known} photos held out and named rightly and {strangers} of strangers" in warning
 

@@ -149,11 +149,11 @@ def test_too_few_strangers_and_nothing_else_known():
     assert (policy.supported, policy.basis) == (False, "few")
     assert policy.expected == wilson(0, 3)
     (warning,) = choice.warnings
-    assert "0.01 cannot be supported: that takes 300 strangers, and 3 are there, 297" in warning
+    assert "1 % cannot be supported: that takes 300 strangers, and 3 are there, 297" in warning
     assert "So few can support no rate" in warning
     assert choice.supportable == 1
     more = choose_policy([strangers(np.linspace(0, 0.4, 30))], counts(4), 0.01)
-    assert "The nearest rate that can be supported is 0.1." in more.warnings[0]
+    assert "The nearest rate that can be supported is 10 %." in more.warnings[0]
 
 
 def test_nobody_to_learn_unknown_from():
@@ -177,7 +177,7 @@ def test_the_card_by_hand():
         assert (policy.expected.low, policy.expected.high) == (0, 1)  # nothing measured here
         assert (policy.supported, policy.basis) == (True, "card")
         assert policy.standing == "supported by the embedder's card, not measured on this data"
-        assert "Not measured here: 300 strangers are needed to measure 0.01." in policy.source
+        assert "Not measured here: 300 strangers are needed to measure 1 %." in policy.source
 
 
 def test_the_card_knows_that_many_people_give_many_chances():

@@ -54,7 +54,8 @@ class PeopleResult:
         by_photos: rates by the number of photos a person was learned from: first, last, rates.
         people: a row for each person with probes, least right first.
         confusable: with most mistakes first, then most similar first.
-        faceless: held-out or not, photos of the dataset in which no face was found.
+        faceless: held-out or not, photos of the dataset in which no face was found; those that
+            could not be read are none of them.
         notes: what the reader must know before believing the numbers.
     """
 
@@ -134,7 +135,7 @@ def evaluate_people(
         by_photos=by_photos_of(head, found),
         people=people_of(head, found),
         confusable=confusable_of(head, found),
-        faceless=sum(entry.row < 0 for entry in dataset.entries),
+        faceless=sum(entry.reason == "no-face" for entry in dataset.entries),
         notes=notes,
     )
 

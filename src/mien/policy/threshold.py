@@ -241,7 +241,7 @@ def _of_card(pool: _Pool, gallery: int, rate: float, statistics: ImpostorStatist
         "From how alike strangers look to the embedder (its card), "
         f"for a gallery of {gallery:,}: {statistics.measured_on.rstrip('.')}. "
     )
-    needed = f"{needed_for(rate):,} strangers are needed to measure {rate:.4g}"
+    needed = f"{needed_for(rate):,} strangers are needed to measure {100 * rate:.3g} %"
     if not pool.people:
         return f"{text}Not measured here: {needed}."
     return f"{text}Too few to measure it here: {needed}, there are {pool.source}."
@@ -275,12 +275,12 @@ def _expected_rate(
 def _shortfall(people: int, rate: float, supportable: float) -> str:
     needed = needed_for(rate)
     nearest = (
-        f"The nearest rate that can be supported is {supportable:.2g}."
+        f"The nearest rate that can be supported is {100 * supportable:.2g} %."
         if supportable < 1
         else "So few can support no rate at all."
     )
     return (
-        f"A false positive rate of {rate:.4g} cannot be supported: that takes {needed:,} "
+        f"A false positive rate of {100 * rate:.3g} % cannot be supported: that takes {needed:,} "
         f"strangers, and {people:,} are there, {needed - people:,} too few. {nearest}"
         + MORE_STRANGERS
     )

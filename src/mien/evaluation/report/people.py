@@ -56,10 +56,10 @@ def _summary(result: PeopleResult) -> Html:
     of = next((size for size in (1000, 100) if total >= size), total)
     right, unknown, wrong = rounded(counts, of)
     sentences = join(
-        f"Of {of:,} new photos of people it knows, ",
-        tag("b", f"{_some(right)} get the right name"),
-        f", {_some(unknown)} are called unknown and ",
-        tag("b", f"{_some(wrong)} get a wrong name"),
+        f"Of {count(of, 'held-out photo')} of people it knows, ",
+        tag("b", f"{_some(right)} got the right name"),
+        f", {_some(unknown)} were called unknown and ",
+        tag("b", f"{_some(wrong)} got a wrong name"),
         ". ",
         _strangers_sentence(result.open_set),
     )
@@ -133,7 +133,7 @@ def _numbers(result: PeopleResult) -> Html:
         number(
             f"{every.probes:,}",
             "held-out photos",
-            f"{every.probes - clean.probes:,} of them set aside as doubtful",
+            f"{every.probes - clean.probes:,} of them set aside by the dataset",
         )
     )
     return tag("div", boxes, class_="numbers")

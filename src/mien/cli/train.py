@@ -182,7 +182,8 @@ def _show(training: Training, licences: list[dict[str, str]], output: Path) -> N
     policy = head.policy
     out.print(
         f"unknown below similarity {policy.threshold:.3f}: {policy.expected.value:.2%} of "
-        f"strangers given a name, {100 * policy.false_positive_rate:.3g}% asked for, {policy.standing}"
+        f"strangers given a name, {100 * policy.false_positive_rate:.3g}% asked for, "
+        f"{policy.standing}"
     )
     if searched := report["policy"]["stranger_people"]:
         low, high = policy.expected.low, policy.expected.high

@@ -19,8 +19,8 @@ TYPICAL_SLOPE = 30.0
 """Of SFace on Labeled Faces in the Wild: the curve that every fit begins from."""
 
 TYPICAL_WEIGHT = 3.0
-"""What that curve counts, in photos: of 1, 3, 10, 30 and 100 the least log loss with 20 to 50 photos
-to fit to, and near it with others, for people of LFW's View 1 (`benchmarks/choices.py`)."""
+"""What that curve counts, in photos: of 1, 3, 10, 30 and 100 the least log loss with 20 to 50
+photos to fit to, and near it with others, for people of LFW's View 1 (`benchmarks/choices.py`)."""
 
 _TYPICAL_LOGITS = np.arange(-3.0, 4.0)
 """Where on that curve its photos are."""

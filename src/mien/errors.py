@@ -119,6 +119,13 @@ class NoFace(FaceError):
     """No face was found where one is needed."""
 
 
+SELDOM_FOUND = (
+    "Faces narrower than about 12 pixels or a hundredth of the photo's long side, or turned well "
+    "past half profile, are seldom found."
+)
+"""The hint where a photo seems to show no face."""
+
+
 class FaceNotThere(FaceError):
     """The photo has fewer faces than the number asked for."""
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 import mien.cli.recognize as commands
 from mien.cli import main
+from mien.errors import SELDOM_FOUND
 from mien.models.cards import ImpostorStatistics
 from mien.recognizer import Recognizer
 from mien.types import Calibration
@@ -169,6 +170,21 @@ def test_draw_one_photo_to_a_file_and_several_to_a_folder(mien, recognizer, tmp_
 
     assert mien("recognize", recognizer, one, other, "--draw", tmp_path / "d").code == 0
     assert sorted(p.name for p in (tmp_path / "d").iterdir()) == ["same-1.jpg", "same-2.jpg"]
+    assert mien("recognize", recognizer, one, "--draw", tmp_path / "d").code == 0
+    assert (tmp_path / "d" / "same.jpg").is_file()
+
+
+@pytest.mark.parametrize(("name", "made"), [("a.PNG", "PNG"), ("a.jpeg", "JPEG"), ("a.xyz", None)])
+def test_a_drawing_is_what_its_name_says(mien, recognizer, tmp_path, name, made):
+    answer = mien("recognize", recognizer, save(tmp_path / "one.png"), "--draw", tmp_path / name)
+    if made is None:
+        assert (answer.code, answer.out) == (2, "")
+        assert "ends in .jpg or .png" in answer.err
+        assert not (tmp_path / name).exists()
+        return
+    assert answer.code == 0
+    with Image.open(tmp_path / name) as drawn:
+        assert drawn.format == made
 
 
 def test_a_photo_named_twice_is_one_photo(mien, recognizer, tmp_path):
@@ -243,12 +259,14 @@ class TestAlign:
         with Image.open(tmp_path / name) as crop:
             assert crop.size == (size, size)
             assert crop.format == ("PNG" if name.endswith("png") else "JPEG")
+        assert answer.err == f"{tmp_path / name}: the only face\n"
 
     def test_faces_are_counted_from_the_left(self, mien, tmp_path):
         photo = save(tmp_path / "photo.png", [(20, 40), (40, 10), (10, 25)])
         crops = []
         for face in (1, 2, 3):
-            assert mien("align", photo, "-o", tmp_path / "f.png", "--face", face).code == 0
+            answer = mien("align", photo, "-o", tmp_path / "f.png", "--face", face)
+            assert (answer.code, f"face {face} of 3" in answer.err) == (0, True)
             crops.append((tmp_path / "f.png").read_bytes())
         assert len(set(crops)) == 3
         alone = save(tmp_path / "alone.png", [(40, 10)])
@@ -263,6 +281,7 @@ class TestAlign:
         photo, empty = save(tmp_path / "photo.png"), save(tmp_path / "empty.png", [])
         answer = mien("align", empty, "-o", tmp_path / "f.png")
         assert (answer.code, "no face" in answer.err) == (11, True)
+        assert SELDOM_FOUND in answer.err
         answer = mien("align", photo, "-o", tmp_path / "f.png", "--face", 2)
         assert (answer.code, "no face 2" in answer.err) == (11, True)
         assert mien("align", tmp_path / "none.png", "-o", tmp_path / "f.png").code == 10
@@ -283,7 +302,9 @@ class TestVerify:
         assert answer.json["threshold"] == pytest.approx(0.9)
         assert answer.json["false_match_rate"] == 0.001
         assert answer.json["probability"] == pytest.approx(1 / (1 + np.exp(-5)), abs=1e-4)
-        assert "the same person" in mien("verify", photo, photo).out
+        out = mien("verify", photo, photo).out
+        assert "the same person" in out
+        assert "which happens to 0.1 % of pairs" in out
 
     def test_the_threshold_follows_the_rate(self, mien, tmp_path):
         photo = save(tmp_path / "photo.png")
@@ -337,3 +358,19 @@ def test_who_is_alike_and_unknown_is_explained(capfd):
     assert "alike, 2 of them" in told(again, ada, stranger, again)
     assert told(ada, stranger) == ""
     assert told(again) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest", "line"),
+    [
+        ("[b]Ada", "[b]Ada", "a.jpg [b]Ada 1% 0.21 0 0 9 9"),
+        (None, "[b]Ada", "a.jpg unknown nearest: [b]Ada 1% 0.21 0 0 9 9"),
+        (None, None, "a.jpg unknown - - 0 0 9 9"),
+    ],
+)
+@pytest.mark.usefixtures("mien")
+def test_the_numbers_of_an_unknown_face_have_an_owner(capfd, name, nearest, line):
+    face = {"box": [0, 0, 9, 9], "name": name, "similarity": 0.21, "probability": 0.01}
+    row = {"photo": "a.jpg", "faces": [{**face, "nearest": nearest}], "error": None, "hint": ""}
+    commands._tell([row], as_json=False)
+    assert " ".join(capfd.readouterr().out.splitlines()[1].split()) == line

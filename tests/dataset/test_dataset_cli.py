@@ -1,4 +1,5 @@
 import json
+import shlex
 
 import pytest
 from click.testing import CliRunner
@@ -7,6 +8,7 @@ from squares import SquareEngine, people_folder, person, write
 from mien.cli import dataset as module
 from mien.cli import exit_code
 from mien.cli.dataset import dataset
+from mien.dataset.ledger import LEDGER
 from mien.errors import MienError
 
 
@@ -62,8 +64,59 @@ def test_show_check_review_keep_drop(run, built):
     assert "1 kept" in run("keep", built, wrong["id"]).stderr
     assert "1 dropped" in run("drop", built, "Person_02/00.png").stderr
     assert "two people" in run("different", built, "Person 00", "Person 01").stderr
-    assert "one person" in run("same", built, "Person 01", "Person 02").stderr
+    told = run("same", built, "person_01", "Person 02").stderr
+    assert "are one person, called Person 01; the dataset has 2 people now" in told
+    undo = told.split("To undo:  mien dataset ")[1].split("\n")[0]
+    assert "Person_01/00.png" in run("show", built, "--person", "Person 02").stdout
+    run(*shlex.split(undo))
+    assert "Person_01/00.png" not in run("show", built, "--person", "Person 02").stdout
     assert "whole" in run("check", built).stderr
+
+
+def test_without_a_ledger_two_names_are_one_at_the_next_build(run, built):
+    (built / LEDGER).unlink()
+    told = run("same", built, "Person 01", "Person 02").stderr
+    assert "Person 01 and Person 02 are one person from the next build on." in told
+
+
+def test_a_name_that_nobody_has_is_answered_with_those_that_are_like_it(run, built):
+    said = " ".join(run("show", built, "--person", "persn 01", code=2).stderr.split())
+    assert "Did you mean Person 01" in said
+    assert "02?" in run("show", built, "--person", "02", code=2).stderr
+    assert "manifest.csv" in run("show", built, "--person", "Zoë", code=2).stderr
+
+
+def lines(text):
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_one_of_each_is_not_told_as_many(run, tmp_path):
+    root = tmp_path / "photos"
+    write(root / "Ann" / "a.png", person(0, 0))
+    (root / "Ann" / "copy.png").write_bytes((root / "Ann" / "a.png").read_bytes())
+    write(root / "Ann" / "wall.png")
+    (root / "Ann" / "bad.png").write_bytes(b"bad")
+    told = lines(run("build", root, "-o", tmp_path / "out").stdout)
+    assert told[:3] == ["1 person", "4 photos", "1 used"]
+    assert set(told[3:6]) == {
+        "1 the same file as another photo (duplicate)",
+        "1 no face found (no-face)",
+        "1 could not be read (unreadable)",
+    }
+
+
+def test_the_sides_add_up(run, built):
+    told = lines(run("show", built).stdout)
+    used, train, validation = (
+        next(line.split() for line in told if words in line)
+        for words in (" used", "on the training side", "on the validation side")
+    )
+    assert int(used[0]) == int(train[5]) + int(validation[5])
+    assert int(train[0]) + int(validation[0]) == int(used[0]) + 1, "one is set aside"
+    card = (built / "README.md").read_text("utf-8")
+    assert f"{train[0]} photos on the training side, {train[5]} of them used" in card
+    assert f"{validation[0]} on the validation side, {validation[5]} of them used" in card
+    assert "likely somebody else" in card
 
 
 def test_a_lost_crop_is_found_by_check(run, built):

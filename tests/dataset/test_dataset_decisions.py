@@ -6,9 +6,10 @@ from squares import SquareEngine, people_folder, person, write
 
 from mien.dataset import Dataset
 from mien.dataset.build import build
-from mien.dataset.decide import decide, decide_people
+from mien.dataset.decide import decide, decide_people, who_is_meant
 from mien.dataset.decisions import FILE, read_decisions
 from mien.dataset.ledger import LEDGER
+from mien.dataset.manifest import MANIFEST
 from mien.dataset.review import write_review
 from mien.errors import NoFace, NotADataset, UnknownEntry
 
@@ -87,7 +88,10 @@ def test_two_names_become_one_person(tmp_path, photos, made):
 def test_pairs_of_names_that_make_no_sense(made):
     with pytest.raises(UnknownEntry, match="nobody") as caught:
         decide_people(made.path, "same", ("Person 00", "Person 0l"))
-    assert "Did you mean" in caught.value.hint
+    assert "Did you mean Person 0" in caught.value.hint
+    with pytest.raises(UnknownEntry, match="nobody") as caught:
+        decide_people(made.path, "same", ("Person 00", "Zoë"))
+    assert caught.value.hint == f"The column person of {made.path / MANIFEST} has the names."
     with pytest.raises(UnknownEntry, match="one name"):
         decide_people(made.path, "different", ("Person 00", "PERSON_00"))
 
@@ -141,3 +145,10 @@ def test_an_open_review_page_follows_the_decisions(made):
     before = path.read_text("utf-8")
     decide(made.path, "drop", ["Person_01/03.png"])
     assert path.read_text("utf-8") != before
+
+
+@pytest.mark.parametrize("wanted", ["Anne", "lovelase", "ada_lovelac", "ADA"])
+def test_a_name_is_known_by_a_part_of_it(wanted):
+    people = ["Grace Hopper", "Ada Lovelace", "Ann Veneman"]
+    expected = "Ann Veneman" if wanted == "Anne" else "Ada Lovelace"
+    assert who_is_meant("people", wanted, people).startswith(f"Did you mean {expected}")

@@ -76,6 +76,25 @@ def test_rates_by_hand():
     assert group.fmr.rate.value == pytest.approx((~refused)[even & ~own].mean(), abs=1e-4)
 
 
+def test_what_was_not_compared_is_no_number(tmp_path, monkeypatch, capsys):
+    def shown(dataset, rows):
+        monkeypatch.setattr(Dataset, "open", lambda _: dataset)
+        path = tmp_path / "attributes.csv"
+        path.write_text("person,side\n" + "\n".join(rows) + "\n")
+        with pytest.raises(SystemExit) as caught:
+            main(["evaluate", "differential", "people", str(path), "--far", "0.01"])
+        assert caught.value.code == 0
+        printed = capsys.readouterr().out
+        assert "nan" not in printed
+        return [" ".join(line.split()) for line in printed.splitlines()]
+
+    # Nobody is compared within a group of one, and nobody is in no group: no others.
+    lines = shown(people(0.25), ["p000,alone"])
+    assert any("FMR - - - insufficient" in line for line in lines)
+    lines = shown(apart(), [f"p{i:03},{'alone' if i == 0 else 'rest'}" for i in range(20)])
+    assert any("FMR - - 0 insufficient" in line for line in lines)
+
+
 def test_tables(tmp_path):
     path = tmp_path / "attributes.csv"
     path.write_text("Person,age,sex\nAnn,30,f\nBen,,m\n", "utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from spheres import ORIGIN, enrolled
@@ -140,15 +141,34 @@ def test_list_and_show(mien, office):
     assert [event["action"] for event in shown["audit"]] == ["enrolled", "enrolled", "added"]
 
 
-def test_an_empty_gallery_is_shown_as_json(mien, tmp_path):
-    Gallery.create(tmp_path / "g", ORIGIN).close()
-    facts = json.loads(mien("gallery", "show", tmp_path / "g", "--json")[1])
+def test_an_empty_gallery_says_so(mien, tmp_path):
+    folder = tmp_path / "the office"
+    how = f"Enrol somebody: mien gallery add '{folder}' NAME PHOTOS"
+    Gallery.create(folder, ORIGIN).close()
+    facts = json.loads(mien("gallery", "show", folder, "--json")[1])
     assert facts["policy"]["supported"] is False
+    _, out, err = mien("gallery", "show", folder)
+    assert out.count("nobody yet") == 2
+    assert "Nobody is enrolled yet." in out
+    assert "1.01" not in out
+    assert "strangers" not in out
+    assert how in err
+    assert how in mien("gallery", "list", folder)[1]
+
+
+def test_a_gallery_of_one_names_nobody_yet(mien, tmp_path):
+    with Gallery.create(tmp_path / "g", replace(ORIGIN, statistics=None)) as gallery:
+        enrolled(gallery, 1, 2)
+    _, out, err = mien("gallery", "show", tmp_path / "g")
+    assert "to nobody yet" in out
+    assert "enrol somebody else too" in out
+    assert "mien gallery add" not in err
 
 
 def test_rename_consent_merge(mien, office):
     assert mien("gallery", "rename", office, "person 0", "Ada")[0] == 0
-    assert mien("gallery", "consent", office, "Ada", "by letter")[0] == 0
+    code, _, err = mien("gallery", "consent", office, "Ada", "by letter")
+    assert (code, err) == (0, "consent of Ada: by letter\n")
     code, _, err = mien("gallery", "merge", office, "Ada", "person 1")
     assert (code, "person 1 is Ada now, with 4 photos" in err) == (0, True)
     assert mien("gallery", "rename", office, "Ada", "person 2")[0] == 18
@@ -160,7 +180,16 @@ def test_rename_consent_merge(mien, office):
 def test_forget_asks_first(mien, office, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
     code, _, err = mien("gallery", "forget", office, "person 0")
-    assert (code, "--yes" in err) == (130, True)
+    assert (code, "--yes" in err, "interrupted" in err) == (2, True, False)
+    assert err.count("nothing was forgotten") == 1
+
+    class Interrupted(io.StringIO):
+        def readline(self, *_):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stdin", Interrupted())
+    code, _, err = mien("gallery", "forget", office, "person 0")
+    assert (code, err.count("othing was forgotten"), "--yes" in err) == (130, 1, False)
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     code, _, err = mien("gallery", "forget", office, "person 0")
     assert (code, "Nothing was forgotten" in err, "interrupted" in err) == (1, True, False)
@@ -268,9 +297,14 @@ def test_recognize_takes_a_gallery(mien, toy_office, photos):
     code, out, _ = mien("recognize", toy_office, photos / "one.png", "--json")
     assert code == 0
     assert json.loads(out)[0]["faces"][0]["nearest"] is None
+    code, out, err = mien("recognize", toy_office, photos / "one.png")
+    assert (code, "-1.00" in out, "%" in out) == (0, False, False)
+    assert "Nobody is enrolled" in err
+    assert f"mien gallery add {toy_office} NAME PHOTOS" in err
     mien("gallery", "add", toy_office, "Ada", photos / "one.png", "--force")
     code, out, _ = mien("recognize", toy_office, photos / "one.png", "--json")
     assert json.loads(out)[0]["faces"][0]["name"] == "Ada"
+    assert "Nobody is enrolled" not in mien("recognize", toy_office, photos / "one.png")[2]
     assert mien("recognize", photos, photos / "one.png")[0] == 18
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from spheres import ORIGIN, centre, enrolled, faces, sighting, unit, views
 
-from mien.errors import ContractMismatch, EnrolmentRefused, NoFace
+from mien.errors import SELDOM_FOUND, ContractMismatch, EnrolmentRefused, NoFace
 from mien.gallery import Gallery, Origin, look
 from mien.gallery.guard import subject_of
 from mien.photo import read_photo
@@ -149,8 +149,9 @@ def test_looking_at_a_photo(toys):
     assert (found.contract, found.sha256, found.source) == (toys.contract, photo.sha256, "a.jpg")
     assert found.crop.startswith(b"\xff\xd8")
     assert 0 <= found.quality <= 1
-    with pytest.raises(NoFace, match=r"no face found in b\.jpg"):
+    with pytest.raises(NoFace, match=r"no face found in b\.jpg") as caught:
         look(toys, photo_of(red_squares(480, 640, []), name="b.jpg"))
+    assert caught.value.hint == SELDOM_FOUND
 
 
 def test_of_several_faces_the_one_that_agrees_the_subject_or_none(toys):

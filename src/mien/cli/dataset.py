@@ -17,9 +17,9 @@ from mien.cli.shares import Share
 from mien.dataset import Dataset, Entry
 from mien.dataset.build import Options
 from mien.dataset.build import build as build_dataset
-from mien.dataset.card import REASONS
+from mien.dataset.card import REASONS, sides
 from mien.dataset.curate import SplitRule
-from mien.dataset.decide import decide, decide_people
+from mien.dataset.decide import decide, decide_people, goes_by, who_is_meant
 from mien.dataset.names import name_key
 from mien.dataset.records import MarginCrop
 from mien.dataset.review import write_review
@@ -184,11 +184,19 @@ def drop(folder: Path, entries: tuple[str, ...]) -> None:
 @click.argument("first", metavar="NAME")
 @click.argument("second", metavar="NAME")
 def same(folder: Path, first: str, second: str) -> None:
-    """Say that two names are one person: their photos go together."""
+    """Say that two names are one person: their photos go together.
+
+    The name with more photos is the one that stays. `mien dataset different` undoes it.
+    """
     with progress_bar() as progress:
         result = decide_people(folder, "same", (first, second), progress=progress)
-    people = count(result.card["people"], "person", "people")
-    note(f"{first} and {second} are one person; the dataset has {people} now.")
+    told, undo = f"{first} and {second} are one person", shlex.join((str(folder), first, second))
+    if kept := goes_by(result, first):
+        people = count(result.card["people"], "person", "people")
+        note(f"{told}, called {kept}; the dataset has {people} now.")
+    else:
+        note(f"{told} from the next build on.")
+    note(f"To undo:  mien dataset different {undo}")
 
 
 @dataset.command(
@@ -220,9 +228,11 @@ def show(folder: Path, person: str | None, *, as_json: bool) -> None:
         else:
             _summary(result)
         return
-    own = [e for e in result.entries if name_key(e.person) == name_key(person)]
+    key = name_key(goes_by(result, person) or person)
+    own = [e for e in result.entries if name_key(e.person) == key]
     if not own:
-        raise click.BadParameter(f"nobody is called {person}", param_hint="--person")
+        hint = who_is_meant(folder, person, {e.person for e in result.entries})
+        raise click.BadParameter(f"nobody is called {person}. {hint}", param_hint="--person")
     if as_json:
         print_json([_as_json(entry) for entry in own])
     else:
@@ -261,20 +271,20 @@ def _say_unreadable(result: Dataset) -> None:
 
 
 def _summary(result: Dataset) -> None:
-
-    card = result.card
+    card, side = result.card, sides(result.entries)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(justify="right", style="bold")
     table.add_column()
-    for number, what in (
-        (card["people"], "people"),
-        (card["photos"], "photos"),
-        (card["used"], "used"),
-        *((n, f"{REASONS[reason]} ([i]{reason}[/i])") for reason, n in card["set_aside"].items()),
-        (card["split"]["train"], "to train on"),
-        (card["split"]["validation"], "to validate on"),
+    aside = card["set_aside"].items()
+    for line in (
+        count(card["people"], "person", "people"),
+        count(card["photos"], "photo"),
+        f"{card['used']:,} used",
+        *(f"{n:,} {REASONS[reason]} ([i]{reason}[/i])" for reason, n in aside),
+        f"{side['train']:,} on the training side, {side['train_used']:,} of them used",
+        f"{side['validation']:,} on the validation side, {side['validation_used']:,} of them used",
     ):
-        table.add_row(f"{number:,}", what)
+        table.add_row(*line.split(" ", 1))
     out.print(table)
     for source in card["sources"]:
         passed = ", ".join(f"{reason}: {n:,}" for reason, n in source["skipped"].items())

@@ -81,7 +81,8 @@ def differential(dataset: Path, attributes: Path, *, far: float, as_json: bool) 
     """Say for whom it is worse: error rates by any columns of a table person,attribute….
 
     A group is compared with everybody else at one threshold. Where it has too few people for a
-    doubled rate to be noticed the answer is "insufficient data", with the number needed.
+    doubled rate to be noticed the answer is "insufficient data", with the number needed where an
+    error was seen that tells it.
     """
     from mien.dataset import Dataset  # noqa: PLC0415
     from mien.evaluation.differential import (  # noqa: PLC0415
@@ -162,12 +163,17 @@ def _show_differential(found: Differential) -> None:
                 escape(f"{group.attribute}: {group.value}") if first else "",
                 f"{group.people:,}" if first else "",
                 name,
-                f"{rate.rate.value:.2g}",
-                f"{rate.rate.low:.2g} to {rate.rate.high:.2g}",
-                f"{rate.others:.2g}",
-                _conclusion(rate),
+                *_cells(rate),
             )
     out.print(table)
+
+
+def _cells(rate: GroupRate) -> tuple[str, str, str, str]:
+    """Return rate, interval, the others' rate and conclusion; "-" where nothing was compared."""
+    value, low, high = rate.rate.value, rate.rate.low, rate.rate.high
+    own = (f"{value:.2g}", f"{low:.2g} to {high:.2g}") if isfinite(value) else ("-", "-")
+    others = f"{rate.others:.2g}" if isfinite(rate.others) else "-"
+    return *own, others, _conclusion(rate)
 
 
 def _conclusion(rate: GroupRate) -> str:

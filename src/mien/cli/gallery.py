@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
 from rich.table import Column, Table
 
 from mien.cli.console import note, out, print_json, progress_bar
+from mien.cli.gallery_shown import how_to_enrol, show_gallery, show_person
 from mien.errors import PhotoError, UnknownPicture
 from mien.words import count
 
 if TYPE_CHECKING:
-    from mien.gallery import Enrolment, Gallery, Person
+    from mien.gallery import Enrolment, Gallery
 
 GALLERY = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 PERSON = click.argument("person")
@@ -184,7 +185,7 @@ def list_(*, folder: Path, key_file: Path | None, as_json: bool) -> None:
         print_json([asdict(person) for person in people])
         return
     if not people:
-        out.print(f"nobody yet: mien gallery add {escape(str(folder))} NAME PHOTOS")
+        out.print(escape(f"nobody yet. {how_to_enrol(folder)}"), soft_wrap=True)
         return
     table = Table(Column("name", overflow="fold"), "photos", "consent", "id", box=None)
     for person in people:
@@ -203,63 +204,9 @@ def show(*, folder: Path, person: str | None, key_file: Path | None, as_json: bo
     """Show what the gallery DIR holds and when it says "unknown", or what of one PERSON."""
     with opened(folder, key_file) as made:
         if person is None:
-            _show_gallery(made, as_json=as_json)
+            show_gallery(made, as_json=as_json)
         else:
-            _show_person(made, made.person(person), as_json=as_json)
-
-
-def _show_gallery(made: Gallery, *, as_json: bool) -> None:
-    people, policy = made.people(), made.policy
-    facts: dict[str, Any] = {
-        "people": len(people),
-        "photos": sum(person.photos for person in people),
-        "encrypted": made.encrypted,
-        "thumbnails": made.keeps_thumbnails,
-        "embedder": made.origin.embedder,
-        "contract": made.contract,
-        "policy": asdict(policy),
-        "warnings": list(made.warnings),
-    }
-    if as_json:
-        print_json(facts)
-        return
-    low, high = policy.expected.low, policy.expected.high
-    rate = f"at most {policy.false_positive_rate:.2%} asked for; expected "
-    rate += f"{policy.expected.value:.2%} ({low:.2%} to {high:.2%})"
-    kept = "templates" + (" and thumbnails" if made.keeps_thumbnails else "")
-    table = Table(show_header=False, box=None)
-    for key, value in (
-        ("gallery", str(made.path)),
-        ("people", f"{facts['people']:,}, {count(facts['photos'], 'photo')} enrolled"),
-        ("kept of a photo", kept + (", encrypted" if made.encrypted else ", not encrypted")),
-        ("a name is given from", f"similarity {policy.threshold:.3f}"),
-        ("strangers given a name", rate),
-        ("how that is known", policy.source),
-        ("embedder", made.origin.embedder),
-        ("contract", made.contract),
-    ):
-        table.add_row(f"[bold]{key}[/bold]", escape(value))
-    out.print(table)
-    for warning in made.warnings:
-        note(f"warning: {warning}")
-
-
-def _show_person(made: Gallery, person: Person, *, as_json: bool) -> None:
-    pictures = made.pictures(person.id)
-    events = made.audit_trail(person.id)
-    if as_json:
-        rows = {"pictures": [asdict(picture) for picture in pictures]}
-        print_json({**asdict(person), **rows, "audit": [asdict(event) for event in events]})
-        return
-    out.print(f"[bold]{escape(person.name)}[/bold]  {person.id}")
-    out.print(f"added {person.created}, changed {person.changed}, from {escape(person.source)}")
-    out.print(f"consent: {escape(person.consent) or 'nothing noted'}")
-    table = Table("photo", Column("from", overflow="fold"), "quality", "added", "", box=None)
-    for picture in pictures:
-        forced = f"forced: {picture.forced}" if picture.forced else ""
-        quality = f"{picture.quality:.2f}"
-        table.add_row(picture.id, escape(picture.source), quality, picture.added, forced)
-    out.print(table)
+            show_person(made, made.person(person), as_json=as_json)
 
 
 @gallery.command(epilog="\b\nExamples:\n  mien gallery rename office 'Ada Byron' 'Ada Lovelace'")
@@ -284,7 +231,8 @@ def rename(*, folder: Path, person: str, name: str, key_file: Path | None) -> No
 def consent(*, folder: Path, person: str, text: str, key_file: Path | None) -> None:
     """Note what PERSON has agreed to, in place of what was noted before."""
     with opened(folder, key_file) as made:
-        made.note_consent(person, text)
+        found = made.note_consent(person, text)
+    note(f"consent of {found.name}: {found.consent or 'nothing noted'}")
 
 
 @gallery.command(epilog="\b\nExamples:\n  mien gallery merge office 'Ada Lovelace' 'A. Byron'")
@@ -303,9 +251,12 @@ def _ask(question: str) -> None:
     """Leave the command unless the answer is yes."""
     try:
         sure = click.confirm(question, err=True)
-    except click.Abort:
-        note("\nNothing was forgotten. Where nobody can answer: --yes.")
-        raise
+    except click.Abort as abort:
+        note("")  # The question has its line for itself.
+        if isinstance(abort.__context__, EOFError):
+            raise click.UsageError("nobody answers: nothing was forgotten. Say --yes.") from abort
+        note("Nothing was forgotten.")
+        raise click.exceptions.Exit(130) from abort
     if not sure:
         note("Nothing was forgotten.")
         raise click.exceptions.Exit(1)
@@ -353,7 +304,7 @@ def rate(*, folder: Path, rate: float, key_file: Path | None) -> None:
     """Let RATE of all strangers be given any name, from now on; 0.01 is one in a hundred."""
     with opened(folder, key_file) as made:
         made.set_rate(rate)
-        _show_gallery(made, as_json=False)
+        show_gallery(made, as_json=False)
 
 
 @gallery.command(

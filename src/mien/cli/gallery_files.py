@@ -18,6 +18,7 @@ from mien.cli.gallery import (
     take_dataset,
     tell_taken,
 )
+from mien.cli.gallery_shown import how_to_enrol
 from mien.errors import GalleryLocked, GalleryNotFound, NotAGallery, TooFewPeople
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from mien.words import count
@@ -209,7 +210,7 @@ def to_onnx(*, folder: Path, output: Path, key_file: Path | None) -> None:
         if not head.people:
             raise TooFewPeople(
                 f"{folder}: nobody in it has a photo",
-                hint=f"Enrol somebody: mien gallery add {folder} NAME PHOTOS",
+                hint=how_to_enrol(folder),
             )
         engine = engine_for(made.origin, progress=progress)
     measured = {"policy": asdict(head.policy), "warnings": list(warnings)}

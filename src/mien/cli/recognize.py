@@ -19,7 +19,14 @@ from mien.cli.console import note, out, print_json, progress_bar, report_error
 from mien.cli.shares import LEAST_RATE, Share
 from mien.draw import draw_faces
 from mien.engine import Engine
-from mien.errors import FaceNotThere, NoFace, OutputError, PhotoError, PhotoNotFound
+from mien.errors import (
+    SELDOM_FOUND,
+    FaceNotThere,
+    NoFace,
+    OutputError,
+    PhotoError,
+    PhotoNotFound,
+)
 from mien.models.cards import DEFAULT_EMBEDDER
 from mien.output import write_atomically
 from mien.photo import SUFFIXES, encode_jpeg, encode_png, read_photo
@@ -29,6 +36,9 @@ from mien.verification import compare_photos
 from mien.words import count
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mien.gallery.recognise import GalleryRecognizer
 
 _BATCH = 32
@@ -48,7 +58,7 @@ _LIKELY = 0.5
     "--draw",
     type=click.Path(path_type=Path),
     metavar="OUT",
-    help="Write copies with boxes and names: a JPEG for one photo, a folder for several.",
+    help="Write copies with boxes and names: a .jpg or .png for one photo, a folder for several.",
 )
 @click.pass_context
 def recognize(
@@ -65,9 +75,7 @@ def recognize(
     A photo that cannot be read is reported and the rest go on; the exit code is then 1.
     """
     paths = list(dict.fromkeys(find_photos(photos)))
-    if draw is not None and len(paths) > 1:
-        _make_folder(draw)
-    drawn = _drawn_names(paths)
+    drawn = {} if draw is None else _drawings(paths, draw)
     # Several photos go through two at a time, a core each; one photo has both cores.
     workers = 1 if len(paths) == 1 else _cores()
     model = _load(recognizer, threads=0 if workers == 1 else 1)
@@ -79,9 +87,8 @@ def recognize(
         except PhotoError as error:
             return {"photo": str(path), "faces": [], "error": str(error), "hint": error.hint}
         faces = model.identify(photo)
-        if draw is not None:
-            target = draw if len(paths) == 1 else draw / drawn[path]
-            write_atomically(target, encode_jpeg(draw_faces(photo, faces)))
+        if path in drawn:
+            _write_picture(drawn[path], draw_faces(photo, faces))
         return {"photo": str(path), "faces": [_face_row(face) for face in faces], "error": None}
 
     with ThreadPoolExecutor(workers) as pool, progress_bar() as progress:
@@ -98,10 +105,13 @@ def recognize(
 def _load(path: Path, *, threads: int) -> Recognizer | GalleryRecognizer:
     if not path.is_dir():
         return Recognizer.load(path, threads=threads)
+    from mien.cli.gallery_shown import how_to_enrol  # noqa: PLC0415
     from mien.gallery import Gallery, find_key  # noqa: PLC0415
     from mien.gallery.recognise import GalleryRecognizer, engine_for  # noqa: PLC0415
 
     gallery = Gallery.open(path, key=find_key())
+    if not any(person.photos for person in gallery.people()):
+        note(f"Nobody is enrolled in {path} yet: every face is unknown. {how_to_enrol(path)}")
     with progress_bar() as progress:
         engine = engine_for(gallery.origin, threads=threads, progress=progress)
     return GalleryRecognizer(gallery, engine, threads=threads)
@@ -129,6 +139,26 @@ def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
                 hint="Give a photo, a folder of photos, or a pattern in quotes.",
             )
         yield from found
+
+
+def _drawings(paths: Sequence[Path], draw: Path) -> dict[Path, Path]:
+    """Return where each photo's drawing goes: into the folder `draw`, or one to that file."""
+    if len(paths) == 1 and not draw.is_dir():
+        _check_suffix(draw, "--draw")
+        return {paths[0]: draw}
+    _make_folder(draw)
+    return {path: draw / name for path, name in _drawn_names(paths).items()}
+
+
+def _check_suffix(path: Path, option: str) -> None:
+    if path.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
+        raise click.BadParameter("give a name that ends in .jpg or .png", param_hint=option)
+
+
+def _write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write a picture in the format that its name tells."""
+    encode = encode_png if path.suffix.lower() == ".png" else encode_jpeg
+    write_atomically(path, encode(pixels))
 
 
 def _make_folder(folder: Path) -> None:
@@ -184,10 +214,7 @@ def _tell(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         )
         for row in rows:
             for face in row["faces"]:
-                name = face["name"] or "unknown"
-                box = " ".join(f"{side:.0f}" for side in face["box"])
-                numbers = (f"{face['probability']:.0%}", f"{face['similarity']:.2f}")
-                table.add_row(escape(row["photo"]), escape(name), *numbers, box)
+                table.add_row(escape(row["photo"]), *_cells(face))
             if not row["faces"]:
                 why = "cannot be read" if row["error"] else "no face found"
                 table.add_row(escape(row["photo"]), f"[dim]{why}[/dim]")
@@ -196,6 +223,16 @@ def _tell(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     for row in rows:
         if row["error"]:
             report_error(row["error"], row["hint"])
+
+
+def _cells(face: dict[str, Any]) -> tuple[str, ...]:
+    """Return what the table says of a face; of an unknown one, whose the numbers are."""
+    box = " ".join(f"{side:.0f}" for side in face["box"])
+    if face["nearest"] is None:
+        return "unknown", "-", "-", box
+    name = escape(face["name"] or face["nearest"])
+    known = name if face["name"] else f"unknown [dim]nearest: {name}[/dim]"
+    return known, f"{face['probability']:.0%}", f"{face['similarity']:.2f}", box
 
 
 def _explain_twice(rows: Sequence[dict[str, Any]]) -> None:
@@ -238,29 +275,22 @@ def _explain_twice(rows: Sequence[dict[str, Any]]) -> None:
 )
 def align(photo: Path, output: Path, size: int, face: int | None) -> None:
     """Cut one face out of PHOTO, turned upright and scaled so that the eyes have fixed places."""
-    if output.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
-        raise click.BadParameter("give a name that ends in .jpg or .png", param_hint="--output")
+    _check_suffix(output, "--output")
     with progress_bar() as progress:
         engine = Engine.open(progress=progress)
     picture = read_photo(photo)
     found = engine.detect(picture)
     chosen = _choose(picture, found, face)
     (crop,) = engine.portraits(picture, chosen, size)
-    if output.suffix.lower() == ".png":
-        write_atomically(output, encode_png(crop))
-    else:
-        write_atomically(output, encode_jpeg(crop))
+    _write_picture(output, crop)
     which = f"face {face}" if face else "the largest face"
-    note(f"{output}: {which} of {len(found)}")
+    note(f"{output}: " + ("the only face" if len(found) == 1 else f"{which} of {len(found)}"))
 
 
 def _choose(photo: Photo, found: Detections, face: int | None) -> Detections:
     """Return the one face asked for: by number from the left, or the largest."""
     if not len(found):
-        raise NoFace(
-            f"no face found in {photo.name}",
-            hint="Faces under about 20 pixels, or turned far away, are not found.",
-        )
+        raise NoFace(f"no face found in {photo.name}", hint=SELDOM_FOUND)
     if face is None:
         index = found.largest()
     elif face <= len(found):
@@ -305,7 +335,7 @@ def verify(a: Path, b: Path, rate: float, embedder: str, as_json: bool) -> None:
     out.print(f"[bold]{answer}[/bold]: similarity {result.similarity:.3f}{chance}")
     out.print(
         f"  {result.threshold:.3f} and above is taken for the same person, which happens to "
-        f"{result.false_match_rate:.4%} of pairs of strangers"
+        f"{100 * result.false_match_rate:g} % of pairs of strangers"
     )
 
 

@@ -16,13 +16,23 @@ from mien.words import count
 
 REASONS = {
     "unreadable": "could not be read",
-    "no-face": "show no face that was found",
-    "duplicate": "are exact copies",
-    "near-duplicate": "are copies, mirrored, resized or saved again",
-    "mislabelled": "likely show somebody else",
-    "low-quality": "are too small, blurred or turned away",
-    "dropped": "were dropped by you",
+    "no-face": "no face found",
+    "duplicate": "the same file as another photo",
+    "near-duplicate": "another photo again, mirrored, resized or saved anew",
+    "mislabelled": "likely somebody else",
+    "low-quality": "too small, blurred or turned away",
+    "dropped": "dropped by you",
 }
+"""What to say of photos that were set aside, of one and of many alike."""
+
+
+def sides(entries: Sequence[Entry]) -> dict[str, int]:
+    """Return how many photos are on each side of the split, and how many of them are used."""
+    found: dict[str, int] = {}
+    for side in ("train", "validation"):
+        own = [e for e in entries if e.split == side and not e.leak]
+        found |= {side: len(own), f"{side}_used": sum(e.used for e in own)}
+    return found
 
 
 def describe(
@@ -59,8 +69,7 @@ def describe(
         "split": {
             **settings["split"],
             "rule": RULE,
-            "train": sum(e.split == "train" for e in genuine),
-            "validation": sum(e.split == "validation" for e in genuine),
+            **sides(genuine),
             "leaked": len(faces) - len(genuine),
         },
         "same_person": [
@@ -121,8 +130,10 @@ def readme(card: Mapping[str, Any]) -> str:
         _same(card["same_person"]),
         "## Split",
         (
-            f"{count(split['train'], 'photo')} to train on, {split['validation']:,} to validate on;"
-            f" share {split['share']}, seed {split['seed']}. {split['rule']}"
+            f"{count(split['train'], 'photo')} on the training side, {split['train_used']:,} of "
+            f"them used; {split['validation']:,} on the validation side, "
+            f"{split['validation_used']:,} of them used; share {split['share']}, "
+            f"seed {split['seed']}. {split['rule']}"
         ),
         "## Weights",
         f"Embeddings of {card['dimension']} dimensions, contract `{card['contract']}`.",

@@ -19,7 +19,7 @@ from mien.dataset.manifest import Entry, Reason
 from mien.dataset.names import name_key
 from mien.dataset.records import FaceRecord, Occurrence, PhotoRecord
 from mien.dataset.split import split
-from mien.errors import EmptyDataset
+from mien.errors import SELDOM_FOUND, EmptyDataset
 
 _ID_DIGITS = 12
 
@@ -84,7 +84,7 @@ def curate(ledger: Ledger, decisions: Decisions, rule: SplitRule) -> Curated:
         raise EmptyDataset(
             f"none of the {len(blind)} photos shows a face that was found"
             + (f"; {unread} cannot be read" if unread else ""),
-            hint="Give photos in which faces are at least 20 pixels wide." if blind else "",
+            hint=SELDOM_FOUND if blind else "",
         )
     seen.sort(key=lambda pair: name_key(pair[0].person))
     entries, chosen, resolved = _with_faces(seen)

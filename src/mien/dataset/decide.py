@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from mien.dataset.build import refresh
 from mien.dataset.decisions import append_decisions, read_decisions
 from mien.dataset.ledger import LEDGER
-from mien.dataset.manifest import Dataset, Entry
+from mien.dataset.manifest import MANIFEST, Dataset, Entry
 from mien.dataset.names import name_key
 from mien.errors import NoFace, UnknownEntry
 from mien.types import Progress, silent
+
+_CLOSE = 3
+"""How many names somebody is asked about."""
 
 
 def decide(
@@ -66,14 +69,41 @@ def decide_people(
     known.update((name_key(e.person), e.person) for e in dataset.entries)
     for name in names:
         if name_key(name) not in known:
-            close = difflib.get_close_matches(name, known.values(), n=3)
-            hint = f"Did you mean {' or '.join(close)}?" if close else ""
+            hint = who_is_meant(folder, name, known.values())
             raise UnknownEntry(f"{folder}: nobody there is called {name}", hint=hint)
     first, second = (known[name_key(name)] for name in names)
     if first == second:
         raise UnknownEntry(f"{first} is one name already", hint="Give two different names.")
     append_decisions(dataset.path, verb, [(first, second, "")])
     return _again(dataset, progress)
+
+
+def goes_by(dataset: Dataset, name: str) -> str:
+    """Return what somebody is called in a dataset, by any name declared theirs.
+
+    Empty where nobody is, and where the names wait for the next build to be made one.
+    """
+    first = read_decisions(dataset.path).merged()
+
+    def root(other: str) -> str:
+        return first.get(name_key(other), name_key(other))
+
+    called = {e.person for e in dataset.entries if root(e.person) == root(name)}
+    return called.pop() if len(called) == 1 else ""
+
+
+def who_is_meant(folder: Path | str, name: str, people: Iterable[str]) -> str:
+    """Return a hint for who asked for a name that nobody has: names like it, or where all are."""
+    called: dict[str, list[str]] = {}
+    for person in sorted(people):
+        whole = name_key(person)
+        for key in {whole, *whole.split()}:  # A first name alone is like the whole name too.
+            called.setdefault(key, []).append(person)
+    keys = difflib.get_close_matches(name_key(name), called, n=_CLOSE)
+    close = list(dict.fromkeys(person for key in keys for person in called[key]))
+    if close:
+        return f"Did you mean {' or '.join(close[:_CLOSE])}?"
+    return f"The column person of {Path(folder) / MANIFEST} has the names."
 
 
 def _again(dataset: Dataset, progress: Progress) -> Dataset:

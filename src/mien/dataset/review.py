@@ -116,7 +116,7 @@ class _Page:
             "They are not merged. Say <code>same</code> to make them one, <code>different</code> "
             "to hear of them no more."
             if key == "same"
-            else f"Photos that {REASONS[key]}."
+            else f"Set aside: {REASONS[key]}."
         )
         more = (
             f'<p class="soft">{count - MOST:,} more are in manifest.csv.</p>'

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mien.dataset import Dataset
 from mien.errors import NothingToMeasure
 from mien.evaluation.lfw_people import LfwPerson
+from mien.words import count
 
 DRAWS = 10
 """How often people and photos are drawn."""
@@ -97,8 +98,8 @@ def by_size(
     others = [rows for rows in people if len(rows) <= most]
     if not known or len(others) < 2:
         raise NothingToMeasure(
-            f"{len(known):,} people have more than {most} photos, {len(others):,} have not:"
-            " one of the former and two of the latter are needed",
+            f"people with more than {count(most, 'photo')}: {len(known):,}, others:"
+            f" {len(others):,}; one of the former and two of the latter are needed",
             hint="Ask for smaller templates with --sizes, or give a dataset with more people.",
         )
     strangers = np.concatenate(others)
@@ -129,7 +130,7 @@ def by_gallery(
     others = [rows for rows in people if len(rows) == 1]
     if len(known) < min(galleries) or len(others) < 2:
         raise NothingToMeasure(
-            f"{len(known):,} people have several photos and {len(others):,} have one:"
+            f"people with several photos: {len(known):,}, with one: {len(others):,};"
             f" {min(galleries):,} of the former and two of the latter are needed",
             hint="Ask for smaller galleries with --galleries, or give a dataset with more people.",
         )
@@ -207,7 +208,7 @@ def best_rowden(
 def _enough(there: int, wanted: int) -> None:
     if there < wanted:
         raise NothingToMeasure(
-            f"the protocol enrols {wanted:,} people with several photos, {there:,} are there",
+            f"the protocol enrols {wanted:,} people with several photos; there: {there:,}",
             hint="It is made for the whole of LFW.",
         )
 

@@ -16,7 +16,7 @@ from mien.dataset.choose import prominence
 from mien.dataset.labels import UNLIKE_OWN
 from mien.dataset.quality import faults, measure
 from mien.engine import Engine
-from mien.errors import EnrolmentRefused, NoFace
+from mien.errors import SELDOM_FOUND, EnrolmentRefused, NoFace
 from mien.gallery.index import Index
 from mien.gallery.values import Answer, Reason, Sighting
 from mien.photo import encode_jpeg
@@ -66,10 +66,7 @@ def look(
     """
     found = engine.detect(photo)
     if not len(found):
-        raise NoFace(
-            f"no face found in {photo.name}",
-            hint="Faces under about 20 pixels, or turned far away, are not found.",
-        )
+        raise NoFace(f"no face found in {photo.name}", hint=SELDOM_FOUND)
     crops = engine.align(photo, found)
     chosen = _chosen(engine, photo, found, crops, near, force=force)
     return sighting_of(

@@ -68,8 +68,10 @@ def derive(
     """
     asked = _sample(people.numbers)
     strangers, others = _left_out(people, asked)
-    if not len(people) or (not strangers and statistics is None):
-        return _nobody(rate)
+    if not len(people):
+        return _nobody(rate, "Nobody is enrolled yet.")
+    if not strangers and statistics is None:
+        return _nobody(rate, "Nothing is known of strangers: enrol somebody else too.")
     choice = choose_policy(strangers, people.photos, rate, statistics=statistics)
     calibration = _calibrate(people, asked, others, strangers, choice.policy.threshold)
     rates = false_positive_rates(strangers, people.photos, _GRID, statistics=statistics)
@@ -78,15 +80,15 @@ def derive(
     return Standards(choice.policy, calibration, warnings, rates)
 
 
-def _nobody(rate: float) -> Standards:
-    """Return the standards where nothing is known of strangers: no similarity is enough."""
+def _nobody(rate: float, why: str) -> Standards:
+    """Return the standards where nobody can be told from strangers: no similarity is enough."""
     policy = Policy(
         threshold=_OUT_OF_REACH,
         false_positive_rate=rate,
         expected=Interval(0.0, 0.0, 1.0),
         strangers=0,
         supported=False,
-        source="Nothing is known of strangers: two people, or a card that tells, are needed.",
+        source=why,
         basis="few",
     )
     return Standards(policy, Calibration(TYPICAL_SLOPE, -TYPICAL_SLOPE), (), np.ones(len(_GRID)))

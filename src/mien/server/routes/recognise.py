@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from mien.errors import BadRequest, FaceNotThere, MienError, NoFace, UnknownModel, UnusableWeights
+from mien.errors import (
+    SELDOM_FOUND,
+    BadRequest,
+    FaceNotThere,
+    MienError,
+    NoFace,
+    UnknownModel,
+    UnusableWeights,
+)
 from mien.photo import decode_photo, encode_jpeg
 from mien.problems import problem_of
 from mien.server.access import Caller, need
@@ -243,10 +251,7 @@ def _largest(seen: Seen) -> NDArray[np.float32]:
 
 def _index(name: str, found: Any, face: int | None) -> int:
     if not len(found):
-        raise NoFace(
-            f"no face found in {name}",
-            hint="Faces under about 20 pixels, or turned far away, are not found.",
-        )
+        raise NoFace(f"no face found in {name}", hint=SELDOM_FOUND)
     if face is None:
         return int(found.largest())
     if face > len(found):

@@ -138,7 +138,7 @@ def test_two_groups_count_by_their_people():
     policy = choose_policy([few, many], counts(10), 0.04).policy
     assert policy.threshold == np.nextafter(np.float32(0.1), np.float32(1))
     assert policy.expected == wilson(10, 300)
-    assert "10 of friends and 290 of others" in policy.source
+    assert "10 of friends; 290 of others" in policy.source
 
 
 def test_too_few_strangers_and_nothing_else_known():
@@ -210,8 +210,8 @@ def test_the_card_beside_a_few_people_says_which_of_the_two_speaks():
     assert policy.expected.high == wilson(0, 2).high
     assert policy.supported
     assert policy.standing.endswith("not measured on this data")
-    assert "Too few to measure it here: 300 strangers are needed" in policy.source
-    assert "there are 2 of this gallery's own people" in policy.source
+    assert "Too few to measure it here (300 strangers are needed" in policy.source
+    assert "): 2 of this gallery's own people" in policy.source
     assert (choice.people, choice.warnings) == (2, ())
 
 

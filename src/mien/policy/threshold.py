@@ -60,7 +60,7 @@ class _Pool:
 
     @property
     def source(self) -> str:
-        return " and ".join(f"{group.people:,} of {group.source}" for group in self.groups)
+        return "; ".join(f"{group.people:,} of {group.source}" for group in self.groups)
 
     def rates(self, thresholds: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the FPIR at each threshold, as for a gallery of the full size.
@@ -244,7 +244,7 @@ def _of_card(pool: _Pool, gallery: int, rate: float, statistics: ImpostorStatist
     needed = f"{needed_for(rate):,} strangers are needed to measure {100 * rate:.3g} %"
     if not pool.people:
         return f"{text}Not measured here: {needed}."
-    return f"{text}Too few to measure it here: {needed}, there are {pool.source}."
+    return f"{text}Too few to measure it here ({needed}): {pool.source}."
 
 
 def _expected_rate(

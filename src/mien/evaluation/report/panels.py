@@ -74,15 +74,15 @@ def _open_set_card(openness: OpenSetResult) -> Html:
 def _protocol(openness: OpenSetResult) -> str:
     if openness.protocol == "left-out":
         told = (
-            f"Each of {openness.stranger_people:,} people was made a stranger in turn: their"
-            f" {openness.strangers:,} held-out photos were searched among the other"
-            f" {openness.gallery:,}."
+            f"{count(openness.stranger_people, 'person', 'people')} made a stranger in turn:"
+            f" {count(openness.strangers, 'held-out photo')} searched among the others"
+            f" ({openness.gallery:,})."
         )
         if not openness.policy.fpir.value:
             return told
         return (
             f"{told} Photos of one person rise and fall together: with whole people drawn, the"
-            f" rate lies between {span(openness.fpir_people)}."
+            f" interval is {span(openness.fpir_people)}."
         )
     return (
         f"{count(openness.strangers, 'photo')} of"

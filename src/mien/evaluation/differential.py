@@ -164,7 +164,7 @@ def evaluate_differential(
     if not groups:
         raise NothingToMeasure(
             "nobody in the table of attributes is in the dataset",
-            hint="Its column person has the names that `mien dataset show` lists.",
+            hint="Its column person must have the names of the dataset's manifest.csv.",
         )
     measured = _Measured(pairs, counts, point.threshold, 2 * len(groups))
     known = {key for table in attributes.values() for key in table}

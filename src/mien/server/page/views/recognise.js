@@ -126,7 +126,7 @@ export function recognise({ engine }) {
     if (item.state === "failed") return fill(said, errorNote(item.error, () => { item.state = "waiting"; work(); }));
     if (item.state !== "done" && !item.answer) return fill(said, skeleton(), skeleton());
     const { faces } = item.answer;
-    if (!faces.length) return fill(said, note("", "No face was found in this photo.", { hint: "Faces smaller than about 20 pixels, turned far aside or covered are seldom found. Try a closer photo." }));
+    if (!faces.length) return fill(said, note("", "No face was found in this photo.", { hint: "Faces narrower than about 12 pixels or a hundredth of the photo’s long side, turned far aside or covered are seldom found. Try a closer photo." }));
     const cards = faces.map((face, index) => faceCard(face, index, { correct: engine.features.corrections && face.token ? correct : null, others: faces.filter((other) => other !== face), onHover: stage.choose, onChoose: stage.choose }));
     stage.onChoose = (index) => {
       cards[index].scrollIntoView({ block: "nearest", behavior: "smooth" });

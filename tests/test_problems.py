@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from mien import errors
-from mien.problems import STATUS, plain_problem, problem_of, status_of
+from mien.problems import STATUS, is_fault, plain_problem, problem_of, status_of
 
 
 def tree(branch):
@@ -23,13 +23,37 @@ LEAVES = [
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_each_leaf_has_a_status(leaf):
     assert errors.MienError not in STATUS
-    error = leaf("what happened", hint="do this")
+    error = leaf("what happened in /srv/office", hint="mien do this /srv/office")
     assert 400 <= status_of(error) < 600
     found = problem_of(error)
     assert found["type"].startswith("urn:mien:problem:")
     assert found["title"]
-    assert (found["status"], found["detail"]) == (status_of(error), "what happened")
-    assert found["hint"] == "do this"
+    assert found["status"] == status_of(error)
+    if is_fault(error):
+        assert "/srv/office" not in str(found)
+        assert found["detail"]
+        assert "log" in found["hint"]
+    else:
+        assert found["detail"] == str(error)
+        assert found["hint"] in {error.hint, problem_of(leaf("x"))["hint"]}
+
+
+def test_a_fault_of_the_server_is_none_of_the_request():
+    assert {leaf.__name__ for leaf in tree(errors.GalleryError)[1:] if not is_fault(leaf("x"))} == {
+        "UnknownPerson", "UnknownPicture", "NameTaken", "InvalidName", "EnrolmentRefused",
+        "GalleryBusy",
+    }  # fmt: skip
+    for fault in (errors.NotARecognizer, errors.UnusableWeights, errors.OutputError):
+        assert is_fault(fault("x"))
+    for asked in (errors.BadRequest, errors.BrokenPhoto, errors.NoFace, errors.ServerBusy):
+        assert not is_fault(asked("x"))
+
+
+@pytest.mark.parametrize("leaf", [errors.UnknownPerson, errors.UnknownPicture, errors.NameTaken])
+def test_whoever_asks_over_http_is_told_of_no_command(leaf):
+    hint = problem_of(leaf("x", hint="mien gallery list /srv/office"))["hint"]
+    assert "/v1/people" in hint
+    assert "mien" not in hint
 
 
 def test_what_comes_from_no_error():

@@ -59,7 +59,7 @@
     │   ├── RequestTooLarge      more bytes or files than a request may have
     │   ├── RequestTooSlow       the request did not arrive in time
     │   ├── BadRequest           a request that cannot be understood
-    │   ├── NotServed            no recognizer, version, job or face of that name
+    │   ├── NotServed            no such recognizer, version, job, face or gallery here
     │   └── JobRefused           not a job that can be done, or not in its state
     ├── ShipError                a recognizer cannot be shipped in a vessel
     │   ├── ShipNotInstalled     the packages of the extra `ship` are not there
@@ -340,7 +340,7 @@ class BadRequest(ServerError):
 
 
 class NotServed(ServerError):
-    """There is no recognizer, version, job or face of that name."""
+    """What is asked for is not served here."""
 
 
 class JobRefused(ServerError):

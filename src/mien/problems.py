@@ -50,20 +50,50 @@ STATUS: Mapping[type[errors.MienError], int] = {
 }
 """The nearest entry up the tree holds; a test walks all leaves."""
 
+_FAULTS = (errors.GalleryError, errors.RecognizerError, errors.ModelError, errors.OutputError)
+_OF_REQUESTS = (
+    errors.UnknownPerson,
+    errors.UnknownPicture,
+    errors.NameTaken,
+    errors.InvalidName,
+    errors.EnrolmentRefused,
+    errors.GalleryBusy,
+)
+
+_HINTS: Mapping[type[errors.MienError], str] = {
+    errors.UnknownPerson: "GET /v1/people lists everybody.",
+    errors.UnknownPicture: "GET /v1/people/{id} lists somebody's photos.",
+    errors.NameTaken: "Take another name, or make the two one: POST /v1/people/{id}/merge.",
+}
+"""Where an error's own hint is for whoever sits at the command line."""
+
+_TOLD_IN_THE_LOG = "The log of whatever answers here says more."
+
 
 def status_of(error: errors.MienError) -> int:
     """Return the HTTP status of an error: that of the nearest branch that has one."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
+def is_fault(error: errors.MienError) -> bool:
+    """Return whether an error is of what answers and not of what was asked.
+
+    Its text may name files, which no client is told: it belongs into the log.
+    """
+    return isinstance(error, _FAULTS) and not isinstance(error, _OF_REQUESTS)
+
+
 def problem_of(error: errors.MienError) -> dict[str, Any]:
     """Return what a problem document says of an error."""
+    kind = type(error)
+    title = (kind.__doc__ or "").strip().partition("\n")[0] or kind.__name__
+    fault = is_fault(error)
     found: dict[str, Any] = {
-        "type": f"urn:mien:problem:{slug(type(error).__name__)}",
-        "title": (type(error).__doc__ or "").strip().partition("\n")[0] or type(error).__name__,
+        "type": f"urn:mien:problem:{slug(kind.__name__)}",
+        "title": title,
         "status": status_of(error),
-        "detail": str(error),
-        "hint": error.hint,
+        "detail": title if fault else str(error),
+        "hint": _TOLD_IN_THE_LOG if fault else _HINTS.get(kind, error.hint),
     }
     if isinstance(error, errors.EnrolmentRefused):
         found["evidence"] = error.evidence

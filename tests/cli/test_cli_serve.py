@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from mien.cli import cli, exit_code
 from mien.cli.serve import OPEN_RATE, _settings
-from mien.errors import UnsafeStart
+from mien.errors import RecognizerNotFound, UnsafeStart
 
 DEFAULTS = {
     "allow_host": (), "cors_origin": (), "require_key": False, "insecure": False, "rate": None,
@@ -56,6 +56,23 @@ def test_others_are_let_in_only_with_a_key(tmp_path):
     refused = run("serve", "--host", "0.0.0.0", "--data", tmp_path, "--port", "0")  # noqa: S104
     assert isinstance(refused.error, UnsafeStart)
     assert "mien keys create" in refused.error.hint
+
+
+@pytest.mark.parametrize(
+    ("file", "what", "hint"),
+    [
+        ("gallery.sqlite", "a gallery", "mien serve --gallery {}"),
+        ("dataset.json", "a dataset", "mien train {} -o people.onnx"),
+    ],
+)
+def test_a_folder_is_no_recognizer_file(tmp_path, file, what, hint):
+    folder = tmp_path / "office"
+    folder.mkdir()
+    (folder / file).touch()
+    refused = run("serve", folder, "--data", tmp_path / "data", "--port", "0")
+    assert isinstance(refused.error, RecognizerNotFound)
+    assert f"office is {what}" in str(refused.error)
+    assert hint.format(folder) in refused.error.hint
 
 
 @pytest.mark.parametrize(

@@ -113,10 +113,22 @@ def test_a_failed_training_says_why(client, commands):
     job = client.post("/v1/jobs", files=photos()).json()["id"]
     failed = until(client, job, "failed")
     assert failed["error"]["detail"] == "too few people"
-    assert failed["error"]["hint"] == "Add people."
+    assert failed["error"]["hint"].startswith("Send clear photos")
     assert client.get(f"/v1/jobs/{job}/report").status_code == 404
     assert client.delete(f"/v1/jobs/{job}").status_code == 204
     assert client.get("/v1/jobs").json() == {"jobs": []}
+
+
+@pytest.mark.parametrize("code", [1, 12, 17, -9])
+def test_what_is_no_fault_of_the_photos_is_in_the_log_alone(code, caplog):
+    ended = Ended(code, "error: cannot write /srv/jobs/x\n  mien models pull\n", "")
+    detail, hint = job_run.why(ended)
+    assert detail
+    assert "/srv" not in detail + hint
+    assert "mien " not in detail + hint
+    assert job_run.said(ended) == "cannot write /srv/jobs/x"
+    assert job_run.said(Ended(code, "", "")) == "the command was killed"
+    assert not caplog.records
 
 
 def test_a_training_is_stopped(client, commands):

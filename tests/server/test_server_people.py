@@ -94,7 +94,11 @@ def test_a_file_s_people_are_listed_and_cannot_be_changed(serving):
     fixed = serving(gallery=False)
     names = [row["name"] for row in fixed.get("/v1/people").json()["people"]]
     assert names == ["Ada", "Ben", "Cyd"]
-    assert fixed.post("/v1/people", json={"name": "X"}).status_code == 404
+    problem = fixed.post("/v1/people", json={"name": "X"}).json()
+    assert problem["status"] == 404
+    assert problem["title"] == "What is asked for is not served here."
+    assert "`mien serve`" in problem["hint"]
+    assert "--gallery DIR" in problem["hint"]
 
 
 def test_what_answers_here_is_told(client):

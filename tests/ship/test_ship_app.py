@@ -143,6 +143,8 @@ def test_what_hosts_look_for_is_there(tmp_path):
     assert "FROM python:3.13-slim" in (out / "Dockerfile").read_text()
     assert "| onnxruntime |" in (out / "README.md").read_text()
     assert json.loads((out / "ship.json").read_text())["cors"] == "*"
+    assert "MIEN_API_KEY: " in (out / "compose.yaml").read_text()
+    assert "`MIEN_API_KEY`" in (out / "README.md").read_text()
     texts = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
     assert not [text for text in texts if b"@SIZES@" in text or b"@PYTHON@" in text]
     assert 50_000_000 < shipped.limits[0].bytes < 300_000_000

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from toy_vessels import photo, toy_recognizer, with_a_constant_broken
 from mien.cli import main
 from mien.errors import CheckImpossible, NotAVessel
 from mien.photo import decode_photo
+from mien.ship import runners
 from mien.ship.app import ship_app
 from mien.ship.parity import Agreement, check_vessel
 from mien.ship.wheels import this_arch, this_python
@@ -102,6 +105,27 @@ def test_what_cannot_be_run_here_is_told(shipped, photos, tmp_path):
         check_vessel(edited(shipped, tmp_path / "x", "ship.json", changed(vessel="boat")), photos)
 
 
+def test_an_app_without_its_server_says_what_to_install(shipped, photos, tmp_path, monkeypatch):
+    version = runners.metadata.version
+
+    def without(name):
+        if name == "gunicorn":
+            raise runners.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    # Made where there is no gunicorn, an app asks for no version of its own.
+    folder = edited(shipped, tmp_path, "ship.json", lambda text: text.replace(b"==2", b">=2"))
+    monkeypatch.setattr(runners.metadata, "version", without)
+    with pytest.raises(CheckImpossible, match="gunicorn") as refused:
+        check_vessel(folder, photos)
+    assert "pip install gunicorn" in refused.value.hint
+
+
+def test_the_extra_has_what_a_check_needs():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert any(line.startswith("gunicorn") for line in project["optional-dependencies"]["ship"])
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"vessel": 1}'])
 def test_a_folder_that_is_no_vessel(tmp_path, photos, text):
     (tmp_path / "ship.json").write_text(text)
@@ -145,6 +169,7 @@ def test_the_commands(shipped, photos, recognizer, tmp_path, capsys):
     code, told, _ = run("app", tmp_path / "my squares.onnx", "-o", out)
     assert code == 0
     assert "slug" in told
+    assert "zip" not in told
     assert "Apache-2.0" in told
     assert json.loads((out / "ship.json").read_text())["handle"] == "my-squares"
     code, told, _ = run("app", tmp_path / "my squares.onnx", "-o", out, "--json")

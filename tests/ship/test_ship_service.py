@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from toy_vessels import HANDLE, form, lay_out, photo, toy_recognizer
 
-from mien.errors import RecognizerNotFound
+from mien.errors import RecognizerNotFound, UnusableWeights
 from mien.photo import decode_photo
 from mien.ship.contents import own_code
 from mien.ship.exchange import Request
@@ -134,7 +134,27 @@ def test_what_is_refused_is_told(service, path, changes, status):
     problem = told(response)
     assert problem["status"] == status
     assert problem["detail"]
+    assert problem["hint"]
     assert problem["type"] == "about:blank" or problem["type"].startswith("urn:mien:problem:")
+
+
+def test_the_hints_name_what_there_is(service):
+    for path in ("/nope", "/classify/nope"):
+        assert f"/classify/{HANDLE}" in told(post(service, path))["hint"]
+    assert told(post(service, "/healthz"))["hint"] == "It takes GET."
+    assert told(service.answer(Request("GET", "/v1/identify")))["hint"] == "It takes POST."
+    assert "top=10" in told(post(service, "/v1/identify", query={"top": "abc"}))["hint"]
+
+
+def test_a_fault_of_the_vessel_is_in_its_log_alone(folder, monkeypatch, caplog):
+    def broken(_):
+        raise UnusableWeights(f"{folder}/recognizer.onnx: onnxruntime failed")
+
+    own = Service(folder, threads=1)
+    monkeypatch.setattr(own._recognizer, "identify", broken)
+    for path in ("/v1/identify", "/v1/align"):
+        assert str(folder) not in post(own, path).body.decode()
+    assert caplog.text.count(f"{folder}/recognizer.onnx: onnxruntime failed") == 2
 
 
 def test_too_many_pixels_are_refused_as_each_path_says(service):
@@ -170,6 +190,7 @@ def test_the_page_and_what_it_may_do(service):
     assert told(service.answer(Request("GET", "/healthz"))) == {"status": "ok"}
     about = told(service.answer(Request("GET", "/v1/recognizer")))
     assert about["recognizers"][0]["people"] == list(toy_recognizer().people)
+    assert about["recognizers"][0]["kind"] == "file"  # as the server's, and as /v1/identify's
 
 
 def test_other_origins_only_where_it_was_asked_for(service, tmp_path):
@@ -184,7 +205,10 @@ def test_other_origins_only_where_it_was_asked_for(service, tmp_path):
 
 
 def test_a_key_is_asked_for_where_there_is_one(folder, monkeypatch):
-    monkeypatch.setenv("MIEN_KEY", "ключ")
+    monkeypatch.delenv("MIEN_API_KEY", raising=False)
+    monkeypatch.setenv("MIEN_KEY", "of a gallery, which is not asked for here")
+    assert post(Service.from_environment(folder), "/v1/identify").status == 200
+    monkeypatch.setenv("MIEN_API_KEY", "ключ")
     monkeypatch.setenv("MIEN_THREADS", "1")
     locked = Service.from_environment(folder)
     headers, body = form(TWO)

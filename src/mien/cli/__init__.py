@@ -2,7 +2,7 @@
 
 Exit codes::
 
-    0   done
+    0   done; a server that was stopped, by Ctrl-C or SIGTERM, is
     1   done, but some of the photos given could not be used (each is named)
     2   the command line itself is wrong
     10  a photo cannot be read                  14  a dataset or source cannot be used

@@ -116,21 +116,22 @@ def serve(
     address = Address(host, port, proxy)
     settings = _settings(data_folder(data), loopback=address.loopback, **options)
     check_safe(address, settings)
-    listener = listen(address)
-    with progress_bar() as progress:
-        mounts = open_mounts(
-            _named(recognizers),
-            gallery,
-            settings.data,
-            key=find_key(key_file),
-            progress=progress,
-        )
-    service = Service(settings, mounts)
-    shown = f"[{host}]" if ":" in host else host
-    note(f"Mien is at http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C stops it)")
-    if settings.insecure and not address.loopback:
-        note("warning: whoever can reach it may see, change and forget everybody (--insecure)")
-    run(service, address, listener)
+    with listen(address) as listener:
+        with progress_bar() as progress:
+            mounts = open_mounts(
+                _named(recognizers),
+                gallery,
+                settings.data,
+                key=find_key(key_file),
+                progress=progress,
+            )
+        service = Service(settings, mounts)
+        shown = f"[{host}]" if ":" in host else host
+        note(f"Mien is at http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C stops it)")
+        if settings.insecure and not address.loopback:
+            note("warning: whoever can reach it may see, change and forget everybody (--insecure)")
+        run(service, address, listener)
+    note("Mien has stopped: what was taken is finished.")
 
 
 def _settings(

@@ -305,11 +305,15 @@ def _tell(
         print_json({**told, **sizes})
         return
     right: Any = {"justify": "right"}
-    table = Table("part", Column("bytes", **right), Column(packed, **right), box=None)
+    table = Table("part", Column("bytes", **right), box=None)
+    is_packed = any(part.packed for part in parts)
+    if is_packed:
+        table.add_column(packed, **right)
     for part in parts:
-        table.add_row(
-            part.name, megabytes(part.bytes), megabytes(part.packed) if part.packed else ""
-        )
+        row = [part.name, megabytes(part.bytes)]
+        if is_packed:
+            row.append(megabytes(part.packed) if part.packed else "")
+        table.add_row(*row)
     out.print(table)
     for limit in limits:
         out.print(f"{limit.what}: {megabytes(limit.bytes)} of {megabytes(limit.limit)} allowed")

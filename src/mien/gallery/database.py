@@ -49,13 +49,10 @@ class Database:
     def __init__(self, folder: Path, *, patience: float = _PATIENCE) -> None:
         self.folder = folder
         path = folder / FILE
-        if not path.is_file():
+        if not is_gallery(folder):
             raise GalleryNotFound(
                 f"{folder}: no gallery there",
-                hint=f"It is a dataset: mien train {folder} -o people.onnx makes a recognizer of "
-                f"it, mien gallery create GALLERY --from {folder} a gallery."
-                if (folder / "dataset.json").is_file()
-                else f"Make one: mien gallery create {folder}",
+                hint=dataset_hint(folder) or f"Make one: mien gallery create {folder}",
             )
         with translated(folder):
             self.base = _connect(path, patience)
@@ -166,7 +163,7 @@ class Database:
         busy, _, _ = self.base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise GalleryBusy(
-                f"{self.folder}: deleted, but another process still reads the old pages",
+                "deleted, but another process still reads the old pages",
                 hint="They are wiped when that process has ended and the gallery is next opened.",
             )
 
@@ -207,6 +204,21 @@ def watcher(folder: Path) -> sqlite3.Connection:
         return _connect(folder / FILE, 1.0)
 
 
+def is_gallery(folder: Path) -> bool:
+    """Return whether a folder holds a gallery."""
+    return (folder / FILE).is_file()
+
+
+def dataset_hint(folder: Path) -> str:
+    """Return what becomes of a dataset where its folder was given; empty where it is none."""
+    if not (folder / "dataset.json").is_file():
+        return ""
+    return (
+        f"It is a dataset: mien train {folder} -o people.onnx makes a recognizer of it, "
+        f"mien gallery create GALLERY --from {folder} a gallery."
+    )
+
+
 _SETTINGS = (
     "synchronous = FULL",
     "foreign_keys = ON",
@@ -244,7 +256,7 @@ def translated(folder: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _BUSY:
             raise GalleryBusy(
-                f"{folder}: another process is using this gallery",
+                "another process is using the gallery",
                 hint="Try again when it has ended.",
             ) from error
         if code in _SYSTEM:

@@ -44,10 +44,9 @@ def known(store: Store, person: str) -> Owner:
     """
     found = find(store, person)
     if found is None:
-        folder = store.database.folder
         raise UnknownPerson(
-            f"nobody in {folder} has the name or id {person!r}",
-            hint=f"See who is there: mien gallery list {folder}",
+            f"nobody in the gallery has the name or id {person!r}",
+            hint=f"See who is there: mien gallery list {store.database.folder}",
         )
     return found
 
@@ -57,7 +56,7 @@ def check_free(store: Store, name: str, number: int | None = None) -> None:
     there = store.person("spelling", name_key(name))
     if there and there[0] != number:
         raise NameTaken(
-            f"{there[1].name} is in {store.database.folder} already",
+            f"{there[1].name} is in the gallery already",
             hint="Take another name, or merge the two: mien gallery merge.",
         )
 

@@ -143,5 +143,5 @@ def need(role: Role) -> Callable[[Request], Coroutine[Any, Any, Caller]]:
 
 def _needed(why: str) -> KeyNeeded:
     return KeyNeeded(
-        why, hint="Send it as `Authorization: Bearer KEY`; `mien keys create` makes one."
+        why, hint="Send one as `Authorization: Bearer KEY`; whoever runs this server makes them."
     )

@@ -15,6 +15,7 @@ from mien.errors import BadRequest, RequestTooLarge, RequestTooSlow
 _FIELDS = 100
 _FIELD_BYTES = 64 << 10
 _LONGEST_LABEL = 500
+_AS_A_FORM = "Send photos as multipart, -F file=@photo.jpg"
 
 
 class _InMemory(MultiPartParser):
@@ -75,7 +76,10 @@ class Form:
         """
         found = self.photos(field)
         if len(found) > 1:
-            raise BadRequest(f"one file is taken in the field {field!r}, {len(found)} came")
+            raise BadRequest(
+                f"one file is taken in the field {field!r}, {len(found)} came",
+                hint="Send one.",
+            )
         return found[0]
 
 
@@ -93,9 +97,7 @@ async def read_form(request: Request, *, files: int) -> Form:
     """
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith("multipart/form-data"):
-        raise BadRequest(
-            "the body must be multipart/form-data", hint="Send photos as -F file=@photo.jpg"
-        )
+        raise BadRequest("the body must be multipart/form-data", hint=_AS_A_FORM)
     parser = _InMemory(
         Headers(raw=request.headers.raw),
         request.stream(),
@@ -108,11 +110,13 @@ async def read_form(request: Request, *, files: int) -> Form:
     except MultiPartException as error:
         if error.message.startswith(("Too many", "Part exceeded")):
             raise RequestTooLarge(error.message.rstrip("."), hint="Send fewer at once.") from error
-        raise BadRequest(f"the form is damaged: {error.message}") from error
+        raise BadRequest(f"the form is damaged: {error.message}", hint=_AS_A_FORM) from error
     except ClientDisconnect as error:
-        raise RequestTooSlow("the client left before the form had come") from error
+        raise RequestTooSlow(
+            "the client left before the form had come", hint="Send it again."
+        ) from error
     except (ValueError, LookupError) as error:
-        raise BadRequest("the form is damaged") from error
+        raise BadRequest("the form is damaged", hint=_AS_A_FORM) from error
     finally:
         parser.close()
 

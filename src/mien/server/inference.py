@@ -135,7 +135,7 @@ class Inference:
             async with asyncio.timeout(self._limits.seconds):
                 return await asyncio.wrap_future(future)
         except TimeoutError as error:
-            raise ServerBusy("the photo was not looked at in time") from error
+            raise _too_late() from error
 
     def close(self) -> None:
         """Finish what was taken and stop."""
@@ -153,7 +153,7 @@ class Inference:
 
     def _check_room(self, count: int) -> None:
         if self._closing:
-            raise ServerBusy("the server is stopping")
+            raise ServerBusy("the server is stopping", hint="Ask again when it is up.")
         # A request of many photos alone in the queue is let in: it could never be otherwise.
         if self._tasks and len(self._tasks) + count > self._limits.waiting:
             raise ServerBusy(
@@ -176,7 +176,7 @@ class Inference:
     def _late(self, task: _Task, now: float) -> bool:
         late = now - task.since > self._limits.seconds
         if late:
-            task.future.set_exception(ServerBusy("the photo was not looked at in time"))
+            task.future.set_exception(_too_late())
         return late
 
     def _take(self) -> list[_Task]:
@@ -270,3 +270,9 @@ def _attempt(tasks: _Task | Sequence[_Task], work: Callable[[], T]) -> T | None:
         for task in [tasks] if isinstance(tasks, _Task) else tasks:
             task.future.set_exception(error)
         return None
+
+
+def _too_late() -> ServerBusy:
+    return ServerBusy(
+        "the photo was not looked at in time", hint="Ask again in 1 s, or send it smaller."
+    )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien.server.job_photos import LIST
+from mien.server.problems import IN_THE_LOG, UNFORESEEN
 
 RECOGNIZER, DATASET, REPORT = "recognizer.onnx", "dataset", "report.html"
 
@@ -23,6 +24,9 @@ _KINDER = 10
 
 BUSY = 14
 """Exit code of `mien dataset` where another process still builds; that one was left by a crash."""
+
+_WEIGHTS, _TRAINING = 12, 15
+"""Those of weights that cannot be had, and of photos that nothing can be trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,22 @@ class Ended:
     code: int
     error: str
     output: str
+
+
+def why(ended: Ended) -> tuple[str, str]:
+    """Return what went wrong and what to do about it, for a client: no command and no path."""
+    if ended.code in {BUSY, _TRAINING}:
+        return said(
+            ended
+        ), "Send clear photos, several of each person, faces 20 pixels wide or more."
+    return "the models cannot be had" if ended.code == _WEIGHTS else UNFORESEEN, IN_THE_LOG
+
+
+def said(ended: Ended) -> str:
+    """Return the error that a command ended with, without its hint."""
+    lines = ended.error.splitlines() or ["the command was killed"]
+    errors = [line for line in lines if line.startswith("error: ")]
+    return errors[0].removeprefix("error: ") if errors else lines[-1]
 
 
 def run(

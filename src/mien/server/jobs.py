@@ -27,10 +27,12 @@ from typing import Any
 
 from mien.errors import JobRefused, MienError, NotServed, OutputError, ServerBusy
 from mien.output import write_atomically
+from mien.problems import problem_of
 from mien.server import job_run
 from mien.server.forms import Upload
 from mien.server.job_photos import keep_photos
 from mien.server.limits import Limits
+from mien.server.problems import IN_THE_LOG, UNFORESEEN, log_fault
 from mien.server.versions import HANDLE, Versions
 from mien.words import count
 
@@ -185,7 +187,7 @@ class Jobs:
         with self._changed:
             found = self._jobs.get(job_id)
         if found is None:
-            raise NotServed(f"there is no job {job_id}")
+            raise NotServed(f"there is no job {job_id}", hint="GET /v1/jobs lists the trainings.")
         return found
 
     def wait(self, job_id: str, seen: Job | None, seconds: float) -> Job | None:
@@ -207,7 +209,10 @@ class Jobs:
         try:
             return (self._folder / job.id / job_run.REPORT).read_bytes()
         except OSError as error:
-            raise NotServed("the job has no report") from error
+            raise NotServed(
+                "the job has no report",
+                hint="It has one when its training is done: GET /v1/jobs/{id} says how it stands.",
+            ) from error
 
     def remove(self, job_id: str) -> None:
         """Cancel a job that is not over; delete one that is, with its report.
@@ -250,10 +255,12 @@ class Jobs:
             try:
                 self._run(replace(job, state="running"))
             except MienError as error:
-                self._fail(job_id, str(error), error.hint)
+                log_fault(error)
+                problem = problem_of(error)
+                self._fail(job_id, problem["detail"], problem["hint"])
             except Exception:  # noqa: BLE001 - the worker goes on with the next
                 _log.exception("job %s", job_id)
-                self._fail(job_id, "something went wrong here", "The server's log says what.")
+                self._fail(job_id, UNFORESEEN, IN_THE_LOG)
             if not self._stopping.is_set():
                 self._tidy(job_id)
 
@@ -267,8 +274,10 @@ class Jobs:
             if stop.is_set():
                 return
             if ended.code and stage.needed:
-                message, hint = _said(ended.error)
-                self._fail(job.id, message, hint)
+                detail, hint = job_run.why(ended)
+                if hint == IN_THE_LOG:
+                    _log.error("job %s: %s: %s", job.id, stage.name, job_run.said(ended))
+                self._fail(job.id, detail, hint)
                 return
         recognizer = (folder / job_run.RECOGNIZER).read_bytes()
         self._versions.add(job.handle, job.id, recognizer)
@@ -333,16 +342,6 @@ def handle_of(name: str) -> str:
     """Return the handle of a recognizer by what the user calls it: small letters, digits, -."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
     return slug if HANDLE.fullmatch(slug) else "trained"
-
-
-def _said(error: str) -> tuple[str, str]:
-    """Return the message and the hint that a command of Mien ended with."""
-    lines = error.splitlines()
-    at = next((n for n, line in enumerate(lines) if line.startswith("error: ")), None)
-    if at is None:
-        return (lines[-1] if lines else "the command was killed"), ""
-    hint = lines[at + 1].strip() if len(lines) > at + 1 else ""
-    return lines[at].removeprefix("error: "), hint
 
 
 def _read_all(folder: Path) -> list[Job]:

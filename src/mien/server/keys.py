@@ -98,7 +98,9 @@ class Keys:
     def create(self, role: Role, note: str = "") -> tuple[Key, str]:
         """Make a key and return it with its text, which is kept nowhere."""
         if len(note) > _LONGEST_NOTE:
-            raise BadRequest(f"a note has at most {_LONGEST_NOTE} characters")
+            raise BadRequest(
+                f"a note has at most {_LONGEST_NOTE} characters", hint="Give a shorter one."
+            )
         made = Key(secrets.token_hex(4), role, note, _now(), "")
         secret = secrets.token_urlsafe(32)
         with self._open() as database:

@@ -15,12 +15,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from mien import errors
-from mien.problems import KIND, plain_problem, problem_of
+from mien.problems import KIND, is_fault, plain_problem, problem_of
+
+UNFORESEEN, IN_THE_LOG = "something went wrong here", "The server's log says what."
 
 RETRY_SECONDS = 1
 """What a client is told to wait where the server is busy."""
 
 _HINTS: Mapping[int, str] = {
+    400: "openapi.json says what the body is to be.",
     404: "Look at the address; openapi.json lists those of the API.",
     405: "The header Allow says which methods this address takes.",
 }
@@ -43,8 +46,15 @@ def answer(problem: Mapping[str, Any], headers: Mapping[str, str] | None = None)
 
 
 def answer_to(error: errors.MienError) -> Response:
-    """Return an error as a response."""
+    """Return an error as a response; what the client is not told is logged."""
+    log_fault(error)
     return answer(problem_of(error))
+
+
+def log_fault(error: errors.MienError) -> None:
+    """Log an error that is the server's own."""
+    if is_fault(error):
+        _log.error("%s: %s %s", type(error).__name__, error, error.hint)
 
 
 def install(app: FastAPI) -> None:
@@ -66,9 +76,7 @@ def install(app: FastAPI) -> None:
 
     async def unforeseen(_: Request, error: Exception) -> Response:
         _log.error("unforeseen", exc_info=error)
-        return answer(
-            plain_problem(500, "something went wrong here", "The server's log says what.")
-        )
+        return answer(plain_problem(500, UNFORESEEN, IN_THE_LOG))
 
     app.add_exception_handler(errors.MienError, known)
     app.add_exception_handler(RequestValidationError, invalid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,9 @@ from types import FrameType
 import uvicorn
 
 from mien.engine import Engine
-from mien.errors import BadRequest, CannotListen, UnsafeStart
+from mien.errors import BadRequest, CannotListen, RecognizerNotFound, UnsafeStart
 from mien.gallery import Gallery, Origin
+from mien.gallery.database import dataset_hint, is_gallery
 from mien.gallery.recognise import engine_for
 from mien.recognizer import Recognizer
 from mien.server.app import create_app, shielded
@@ -104,7 +106,7 @@ def open_mounts(
                 f"{handle!r} cannot be a handle",
                 hint="Take small letters, digits and -: mien serve indian-face=ten.onnx",
             )
-        recognizer = Recognizer.load(path, threads=1)
+        recognizer = _recognizer(path)
         alike = models_of(recognizer)
         if alike not in stages:
             stages[alike] = Stages(recognizer, threads=1)
@@ -116,6 +118,14 @@ def open_mounts(
     return {GALLERY: GalleryMount(opened, engine), **mounts}
 
 
+def _recognizer(path: Path) -> Recognizer:
+    hint = f"Serve it so: mien serve --gallery {path}" if is_gallery(path) else dataset_hint(path)
+    if hint:
+        what = "gallery" if is_gallery(path) else "dataset"
+        raise RecognizerNotFound(f"{path} is a {what}, not a recognizer file", hint=hint)
+    return Recognizer.load(path, threads=1)
+
+
 def _gallery(path: Path, *, make: bool, key: bytes | None, progress: Progress) -> Gallery:
     if make and not path.exists():
         origin = Origin.of(Engine.open(threads=1, progress=progress))
@@ -125,7 +135,12 @@ def _gallery(path: Path, *, make: bool, key: bytes | None, progress: Progress) -
 
 
 class _Server(uvicorn.Server):
-    """Tells the service at once that it is to stop, so that streams end."""
+    """Tells the service at once that it is to stop, so that streams end.
+
+    Uvicorn raises the signals that it took once more when it has stopped, which would end the
+    process as if it were interrupted. Only a second Ctrl-C, which cuts the stop short, is left
+    to it.
+    """
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
@@ -133,7 +148,9 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._service.stopping.set()
-        super().handle_exit(sig, frame)
+        if self.should_exit and sig == signal.SIGINT:
+            super().handle_exit(sig, frame)
+        self.should_exit = True
 
 
 def listen(address: Address) -> socket.socket:

@@ -114,7 +114,9 @@ class Service:
             found = [mount for mount in self._mounts.values() if isinstance(mount, GalleryMount)]
         if not found:
             raise NotServed(
-                "there is no living gallery here", hint="Start the server with --gallery DIR."
+                "there is no living gallery here",
+                hint="A server has one where it is started without a file, `mien serve`, or with "
+                "`mien serve --gallery DIR`.",
             )
         return found[0]
 

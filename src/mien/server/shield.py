@@ -107,7 +107,10 @@ class Shield:
             ServerBusy: all requests together would keep too many.
         """
         if self._held + size > self._borders.limits.held:
-            raise ServerBusy("the requests under way fill the memory set aside for them")
+            raise ServerBusy(
+                "the requests under way fill the memory set aside for them",
+                hint="Ask again in 1 s.",
+            )
         self._held += size
 
     def most(self, path: str) -> int:
@@ -138,7 +141,7 @@ class _Body:
         if not self._length:
             return
         if not self._length.isdecimal():
-            raise BadRequest("Content-Length is not a number")
+            raise BadRequest("Content-Length is not a number", hint="Send it as digits.")
         if int(self._length) > self._most:
             raise self._too_large()
 
@@ -150,7 +153,10 @@ class _Body:
             async with asyncio.timeout(self._shield.patience(self.taken) - self._waited):
                 message = await self._receive()
         except TimeoutError as error:
-            raise RequestTooSlow("the rest of the request did not arrive") from error
+            raise RequestTooSlow(
+                "the rest of the request did not arrive",
+                hint="Send it again, or fewer photos at once.",
+            ) from error
         self._waited += time.monotonic() - begun
         if message["type"] == "http.request":
             self._whole = not message.get("more_body", False)
@@ -190,7 +196,9 @@ def check(scope: Scope, borders: Borders) -> None:
             hint="Start the server with --cors-origin ORIGIN where it may.",
         )
     if not origin and header(scope, b"sec-fetch-site") == "cross-site":
-        raise NotAllowed("a page of another site may not ask for this")
+        raise NotAllowed(
+            "a page of another site may not ask for this", hint="Ask from this server's own page."
+        )
 
 
 def header(scope: Scope, name: bytes) -> str:

@@ -30,6 +30,8 @@ GIVEN = "given"
 HANDLE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _VERSION = re.compile(r"[0-9a-z][0-9a-z-]{0,59}")
 
+_LISTED = "GET /v1/recognizer lists the recognizers and their versions."
+
 _log = logging.getLogger("mien.server")
 
 
@@ -117,7 +119,7 @@ class Versions:
         if version == GIVEN and handle in self._given:
             return self._given[handle]
         if version not in {each.version for each in self.of(handle)}:
-            raise NotServed(f"{handle} has no version {version}")
+            raise NotServed(f"{handle} has no version {version}", hint=_LISTED)
         recognizer = Recognizer.load(self._path(handle, version), threads=1)
         return FileMount(recognizer, self._stages_of(recognizer))
 
@@ -139,7 +141,7 @@ class Versions:
 
     def _path(self, handle: str, version: str) -> Path:
         if not (HANDLE.fullmatch(handle) and _VERSION.fullmatch(version)):
-            raise NotServed("no such recognizer")
+            raise NotServed("no such recognizer", hint=_LISTED)
         return self._folder / handle / f"{version}.onnx"
 
     def _service(self) -> dict[str, str]:

@@ -29,7 +29,9 @@ from mien.types import Progress, silent
 
 PYTHON = "3.13"
 
-_SERVER = "gunicorn"
+SERVER = "gunicorn"
+"""What serves an app, on its host and for a check."""
+
 _LEAST_SERVER = ">=23"
 
 _START = '''"""What the host's server calls: `wsgi:application`."""
@@ -94,7 +96,7 @@ def ship_app(
     """
     progress(0, 2, "code")
     own = vessel_files(recognizer, kind="app", handle=handle, cors=cors, skin="mien.ship.wsgi")
-    libraries = {**pinned(), _SERVER: _server_pin()}
+    libraries = {**pinned(), SERVER: _server_pin()}
     sizes = {path: len(data) for path, data in own.items()}
     parts = tuple(sorted([*parts_of(sizes), *_installed()], key=lambda part: -part.bytes))
     limits = (Limit("slug", sum(part.bytes for part in parts), SLUG),)
@@ -131,7 +133,7 @@ def ship_app(
 
 def _server_pin() -> str:
     try:
-        return f"=={metadata.version(_SERVER)}"
+        return f"=={metadata.version(SERVER)}"
     except metadata.PackageNotFoundError:
         return _LEAST_SERVER
 
@@ -139,7 +141,7 @@ def _server_pin() -> str:
 def _installed() -> list[Part]:
     """Return the libraries that are on this machine, as large as they are here."""
     parts = []
-    for name in (*LIBRARIES, _SERVER):
+    for name in (*LIBRARIES, SERVER):
         try:
             files = metadata.files(name) or []
         except metadata.PackageNotFoundError:

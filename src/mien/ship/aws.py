@@ -32,7 +32,11 @@ def handler_of(folder: Path) -> Handler:
             request = request_of(event)
         except (binascii.Error, KeyError, ValueError):
             response = as_problem(
-                plain_problem(400, "this is no event of a Function URL or API Gateway")
+                plain_problem(
+                    400,
+                    "this is no event of a Function URL or API Gateway",
+                    "Call the function by the address that its template printed.",
+                )
             )
         else:
             response = service.answer(request)
@@ -80,9 +84,9 @@ def result_of(response: Response, event: Mapping[str, Any]) -> dict[str, Any]:
     """Return an answer as Lambda wants it for the kind of event it is of."""
     body = response.body.decode() if response.is_text else base64.b64encode(response.body).decode()
     if len(body) >= MAX_PAYLOAD:
-        return result_of(
-            as_problem(plain_problem(413, "the answer is larger than Lambda allows")), event
-        )
+        too_large = "the answer is larger than Lambda allows"
+        hint = "Send fewer photos at once, or ask without crops."
+        return result_of(as_problem(plain_problem(413, too_large, hint)), event)
     return {
         "statusCode": response.status,
         "headers": {"Content-Type": response.kind, **response.headers},

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mien.errors import CheckImpossible, NotAVessel
+from mien.ship.app import SERVER
 from mien.ship.bytecode import interpreter_of
 from mien.ship.wheels import this_arch
 
@@ -93,13 +94,18 @@ def running_app(out: Path, settings: Mapping[str, Any]) -> Iterator[Ask]:
     """
     _check_libraries(settings["libraries"], out)
     port = _free_port()
-    command = [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{port}", "wsgi:application"]
+    command = [sys.executable, "-m", SERVER, f"--bind=127.0.0.1:{port}", "wsgi:application"]
     with _started(command, out, {**os.environ, "PORT": str(port)}) as running:
         _wait_until_up(running, port)
         yield lambda data: _ask_server(port, data)
 
 
 def _check_libraries(libraries: Mapping[str, str], out: Path) -> None:
+    if not _is_here(SERVER, ""):
+        raise CheckImpossible(
+            f"an app is served by {SERVER}, which this Python does not have",
+            hint=f"Install it: pip install {SERVER}",
+        )
     differing = [name + pin for name, pin in libraries.items() if not _is_here(name, pin)]
     if differing:
         raise CheckImpossible(
@@ -110,7 +116,8 @@ def _check_libraries(libraries: Mapping[str, str], out: Path) -> None:
 
 def _is_here(name: str, pin: str) -> bool:
     try:
-        return not pin.startswith("==") or metadata.version(name) == pin.removeprefix("==")
+        here = metadata.version(name)
+        return not pin.startswith("==") or here == pin.removeprefix("==")
     except metadata.PackageNotFoundError:
         return False
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from PIL import Image
 
 from mien.errors import BadRequest, FaceError, FaceNotThere, MienError, NoFace, PhotoError
 from mien.photo import decode_photo, encode_jpeg
-from mien.problems import plain_problem, problem_of
+from mien.problems import is_fault, plain_problem, problem_of
 from mien.recognizer import Recognizer
 from mien.session import Session
 from mien.ship.exchange import Request, Response, Upload, as_json, as_problem, uploads
@@ -55,10 +56,13 @@ _PAGE_POLICY = (
 )
 
 
+_log = logging.getLogger("mien.ship")
+
+
 class _Refused(Exception):
     """An answer other than success, raised where it is found out."""
 
-    def __init__(self, status: int, detail: str, hint: str = "") -> None:
+    def __init__(self, status: int, detail: str, hint: str) -> None:
         super().__init__(detail)
         self.status = status
         self.hint = hint
@@ -86,14 +90,18 @@ class Service:
         self._threads = threads
         self._key = key
         self._files = _static(folder / PAGE)
+        self._listing = (
+            "GET /, /healthz or /v1/recognizer; POST a photo to /v1/identify, /v1/align, "
+            f"/face-align or /classify/{self._settings['handle']}."
+        )
 
     @classmethod
     def from_environment(cls, folder: Path) -> Service:
-        """Return the service of a folder as `MIEN_THREADS` and `MIEN_KEY` want it."""
+        """Return the service of a folder as `MIEN_THREADS` and `MIEN_API_KEY` want it."""
         return cls(
             folder,
             threads=int(os.environ.get("MIEN_THREADS") or 0),
-            key=os.environ.get("MIEN_KEY", ""),
+            key=os.environ.get("MIEN_API_KEY", ""),
         )
 
     def answer(self, request: Request) -> Response:
@@ -125,7 +133,7 @@ class Service:
         except _Refused as refused:
             return as_problem(plain_problem(refused.status, str(refused), refused.hint))
         except MienError as error:
-            found = problem_of(error)
+            found = _problem_of(error)
             course = request.path.startswith(("/classify/", "/face-align"))
             if course and isinstance(error, BadRequest | PhotoError | FaceError):
                 # These two paths' clients know one status for whatever is not a face's photo.
@@ -148,8 +156,10 @@ class Service:
         routes = get if request.method in {"GET", "HEAD"} else post
         if request.path not in routes or request.method not in {"GET", "HEAD", "POST"}:
             if request.path in {**get, **post}:
-                raise _Refused(405, f"{request.path} does not take {request.method}")
-            raise _Refused(404, f"there is nothing at {request.path}")
+                takes = "GET" if request.path in get else "POST"
+                detail = f"{request.path} does not take {request.method}"
+                raise _Refused(405, detail, f"It takes {takes}.")
+            raise _Refused(404, f"there is nothing at {request.path}", self._listing)
         if routes is post:
             self._check_key(request)
         return routes[request.path]
@@ -163,7 +173,8 @@ class Service:
         return as_json({"status": "ok"})
 
     def _about(self, _: Request) -> Response:
-        info = {"handle": self._settings["handle"], "kind": "file", **self._recognizer.info()}
+        # The file's own `kind` is of its head; here it says what answers, as `mien serve` does.
+        info = {**self._recognizer.info(), "handle": self._settings["handle"], "kind": "file"}
         return as_json({"recognizers": [info], "vessel": self._settings})
 
     def _file(self, request: Request) -> Response:
@@ -189,7 +200,7 @@ class Service:
             photo = self._read(upload)
             faces = self._recognizer.identify(photo)
         except MienError as error:
-            return {**row, "error": problem_of(error)}
+            return {**row, "error": _problem_of(error)}
         width, height = (round(side / photo.scale) for side in (photo.width, photo.height))
         listed = [_face_row(face, top, crops=crops) for face in faces]
         return {**row, "width": width, "height": height, "faces": listed}
@@ -211,7 +222,7 @@ class Service:
     def _classify(self, request: Request) -> Response:
         handle = request.path.removeprefix("/classify/")
         if handle != self._settings["handle"]:
-            raise _Refused(404, f"there is no recognizer {handle!r}")
+            raise _Refused(404, f"there is no recognizer {handle!r}", self._listing)
         photo = self._read(self._one(request, course=True))
         face = _chosen(photo, self._recognizer.identify(photo), 0)
         index = {person: place for place, person in enumerate(self._recognizer.people)}
@@ -252,6 +263,13 @@ class Service:
         (portraits,) = self._portrait.run("crops", image=photo.pixels, points=points)
         portrait: NDArray[np.uint8] = portraits[0]
         return portrait
+
+
+def _problem_of(error: MienError) -> dict[str, Any]:
+    """Return an error's document; what the client is not told is written into the host's log."""
+    if is_fault(error):
+        _log.error("%s %s", error, error.hint)
+    return problem_of(error)
 
 
 def _chosen(photo: Photo, faces: list[Face], number: int) -> Face:
@@ -301,7 +319,8 @@ def _number(request: Request, name: str, default: int, least: int, most: int) ->
     if text is None:
         return default
     if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        raise _Refused(422, f"{name} must be a number from {least} to {most}")
+        detail = f"{name} must be a whole number from {least} to {most}"
+        raise _Refused(422, detail, f"Send {name}={most}, for one, or leave it out.")
     return int(text)
 
 

@@ -29,7 +29,7 @@ def application_of(folder: Path) -> Application:
         body = environ.get("wsgi.input", io.BytesIO()).read(_MAX_BODY + 1)
         if len(body) > _MAX_BODY:
             too_large = f"the photo is larger than {MAX_BYTES >> 20} MiB"
-            response = as_problem(plain_problem(413, too_large))
+            response = as_problem(plain_problem(413, too_large, "Export it as a smaller JPEG."))
         else:
             response = service.answer(request_of(environ, body))
         return _send(response, start)

@@ -31,7 +31,7 @@ async def health() -> Status:
 async def ready(service: ServiceOf) -> Status:
     """Say whether photos would be looked at now."""
     if service.stopping.is_set():
-        raise ServerBusy("the server is stopping")
+        raise ServerBusy("the server is stopping", hint="Ask again when it is up.")
     service.inference.check_room()
     return Status(status="ready")
 

@@ -132,5 +132,8 @@ def _rate(text: str) -> float:
     except ValueError:
         rate = 0.0
     if not 0 < rate < 1:
-        raise BadRequest("false_positive_rate lies between 0 and 1")
+        raise BadRequest(
+            f"false_positive_rate lies between 0 and 1, not {text[:40]!r}",
+            hint=f"Leave it out for {_RATE:g}.",
+        )
     return rate

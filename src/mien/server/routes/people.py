@@ -243,7 +243,9 @@ def thumbnail(person: str, service: ServiceOf, caller: Viewer) -> Response:  # n
     gallery = service.gallery().gallery
     kept = [picture for picture in gallery.pictures(person) if picture.thumbnail]
     if not kept:
-        raise NotServed("no crop is kept of this person")
+        raise NotServed(
+            "no crop is kept of this person", hint="Their photos have none, or crops are not kept."
+        )
     best = max(kept, key=lambda picture: picture.quality)
     return Response(gallery.thumbnail(best.id), media_type="image/jpeg")
 
@@ -253,7 +255,9 @@ def forget_photo(person: str, picture: str, service: ServiceOf, caller: Operator
     """Forget one photo of somebody."""
     gallery = service.gallery().gallery
     if picture not in {each.id for each in gallery.pictures(person)}:
-        raise NotServed("the person has no such photo")
+        raise NotServed(
+            "the person has no such photo", hint="GET /v1/people/{id} lists the photos of somebody."
+        )
     gallery.forget_picture(picture, key=caller.key)
 
 

@@ -157,8 +157,11 @@ async def verify(
     try:
         card = engine.embedder_card
         verification_of(card, 0.0, false_match_rate)
-    except (UnusableWeights, UnknownModel) as error:
+    except UnusableWeights as error:
         raise BadRequest(str(error), hint=error.hint) from error
+    except UnknownModel as error:
+        hint = "Ask another recognizer: GET /v1/recognizer lists their handles."
+        raise BadRequest(str(error), hint=hint) from error
     service.inference.check_room()
     sent = await read_form(request, files=2)
     a, b = sent.photo("a"), sent.photo("b")

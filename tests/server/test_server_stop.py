@@ -1,0 +1,47 @@
+"""`mien serve`, told to stop: it ends well, whichever signal says so."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from toy_server import file_mount
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no signals like these there")
+
+
+@pytest.fixture
+def running(tmp_path):
+    """Return a `mien serve` that is up, over a recognizer file."""
+    file_mount().recognizer.save(tmp_path / "toy.onnx")
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "mien", "serve", tmp_path / "toy.onnx", "--port", "0",
+            "--data", tmp_path / "data",
+        ],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    address = next(line for line in process.stderr if "Mien is at" in line).split()[3]
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"{address}healthz", timeout=10).close()  # noqa: S310
+            break
+        except OSError:
+            time.sleep(0.1)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_is_stopped_ended_well(running, how):
+    running.send_signal(how)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert told.count("Mien has stopped") == 1
+    for word in ("error", "interrupted", "Traceback"):
+        assert word not in told

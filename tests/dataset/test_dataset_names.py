@@ -11,6 +11,8 @@ def test_a_folder_is_named_with_underscores_for_spaces():
 
 def test_composed_and_decomposed_spellings_are_one_name():
     assert clean_name("Ame\u0301lie") == "Am\u00e9lie"
+    assert name_key("Amélie\u200b") == name_key("\u2066Amélie\u2069") == name_key("Amélie")
+    assert name_key("\u200b \u200d") == ""
     assert name_key("AME\u0301LIE_P") == name_key("Am\u00e9lie  p")
 
 

@@ -40,6 +40,22 @@ def test_each_photo_is_told_why_it_is_not_taken(client, ada):
     assert all(row["detail"] for row in rows)
 
 
+@pytest.mark.parametrize("name", ["/home/me/friends/ada.jpg", r"C:\Users\me\ada.jpg", "ada.jpg"])
+def test_a_photo_is_told_of_by_its_file_name_alone(client, name):
+    person = client.post("/v1/people", json={"name": "Ada"}).json()["id"]
+    sent = [("file", (name, picture(0), "image/png"))]
+    client.post(f"/v1/people/{person}/photos?force=true", files=sent)
+    (photo,) = client.get(f"/v1/people/{person}").json()["photos"]
+    assert photo["source"] == "ada.jpg"
+
+
+def test_a_name_that_cannot_be_seen_is_none(client):
+    for name in ("", "  ", "\u200b", "\u2066\u2069"):
+        assert client.post("/v1/people", json={"name": name}).status_code == 422
+    assert client.post("/v1/people", json={"name": "Ada"}).status_code == 201
+    assert client.post("/v1/people", json={"name": "Ada\u200b"}).status_code == 409
+
+
 def test_rename_note_merge_and_forget(client, ada):
     renamed = client.patch(f"/v1/people/{ada}", json={"name": "Ada L", "consent": "in person"})
     assert (renamed.json()["name"], renamed.json()["consent"]) == ("Ada L", "in person")

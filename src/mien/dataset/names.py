@@ -35,8 +35,13 @@ def folder_person(folder: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """Return what two spellings of one name have in common: case, width and `_` do not count."""
-    return unicodedata.normalize("NFKC", folder_person(name).casefold())
+    """Return what two spellings of one name have in common; empty where nothing can be seen.
+
+    Case, width and `_` do not count, nor do format characters: they cannot be seen, and two people
+    of one name could not be told apart.
+    """
+    same = unicodedata.normalize("NFKC", folder_person(name).casefold())
+    return clean_name("".join(char for char in same if unicodedata.category(char) != "Cf"))
 
 
 def slug(name: str) -> str:

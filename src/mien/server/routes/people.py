@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import PureWindowsPath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -173,7 +174,8 @@ def person(person: str, service: ServiceOf, caller: Viewer) -> WholePerson:
         photos=[
             PictureRow(
                 id=picture.id,
-                source=picture.source,
+                # Enrolled at the command line it is a path, which is nobody else's business.
+                source=PureWindowsPath(picture.source).name,
                 added=picture.added,
                 quality=picture.quality,
                 forced=picture.forced,

@@ -26,3 +26,14 @@ def test_work_that_is_soon_done_leaves_no_line(capsys):
     with console.progress_bar() as progress:
         progress(1, 1, "photos")
     assert capsys.readouterr().err == ""
+
+
+def test_work_that_was_told_of_is_told_to_be_done(monkeypatch, capsys):
+    now = 0.0
+    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+    with console.progress_bar() as progress:
+        for done in range(1, 8):
+            now = float(done)
+            progress(done, 7, "photos")
+        progress(1, 1, "crops")
+    assert capsys.readouterr().err.splitlines() == ["photos: 5 of 7", "photos: 7 of 7"]

@@ -72,15 +72,18 @@ def progress_bar() -> Iterator[Progress]:
 
 
 class _Lines:
-    """A line every few seconds, for logs; work that is done sooner leaves none."""
+    """A line every few seconds, for logs, and one at the end; short work leaves none."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
+        self._told = ""
 
     def __call__(self, done: int, total: int | None, what: str) -> None:
         now = time.monotonic()
-        if now - self._last >= _SECONDS_BETWEEN_LINES:
+        ended = done == total and what == self._told
+        if ended or now - self._last >= _SECONDS_BETWEEN_LINES:
             self._last = now
+            self._told = "" if ended else what
             err.print(f"{escape(what)}: {done}" + (f" of {total}" if total else ""), soft_wrap=True)
 
 

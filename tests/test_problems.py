@@ -56,6 +56,11 @@ def test_whoever_asks_over_http_is_told_of_no_command(leaf):
     assert "mien" not in hint
 
 
+def test_the_type_is_the_class_name_in_words():
+    for kind, slug in ((errors.NoFace, "no-face"), (errors.NotAGallery, "not-a-gallery")):
+        assert problem_of(kind("x"))["type"] == f"urn:mien:problem:{slug}"
+
+
 def test_what_comes_from_no_error():
     found = plain_problem(404, hint="look elsewhere")
     assert (found["type"], found["status"]) == ("about:blank", 404)

@@ -114,5 +114,5 @@ def plain_problem(status: int, detail: str = "", hint: str = "") -> dict[str, An
 
 
 def slug(name: str) -> str:
-    """Return `NoFace` as `no-face`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+    """Return `NoFace` as `no-face` and `NotAGallery` as `not-a-gallery`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()

@@ -93,6 +93,17 @@ def test_ratios_are_paired():
     assert list(found["opencv"]["faces_per_s"].values()) == pytest.approx([6, 6, 6])
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the peak there")
+def test_a_process_is_not_charged_with_the_memory_of_the_one_it_came_from():
+    ballast = np.ones(400 << 20, np.uint8)
+    code = (
+        f"import sys; sys.path.insert(0, {str(BENCHMARKS / 'peers')!r}); import worker\n"
+        "print(worker.Worker(None).do_memory()['peak_bytes'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert 1 << 20 < int(done.stdout) < len(ballast)
+
+
 def test_people_are_chosen_whole_and_by_name():
     from stages.sightings import chosen
 

@@ -20,7 +20,7 @@ KILLS = int(os.environ.get("MIEN_KILLS", "3"))
 """20 for the whole experiment: each kill falls in the middle of 1,000 enrolments."""
 PEOPLE = 500
 """Two photos of each are enrolled."""
-LATEST = 950 if KILLS > 3 else 150
+LATEST = 800 if KILLS > 3 else 150
 """How many photos may be acknowledged before a kill: of the thousand, or of the sample."""
 ENROLLER = Path(__file__).with_name("enroller.py")
 

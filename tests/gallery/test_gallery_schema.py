@@ -10,6 +10,7 @@ from spheres import ORIGIN, sighting
 
 from mien.errors import NotAGallery
 from mien.gallery import Gallery
+from mien.gallery.check import check
 from mien.gallery.database import FILE, Database, make
 from mien.gallery.schema import STEPS, VERSION, application_of, migrate, version_of
 from mien.gallery.sealing import Seal
@@ -63,6 +64,33 @@ def test_a_gallery_of_each_version_is_opened_and_used(tmp_path, version):
             old.reject("Ada", sighting(2, 0).embedding)
             old.forget("Émilie")
             assert [event.action for event in old.audit_trail()] == ["forgotten", "rejected"]
+
+
+def test_names_are_found_by_what_can_be_seen_of_them_in_an_older_gallery_too(tmp_path):
+    old_gallery(tmp_path / "old", 2)
+    base = sqlite3.connect(tmp_path / "old" / FILE)
+    base.execute("UPDATE people SET name = 'Ada\u200c', spelling = 'ada\u200c' WHERE number = 1")
+    base.execute("UPDATE people SET name = 'Ada', spelling = 'ada' WHERE number = 2")
+    base.commit()
+    base.close()
+    with Gallery.open(tmp_path / "old") as gallery:
+        first, second = gallery.people()
+        assert {first.name, second.name} == {"Ada", "Ada\u200c"}
+        # Who had the name keeps it, and of the other one is told.
+        assert gallery.person("Ada\u200c").name == "Ada"
+        (fault,) = check(gallery).faults
+        assert "the name cannot be found again" in fault
+        other = next(person for person in (first, second) if person.name != "Ada")
+        gallery.rename(other.id, "Ada L")
+        assert check(gallery).faults == ()
+    old_gallery(tmp_path / "older", 2)
+    base = sqlite3.connect(tmp_path / "older" / FILE)
+    base.execute("UPDATE people SET name = 'Ada\u200c', spelling = 'ada\u200c' WHERE number = 1")
+    base.commit()
+    base.close()
+    with Gallery.open(tmp_path / "older") as gallery:
+        assert gallery.person("ada").name == gallery.person("Ada\u200c").name == "Ada\u200c"
+        assert check(gallery).faults == ()
 
 
 def test_from_blank():

@@ -139,9 +139,9 @@ def _show_people(result: PeopleResult) -> None:
         table.add_row(name, f"{100 * rate.value:.2f} %", ends, measured_on)
     out.print(table)
     out.print(
-        f"of {count(every.probes, 'photo')} {did.right:,} named right, {did.unknown:,} called"
-        " unknown,"
-        f" {did.wrong:,} named wrong; calibration error {100 * result.ece:.2f} %",
+        f"of {count(every.probes, 'photo')} {did.right:,} named right,"
+        f" {did.unknown:,} called unknown, {did.wrong:,} named wrong;"
+        f" calibration error {100 * result.ece:.2f} %",
         soft_wrap=True,
     )
 

@@ -95,9 +95,9 @@ def _of_strangers(
         twice = int(doubled(dataset, head.people).sum())
         if twice:
             yield (
-                f"Perhaps in the gallery under a second name as well (the dataset's card lists"
-                f" them): {count(twice, 'person', 'people')}. Without the first they are no"
-                " strangers, and were not counted as such."
+                f"The dataset's card lists {count(twice, 'person', 'people')} who may be in the"
+                " gallery under a second name as well: left out under one they are no strangers,"
+                " and were not counted as such."
             )
     if head.policy.basis == "card" and head.policy.supported:
         yield _beside_the_card(head.policy, openness)

@@ -11,7 +11,7 @@ from mien.dataset.names import name_key
 from mien.errors import GalleryError
 from mien.gallery.database import FILE, Database, translated
 from mien.gallery.living import Living
-from mien.gallery.schema import STEPS
+from mien.gallery.schema import migrate
 from mien.gallery.store import Store
 
 _OURS = {FILE, f"{FILE}-wal", f"{FILE}-shm"}
@@ -82,10 +82,9 @@ def _structure(database: Database) -> Iterator[str]:
             yield f"the file is damaged: {found}"
     for table, row, parent, _ in database.base.execute("PRAGMA foreign_key_check"):
         yield f"{table}, row {row}: what it belongs to in {parent} is not there"
-    blank = sqlite3.connect(":memory:")
+    blank = sqlite3.connect(":memory:", isolation_level=None)
     try:
-        for step in STEPS:
-            blank.executescript(step)
+        migrate(blank)
         named = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
         wanted = dict(blank.execute(named).fetchall())
     finally:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from mien.dataset.names import name_key
+
 APPLICATION = 0x4D69656E
 """`application_id` of the database: "Mien"."""
 
@@ -40,7 +42,11 @@ CREATE TABLE audit (
 CREATE INDEX audit_of ON audit (person);
 """
 
-STEPS = (_PEOPLE_AND_PHOTOS, _NEGATIVES_AND_AUDIT)
+_SPELLINGS_AS_NOW = "UPDATE OR IGNORE people SET spelling = name_key(name)"
+"""What cannot be seen in a name counts no more. Of two people who would be called alike now, the
+later keeps the spelling there was, and `mien gallery check` tells of it."""
+
+STEPS = (_PEOPLE_AND_PHOTOS, _NEGATIVES_AND_AUDIT, _SPELLINGS_AS_NOW)
 """The SQL of each step; step n makes version n + 1 of version n."""
 
 VERSION = len(STEPS)
@@ -68,6 +74,7 @@ def migrate(base: sqlite3.Connection, *, to: int = VERSION) -> None:
     """
     if version_of(base) >= to:
         return
+    base.create_function("name_key", 1, name_key, deterministic=True)
     base.execute("BEGIN IMMEDIATE")
     try:
         for step in STEPS[version_of(base) : to]:  # asked again: another process may have been here

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mien.errors import SELDOM_FOUND
 from mien.server.job_photos import LIST
 from mien.server.problems import IN_THE_LOG, UNFORESEEN
 
@@ -74,9 +75,7 @@ class Ended:
 def why(ended: Ended) -> tuple[str, str]:
     """Return what went wrong and what to do about it, for a client: no command and no path."""
     if ended.code in {BUSY, _TRAINING}:
-        return said(
-            ended
-        ), "Send clear photos, several of each person, faces 20 pixels wide or more."
+        return said(ended), f"Send clear photos, several of each person. {SELDOM_FOUND}"
     return "the models cannot be had" if ended.code == _WEIGHTS else UNFORESEEN, IN_THE_LOG
 
 

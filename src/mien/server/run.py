@@ -119,10 +119,11 @@ def open_mounts(
 
 
 def _recognizer(path: Path) -> Recognizer:
-    hint = f"Serve it so: mien serve --gallery {path}" if is_gallery(path) else dataset_hint(path)
-    if hint:
-        what = "gallery" if is_gallery(path) else "dataset"
-        raise RecognizerNotFound(f"{path} is a {what}, not a recognizer file", hint=hint)
+    if is_gallery(path):
+        hint = f"Serve it so: mien serve --gallery {path}"
+        raise RecognizerNotFound(f"{path} is a gallery, not a recognizer file", hint=hint)
+    if hint := dataset_hint(path):
+        raise RecognizerNotFound(f"{path} is a dataset, not a recognizer file", hint=hint)
     return Recognizer.load(path, threads=1)
 
 

@@ -28,20 +28,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
 from runtime_api import Function, function_url_event, running
 
-from mien.cli.recognize import find_photos
+from mien.cli.identify import find_photos
+from mien.deploy.app_folder import deploy_app
+from mien.deploy.check.parity import settings_of
+from mien.deploy.check.runners import running_app
+from mien.deploy.lambda_function import ZIP, deploy_lambda
+from mien.deploy.packaging.libraries import this_arch, this_python
 from mien.photo import decode_photo
 from mien.recognizer import Recognizer
-from mien.ship.app import ship_app
-from mien.ship.lambda_ import ZIP, ship_lambda
-from mien.ship.parity import settings_of
-from mien.ship.runners import running_app
-from mien.ship.wheels import this_arch, this_python
 
 _LIBRARY = """
 import sys
 from mien import Recognizer, read_photo
 recognizer = Recognizer.load(sys.argv[1])
-recognizer.identify(read_photo(sys.argv[2], long_side=recognizer.enough))
+recognizer.identify(read_photo(sys.argv[2], long_side=recognizer.max_long_side))
 """
 
 _SETTINGS = """
@@ -97,7 +97,7 @@ def measure_lambda(
     recognizer: Recognizer, folder: Path, photos: list[Path], rounds: int
 ) -> dict[str, Any]:
     """Return cold starts in seconds, warm milliseconds against the library's, and memory."""
-    made = ship_lambda(
+    made = deploy_lambda(
         recognizer, folder / "function", handle="us", python=this_python(), arch=this_arch()
     )
     task = folder / "task"
@@ -139,7 +139,7 @@ def ask(function: Function, data: bytes) -> None:
 
 def identify(recognizer: Recognizer, data: bytes) -> None:
     """Have the library look at a photo."""
-    recognizer.identify(decode_photo(data, name="photo", long_side=recognizer.enough))
+    recognizer.identify(decode_photo(data, name="photo", long_side=recognizer.max_long_side))
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -152,7 +152,7 @@ def seconds(work: Callable[[], object]) -> float:
 def measure_app(recognizer: Recognizer, folder: Path, rounds: int) -> dict[str, Any]:
     """Return the seconds from the app's start to its first answer."""
     out = folder / "app"
-    ship_app(recognizer, out, handle="us", python=this_python())
+    deploy_app(recognizer, out, handle="us", python=this_python())
     settings = settings_of(out)
     boots = []
     for _ in range(rounds):

@@ -28,7 +28,7 @@ from onnx import helper, numpy_helper
 
 from mien.models.cards import DEFAULT_EMBEDDER, card
 from mien.models.clean import clean_embedder
-from mien.models.store import Store
+from mien.models.weight_store import WeightStore
 
 THREADS = (1, 2)
 BATCHES = (1, 8)
@@ -102,7 +102,7 @@ def main() -> None:
     options = parser.parse_args()
 
     known = card(options.model)
-    data = Store.default().fetch(known).read_bytes()
+    data = WeightStore.default().fetch(known).read_bytes()
     published = clean_embedder(data, known, rewrite=False)
     models = {
         "published": published,

@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine import contract_of
-from mien.gallery import Gallery, Newcomer, Origin, Sighting, key_text, new_key
+from mien.gallery import FaceSample, Gallery, ImportedPerson, Origin, key_text, new_key
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, card
-from mien.models.store import Store
+from mien.models.weight_store import WeightStore
 from mien.types import Embeddings
 
 GROUPS = (1, 8)
@@ -53,7 +53,7 @@ print(time.perf_counter() - begin)
 
 def origin() -> Origin:
     """Return how the default embedder makes embeddings; its weights are not needed."""
-    embedder = card(DEFAULT_EMBEDDER, Store.default())
+    embedder = card(DEFAULT_EMBEDDER, WeightStore.default())
     return Origin(
         contract_of(embedder),
         embedder.dimension or 128,
@@ -71,7 +71,7 @@ def unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def newcomers(
     made: Origin, people: int, photos: int, *, first: int = 0
-) -> Iterator[tuple[NDArray[np.float32], Newcomer]]:
+) -> Iterator[tuple[NDArray[np.float32], ImportedPerson]]:
     """Yield random people with their photos, and the face that these vary about."""
     for person in range(first, first + people):
         rng = np.random.default_rng(person)
@@ -79,10 +79,10 @@ def newcomers(
         noise = rng.normal(size=(photos, 2, made.dimension)) * SPREAD / np.sqrt(made.dimension)
         views = unit(centre + noise)
         sightings = [
-            Sighting(pair[0], pair[1], made.contract, 0.9, f"{person:032x}{photo:032x}")
+            FaceSample(pair[0], pair[1], made.contract, 0.9, f"{person:032x}{photo:032x}")
             for photo, pair in enumerate(views)
         ]
-        yield centre, Newcomer(f"person {person}", sightings)
+        yield centre, ImportedPerson(f"person {person}", sightings)
 
 
 def identify(empty: Gallery, full: Gallery, calls: int) -> list[dict[str, Any]]:

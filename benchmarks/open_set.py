@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset import Dataset, Entry
-from mien.evaluation.openset import half_of
+from mien.evaluation.open_set.metrics import half_of
 from mien.measures import bootstrap_mean, open_set
 from mien.policy import Strangers, choose_policy, cohort
 from mien.templates import nearest

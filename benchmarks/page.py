@@ -33,18 +33,18 @@ from typing import Any
 import brotli  # pip install brotli
 
 from mien import __version__
+from mien.deploy.check.browser import visiting
+from mien.deploy.check.static_site import serving
+from mien.deploy.static_page import DeployedPage, deploy_page
 from mien.photo import decode_photo
 from mien.recognizer import Recognizer
-from mien.ship.browser import visiting
-from mien.ship.page import ShippedPage, ship_page
-from mien.ship.static_site import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 FORMS = ("int8", "float16", "float32")
 NOT_LOADED = {"_headers", "README.md"}
 
 
-def wire(shipped: ShippedPage) -> dict[str, int]:
+def wire(shipped: DeployedPage) -> dict[str, int]:
     """Return the bytes of all that a first visit loads, in three forms."""
     sums = {"plain": 0, "gzip": 0, "brotli": 0}
     for path in shipped.files:
@@ -85,7 +85,9 @@ def library(recognizer: Recognizer, photos: list[bytes], rounds: int) -> float:
     for _ in range(rounds + 1):
         for photo in photos:
             begun = time.perf_counter()
-            recognizer.identify(decode_photo(photo, name="photo", long_side=recognizer.enough))
+            recognizer.identify(
+                decode_photo(photo, name="photo", long_side=recognizer.max_long_side)
+            )
             times.append(time.perf_counter() - begun)
     return statistics.median(times[len(photos) :])
 
@@ -94,7 +96,7 @@ def measure(original: Recognizer, form: Any, photos: list[bytes], rounds: int) -
     """Return all that is told of one form of the weights."""
     recognizer = original if original.form == form else original.stored_as(form)
     with tempfile.TemporaryDirectory(prefix="mien-page-") as scratch:
-        shipped = ship_page(recognizer, Path(scratch) / "page")
+        shipped = deploy_page(recognizer, Path(scratch) / "page")
         row: dict[str, Any] = {
             "weights": form,
             "recognizer": recognizer.size,

@@ -31,10 +31,10 @@ from numpy.typing import NDArray
 
 from measuring_photos import data_folder, lfw_photos
 from mien.engine import Engine, Session
-from mien.evaluation.lfw import Faces, evaluate_lfw
-from mien.evaluation.pairs import Pairs, read_pairs
+from mien.evaluation.verification.lfw import Faces, evaluate_lfw
+from mien.evaluation.verification.pairs_file import Pairs, read_pairs
 from mien.graph.assemble import whole_graph
-from mien.graph.weights import store_weights
+from mien.graph.storage_form import store_weights
 from mien.photo import decode_photo
 from mien.types import Detections, Embeddings, Photo
 

@@ -151,8 +151,8 @@ def make(photos: Photos, began: float) -> None:
 def held_out_photo(photos: Photos, dataset: Path) -> Path | None:
     """Copy one photo of the dataset's held-out ones out of its source; a group if there is one."""
     from mien.dataset import Dataset  # noqa: PLC0415 — heavy, and not needed by the other way
-    from mien.dataset.layout import Item  # noqa: PLC0415
-    from mien.dataset.specs import open_sources  # noqa: PLC0415
+    from mien.dataset.sources.layout import Item  # noqa: PLC0415
+    from mien.dataset.sources.specs import open_sources  # noqa: PLC0415
 
     entries = [e for e in Dataset.open(dataset).entries if e.split == "validation" and e.used]
     if not entries:

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mien.engine import DetectionSettings, Engine, Session
 from mien.graph.align import TEMPLATE
-from mien.graph.assemble import Parts
+from mien.graph.assemble import ModelParts
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, card
 from mien.types import Calibration, Head, Interval, Photo, Policy
 
@@ -120,9 +120,9 @@ def _model(graph: onnx.GraphProto) -> onnx.ModelProto:
     return model
 
 
-def toy_parts(**changes) -> Parts:
+def toy_parts(**changes) -> ModelParts:
     """Return parts of which a red square is a face and its colours make the embedding."""
-    parts = Parts(
+    parts = ModelParts(
         detector=red_detector(),
         detector_colour="RGB",
         embedder=toy_embedder(),

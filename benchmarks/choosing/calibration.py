@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from mien.dataset import Dataset
 from mien.evaluation import read_people
-from mien.evaluation.trials import lfw_rows
+from mien.evaluation.open_set.draws import lfw_rows
 from mien.models.cards import DEFAULT_EMBEDDER, ImpostorStatistics, card
-from mien.models.store import Store
+from mien.models.weight_store import WeightStore
 from mien.policy import choose_policy, fit_calibration
 from mien.templates import both_views, nearest, photo_weights, sums_by_person, unit_rows
 from mien.types import Calibration
@@ -78,7 +78,7 @@ def calibration(dataset: Dataset, lists: Path) -> dict[str, Any]:
         dataset: of LFW.
         lists: folder of `peopleDevTrain.txt`, to choose on, and `peopleDevTest.txt`, to tell of.
     """
-    statistics = card(DEFAULT_EMBEDDER, Store.default()).impostors
+    statistics = card(DEFAULT_EMBEDDER, WeightStore.default()).impostors
     found = {}
     for side in ("Train", "Test"):
         people = lfw_rows(dataset, read_people(lists / f"peopleDev{side}.txt"))

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine import DetectionSettings, Engine
-from mien.evaluation.lfw_photos import lfw_photos
-from mien.evaluation.pairs import PhotoId
-from mien.evaluation.portraits import centre_face
+from mien.evaluation.verification.embed_photos import centre_face
+from mien.evaluation.verification.lfw_photos import lfw_photos
+from mien.evaluation.verification.pairs_file import PhotoId
 from mien.graph.align import TEMPLATE
 from mien.graph.assemble import align_graph
 from mien.photo import decode_photo

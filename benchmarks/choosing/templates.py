@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from mien.dataset import Dataset
 from mien.evaluation import read_people
-from mien.evaluation.openset import half_of
-from mien.evaluation.trials import Trial, by_size, lfw_rows
-from mien.measures.redrawn import Searched, dir_gain_over_people, open_set_rates
+from mien.evaluation.open_set.draws import Trial, by_size, lfw_rows
+from mien.evaluation.open_set.metrics import half_of
+from mien.measures.open_set import Searched, dir_gain_over_people, open_set_rates
 from mien.templates import both_views, photo_weights, sums_by_person, unit_rows
 
 SIZES = (1, 3, 5)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from choosing.crops import LEAST_SIDES, SCALES, Vectors, embeddings_of
-from mien.evaluation.pairs import Pairs, PhotoId, read_pairs
+from mien.evaluation.verification.pairs_file import Pairs, PhotoId, read_pairs
 from mien.measures import PairScores, best_threshold, mcnemar, tar_gain_over_people, tar_over_people
 from mien.templates import unit_rows
 

@@ -9,7 +9,7 @@ import onnx
 
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, card
 from mien.models.clean import clean_embedder
-from mien.models.store import Store
+from mien.models.weight_store import WeightStore
 
 YUNET = "face_detection_yunet_2023mar.onnx"
 SFACE = "face_recognition_sface_2021dec.onnx"
@@ -19,7 +19,7 @@ def shared_weights(work: Path) -> Path:
     """Return a folder with `YUNET`, as published, and `SFACE`, dequantised and PRelu as it is."""
     folder = work / "weights"
     folder.mkdir(parents=True, exist_ok=True)
-    store = Store.default()
+    store = WeightStore.default()
     if not (folder / YUNET).exists():
         (folder / YUNET).write_bytes(store.fetch(card(DEFAULT_DETECTOR)).read_bytes())
     if not (folder / SFACE).exists():

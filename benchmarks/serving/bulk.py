@@ -65,7 +65,7 @@ def main() -> None:
     endless = itertools.cycle(sorted(folder.iterdir()))
 
     def faces(path: Path) -> int:
-        return len(model.identify(read_photo(path, long_side=model.enough)))
+        return len(model.identify(read_photo(path, long_side=model.max_long_side)))
 
     with ThreadPoolExecutor(cores()) as pool:
         for line in sys.stdin:

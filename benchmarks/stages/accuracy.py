@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from measuring_photos import data_folder
 from mien.evaluation import read_pairs
-from mien.evaluation.openset import half_of
+from mien.evaluation.open_set.metrics import half_of
 from mien.measures import folded_accuracy, open_set, tar_at_far, threshold_at_fpir
 from stages.sightings import Sightings
 

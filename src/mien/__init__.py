@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mien.version import __version__
+
 if TYPE_CHECKING:
     from mien.dataset import Dataset
     from mien.draw import draw_faces
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from mien.training import leave_one_out, train
     from mien.types import Face, Head, Known, Photo, Unknown
     from mien.verification import compare_photos
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Dataset",
@@ -45,6 +45,7 @@ __all__ = [
     "leave_one_out",
     "read_photo",
     "train",
+    "__version__",
 ]
 
 _ROOMS = {

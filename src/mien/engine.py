@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from mien.errors import ContractMismatch, UnusableWeights
 from mien.graph.align import VERSION as ALIGN_VERSION
-from mien.graph.assemble import Parts, align_graph, detect_graph, embed_graph, whole_graph
+from mien.graph.assemble import ModelParts, align_graph, detect_graph, embed_graph, whole_graph
 from mien.graph.settings import DetectionSettings
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, ModelCard, card
 from mien.models.ready import ready_model
-from mien.models.store import Store
+from mien.models.weight_store import WeightStore
 from mien.session import Session, forward
 from mien.types import Detections, Embeddings, Photo, Progress, silent
 
@@ -41,7 +41,7 @@ class Engine:
             work take 1 and call it from a pool of threads.
     """
 
-    parts: Parts
+    parts: ModelParts
     detector_card: ModelCard
     embedder_card: ModelCard
     threads: int = 0
@@ -66,7 +66,7 @@ class Engine:
         detector: str = DEFAULT_DETECTOR,
         settings: DetectionSettings | None = None,
         threads: int = 0,
-        store: Store | None = None,
+        store: WeightStore | None = None,
         progress: Progress = silent,
     ) -> Engine:
         """Return an engine over the models with these ids, pulling their weights if need be.
@@ -77,14 +77,14 @@ class Engine:
             DownloadFailed: no source delivered them.
             UnusableWeights: they do not behave as their card says.
         """
-        store = store or Store.default()
+        store = store or WeightStore.default()
         detector_card, embedder_card = card(detector, store), card(embedder, store)
         for wanted, found in (("detector", detector_card), ("embedder", embedder_card)):
             if found.kind != wanted:
                 raise UnusableWeights(
                     f"{found.id} is no {wanted}", hint="`mien models list` shows which is which."
                 )
-        parts = Parts(
+        parts = ModelParts(
             detector=onnx.load(ready_model(detector_card, store, progress)),
             detector_colour=detector_card.colour,
             embedder=onnx.load(ready_model(embedder_card, store, progress)),
@@ -112,7 +112,7 @@ class Engine:
         return self.parts.settings
 
     @property
-    def enough(self) -> int:
+    def max_long_side(self) -> int:
         """The long side in pixels that a large photo may be read at: `long_side` of read_photo."""
         return 2 * self.settings.side
 

@@ -61,13 +61,13 @@
     │   ├── BadRequest           a request that cannot be understood
     │   ├── NotServed            no such recognizer, version, job, face or gallery here
     │   └── JobRefused           not a job that can be done, or not in its state
-    ├── ShipError                a recognizer cannot be shipped in a vessel
-    │   ├── ShipNotInstalled     the packages of the extra `ship` are not there
+    ├── DeployError                a recognizer cannot be shipped in a vessel
+    │   ├── DeployNotInstalled     the packages of the extra `ship` are not there
     │   ├── PartsMissing         a package that the vessel is made of cannot be had
-    │   ├── VesselTooLarge       over the limits of where it is to go
-    │   ├── NotAVessel           the folder is no vessel that Mien made, or is damaged
+    │   ├── DeploymentTooLarge       over the limits of where it is to go
+    │   ├── NotADeployment           the folder is no vessel that Mien made, or is damaged
     │   ├── CheckImpossible      what runs the vessel for a check is not on this machine
-    │   └── VesselDiffers        the vessel answers otherwise than the library
+    │   └── DeploymentDiffers        the vessel answers otherwise than the library
     └── OutputError              a result cannot be written
 
 Every error carries what happened in `str(error)` and what to do about it in `error.hint`.
@@ -347,31 +347,31 @@ class JobRefused(ServerError):
     """The job cannot be done, or not in the state it is in."""
 
 
-class ShipError(MienError):
+class DeployError(MienError):
     """A recognizer cannot be shipped in a vessel, or the vessel not be checked."""
 
 
-class ShipNotInstalled(ShipError):
+class DeployNotInstalled(DeployError):
     """The packages that vessels are made with are not installed."""
 
 
-class PartsMissing(ShipError):
+class PartsMissing(DeployError):
     """A package that the vessel is made of cannot be had."""
 
 
-class VesselTooLarge(ShipError):
+class DeploymentTooLarge(DeployError):
     """The vessel is over the limits of the place it is made for."""
 
 
-class NotAVessel(ShipError):
+class NotADeployment(DeployError):
     """The folder is no vessel that Mien made, or is damaged."""
 
 
-class CheckImpossible(ShipError):
+class CheckImpossible(DeployError):
     """What is needed to run the vessel for a check is not on this machine."""
 
 
-class VesselDiffers(ShipError):
+class DeploymentDiffers(DeployError):
     """The vessel answers otherwise than the library does."""
 
 

@@ -45,7 +45,7 @@ STATUS: Mapping[type[errors.MienError], int] = {
     errors.BadRequest: 422,
     errors.NotServed: 404,
     errors.JobRefused: 409,
-    errors.ShipError: 503,
+    errors.DeployError: 503,
     errors.OutputError: 507,
 }
 """The nearest entry up the tree holds; a test walks all leaves."""

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mien import __version__
 from mien.errors import NotARecognizer, RecognizerNotFound
+from mien.files import write_atomically
 from mien.graph.settings import NOBODY, DetectionSettings
-from mien.output import write_atomically
 from mien.session import Session
 from mien.types import (
     Calibration,
@@ -31,11 +30,12 @@ from mien.types import (
     Unknown,
     Verdict,
 )
+from mien.version import __version__
 
 # Those who only load a recognizer and run it need neither these nor onnx.
 if TYPE_CHECKING:
     from mien.engine import Engine
-    from mien.graph.weights import Form
+    from mien.graph.storage_form import Form
     from mien.models.cards import ModelCard
 
 FORMAT = 1
@@ -220,11 +220,11 @@ class Recognizer:
         """Return the same recognizer with its weights stored in another form.
 
         Args:
-            form: one of those of `mien.graph.weights`.
+            form: one of those of `mien.graph.storage_form`.
         """
         import onnx  # noqa: PLC0415
 
-        from mien.graph.weights import store_weights  # noqa: PLC0415
+        from mien.graph.storage_form import store_weights  # noqa: PLC0415
 
         model = store_weights(onnx.load_from_string(self._model), form)
         if form != "float32":
@@ -281,7 +281,7 @@ class Recognizer:
         )
 
     @property
-    def enough(self) -> int:
+    def max_long_side(self) -> int:
         """The long side in pixels that a large photo may be read at: `long_side` of read_photo."""
         return 2 * self.about.settings.side
 

@@ -7,7 +7,7 @@ import onnx
 from numpy.typing import NDArray
 
 from mien.graph.assemble import align_graph
-from mien.graph.parts import part_of
+from mien.graph.subgraph import subgraph_of
 from mien.models.cards import ModelCard, card
 from mien.recognizer import Recognizer
 from mien.session import Session
@@ -27,7 +27,7 @@ class Stages:
     def __init__(self, recognizer: Recognizer, *, threads: int = 0) -> None:
         self.about = recognizer.about
         self.contract = recognizer.contract
-        self.enough = recognizer.enough
+        self.max_long_side = recognizer.max_long_side
         model = onnx.load_from_string(recognizer.model)
         outputs = {value.name: value.type.tensor_type.shape for value in model.graph.output}
         self.dimension = int(outputs["embeddings"].dim[1].dim_value)
@@ -36,9 +36,9 @@ class Stages:
             return Session(part.SerializeToString(), name=name, threads=threads)
 
         found = ["boxes", "points", "scores"]
-        self._detect = session("detect", part_of(model, ["image"], found))
+        self._detect = session("detect", subgraph_of(model, ["image"], found))
         self._align = session("align", align_graph())
-        self._embed = session("embed", part_of(model, ["crops"], ["embeddings"]))
+        self._embed = session("embed", subgraph_of(model, ["crops"], ["embeddings"]))
 
     def detect(self, photo: Photo) -> Detections:
         """Return the faces of a photo, best first."""

@@ -230,7 +230,7 @@ class Policy:
             raise ValueError(f"unknown basis {self.basis!r}")
 
     @property
-    def standing(self) -> str:
+    def support(self) -> str:
         """What bears the rate asked for, in a few words."""
         if not self.supported:
             return "not supported: too little is known of strangers"

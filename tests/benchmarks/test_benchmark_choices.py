@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mien.evaluation.pairs import PhotoId, parse_pairs
-from mien.evaluation.trials import Trial
+from mien.evaluation.open_set.draws import Trial
+from mien.evaluation.verification.pairs_file import PhotoId, parse_pairs
 from mien.templates import unit_rows
 
 

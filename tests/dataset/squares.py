@@ -52,7 +52,7 @@ class SquareEngine:
     def __init__(self, *, contract: str = "squares", seconds: float = 0.0) -> None:
         self.contract = contract
         self.settings = DetectionSettings()
-        self.enough = 1280
+        self.max_long_side = 1280
         self.detector_card = card(DEFAULT_DETECTOR)
         self.embedder_card = card(DEFAULT_EMBEDDER)
         self.looked = 0

@@ -13,9 +13,9 @@ from squares import SquareEngine, people_folder, person, photo_bytes, write
 from mien.dataset import Dataset
 from mien.dataset.build import Options, build, refresh
 from mien.dataset.curate import SplitRule
-from mien.dataset.ledger import LEDGER, only_builder
-from mien.dataset.manifest import CARD, MANIFEST, NEXT
-from mien.dataset.records import MarginCrop
+from mien.dataset.storage.ledger import LEDGER, only_builder
+from mien.dataset.storage.manifest import CARD, MANIFEST, NEXT
+from mien.dataset.storage.records import MarginCrop
 from mien.errors import (
     DatasetBusy,
     EmptyDataset,

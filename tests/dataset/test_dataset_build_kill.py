@@ -16,9 +16,9 @@ from squares import SquareEngine, people_folder, person, photo_bytes, write
 from mien.dataset import Dataset
 from mien.dataset.build import build
 from mien.dataset.extract import extract
-from mien.dataset.layout import Item
-from mien.dataset.ledger import LEDGER, Ledger
-from mien.dataset.manifest import NEXT
+from mien.dataset.sources.layout import Item
+from mien.dataset.storage.ledger import LEDGER, Ledger
+from mien.dataset.storage.manifest import NEXT
 from mien.errors import NotADataset
 
 BUILDER = Path(__file__).parent / "slow_builder.py"

@@ -5,10 +5,10 @@ import pytest
 from click.testing import CliRunner
 from squares import SquareEngine, people_folder, person, write
 
-from mien.cli import dataset as module
 from mien.cli import exit_code
-from mien.cli.dataset import dataset
-from mien.dataset.ledger import LEDGER
+from mien.cli.dataset.build import build as module
+from mien.cli.dataset.build import dataset
+from mien.dataset.storage.ledger import LEDGER
 from mien.errors import MienError
 
 

@@ -27,7 +27,7 @@ def test_three_roads_agree_on_portraits(engine, portraits):
     pipeline = Pipeline(engine, threads=1)
     faces_seen = 0
     for path in sorted(portraits.iterdir()):
-        photo = read_photo(path, long_side=engine.enough)
+        photo = read_photo(path, long_side=engine.max_long_side)
         found = engine.detect(photo)
         vectors = engine.embed(engine.align(photo, found)).vectors
         piped, crops, piped_vectors = pipeline.faces(photo)
@@ -134,7 +134,7 @@ def test_settings_reach_the_graph():
     one = toy_engine(settings=DetectionSettings(faces=1))
     assert len(one.detect(photo_of(pixels))) == 1
     assert one.settings.faces == 1
-    assert toy_engine(settings=DetectionSettings(side=2000)).enough == 4000
+    assert toy_engine(settings=DetectionSettings(side=2000)).max_long_side == 4000
 
 
 def test_portraits_are_the_crops_at_another_size():

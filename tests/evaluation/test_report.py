@@ -13,7 +13,7 @@ from mien.errors import OutputError
 from mien.evaluation import Facts, evaluate_people, people_report, write_report
 from mien.evaluation.report.charts import log_axis, rate_axis
 from mien.evaluation.report.html import join, tag
-from mien.evaluation.report.people import rounded
+from mien.evaluation.report.identification import rounded
 
 HOSTILE = (
     "<script>alert(1)</script>",

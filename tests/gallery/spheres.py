@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mien.gallery import Origin, Sighting
+from mien.gallery import FaceSample, Origin
 from mien.models.cards import ImpostorStatistics
 from mien.types import Embeddings
 
@@ -37,7 +37,7 @@ def views(person: int, photo: int, spread: float = 0.05) -> np.ndarray:
     return unit(centre(person) + spread * noise)
 
 
-def sighting(person: int, photo: int, **changes) -> Sighting:
+def sighting(person: int, photo: int, **changes) -> FaceSample:
     embedding, mirrored = views(person, photo)
     values = {
         "embedding": embedding,
@@ -48,7 +48,7 @@ def sighting(person: int, photo: int, **changes) -> Sighting:
         "source": f"person-{person}/{photo}.jpg",
         "crop": b"JPEG of " + f"{person}/{photo}".encode() * 20,
     }
-    return Sighting(**{**values, **changes})
+    return FaceSample(**{**values, **changes})
 
 
 def faces(*rows: np.ndarray) -> Embeddings:

@@ -239,7 +239,7 @@ def test_many_threads_look_while_people_come_and_go(gallery):
     ids = enrolled(gallery, 4)
     wrong, done = [], threading.Event()
 
-    def look():
+    def extract_sample():
         while not done.is_set():
             found = gallery.identify(faces(centre(0), centre(1)))
             if [answer.person for answer in found] != ids[:2]:

@@ -16,8 +16,8 @@ from spheres import ORIGIN, centre, enrol_all, enrolled, sighting, unit, views
 
 from mien.errors import GalleryBusy
 from mien.gallery import Gallery
-from mien.gallery.check import check
-from mien.gallery.database import FILE
+from mien.gallery.integrity import check
+from mien.gallery.storage.database import FILE
 
 KEY = bytes(range(32))
 WINDOW = 16

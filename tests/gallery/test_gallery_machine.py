@@ -24,8 +24,8 @@ from spheres import ORIGIN, sighting, unit
 
 from mien.errors import NameTaken, UnknownPerson
 from mien.gallery import Gallery
-from mien.gallery.check import check
-from mien.gallery.transfer import Export, bring_in, export
+from mien.gallery.exchange.transfer import Export, bring_in, export
+from mien.gallery.integrity import check
 
 KEYS = [None, bytes(32), bytes(range(32))]
 NAMES = st.sampled_from(["Ada", "ada", "Émilie", "Sof'ja", "张伟", "  Ada ", "x_y", "x y"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.graph.assemble import compare_graph
-from mien.graph.visitors import visitors_graph
+from mien.graph.extra_people import extra_people_graph
 from mien.session import Session
 from mien.templates import both_views, unit_rows
 from toy_graphs import DIMENSION, run, toy_head
@@ -61,7 +61,7 @@ def test_added_people_are_compared_as_if_they_had_been_trained(
     )
     expected = run(compare_graph(whole), *OUTPUTS, embeddings=embeddings)
     found = run(
-        visitors_graph(head),
+        extra_people_graph(head),
         *OUTPUTS,
         embeddings=embeddings,
         prototypes=np.ascontiguousarray(head.prototypes.T),
@@ -79,7 +79,7 @@ def test_added_people_are_compared_as_if_they_had_been_trained(
 
 def test_one_session_serves_any_number_of_added_people():
     head = toy_head(2, threshold=0.9)
-    session = Session(visitors_graph(head).SerializeToString(), name="compare", threads=1)
+    session = Session(extra_people_graph(head).SerializeToString(), name="compare", threads=1)
     face = rows(np.random.default_rng(7), 1)
     file = {"prototypes": np.ascontiguousarray(head.prototypes.T), "negatives": NOBODY}
     for people, expected in ((0, -1), (1, 2)):

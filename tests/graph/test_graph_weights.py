@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mien.graph.weights import BLOCK, FORMS, store_weights
+from mien.graph.storage_form import BLOCK, FORMS, store_weights
 from toy_graphs import run
 
 WIDTH = 4 * BLOCK

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.measures import threshold_at_fpir
-from mien.measures.redrawn import Searched, dir_gain_over_people, open_set_rates
+from mien.measures.open_set import Searched, dir_gain_over_people, open_set_rates
 
 
 def made(seed, known=30, strangers=200):

@@ -21,7 +21,7 @@ from mien.models.cards import (
     card,
     parse_card,
 )
-from mien.models.store import Store
+from mien.models.weight_store import WeightStore
 
 GOOD = card_text(sources=wheel_source() + url_source("https://example.org/toy.onnx"))
 
@@ -185,7 +185,7 @@ class TestFind:
         assert DEFAULT_EMBEDDER in caught.value.hint
 
     def test_a_users_card_does_not_hide_miens(self, home):
-        store = Store(home)
+        store = WeightStore(home)
         store.cards_folder.mkdir(parents=True)
         (store.cards_folder / "x.toml").write_text(card_text(DEFAULT_EMBEDDER))
         assert card(DEFAULT_EMBEDDER, store).publisher.startswith("OpenCV Zoo")

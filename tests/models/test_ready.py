@@ -10,14 +10,14 @@ from mien.errors import WeightsMissing
 from mien.models import clean
 from mien.models.cards import parse_card
 from mien.models.ready import ready_model
-from mien.models.store import Store
+from mien.models.weight_store import WeightStore
 
 pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture
 def store(home):
-    return Store(home)
+    return WeightStore(home)
 
 
 @pytest.fixture

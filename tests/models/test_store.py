@@ -29,7 +29,7 @@ from mien.errors import (
     WrongDigest,
 )
 from mien.models.cards import all_cards, card
-from mien.models.store import Store
+from mien.models.weight_store import WeightStore
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -38,11 +38,11 @@ NOWHERE = url_source("http://127.0.0.1:9/toy.onnx")
 
 
 @pytest.fixture
-def store(home) -> Store:
-    return Store(home)
+def store(home) -> WeightStore:
+    return WeightStore(home)
 
 
-def leftovers(store: Store) -> list[str]:
+def leftovers(store: WeightStore) -> list[str]:
     """Everything in the store but lock files and whole weights."""
     return [
         str(path.relative_to(store.home))
@@ -247,12 +247,12 @@ class TestOffline:
 PULL = """
 import json, sys
 from mien.models.cards import parse_card
-from mien.models.store import Store
+from mien.models.weight_store import WeightStore
 told = []
 def progress(done, total, what):
     told.append(what)
     print(done, flush=True)
-Store.default().fetch(parse_card(sys.argv[1], name="toy"), progress)
+WeightStore.default().fetch(parse_card(sys.argv[1], name="toy"), progress)
 print(json.dumps(sorted(set(told))))
 """
 
@@ -318,7 +318,7 @@ class TestRefusals:
     def test_home_is_a_file(self, tmp_path, publisher):
         (tmp_path / "file").write_bytes(b"")
         with pytest.raises(OutputError, match="cannot write to the model store") as caught:
-            Store(tmp_path / "file").fetch(toy(url_source(publisher.url)))
+            WeightStore(tmp_path / "file").fetch(toy(url_source(publisher.url)))
         assert "MIEN_HOME" in caught.value.hint
 
 

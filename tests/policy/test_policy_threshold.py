@@ -47,7 +47,7 @@ def test_by_hand():
     assert policy.threshold == np.nextafter(np.float32(0.297), np.float32(1))
     assert policy.expected == wilson(3, 300)
     assert (policy.supported, policy.basis) == (True, "strangers")
-    assert policy.standing == "supported by measurement"
+    assert policy.support == "supported by measurement"
     assert policy.source == "Measured on strangers: 300 of others."
     assert choice.supportable == pytest.approx(0.01)
     assert choice.warnings == ()
@@ -176,7 +176,7 @@ def test_the_card_by_hand():
         assert policy.expected.value == pytest.approx(0.01, rel=0.02)
         assert (policy.expected.low, policy.expected.high) == (0, 1)  # nothing measured here
         assert (policy.supported, policy.basis) == (True, "card")
-        assert policy.standing == "supported by the embedder's card, not measured on this data"
+        assert policy.support == "supported by the embedder's card, not measured on this data"
         assert "Not measured here: 300 strangers are needed to measure 1 %." in policy.source
 
 
@@ -209,7 +209,7 @@ def test_the_card_beside_a_few_people_says_which_of_the_two_speaks():
     assert policy.expected.value == pytest.approx(0.01, rel=0.02)
     assert policy.expected.high == wilson(0, 2).high
     assert policy.supported
-    assert policy.standing.endswith("not measured on this data")
+    assert policy.support.endswith("not measured on this data")
     assert "Too few to measure it here (300 strangers are needed" in policy.source
     assert "): 2 of this gallery's own people" in policy.source
     assert (choice.people, choice.warnings) == (2, ())

@@ -18,8 +18,8 @@ import pytest
 from mien import __version__
 from mien.engine import DetectionSettings
 from mien.errors import ContractMismatch, NotARecognizer, OutputError, RecognizerNotFound
+from mien.files import write_atomically
 from mien.graph.assemble import whole_graph
-from mien.output import write_atomically
 from mien.photo import encode_jpeg, read_photo
 from mien.recognizer import FORMAT, Recognizer
 from mien.types import Known, Unknown
@@ -293,7 +293,7 @@ def test_a_place_that_cannot_be_written(saved, tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from mien.output import write_atomically
+from mien.files import write_atomically
 
 old, new = b"o" * 3_000_000, b"n" * 3_000_000
 print("ready", flush=True)
@@ -348,7 +348,7 @@ def test_weights_of_eight_bits_give_the_same_answers(engine, portraits):
     assert (smaller.head.prototypes == recognizer.head.prototypes).all()
     assert (smaller.people, smaller.policy) == (recognizer.people, recognizer.policy)
     for path in sorted(portraits.iterdir()):
-        photo = read_photo(path, long_side=recognizer.enough)
+        photo = read_photo(path, long_side=recognizer.max_long_side)
         pairs = zip(recognizer.identify(photo), smaller.identify(photo), strict=True)
         for face, small in pairs:
             assert np.abs(face.box - small.box).max() < 0.01

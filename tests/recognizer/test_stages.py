@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from mien import read_photo
-from mien.graph.parts import part_of
+from mien.graph.subgraph import subgraph_of
 from mien.recognizer import Recognizer
 from mien.stages import Stages
 from mien.types import Calibration, Head, Interval, Policy
@@ -60,7 +60,7 @@ def test_faces_of_two_photos_embedded_at_once(recognizer, portraits):
 def test_a_part_that_needs_more_than_it_is_given_is_refused(recognizer):
     model = onnx.load_from_string(recognizer.model)
     with pytest.raises(ValueError, match="need image"):
-        part_of(model, ["points"], ["crops"])
+        subgraph_of(model, ["points"], ["crops"])
 
 
 def test_no_weights_are_needed_besides_the_file(recognizer, monkeypatch, tmp_path, portraits):

@@ -15,8 +15,8 @@ import pytest
 from toy_server import a_service, files, listening, picture, the_engine, with_limits
 
 from mien.errors import ServerBusy
-from mien.server.inference import Inference
-from mien.server.metrics import Metrics
+from mien.server.http.metrics import Metrics
+from mien.server.inference.photo_queue import Inference
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 from toy_server import a_client, a_service, file_mount, files, picture, the_engine
 
 from mien.recognizer import Recognizer
-from mien.server import job_run
-from mien.server.job_run import Ended
-from mien.server.jobs import Jobs, handle_of
-from mien.server.limits import Limits
-from mien.server.service import Service
-from mien.server.versions import Versions
+from mien.server.http.limits import Limits
+from mien.server.inference.versions import Versions
+from mien.server.state import ServerState
+from mien.server.training import job_run
+from mien.server.training.job_run import Ended
+from mien.server.training.jobs import Jobs, handle_of
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_no_training_takes_the_gallerys_place(client, service, commands, trained
     # Trained and in service before a gallery was served: the gallery answers when it is.
     service.versions.add("people", "20260101-000000-abcdef", trained)
     service.versions.note("people", "20260101-000000-abcdef")
-    again = Service(service.settings, {"people": service.mount("people")})
+    again = ServerState(service.settings, {"people": service.mount("people")})
     held = again.is_gallery("people")
     again.close()
     assert held

@@ -13,9 +13,9 @@ import pytest
 from toy_server import a_service, listening
 
 from mien import errors, server
-from mien.gallery.database import damaged
+from mien.gallery.storage.database import damaged
 from mien.problems import problem_of
-from mien.server.problems import answer_to
+from mien.server.http.error_responses import answer_to
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"

@@ -11,11 +11,11 @@ import pytest
 from toy_server import BASE, a_service, files, picture, with_limits
 
 from mien.errors import BadRequest, CannotListen, TooManyRequests, UnsafeStart
-from mien.server.keys import Keys, Role
-from mien.server.limits import RateLimiter
+from mien.server.auth.keys import Keys, Role
+from mien.server.auth.web_sessions import LIFETIME, WebSessions
+from mien.server.http.limits import RateLimiter
 from mien.server.run import Address, check_safe, listen, open_mounts
-from mien.server.service import Settings
-from mien.server.sessions import LIFETIME, Sessions
+from mien.server.state import Settings
 
 PAGE = {"origin": BASE}
 
@@ -204,7 +204,7 @@ def test_the_page_s_session_cannot_be_forged(client, service, keyed):
 
 def test_a_session_ends():
     now = [0.0]
-    sessions = Sessions(lambda: now[0])
+    sessions = WebSessions(lambda: now[0])
     cookie, made = sessions.start("k")
     assert sessions.find(cookie) == made
     now[0] = LIFETIME + 1

@@ -20,11 +20,11 @@ from mien.gallery import Gallery, Origin
 from mien.photo import decode_photo
 from mien.recognizer import Recognizer
 from mien.server.app import create_app, shielded
-from mien.server.connections import guarded
-from mien.server.limits import Limits
-from mien.server.mounts import FileMount, GalleryMount
+from mien.server.http.connections import guarded
+from mien.server.http.limits import Limits
+from mien.server.inference.backends import FileMount, GalleryMount
 from mien.server.run import Address, listen
-from mien.server.service import Service, Settings
+from mien.server.state import ServerState, Settings
 from mien.types import Calibration, Head, Interval, Policy
 from toy_graphs import red_squares, toy_engine
 
@@ -82,7 +82,7 @@ def a_service(
     file: bool = True,
     limits: Limits | None = None,
     **options,
-) -> Service:
+) -> ServerState:
     """Return a service with a living gallery and a file `toy`."""
     engine = the_engine()
     mounts = {}
@@ -92,10 +92,10 @@ def a_service(
     if file:
         mounts["toy"] = file_mount()
     settings = Settings(folder / "data", workers=2, limits=limits or Limits(), **options)
-    return Service(settings, mounts)
+    return ServerState(settings, mounts)
 
 
-def a_client(service: Service, **options) -> TestClient:
+def a_client(service: ServerState, **options) -> TestClient:
     """Return a client of the whole app, shield and all."""
     return TestClient(
         shielded(create_app(service)), base_url=BASE, raise_server_exceptions=False, **options
@@ -111,7 +111,7 @@ def with_limits(**changes) -> Limits:
 
 
 @contextmanager
-def listening(service: Service, **guards) -> Iterator[str]:
+def listening(service: ServerState, **guards) -> Iterator[str]:
     """Serve on a free port of the loopback, as `mien serve` does; yields the address."""
     config = uvicorn.Config(
         shielded(create_app(service)), http=guarded(**guards), ws="none", log_config=None,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from mien.templates import nearest
 from mien.training import Recipe, Samples, choose_head
-from mien.training import choice as choice_module
-from mien.training.choice import held_out, photo_folds
+from mien.training import head_choice as choice_module
+from mien.training.head_choice import held_out, photo_folds
 from sphere import people_at, unit
 
 

@@ -33,7 +33,7 @@ class Road:
 
     def decode(self, data: bytes) -> Photo:
         """Return the photo."""
-        return decode_photo(data, name="photo", long_side=self._engine.enough)
+        return decode_photo(data, name="photo", long_side=self._engine.max_long_side)
 
     def detect(self, photo: Photo) -> NDArray[Any]:
         """Return boxes (F, 4), xyxy."""

@@ -23,8 +23,9 @@ from collections.abc import Sequence
 
 import click
 
-from mien import __version__, errors
+from mien import errors
 from mien.cli.console import report_error
+from mien.version import __version__
 
 EXIT_CODES: dict[type[errors.MienError], int] = {
     errors.PhotoError: 10,
@@ -37,31 +38,31 @@ EXIT_CODES: dict[type[errors.MienError], int] = {
     errors.OutputError: 17,
     errors.GalleryError: 18,
     errors.ServerError: 19,
-    errors.ShipError: 20,
+    errors.DeployError: 20,
 }
 
 # command: (module, attribute, one line of help). A module is imported when its command is asked
 # for, so that `mien --help` and `mien info` stay quick.
 _COMMANDS: dict[str, tuple[str, str, str]] = {
     "dataset": (
-        "mien.cli.dataset",
+        "mien.cli.dataset.build",
         "dataset",
         "Turn photos of people into a clean, split dataset.",
     ),
     "train": ("mien.cli.train", "train", "Train a recognizer from a dataset."),
-    "evaluate": ("mien.cli.evaluate", "evaluate", "Measure how good a recognizer is."),
-    "recognize": ("mien.cli.recognize", "recognize", "Name the people in photos."),
-    "align": ("mien.cli.recognize", "align", "Cut one face out of a photo, upright and scaled."),
-    "verify": ("mien.cli.recognize", "verify", "Say whether two photos show the same person."),
-    "info": ("mien.cli.recognize", "info", "Show what a recognizer file holds."),
+    "evaluate": ("mien.cli.evaluate.recognizer", "evaluate", "Measure how good a recognizer is."),
+    "recognize": ("mien.cli.identify", "recognize", "Name the people in photos."),
+    "align": ("mien.cli.identify", "align", "Cut one face out of a photo, upright and scaled."),
+    "verify": ("mien.cli.identify", "verify", "Say whether two photos show the same person."),
+    "info": ("mien.cli.identify", "info", "Show what a recognizer file holds."),
     "gallery": (
-        "mien.cli.gallery_files",
+        "mien.cli.gallery.files",
         "gallery",
         "People enrolled, corrected and forgotten at any time.",
     ),
     "serve": ("mien.cli.serve", "serve", "Serve an API and a page."),
     "keys": ("mien.cli.serve", "keys", "Keys of the server: create, list, revoke."),
-    "ship": ("mien.cli.ship", "ship", "Put a recognizer into a function, an app or a page."),
+    "ship": ("mien.cli.deploy", "ship", "Put a recognizer into a function, an app or a page."),
     "models": ("mien.cli.models", "models", "The weights: list, show, pull, verify, add."),
 }
 

@@ -22,7 +22,7 @@ from mien.models.cards import (
     all_cards,
     card,
 )
-from mien.models.store import Store
+from mien.models.weight_store import WeightStore
 
 _DEFAULTS = (DEFAULT_DETECTOR, DEFAULT_EMBEDDER)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
@@ -45,7 +45,7 @@ def models() -> None:
 @_json
 def list_(as_json: bool) -> None:
     """List the models that Mien knows."""
-    store = Store.default()
+    store = WeightStore.default()
     rows = [_row(known, store) for known in all_cards(store)]
     if as_json:
         print_json(rows)
@@ -65,7 +65,7 @@ def list_(as_json: bool) -> None:
 @_json
 def show(model_id: str, as_json: bool) -> None:
     """Show the card of a model: licence, training data, limits, sources."""
-    store = Store.default()
+    store = WeightStore.default()
     known = card(model_id, store)
     if as_json:
         print_json(_card_row(known, store))
@@ -82,7 +82,7 @@ def show(model_id: str, as_json: bool) -> None:
 @click.argument("model_ids", metavar="[ID]...", nargs=-1)
 def pull(model_ids: tuple[str, ...]) -> None:
     """Fetch and verify weights; without an ID those that Mien uses by default."""
-    store = Store.default()
+    store = WeightStore.default()
     for model_id in model_ids or _DEFAULTS:
         known = card(model_id, store)
         note(f"{known.id}: licence {known.licence}, published by {known.publisher}")
@@ -99,7 +99,7 @@ def verify(as_json: bool) -> None:
 
     Exit code 12 if any is damaged; weights that are not here are no fault.
     """
-    found = Store.default().verify()
+    found = WeightStore.default().verify()
     if as_json:
         print_json(
             [{"id": row.card.id, "state": row.state, "path": str(row.path)} for row in found]
@@ -128,7 +128,7 @@ def add(card_file: Path, weights: Path) -> None:
     # Both bring heavy libraries, which the other commands here do without.
     own = importlib.import_module("mien.models.own")
     engine = importlib.import_module("mien.engine")
-    store = Store.default()
+    store = WeightStore.default()
     added = store.add(card_file, weights, partial(own.check_embedder, forward=engine.forward))
     note(f"licence {added.licence}; trained on: {added.trained_on}")
     click.echo(f"{added.id}\t{store.path(added)}")
@@ -138,7 +138,7 @@ def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB"
 
 
-def _row(known: ModelCard, store: Store) -> dict[str, Any]:
+def _row(known: ModelCard, store: WeightStore) -> dict[str, Any]:
     path = store.path(known)
     return {
         "id": known.id,
@@ -153,7 +153,7 @@ def _row(known: ModelCard, store: Store) -> dict[str, Any]:
     }
 
 
-def _card_row(known: ModelCard, store: Store) -> dict[str, Any]:
+def _card_row(known: ModelCard, store: WeightStore) -> dict[str, Any]:
     row = asdict(known)
     row["sources"] = [
         {"url": source.url}
@@ -164,7 +164,7 @@ def _card_row(known: ModelCard, store: Store) -> dict[str, Any]:
     return row | _row(known, store)
 
 
-def _lines(known: ModelCard, store: Store) -> list[tuple[str, str]]:
+def _lines(known: ModelCard, store: WeightStore) -> list[tuple[str, str]]:
     path = store.path(known)
     takes = "any size" if known.side is None else f"{known.side} x {known.side} pixels"
     lines = [

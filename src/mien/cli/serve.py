@@ -12,7 +12,7 @@ from mien.cli.console import note, out, print_json, progress_bar
 from mien.errors import ServeNotInstalled, UnknownKey
 
 if TYPE_CHECKING:
-    from mien.server.service import Settings
+    from mien.server.state import Settings
 
 _DATA = click.option(
     "--data",
@@ -105,7 +105,7 @@ def serve(
             open_mounts,
         )
         from mien.server.run import serve as run  # noqa: PLC0415
-        from mien.server.service import Service  # noqa: PLC0415
+        from mien.server.state import ServerState  # noqa: PLC0415
     except ImportError as error:
         raise ServeNotInstalled(
             f"the server's packages are not installed: {error.name}",
@@ -125,7 +125,7 @@ def serve(
                 key=find_key(key_file),
                 progress=progress,
             )
-        service = Service(settings, mounts)
+        service = ServerState(settings, mounts)
         shown = f"[{host}]" if ":" in host else host
         note(f"Mien is at http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C stops it)")
         if settings.insecure and not address.loopback:
@@ -148,8 +148,8 @@ def _settings(
     waiting: int,
     workers: int,
 ) -> Settings:
-    from mien.server.limits import Limits  # noqa: PLC0415
-    from mien.server.service import Settings  # noqa: PLC0415
+    from mien.server.http.limits import Limits  # noqa: PLC0415
+    from mien.server.state import Settings  # noqa: PLC0415
 
     hosts = {"localhost", "127.0.0.1", "::1"} if loopback else set()
     if hosts or allow_host:
@@ -207,7 +207,7 @@ def keys() -> None:
 @_DATA
 def create(role: str, text: str, data: Path | None) -> None:
     """Make a key and print it: it is shown this once and kept nowhere."""
-    from mien.server.keys import Keys, Role  # noqa: PLC0415
+    from mien.server.auth.keys import Keys, Role  # noqa: PLC0415
 
     made, shown = Keys(data_folder(data)).create(Role.of(role), text)
     click.echo(shown)
@@ -219,7 +219,7 @@ def create(role: str, text: str, data: Path | None) -> None:
 @_DATA
 def list_(data: Path | None, *, as_json: bool) -> None:
     """List the keys, without their secrets."""
-    from mien.server.keys import Keys  # noqa: PLC0415
+    from mien.server.auth.keys import Keys  # noqa: PLC0415
 
     folder = data_folder(data)
     found = Keys(folder).all() if folder.is_dir() else ()  # looking makes no folder
@@ -250,7 +250,7 @@ def list_(data: Path | None, *, as_json: bool) -> None:
 @_DATA
 def revoke(key_id: str, data: Path | None) -> None:
     """Take a key out of use, at once and for good; who is signed in with it is signed out."""
-    from mien.server.keys import Keys  # noqa: PLC0415
+    from mien.server.auth.keys import Keys  # noqa: PLC0415
 
     folder = data_folder(data)
     if not folder.is_dir():

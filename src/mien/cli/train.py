@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
-from mien.cli.shares import LEAST_RATE, Share
-from mien.words import count
+from mien.cli.rates import LEAST_RATE, Share
+from mien.text import count
 
 if TYPE_CHECKING:
     from mien.dataset import Dataset
@@ -183,7 +183,7 @@ def _show(training: Training, licences: list[dict[str, str]], output: Path) -> N
     out.print(
         f"unknown below similarity {policy.threshold:.3f}: {policy.expected.value:.2%} of "
         f"strangers given a name, {100 * policy.false_positive_rate:.3g}% asked for, "
-        f"{policy.standing}"
+        f"{policy.support}"
     )
     if searched := report["policy"]["stranger_people"]:
         low, high = policy.expected.low, policy.expected.high

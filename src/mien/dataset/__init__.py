@@ -5,6 +5,6 @@ The road: `sources` names the photos, `extract` turns each into faces and keeps 
 `split` divides, `output` writes the folder that `manifest.Dataset` reads.
 """
 
-from mien.dataset.manifest import Dataset, Entry
+from mien.dataset.storage.manifest import Dataset, Entry
 
 __all__ = ["Dataset", "Entry"]

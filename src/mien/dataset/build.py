@@ -10,25 +10,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from mien import __version__
-from mien.dataset.card import describe, readme
-from mien.dataset.contact import contact_sheet
+from mien.dataset.audit.contact_sheet import contact_sheet
+from mien.dataset.audit.review_page import PAGE, write_review
 from mien.dataset.curate import SplitRule, curate
-from mien.dataset.decisions import read_decisions
 from mien.dataset.extract import VERSION, FaceEngine, extract
-from mien.dataset.layout import Item, Survey
-from mien.dataset.ledger import LEDGER, Ledger, check_kept, only_builder
-from mien.dataset.manifest import (
-    CARD,
-    EMBEDDINGS,
-    MANIFEST,
-    MIRRORED,
-    NEXT,
-    Dataset,
-    write_manifest,
-)
-from mien.dataset.names import readable
-from mien.dataset.output import (
+from mien.dataset.sources.folders import FolderSource, Load, Merged, Source, merge
+from mien.dataset.sources.layout import Item, Survey
+from mien.dataset.sources.specs import open_sources
+from mien.dataset.storage.dataset_card import describe, readme
+from mien.dataset.storage.dataset_folder import (
     CROPS,
     array_bytes,
     publish,
@@ -37,13 +27,23 @@ from mien.dataset.output import (
     write_crops,
     writing,
 )
-from mien.dataset.records import MarginCrop, Occurrence
-from mien.dataset.review import PAGE, write_review
-from mien.dataset.sources import FolderSource, Load, Merged, Source, merge
-from mien.dataset.specs import open_sources
+from mien.dataset.storage.decisions import read_decisions
+from mien.dataset.storage.ledger import LEDGER, Ledger, check_kept, only_builder
+from mien.dataset.storage.manifest import (
+    CARD,
+    EMBEDDINGS,
+    MANIFEST,
+    MIRRORED,
+    NEXT,
+    Dataset,
+    write_manifest,
+)
+from mien.dataset.storage.records import MarginCrop, Occurrence
 from mien.errors import EmptyDataset, NotADataset, OutputError, UnusableSource
 from mien.models.cards import ModelCard
+from mien.names import readable
 from mien.types import Progress, silent
+from mien.version import __version__
 
 
 class DatasetEngine(FaceEngine, Protocol):

@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.dataset.choose import choose, prominence
-from mien.dataset.clean import clean
-from mien.dataset.decisions import Decisions
-from mien.dataset.doubts import Doubts, Faces
-from mien.dataset.ledger import Ledger
-from mien.dataset.manifest import Entry, Reason
-from mien.dataset.names import name_key
-from mien.dataset.records import FaceRecord, Occurrence, PhotoRecord
+from mien.dataset.cleaning.doubts import Doubts, Faces
+from mien.dataset.cleaning.face_choice import choose, prominence
+from mien.dataset.cleaning.find_doubts import clean
 from mien.dataset.split import split
+from mien.dataset.storage.decisions import Decisions
+from mien.dataset.storage.ledger import Ledger
+from mien.dataset.storage.manifest import Entry, Reason
+from mien.dataset.storage.records import FaceRecord, Occurrence, PhotoRecord
 from mien.errors import SELDOM_FOUND, EmptyDataset
+from mien.names import name_key
 
 _ID_DIGITS = 12
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from mien.dataset.build import refresh
-from mien.dataset.decisions import append_decisions, read_decisions
-from mien.dataset.ledger import LEDGER
-from mien.dataset.manifest import MANIFEST, Dataset, Entry
-from mien.dataset.names import name_key
+from mien.dataset.storage.decisions import append_decisions, read_decisions
+from mien.dataset.storage.ledger import LEDGER
+from mien.dataset.storage.manifest import MANIFEST, Dataset, Entry
 from mien.errors import NoFace, UnknownEntry
+from mien.names import name_key
 from mien.types import Progress, silent
 
 _CLOSE = 3

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.dataset.layout import Item
-from mien.dataset.ledger import Ledger
-from mien.dataset.names import readable
-from mien.dataset.quality import measure
-from mien.dataset.records import THUMB_SIDE, FaceRecord, MarginCrop, Occurrence, PhotoRecord
-from mien.dataset.sources import Load
+from mien.dataset.sources.folders import Load
+from mien.dataset.sources.layout import Item
+from mien.dataset.storage.ledger import Ledger
+from mien.dataset.storage.records import THUMB_SIDE, FaceRecord, MarginCrop, Occurrence, PhotoRecord
 from mien.errors import PhotoError
+from mien.names import readable
 from mien.photo import decode_photo, encode_jpeg
+from mien.quality import measure
 from mien.types import Detections, Embeddings, Photo, Progress, silent
 
 VERSION = 2
@@ -40,7 +40,7 @@ class FaceEngine(Protocol):
         """Id of the embeddings."""
 
     @property
-    def enough(self) -> int:
+    def max_long_side(self) -> int:
         """Long side in pixels that a large photo may be read at."""
 
     def detect(self, photo: Photo) -> Detections:
@@ -136,7 +136,7 @@ def _look(
     if sha256 in known:
         return _Looked(item, sha256)
     try:
-        photo = decode_photo(data, name=item.photo, long_side=engine.enough)
+        photo = decode_photo(data, name=item.photo, long_side=engine.max_long_side)
     except PhotoError as error:
         return _Looked(item, sha256, str(error))
     return _Looked(item, sha256, record=look_at(photo, engine, margin))

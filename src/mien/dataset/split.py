@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
-from mien.dataset.names import name_key
+from mien.names import name_key
 
 RULE = (
     "Each person's photos are put in the order of sha256(seed, person, group), near-duplicates as "

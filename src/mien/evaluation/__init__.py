@@ -7,14 +7,9 @@ made of a dataset; `results` turns each into JSON and
 `report` into a page.
 """
 
-from mien.evaluation.all_pairs import AllPairsResult, evaluate_all_pairs
-from mien.evaluation.judge import Judged, judge
-from mien.evaluation.lfw import LfwResult, evaluate_lfw
-from mien.evaluation.lfw_people import read_people
-from mien.evaluation.listed import ListedPair, ListedResult, evaluate_list, read_list
-from mien.evaluation.open_sets import OpenSetTable, evaluate_open_set
-from mien.evaluation.pairs import Pairs, read_pairs
-from mien.evaluation.people import PeopleResult, evaluate_people
+from mien.evaluation.identification.held_out import PeopleResult, evaluate_people
+from mien.evaluation.open_set.lfw_people import read_people
+from mien.evaluation.open_set.protocols import OpenSetTable, evaluate_open_set
 from mien.evaluation.report import Facts, all_pairs_report, lfw_report, people_report, write_report
 from mien.evaluation.results import (
     all_pairs_json,
@@ -23,17 +18,27 @@ from mien.evaluation.results import (
     open_set_json,
     people_json,
 )
+from mien.evaluation.verification.all_pairs import AllPairsResult, evaluate_all_pairs
+from mien.evaluation.verification.lfw import LfwResult, evaluate_lfw
+from mien.evaluation.verification.pair_list import (
+    ListedPair,
+    ListedResult,
+    evaluate_list,
+    read_list,
+)
+from mien.evaluation.verification.pairs_file import Pairs, read_pairs
+from mien.evaluation.verification.score_pairs import ScoredPairs, score_pairs
 
 __all__ = [
     "AllPairsResult",
     "Facts",
-    "Judged",
     "LfwResult",
     "ListedPair",
     "ListedResult",
     "OpenSetTable",
     "Pairs",
     "PeopleResult",
+    "ScoredPairs",
     "all_pairs_json",
     "all_pairs_report",
     "evaluate_all_pairs",
@@ -41,7 +46,6 @@ __all__ = [
     "evaluate_list",
     "evaluate_open_set",
     "evaluate_people",
-    "judge",
     "lfw_json",
     "lfw_report",
     "list_json",
@@ -51,5 +55,6 @@ __all__ = [
     "read_list",
     "read_pairs",
     "read_people",
+    "score_pairs",
     "write_report",
 ]

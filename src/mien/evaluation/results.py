@@ -7,13 +7,13 @@ from math import isfinite
 from typing import Any
 
 from mien.dataset import Dataset
-from mien.evaluation.all_pairs import AllPairsResult
-from mien.evaluation.judge import Judged
-from mien.evaluation.lfw import LfwResult
-from mien.evaluation.listed import ListedResult
-from mien.evaluation.open_sets import OpenSetTable
-from mien.evaluation.openset import OpenSetResult
-from mien.evaluation.people import PeopleResult
+from mien.evaluation.identification.held_out import PeopleResult
+from mien.evaluation.open_set.metrics import OpenSetResult
+from mien.evaluation.open_set.protocols import OpenSetTable
+from mien.evaluation.verification.all_pairs import AllPairsResult
+from mien.evaluation.verification.lfw import LfwResult
+from mien.evaluation.verification.pair_list import ListedResult
+from mien.evaluation.verification.score_pairs import ScoredPairs
 from mien.types import Interval
 
 
@@ -137,7 +137,7 @@ def _pairs_json(result: LfwResult | ListedResult) -> dict[str, Any]:
     }
 
 
-def judged_json(judged: Judged) -> dict[str, Any]:
+def judged_json(judged: ScoredPairs) -> dict[str, Any]:
     """Return the measurements on pairs; rates lie in [0, 1].
 
     The intervals of true accept rates come from resampling people.

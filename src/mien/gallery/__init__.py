@@ -1,38 +1,38 @@
 """People enrolled at run time: the store, which is the truth, and the index made of it."""
 
+from mien.gallery.enrolment_checks import extract_sample, sample_of
 from mien.gallery.gallery import Gallery
-from mien.gallery.guard import look, sighting_of
-from mien.gallery.sealing import find_key, key_text, new_key, parse_key, write_new_key
+from mien.gallery.storage.cipher import find_key, key_text, new_key, parse_key, write_new_key
 from mien.gallery.values import (
     Answer,
     Enrolment,
     Event,
+    FaceSample,
+    ImportedPerson,
     Match,
-    Newcomer,
     Origin,
     Person,
     Picture,
     Reason,
-    Sighting,
 )
 
 __all__ = [
     "Answer",
     "Enrolment",
     "Event",
+    "FaceSample",
     "Gallery",
+    "ImportedPerson",
     "Match",
-    "Newcomer",
     "Origin",
     "Person",
     "Picture",
     "Reason",
-    "Sighting",
+    "extract_sample",
     "find_key",
     "key_text",
-    "look",
     "new_key",
     "parse_key",
-    "sighting_of",
+    "sample_of",
     "write_new_key",
 ]

@@ -10,29 +10,29 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.dataset.names import name_key
 from mien.engine import Engine
 from mien.errors import (
     EnrolmentRefused,
     NoFace,
     UnknownPicture,
 )
-from mien.gallery.database import make
-from mien.gallery.enrol import Wish, drop_negatives, judge, take, write
-from mien.gallery.guard import look
-from mien.gallery.living import Living, lock_text, valid_rate
-from mien.gallery.register import LONGEST_NOTE, add, check_free, find, known, valid_name
-from mien.gallery.sealing import Seal
+from mien.gallery.base import GalleryBase, lock_text, valid_rate
+from mien.gallery.directory import LONGEST_NOTE, add, check_free, find, known, valid_name
+from mien.gallery.enrolment import EnrolmentRequest, drop_negatives, judge, take, write
+from mien.gallery.enrolment_checks import extract_sample
+from mien.gallery.storage.cipher import Cipher
+from mien.gallery.storage.database import make
 from mien.gallery.values import (
     Answer,
     Enrolment,
     Event,
-    Newcomer,
+    FaceSample,
+    ImportedPerson,
     Origin,
     Person,
     Picture,
-    Sighting,
 )
+from mien.names import name_key
 from mien.types import Embeddings, Head, Photo, Policy, Progress, silent
 
 _AT_ONCE = 200
@@ -42,7 +42,7 @@ _SAME_FACE, _SAME_PICTURE = 0.999, 0.9
 """Cosine from which two rejected faces are one, and from which one is that of an enrolled photo."""
 
 
-class Gallery(Living):
+class Gallery(GalleryBase):
     """A gallery, open. Safe to use from many threads, and by several processes at once.
 
     Whoever identifies sees the gallery as it was at one moment; changes are made one at a time,
@@ -79,7 +79,7 @@ class Gallery(Living):
             "origin": origin.text(),
             "rate": repr(valid_rate(rate)),
             "thumbnails": str(int(thumbnails)),
-            "lock": lock_text(Seal(key)),
+            "lock": lock_text(Cipher(key)),
             "generation": "0",
             "scrub": "0",
         }
@@ -88,7 +88,7 @@ class Gallery(Living):
 
     @classmethod
     def open(cls, path: Path | str, *, key: bytes | None = None) -> Self:
-        """Open a gallery; see `Living`."""
+        """Open a gallery; see `GalleryBase`."""
         return cls(path, key=key)
 
     # Who is there
@@ -183,7 +183,7 @@ class Gallery(Living):
     def enrol(
         self,
         person: str,
-        sighting: Sighting,
+        sighting: FaceSample,
         *,
         force: bool = False,
         consent: str = "",
@@ -211,7 +211,7 @@ class Gallery(Living):
             owner = find(self._store, person)
             if owner is None:
                 valid_name(person)
-            wish = Wish(sighting, owner, force, key)
+            wish = EnrolmentRequest(sighting, owner, force, key)
             judged = judge(wish, self._index, self._session, self._store)
             if isinstance(judged, Enrolment):
                 return judged
@@ -241,7 +241,7 @@ class Gallery(Living):
             owner = find(self._store, person)
             near = self.prototype(owner[1].id) if owner else None
         try:
-            sighting = look(engine, photo, near=near, force=force)
+            sighting = extract_sample(engine, photo, near=near, force=force)
         except NoFace as error:
             return Enrolment(False, "", "", "no-face", str(error))
         except EnrolmentRefused as error:
@@ -250,7 +250,7 @@ class Gallery(Living):
 
     def take(
         self,
-        newcomers: Iterable[Newcomer],
+        newcomers: Iterable[ImportedPerson],
         *,
         key: str = "",
         together: bool = False,

@@ -9,9 +9,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.gallery.projection import Projection
-from mien.gallery.standards import Standards
-from mien.gallery.store import Negatives
+from mien.gallery.decision_rule import DecisionRule
+from mien.gallery.person_matrix import PersonMatrix
+from mien.gallery.storage.rows import Negatives
 from mien.gallery.values import NOBODY_ENROLLED, Answer, Match
 from mien.graph.assemble import open_compare_graph
 from mien.graph.settings import NOBODY
@@ -45,10 +45,10 @@ class Index:
     """
 
     generation: int
-    people: Projection
+    people: PersonMatrix
     ids: tuple[str, ...]
     names: tuple[str, ...]
-    standards: Standards
+    standards: DecisionRule
     columns: NDArray[np.float32]
     negatives: NDArray[np.float32]
     negative_of: NDArray[np.int64]
@@ -57,10 +57,10 @@ class Index:
     def of(
         cls,
         generation: int,
-        people: Projection,
+        people: PersonMatrix,
         named: Mapping[int, tuple[str, str]],
         negatives: Negatives,
-        standards: Standards,
+        standards: DecisionRule,
     ) -> Index:
         """Return an index.
 

@@ -41,7 +41,7 @@ class GalleryRecognizer:
     def __init__(self, gallery: Gallery, engine: Engine, *, threads: int = 0) -> None:
         engine.check(gallery.contract, str(gallery.path))
         self.gallery = gallery
-        self.enough = engine.enough
+        self.max_long_side = engine.max_long_side
         self._pipeline = Pipeline(engine, threads=threads)
 
     def identify(self, photo: Photo) -> list[Face]:

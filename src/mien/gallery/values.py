@@ -133,7 +133,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sighting:
+class FaceSample:
     """What was seen of one face in one photo.
 
     Attributes:
@@ -178,7 +178,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Newcomer:
+class ImportedPerson:
     """Somebody who is taken in with all their photos, without a guard: they were looked at before.
 
     Attributes:
@@ -192,7 +192,7 @@ class Newcomer:
     """
 
     name: str
-    sightings: Sequence[Sighting]
+    sightings: Sequence[FaceSample]
     id: str = ""
     consent: str = ""
     source: str = ""

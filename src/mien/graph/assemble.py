@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mien.graph.align import TEMPLATE, align
 from mien.graph.builder import Graph, Value
-from mien.graph.compare import Named, compare, fixed_gallery, open_gallery
+from mien.graph.compare import Named, compare, fixed_people, given_people
 from mien.graph.detect import detect
 from mien.graph.embed import embed
 from mien.graph.settings import DetectionSettings
@@ -19,7 +19,7 @@ from mien.types import CROP_SIDE, Head
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Parts:
+class ModelParts:
     """What the graphs are made of.
 
     Attributes:
@@ -51,7 +51,7 @@ def _output_crops(graph: Graph, crops: Value, side: int) -> None:
     graph.output("crops", crops, "uint8", ["faces", side, side, 3])
 
 
-def detect_graph(parts: Parts) -> onnx.ModelProto:
+def detect_graph(parts: ModelParts) -> onnx.ModelProto:
     """Return the graph image → boxes, points, scores."""
     graph = Graph()
     _outputs_of_detect(graph, _image(graph), parts)
@@ -67,7 +67,7 @@ def align_graph(side: int = CROP_SIDE, template: NDArray[np.float32] = TEMPLATE)
     return graph.model("align")
 
 
-def embed_graph(parts: Parts) -> onnx.ModelProto:
+def embed_graph(parts: ModelParts) -> onnx.ModelProto:
     """Return the graph crops → embeddings."""
     graph = Graph()
     crops = graph.input("crops", "uint8", ["faces", CROP_SIDE, CROP_SIDE, 3])
@@ -80,20 +80,20 @@ def compare_graph(head: Head) -> onnx.ModelProto:
     graph = Graph()
     dimension = head.prototypes.shape[1]
     embeddings = graph.input("embeddings", "float32", ["faces", dimension])
-    output_named(graph, compare(graph, embeddings, fixed_gallery(graph, head)))
+    output_named(graph, compare(graph, embeddings, fixed_people(graph, head)))
     return graph.model("compare")
 
 
 def open_compare_graph(dimension: int) -> onnx.ModelProto:
-    """Return the same graph for people who are given with each run (`compare.open_gallery`)."""
+    """Return the same graph for people who are given with each run (`compare.given_people`)."""
     graph = Graph()
     embeddings = graph.input("embeddings", "float32", ["faces", dimension])
-    output_named(graph, compare(graph, embeddings, open_gallery(graph, dimension)))
+    output_named(graph, compare(graph, embeddings, given_people(graph, dimension)))
     return graph.model("compare")
 
 
 def whole_graph(
-    parts: Parts, head: Head | None = None, metadata: Mapping[str, str] | None = None
+    parts: ModelParts, head: Head | None = None, metadata: Mapping[str, str] | None = None
 ) -> onnx.ModelProto:
     """Return the one graph, pixels to names; without a head it ends at the embeddings."""
     graph = Graph()
@@ -103,11 +103,11 @@ def whole_graph(
     _output_crops(graph, crops, CROP_SIDE)
     embeddings = _outputs_of_embed(graph, crops, parts)
     if head is not None:
-        output_named(graph, compare(graph, embeddings, fixed_gallery(graph, head)))
+        output_named(graph, compare(graph, embeddings, fixed_people(graph, head)))
     return graph.model("recognizer" if head else "embed_photo", metadata)
 
 
-def _outputs_of_detect(graph: Graph, image: Value, parts: Parts) -> Value:
+def _outputs_of_detect(graph: Graph, image: Value, parts: ModelParts) -> Value:
     boxes, points, scores = detect(
         graph, image, parts.detector, parts.detector_colour, parts.settings
     )
@@ -117,7 +117,7 @@ def _outputs_of_detect(graph: Graph, image: Value, parts: Parts) -> Value:
     return points
 
 
-def _outputs_of_embed(graph: Graph, crops: Value, parts: Parts) -> Value:
+def _outputs_of_embed(graph: Graph, crops: Value, parts: ModelParts) -> Value:
     embeddings = embed(
         graph,
         crops,

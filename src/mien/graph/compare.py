@@ -19,7 +19,7 @@ REJECTED = -1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gallery:
+class PeopleTensors:
     """The P people that faces are compared with: constants of a graph, or inputs of it.
 
     Attributes:
@@ -59,10 +59,10 @@ class Named:
     person: Value
 
 
-def fixed_gallery(graph: Graph, head: Head) -> Gallery:
+def fixed_people(graph: Graph, head: Head) -> PeopleTensors:
     """Return the people of `head` as constants of a graph."""
     rejected = bool(len(head.negatives))
-    return Gallery(
+    return PeopleTensors(
         prototypes=graph.constant(np.ascontiguousarray(head.prototypes.T), "prototypes"),
         listed=np.array([min(len(head.people), CANDIDATES)]),
         # A whole number would become an integer of the graph.
@@ -76,11 +76,11 @@ def fixed_gallery(graph: Graph, head: Head) -> Gallery:
     )
 
 
-def open_gallery(graph: Graph, dimension: int) -> Gallery:
+def given_people(graph: Graph, dimension: int) -> PeopleTensors:
     """Return people who are given with each run: inputs of a graph called like the attributes."""
     people = graph.input("prototypes", "float32", [dimension, "people"])
     count = people.size(1).unsqueeze(0)
-    return Gallery(
+    return PeopleTensors(
         prototypes=people,
         listed=graph.op("Min", count, np.array([CANDIDATES])),
         slope=graph.input("slope", "float32", []),
@@ -91,7 +91,7 @@ def open_gallery(graph: Graph, dimension: int) -> Gallery:
     )
 
 
-def compare(graph: Graph, embeddings: Value, gallery: Gallery) -> Named:
+def compare(graph: Graph, embeddings: Value, gallery: PeopleTensors) -> Named:
     """Add comparison with people, calibration and decision to a graph.
 
     Args:
@@ -116,7 +116,9 @@ def _all_but_last(graph: Graph, rows: Value) -> Value:
     return graph.op("Slice", rows, np.array([0]), np.array([-1]), np.array([0]))
 
 
-def _without_rejected(graph: Graph, embeddings: Value, cosines: Value, gallery: Gallery) -> Value:
+def _without_rejected(
+    graph: Graph, embeddings: Value, cosines: Value, gallery: PeopleTensors
+) -> Value:
     """Return (F, P) cosines, REJECTED for a person whom a face was said not to be.
 
     That is where the face is at least as like a rejected face of the person as like the person.

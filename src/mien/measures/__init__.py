@@ -27,8 +27,8 @@ from mien.measures.intervals import (
     wilson,
     wilson_of_parts,
 )
+from mien.measures.pair_intervals import PairScores, tar_gain_over_people, tar_over_people
 from mien.measures.paired import mcnemar
-from mien.measures.pairs import PairScores, tar_gain_over_people, tar_over_people
 from mien.measures.rejection import RejectPoint, error_against_reject
 from mien.measures.verification import (
     FoldedAccuracy,

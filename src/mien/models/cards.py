@@ -1,7 +1,7 @@
 """Model cards: what weights are, what they take and give, and who may use them.
 
 A card is a TOML file. Those that come with Mien lie in ``cards/`` beside this module, a user's
-own in the store (`mien.models.store`). Weights are used only if their sha256 is on a card.
+own in the store (`mien.models.weight_store`). Weights are used only if their sha256 is on a card.
 """
 
 from __future__ import annotations

@@ -7,9 +7,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
+
+from mien.errors import OutputError
 
 
 def default_home() -> Path:
@@ -27,3 +31,15 @@ def mirror_folder() -> Path | None:
 def offline() -> bool:
     """Return whether `MIEN_OFFLINE` forbids the network."""
     return os.environ.get("MIEN_OFFLINE", "").strip().lower() not in ("", "0", "false", "no", "off")
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Turn the system's refusals while writing under `folder` into OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to the model store {folder}: {error.strerror or error}",
+            hint="Free some space there, or set MIEN_HOME to a folder that can be written to.",
+        ) from error

@@ -6,13 +6,16 @@ import hashlib
 import importlib
 from pathlib import Path
 
+from mien.files import locked, replace_file, sha256_of
 from mien.models.cards import ModelCard
-from mien.models.files import locked, sha256_of, write_whole, writing_to
-from mien.models.store import Store
+from mien.models.home import writing_to
+from mien.models.weight_store import WeightStore
 from mien.types import Progress, silent
 
 
-def ready_model(card: ModelCard, store: Store | None = None, progress: Progress = silent) -> Path:
+def ready_model(
+    card: ModelCard, store: WeightStore | None = None, progress: Progress = silent
+) -> Path:
     """Return the path of the clean graph of a card's weights (see `mien.models.clean`).
 
     Pulls the weights if they are not here. The graph is kept under the weights' sha256, the
@@ -31,7 +34,7 @@ def ready_model(card: ModelCard, store: Store | None = None, progress: Progress 
     """
     # Imported only now: it brings onnx, which nobody needs who lists models.
     clean = importlib.import_module("mien.models.clean")
-    store = store or Store.default()
+    store = store or WeightStore.default()
     version = int(clean.CLEAN_VERSION)
     found = _kept(card, store, version)
     if found is not None:
@@ -48,11 +51,11 @@ def ready_model(card: ModelCard, store: Store | None = None, progress: Progress 
         for old in store.ready_folder.glob(f"{card.sha256}.*.onnx"):
             old.unlink(missing_ok=True)
         path = store.ready_folder / f"{card.sha256}.v{version}.{digest}.onnx"
-        write_whole(path, data)
+        replace_file(path, data)
     return path
 
 
-def _kept(card: ModelCard, store: Store, version: int) -> Path | None:
+def _kept(card: ModelCard, store: WeightStore, version: int) -> Path | None:
     """Return the clean graph if one is kept whole."""
     for path in store.ready_folder.glob(f"{card.sha256}.v{version}.*.onnx"):
         try:

@@ -11,12 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from mien import __version__
-from mien.server import problems
+from mien.server.auth.web_sessions import CSRF_HEADER
+from mien.server.http import error_responses as problems
+from mien.server.http.security import Borders, Shield
 from mien.server.routes import course, health, jobs, page, people, recognise, recognizers, session
-from mien.server.service import Service
-from mien.server.sessions import CSRF_HEADER
-from mien.server.shield import Borders, Shield
+from mien.server.state import ServerState
+from mien.version import __version__
 
 _ABOUT = (
     "Names the people in photos, keeps a gallery of them and trains recognizers. Photos go in as "
@@ -25,7 +25,7 @@ _ABOUT = (
 )
 
 
-def create_app(service: Service) -> FastAPI:
+def create_app(service: ServerState) -> FastAPI:
     """Return the app over a service; it closes the service when it stops."""
 
     @contextlib.asynccontextmanager
@@ -54,7 +54,7 @@ def create_app(service: Service) -> FastAPI:
 
 def shielded(app: FastAPI) -> ASGIApp:
     """Return the app behind its shield, as it is to be served."""
-    service: Service = app.state.service
+    service: ServerState = app.state.service
     settings = service.settings
     inner: ASGIApp = app
     if settings.origins:

@@ -17,15 +17,15 @@ import uvicorn
 from mien.engine import Engine
 from mien.errors import BadRequest, CannotListen, RecognizerNotFound, UnsafeStart
 from mien.gallery import Gallery, Origin
-from mien.gallery.database import dataset_hint, is_gallery
 from mien.gallery.recognise import engine_for
+from mien.gallery.storage.database import dataset_hint, is_gallery
 from mien.recognizer import Recognizer
 from mien.server.app import create_app, shielded
-from mien.server.connections import guarded
-from mien.server.keys import Keys
-from mien.server.mounts import FileMount, GalleryMount, Mount
-from mien.server.service import Service, Settings
-from mien.server.versions import HANDLE, models_of
+from mien.server.auth.keys import Keys
+from mien.server.http.connections import guarded
+from mien.server.inference.backends import FileMount, GalleryMount, Mount
+from mien.server.inference.versions import HANDLE, models_of
+from mien.server.state import ServerState, Settings
 from mien.stages import Stages
 from mien.types import Progress, silent
 
@@ -143,7 +143,7 @@ class _Server(uvicorn.Server):
     to it.
     """
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: ServerState) -> None:
         super().__init__(config)
         self._service = service
 
@@ -178,7 +178,7 @@ def listen(address: Address) -> socket.socket:
     return made
 
 
-def serve(service: Service, address: Address, listener: socket.socket) -> None:
+def serve(service: ServerState, address: Address, listener: socket.socket) -> None:
     """Answer until the process is told to stop; what was taken is finished first."""
     set_up_log()
     config = uvicorn.Config(

@@ -1,10 +1,10 @@
 """From embeddings to what a recognizer knows: prototypes, and through `policy` its thresholds."""
 
-from mien.training.choice import HeadChoice, HeldOut, choose_head
+from mien.training.head_choice import HeadChoice, HeldOut, choose_head
 from mien.training.heads import Fit, Recipe, fit_margin, fit_prototype, fit_softmax
 from mien.training.leave_one_out import LeaveOneOut, leave_one_out
+from mien.training.left_out import doubled, left_out, outsiders
 from mien.training.samples import Samples
-from mien.training.strangers import doubled, left_out, outsiders
 from mien.training.trainer import Training, train
 
 __all__ = [

@@ -21,10 +21,10 @@ from mien.policy import (
     fit_calibration,
     needed_for,
 )
-from mien.training.choice import HeadChoice, choose_head
+from mien.training.head_choice import HeadChoice, choose_head
 from mien.training.heads import Fit
+from mien.training.left_out import doubled, left_out
 from mien.training.samples import Samples
-from mien.training.strangers import doubled, left_out
 from mien.types import Head, Interval, Progress, silent
 
 HeadName = Literal["auto", "prototype", "softmax", "margin"]

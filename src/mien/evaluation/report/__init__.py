@@ -1,8 +1,8 @@
 """The report: one HTML file that needs nothing else, for a person to read."""
 
 from mien.evaluation.report.all_pairs import all_pairs_report
+from mien.evaluation.report.frame import Facts, write_report
+from mien.evaluation.report.identification import people_report
 from mien.evaluation.report.lfw import lfw_report
-from mien.evaluation.report.page import Facts, write_report
-from mien.evaluation.report.people import people_report
 
 __all__ = ["Facts", "all_pairs_report", "lfw_report", "people_report", "write_report"]

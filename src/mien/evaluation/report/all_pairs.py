@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mien.evaluation.all_pairs import AllPairsResult, RateAtFar
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
+from mien.evaluation.report.frame import Facts, card, facts_list, key, made_by, number, page
 from mien.evaluation.report.html import Html, join, tag
-from mien.evaluation.report.page import Facts, card, facts_list, key, made_by, number, page
+from mien.evaluation.verification.all_pairs import AllPairsResult, RateAtFar
 from mien.measures.histogram import edges
-from mien.words import percent, span
+from mien.text import percent, span
 
 _DRAWN = 20_000
 """Similarities that the outlines of a histogram are drawn from."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mien.evaluation.judge import FARS, MISSED
-from mien.evaluation.lfw import LfwResult
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
+from mien.evaluation.report.frame import Facts, card, facts_list, key, made_by, more, number, page
 from mien.evaluation.report.html import Html, join, picture, tag
-from mien.evaluation.report.page import Facts, card, facts_list, key, made_by, more, number, page
-from mien.words import count, percent, span
+from mien.evaluation.verification.lfw import LfwResult
+from mien.evaluation.verification.score_pairs import FARS, MISSED
+from mien.text import count, percent, span
 
 SHOWN = 80
 """How many wrong pairs are shown."""
@@ -169,7 +169,7 @@ def _wrong_card(result: LfwResult) -> Html:
         )
     body = tag("div", tiles, class_="faces") if tiles else tag("p", "Not one.", class_="empty")
     return card(
-        f"Judged wrongly · {len(rows):,}",
+        f"ScoredPairs wrongly · {len(rows):,}",
         body,
         more(min(len(rows), SHOWN), len(rows), "pair"),
         lead="The furthest from the threshold first. Some labels of this set are known to be wrong;"

@@ -1,10 +1,10 @@
 /** The page's frame: who is signed in, which view is shown, which recognizer answers. */
 
-import { fill, h } from "./dom.js";
-import { ServerEngine } from "./engine-server.js";
-import { icon } from "./icons.js";
-import { themeButton } from "./theme.js";
-import { errorNote } from "./toast.js";
+import { fill, h } from "./parts/dom.js";
+import { ServerEngine } from "./api/engine-server.js";
+import { icon } from "./parts/icons.js";
+import { themeButton } from "./parts/theme.js";
+import { errorNote } from "./parts/toast.js";
 import { about } from "./views/about.js";
 import { live } from "./views/live.js";
 import { people } from "./views/people.js";

@@ -1,6 +1,6 @@
 /** Photos that come to the page: chosen, dropped, pasted, or whole folders of them. */
 
-import { h } from "./dom.js";
+import { h } from "./parts/dom.js";
 
 const PHOTO = /\.(jpe?g|png|webp|avif|heic|heif|bmp|gif|tiff?)$/i;
 const ARCHIVE = /\.(zip|tgz|tar|tar\.gz)$/i;

@@ -15,16 +15,16 @@ from starlette.responses import JSONResponse, Response
 from mien.errors import BadRequest, FaceError, MienError, NoFace, PhotoError
 from mien.photo import decode_photo, encode_jpeg
 from mien.problems import problem_of
-from mien.server.access import Caller, need
-from mien.server.faces import data_url
-from mien.server.forms import Upload, read_form
-from mien.server.inference import Seen
-from mien.server.keys import Role
-from mien.server.mounts import FileMount, GalleryMount, Mount
-from mien.server.portraits import COURSE_SIDE, portrait
-from mien.server.problems import answer
-from mien.server.routes.shapes import answers, form
-from mien.server.service import ServiceOf
+from mien.server.auth.access import Caller, need
+from mien.server.auth.keys import Role
+from mien.server.http.error_responses import answer
+from mien.server.http.forms import Upload, read_form
+from mien.server.inference.backends import FileMount, GalleryMount, Mount
+from mien.server.inference.face_tokens import data_url
+from mien.server.inference.photo_queue import EmbeddedPhoto
+from mien.server.inference.portraits import COURSE_SIDE, portrait
+from mien.server.routes.openapi import answers, form
+from mien.server.state import ServiceOf
 
 router = APIRouter(tags=["course"])
 
@@ -76,7 +76,7 @@ async def classify(handle: str, request: Request, service: ServiceOf, caller: Vi
     mount = service.mount(handle)
     service.inference.check_room()
 
-    def then(seen: Seen) -> list[dict[str, Any]]:
+    def then(seen: EmbeddedPhoto) -> list[dict[str, Any]]:
         if not len(seen.found):
             raise _no_face(seen.photo.name)
         found = mount.identify(seen.embeddings)[seen.found.largest()].candidates

@@ -7,10 +7,10 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from mien.errors import ServerBusy
-from mien.server.access import need
-from mien.server.keys import Role
-from mien.server.routes.shapes import answers
-from mien.server.service import ServiceOf
+from mien.server.auth.access import need
+from mien.server.auth.keys import Role
+from mien.server.routes.openapi import answers
+from mien.server.state import ServiceOf
 
 router = APIRouter(tags=["health"])
 

@@ -11,13 +11,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from mien.errors import BadRequest, JobRefused
-from mien.server.access import Caller, need
-from mien.server.forms import read_form
-from mien.server.jobs import OVER, Job, handle_of
-from mien.server.keys import Role
-from mien.server.routes.shapes import answers, form
-from mien.server.service import Service, ServiceOf
-from mien.words import count
+from mien.server.auth.access import Caller, need
+from mien.server.auth.keys import Role
+from mien.server.http.forms import read_form
+from mien.server.routes.openapi import answers, form
+from mien.server.state import ServerState, ServiceOf
+from mien.server.training.jobs import OVER, Job, handle_of
+from mien.text import count
 
 router = APIRouter(tags=["training"], dependencies=[Depends(need(Role.OPERATOR))])
 
@@ -109,7 +109,7 @@ def remove(job: str, service: ServiceOf) -> None:
     service.jobs.remove(job)
 
 
-async def _stream(service: Service, job_id: str) -> AsyncIterator[str]:
+async def _stream(service: ServerState, job_id: str) -> AsyncIterator[str]:
     seen: Job | None = None
     while not service.stopping.is_set():
         news = await run_in_threadpool(service.jobs.wait, job_id, seen, _BEAT)

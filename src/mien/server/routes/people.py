@@ -13,16 +13,16 @@ from starlette.responses import Response
 
 from mien.engine import Engine
 from mien.errors import NotServed, PhotoError
-from mien.gallery import Enrolment, Gallery, Person, Sighting, sighting_of
+from mien.gallery import Enrolment, FaceSample, Gallery, Person, sample_of
 from mien.photo import decode_photo
 from mien.problems import problem_of
-from mien.server.access import Caller, need
-from mien.server.faces import Remembered
-from mien.server.forms import Upload, read_form
-from mien.server.keys import Role
-from mien.server.mounts import FileMount, GalleryMount
-from mien.server.routes.shapes import answers, form
-from mien.server.service import ServiceOf
+from mien.server.auth.access import Caller, need
+from mien.server.auth.keys import Role
+from mien.server.http.forms import Upload, read_form
+from mien.server.inference.backends import FileMount, GalleryMount
+from mien.server.inference.face_tokens import Remembered
+from mien.server.routes.openapi import answers, form
+from mien.server.state import ServiceOf
 
 router = APIRouter(tags=["people"])
 
@@ -286,9 +286,9 @@ async def correct(given: Correction, service: ServiceOf, caller: Operator) -> Ph
     return await service.inference.result(service.inference.call(work))
 
 
-def sighting(face: Remembered, engine: Engine) -> Sighting:
+def sighting(face: Remembered, engine: Engine) -> FaceSample:
     """Return a remembered face as what is enrolled."""
-    return sighting_of(
+    return sample_of(
         engine, face.crop, face.points, scale=face.scale, sha256=face.sha256, source=face.photo
     )
 
@@ -297,7 +297,7 @@ def _enrol(
     mount: GalleryMount, person: str, upload: Upload, *, key: str, force: bool
 ) -> PhotoTaken:
     try:
-        photo = decode_photo(upload.data, name=upload.name, long_side=mount.engine.enough)
+        photo = decode_photo(upload.data, name=upload.name, long_side=mount.engine.max_long_side)
     except PhotoError as error:
         return PhotoTaken(
             photo=upload.name,

@@ -9,15 +9,15 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from mien.errors import NotServed
-from mien.server.access import Caller, need
-from mien.server.keys import Role
-from mien.server.routes.shapes import answers
-from mien.server.service import Service, ServiceOf
+from mien.server.auth.access import Caller, need
+from mien.server.auth.keys import Role
+from mien.server.routes.openapi import answers
+from mien.server.state import ServerState, ServiceOf
 
 router = APIRouter(tags=["recognizers"])
 
 
-class Wish(BaseModel):
+class ServiceChoice(BaseModel):
     """A version."""
 
     version: str = Field(max_length=100)
@@ -32,7 +32,7 @@ def recognizers(service: ServiceOf) -> dict[str, Any]:
 @router.put("/v1/recognizer/{handle}/service", responses=answers(404))
 async def put(
     handle: str,
-    wish: Wish,
+    wish: ServiceChoice,
     service: ServiceOf,
     caller: Annotated[Caller, Depends(need(Role.ADMIN))],
 ) -> dict[str, Any]:
@@ -50,7 +50,7 @@ async def put(
     return await run_in_threadpool(_about, service, handle)
 
 
-def _about(service: Service, handle: str) -> dict[str, Any]:
+def _about(service: ServerState, handle: str) -> dict[str, Any]:
     versions = [
         {"version": each.version, "created": each.created, "in_service": each.in_service}
         for each in service.versions.of(handle)

@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 
 from mien.errors import KeyNeeded, TooManyRequests
 from mien.gallery import Gallery
-from mien.server.access import address_of, check_token, need
-from mien.server.audit import Line
-from mien.server.keys import Role
-from mien.server.mounts import GalleryMount
-from mien.server.routes.shapes import answers
-from mien.server.service import Service, ServiceOf
-from mien.server.sessions import COOKIE, LIFETIME
+from mien.server.auth.access import address_of, check_token, need
+from mien.server.auth.audit_trail import Line
+from mien.server.auth.keys import Role
+from mien.server.auth.web_sessions import COOKIE, LIFETIME
+from mien.server.inference.backends import GalleryMount
+from mien.server.routes.openapi import answers
+from mien.server.state import ServerState, ServiceOf
 
 router = APIRouter(tags=["access"])
 
@@ -105,7 +105,7 @@ def audit(service: ServiceOf, limit: Annotated[int, Query(ge=1, le=10_000)] = 10
     return Trail(events=rows)
 
 
-def _galleries(service: Service) -> list[Gallery]:
+def _galleries(service: ServerState) -> list[Gallery]:
     mounts = [service.mount(handle) for handle in service.handles]
     return [mount.gallery for mount in mounts if isinstance(mount, GalleryMount)]
 

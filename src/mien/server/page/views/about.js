@@ -1,8 +1,8 @@
 /** About: whose weights answer, under which licences, how good they were measured to be, what is stored. */
 
-import { fill, h } from "../dom.js";
-import { icon } from "../icons.js";
-import { errorNote, toast } from "../toast.js";
+import { fill, h } from "../parts/dom.js";
+import { icon } from "../parts/icons.js";
+import { errorNote, toast } from "../parts/toast.js";
 import { count, day, moment, number, onceIn, rate } from "../words.js";
 
 export function about({ engine, reloadRecognizers }) {

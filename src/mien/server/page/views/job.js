@@ -1,9 +1,9 @@
 /** One training: its stages as they pass, its report, and putting what it made in service. */
 
-import { fill, h, progressBar } from "../dom.js";
-import { icon } from "../icons.js";
-import { OVER } from "../jobs-api.js";
-import { alertReaders, errorNote, note, toast } from "../toast.js";
+import { fill, h, progressBar } from "../parts/dom.js";
+import { icon } from "../parts/icons.js";
+import { OVER } from "../api/jobs-api.js";
+import { alertReaders, errorNote, note, toast } from "../parts/toast.js";
 import { count, duration, number } from "../words.js";
 
 const STAGES = [

@@ -1,10 +1,10 @@
 /** People who are kept in this browser only: saved to a file, read from one, forgotten. */
 
-import { confirm } from "../dialog.js";
-import { fill, h } from "../dom.js";
-import { icon } from "../icons.js";
+import { confirm } from "../parts/dialog.js";
+import { fill, h } from "../parts/dom.js";
+import { icon } from "../parts/icons.js";
 import { choose } from "../photos.js";
-import { errorNote, toast } from "../toast.js";
+import { errorNote, toast } from "../parts/toast.js";
 import { count } from "../words.js";
 
 const FILE = "people.mien.json";

@@ -1,15 +1,15 @@
 /** Live: the webcam, with the people in view named and followed. It needs nothing of an engine but `identify`. */
 
-import { Camera, hasCameras } from "../camera.js";
-import { sheet } from "../dialog.js";
-import { fill, h } from "../dom.js";
-import { wasAborted } from "../engine.js";
-import { icon } from "../icons.js";
-import { InView } from "../in-view.js";
-import { videoBoxes } from "../overlay.js";
-import { personPicker } from "../person-picker.js";
-import { alertReaders, errorNote, toast } from "../toast.js";
-import { overlap, Tracker } from "../track.js";
+import { Camera, hasCameras } from "../camera/camera.js";
+import { sheet } from "../parts/dialog.js";
+import { fill, h } from "../parts/dom.js";
+import { wasAborted } from "../api/engine.js";
+import { icon } from "../parts/icons.js";
+import { InView } from "../parts/in-view.js";
+import { videoBoxes } from "../parts/overlay.js";
+import { personPicker } from "../parts/person-picker.js";
+import { alertReaders, errorNote, toast } from "../parts/toast.js";
+import { overlap, Tracker } from "../camera/track.js";
 
 const LONGEST = 640; // pixels of the frames that are looked at
 const LEAST_MS = 66; // between two looks: 15 a second are plenty

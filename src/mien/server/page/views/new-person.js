@@ -1,9 +1,9 @@
 /** Add a person: a name, their consent, and many photos at once. */
 
-import { PhotoAdder } from "../add-photos.js";
-import { fill, freshId, h } from "../dom.js";
-import { icon } from "../icons.js";
-import { errorNote, note } from "../toast.js";
+import { PhotoAdder } from "../parts/add-photos.js";
+import { fill, freshId, h } from "../parts/dom.js";
+import { icon } from "../parts/icons.js";
+import { errorNote, note } from "../parts/toast.js";
 import { count } from "../words.js";
 
 export function newPerson({ engine }) {

@@ -1,8 +1,8 @@
 /** People: everybody that is known, and a way to each of them. */
 
-import { fill, h, portrait } from "../dom.js";
-import { icon } from "../icons.js";
-import { errorNote } from "../toast.js";
+import { fill, h, portrait } from "../parts/dom.js";
+import { icon } from "../parts/icons.js";
+import { errorNote } from "../parts/toast.js";
 import { count } from "../words.js";
 import { keptHere } from "./kept-here.js";
 import { newPerson } from "./new-person.js";

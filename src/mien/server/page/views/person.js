@@ -1,11 +1,11 @@
 /** One person: their photos, and what can be done: rename, add photos, merge, forget. */
 
-import { PhotoAdder } from "../add-photos.js";
-import { confirm, sheet } from "../dialog.js";
-import { fill, freshId, h, portrait } from "../dom.js";
-import { icon } from "../icons.js";
-import { personPicker } from "../person-picker.js";
-import { errorNote, toast } from "../toast.js";
+import { PhotoAdder } from "../parts/add-photos.js";
+import { confirm, sheet } from "../parts/dialog.js";
+import { fill, freshId, h, portrait } from "../parts/dom.js";
+import { icon } from "../parts/icons.js";
+import { personPicker } from "../parts/person-picker.js";
+import { errorNote, toast } from "../parts/toast.js";
 import { count, day } from "../words.js";
 
 /** The view of a person; a promise of its element. */

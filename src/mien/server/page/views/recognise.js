@@ -1,14 +1,14 @@
 /** Recognise: photos in, boxes and names out. It needs nothing of an engine but `identify`. */
 
-import { hasCameras } from "../camera.js";
-import { fill, h, progressBar } from "../dom.js";
-import { wasAborted } from "../engine.js";
-import { faceCard } from "../face-card.js";
-import { icon } from "../icons.js";
-import { photoBoxes } from "../overlay.js";
+import { hasCameras } from "../camera/camera.js";
+import { fill, h, progressBar } from "../parts/dom.js";
+import { wasAborted } from "../api/engine.js";
+import { faceCard } from "../parts/face-card.js";
+import { icon } from "../parts/icons.js";
+import { photoBoxes } from "../parts/overlay.js";
 import { choose, filesOf, isPhoto, takeDrops } from "../photos.js";
-import { takePhoto } from "../take-photo.js";
-import { alertReaders, errorNote, note, toast } from "../toast.js";
+import { takePhoto } from "../camera/take-photo.js";
+import { alertReaders, errorNote, note, toast } from "../parts/toast.js";
 import { bytes, count } from "../words.js";
 
 export function recognise({ engine }) {

@@ -1,8 +1,8 @@
 /** Sign in with a key, where the server asks for one. */
 
-import { fill, freshId, h } from "../dom.js";
-import { icon } from "../icons.js";
-import { note } from "../toast.js";
+import { fill, freshId, h } from "../parts/dom.js";
+import { icon } from "../parts/icons.js";
+import { note } from "../parts/toast.js";
 
 /** The page in place of everything else; `onDone` is called once the key was good. */
 export function signIn(engine, onDone) {

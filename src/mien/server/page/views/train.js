@@ -1,9 +1,9 @@
 /** Train: photos of many people in, a recognizer out, watched all the way. */
 
-import { fill, freshId, h, progressBar } from "../dom.js";
-import { icon } from "../icons.js";
+import { fill, freshId, h, progressBar } from "../parts/dom.js";
+import { icon } from "../parts/icons.js";
 import { byPerson, choose, filesOf, isArchive, takeDrops } from "../photos.js";
-import { errorNote, note, toast } from "../toast.js";
+import { errorNote, note, toast } from "../parts/toast.js";
 import { bytes, count, moment } from "../words.js";
 import { jobCard, stateTag } from "./job.js";
 

@@ -1,0 +1,383 @@
+"""The commands that use a recognizer: recognize, align, verify, info."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.markup import escape
+from rich.table import Column, Table
+
+from mien.cli.console import note, out, print_json, progress_bar, report_error
+from mien.cli.rates import LEAST_RATE, Share
+from mien.draw import draw_faces
+from mien.engine import Engine
+from mien.errors import (
+    SELDOM_FOUND,
+    FaceNotThere,
+    NoFace,
+    OutputError,
+    PhotoError,
+    PhotoNotFound,
+)
+from mien.files import write_atomically
+from mien.models.cards import DEFAULT_EMBEDDER
+from mien.photo import SUFFIXES, encode_jpeg, encode_png, read_photo
+from mien.recognizer import Recognizer
+from mien.text import count
+from mien.types import Detections, Face, Known, Photo, Policy
+from mien.verification import compare_photos
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mien.gallery.recognise import GalleryRecognizer
+
+_BATCH = 32
+_LIKELY = 0.5
+
+
+@click.command(
+    epilog="\b\nExamples:\n  mien recognize people.onnx party.jpg\n"
+    "  mien recognize people.onnx holidays/ --draw named/\n"
+    "  mien recognize people.onnx 'photos/*.heic' --json > names.json\n"
+    "  mien recognize office party.jpg"
+)
+@click.argument("recognizer", type=click.Path(path_type=Path))
+@click.argument("photos", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print a list with one object a photo.")
+@click.option(
+    "--draw",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="Write copies with boxes and names: a .jpg or .png for one photo, a folder for several.",
+)
+@click.pass_context
+def recognize(
+    context: click.Context,
+    recognizer: Path,
+    photos: tuple[str, ...],
+    as_json: bool,
+    draw: Path | None,
+) -> None:
+    """Name the people in PHOTOS: files, folders or patterns.
+
+    RECOGNIZER is a file that `mien train` made, or the folder of a gallery.
+
+    A photo that cannot be read is reported and the rest go on; the exit code is then 1.
+    """
+    paths = list(dict.fromkeys(find_photos(photos)))
+    drawn = {} if draw is None else _drawings(paths, draw)
+    # Several photos go through two at a time, a core each; one photo has both cores.
+    workers = 1 if len(paths) == 1 else _cores()
+    model = _load(recognizer, threads=0 if workers == 1 else 1)
+    rows: list[dict[str, Any]] = []
+
+    def work(path: Path) -> dict[str, Any]:
+        try:
+            photo = read_photo(path, long_side=model.max_long_side)
+        except PhotoError as error:
+            return {"photo": str(path), "faces": [], "error": str(error), "hint": error.hint}
+        faces = model.identify(photo)
+        if path in drawn:
+            _write_picture(drawn[path], draw_faces(photo, faces))
+        return {"photo": str(path), "faces": [_face_row(face) for face in faces], "error": None}
+
+    with ThreadPoolExecutor(workers) as pool, progress_bar() as progress:
+        # In batches, so that a stop is quick and memory does not grow with the photos.
+        for start in range(0, len(paths), _BATCH):
+            rows.extend(pool.map(work, paths[start : start + _BATCH]))
+            if len(paths) > _BATCH:
+                progress(len(rows), len(paths), "photos")
+    _tell(rows, as_json=as_json)
+    if any(row["error"] for row in rows):
+        context.exit(1)
+
+
+def _load(path: Path, *, threads: int) -> Recognizer | GalleryRecognizer:
+    if not path.is_dir():
+        return Recognizer.load(path, threads=threads)
+    from mien.cli.gallery.display import how_to_enrol  # noqa: PLC0415
+    from mien.gallery import Gallery, find_key  # noqa: PLC0415
+    from mien.gallery.recognise import GalleryRecognizer, engine_for  # noqa: PLC0415
+
+    gallery = Gallery.open(path, key=find_key())
+    if not any(person.photos for person in gallery.people()):
+        note(f"Nobody is enrolled in {path} yet: every face is unknown. {how_to_enrol(path)}")
+    with progress_bar() as progress:
+        engine = engine_for(gallery.origin, threads=threads, progress=progress)
+    return GalleryRecognizer(gallery, engine, threads=threads)
+
+
+def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
+    """Yield the photos that files, folders and patterns name, in order.
+
+    Raises:
+        PhotoNotFound: one of them names no photo.
+    """
+    for argument in arguments:
+        path = Path(argument)
+        if not argument:  # An empty variable of a shell's, not the folder that Path makes of it.
+            found = []
+        elif path.is_dir():
+            found = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES]
+        elif path.exists():
+            found = [path]
+        else:
+            found = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
+        if not found:
+            raise PhotoNotFound(
+                f"{argument or repr(argument)} names no photo",
+                hint="Give a photo, a folder of photos, or a pattern in quotes.",
+            )
+        yield from found
+
+
+def _drawings(paths: Sequence[Path], draw: Path) -> dict[Path, Path]:
+    """Return where each photo's drawing goes: into the folder `draw`, or one to that file."""
+    if len(paths) == 1 and not draw.is_dir():
+        _check_suffix(draw, "--draw")
+        return {paths[0]: draw}
+    _make_folder(draw)
+    return {path: draw / name for path, name in _drawn_names(paths).items()}
+
+
+def _check_suffix(path: Path, option: str) -> None:
+    if path.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
+        raise click.BadParameter("give a name that ends in .jpg or .png", param_hint=option)
+
+
+def _write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write a picture in the format that its name tells."""
+    encode = encode_png if path.suffix.lower() == ".png" else encode_jpeg
+    write_atomically(path, encode(pixels))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be made a folder: {error.strerror}",
+            hint="With several photos, --draw takes a folder.",
+        ) from error
+
+
+def _drawn_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return a JPEG's name for each photo: its own, with its number where two are called alike."""
+    seen = Counter(path.stem for path in paths)
+    names = {path: f"{path.stem}.jpg" for path in paths if seen[path.stem] == 1}
+    taken = set(names.values())
+    for path in paths:
+        if path not in names:
+            free = (f"{path.stem}-{number}.jpg" for number in itertools.count(1))
+            names[path] = next(name for name in free if name not in taken)
+            taken.add(names[path])
+    return names
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _face_row(face: Face) -> dict[str, Any]:
+    verdict = face.verdict
+    return {
+        "box": [round(float(side), 1) for side in face.box],
+        "name": verdict.person if isinstance(verdict, Known) else None,
+        "similarity": round(verdict.similarity, 4),
+        "probability": round(verdict.probability, 4),
+        "nearest": face.candidates[0].person if face.candidates else None,
+    }
+
+
+def _tell(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json([{key: row[key] for key in ("photo", "faces", "error")} for row in rows])
+    else:
+        table = Table(
+            Column("photo", overflow="fold"),
+            Column("name", overflow="fold"),
+            *(
+                Column(what, no_wrap=True, justify="right")
+                for what in ("probability", "similarity", "box")
+            ),
+            box=None,
+        )
+        for row in rows:
+            for face in row["faces"]:
+                table.add_row(escape(row["photo"]), *_cells(face))
+            if not row["faces"]:
+                why = "cannot be read" if row["error"] else "no face found"
+                table.add_row(escape(row["photo"]), f"[dim]{why}[/dim]")
+        out.print(table)
+        _explain_twice(rows)
+    for row in rows:
+        if row["error"]:
+            report_error(row["error"], row["hint"])
+
+
+def _cells(face: dict[str, Any]) -> tuple[str, ...]:
+    """Return what the table says of a face; of an unknown one, whose the numbers are."""
+    box = " ".join(f"{side:.0f}" for side in face["box"])
+    if face["nearest"] is None:
+        return "unknown", "-", "-", box
+    name = escape(face["name"] or face["nearest"])
+    known = name if face["name"] else f"unknown [dim]nearest: {name}[/dim]"
+    return known, f"{face['probability']:.0%}", f"{face['similarity']:.2f}", box
+
+
+def _explain_twice(rows: Sequence[dict[str, Any]]) -> None:
+    """Say why faces are unknown that are as like somebody as faces that were named."""
+    twice = 0
+    for row in rows:
+        named = {face["name"]: face["similarity"] for face in row["faces"] if face["name"]}
+        twice += sum(
+            face["name"] is None
+            and face["probability"] >= _LIKELY
+            and named.get(face["nearest"], -1.0) >= face["similarity"]
+            for face in row["faces"]
+        )
+    if twice:
+        note(
+            f"Unknown though alike, {twice} of them: another face of the photo is more like that "
+            "person, and nobody is in a photo twice."
+        )
+
+
+@click.command(
+    epilog="\b\nExamples:\n  mien align me.heic -o me.jpg\n"
+    "  mien align family.jpg -o second.png --face 2 --size 600"
+)
+@click.argument("photo", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="A .jpg or .png file."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(16, 4096),
+    default=112,
+    show_default=True,
+    help="Side of the crop in pixels.",
+)
+@click.option(
+    "--face",
+    type=click.IntRange(1),
+    help="Which face, counted from the left; the largest if not given.",
+)
+def align(photo: Path, output: Path, size: int, face: int | None) -> None:
+    """Cut one face out of PHOTO, turned upright and scaled so that the eyes have fixed places."""
+    _check_suffix(output, "--output")
+    with progress_bar() as progress:
+        engine = Engine.open(progress=progress)
+    picture = read_photo(photo)
+    found = engine.detect(picture)
+    chosen = _choose(picture, found, face)
+    (crop,) = engine.portraits(picture, chosen, size)
+    _write_picture(output, crop)
+    which = f"face {face}" if face else "the largest face"
+    note(f"{output}: " + ("the only face" if len(found) == 1 else f"{which} of {len(found)}"))
+
+
+def _choose(photo: Photo, found: Detections, face: int | None) -> Detections:
+    """Return the one face asked for: by number from the left, or the largest."""
+    if not len(found):
+        raise NoFace(f"no face found in {photo.name}", hint=SELDOM_FOUND)
+    if face is None:
+        index = found.largest()
+    elif face <= len(found):
+        index = int(found.boxes[:, 0].argsort()[face - 1])
+    else:
+        raise FaceNotThere(
+            f"{photo.name} shows {count(len(found), 'face')}, there is no face {face}",
+            hint="Faces are counted from the left, beginning with 1.",
+        )
+    one = slice(index, index + 1)
+    return Detections(found.boxes[one], found.points[one], found.scores[one])
+
+
+@click.command(
+    epilog="\b\nExamples:\n  mien verify passport.jpg selfie.heic\n"
+    "  mien verify a.jpg b.jpg --false-match-rate 0.0001 --json"
+)
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option(
+    "--false-match-rate",
+    "rate",
+    type=Share(LEAST_RATE),
+    default=0.001,
+    show_default=True,
+    help="Share of pairs of strangers that may be taken for one person.",
+)
+@click.option("--embedder", default=DEFAULT_EMBEDDER, show_default=True, help="Id of a model.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+def verify(a: Path, b: Path, rate: float, embedder: str, as_json: bool) -> None:
+    """Say whether photos A and B show the same person, by the largest face in each."""
+    with progress_bar() as progress:
+        engine = Engine.open(embedder=embedder, progress=progress)
+    result = compare_photos(
+        engine,
+        read_photo(a, long_side=engine.max_long_side),
+        read_photo(b, long_side=engine.max_long_side),
+        rate,
+    )
+    if as_json:
+        print_json(asdict(result))
+        return
+    answer = "the same person" if result.same else "different people"
+    chance = "" if result.probability is None else f", probability {result.probability:.1%}"
+    out.print(f"[bold]{answer}[/bold]: similarity {result.similarity:.3f}{chance}")
+    out.print(
+        f"  {result.threshold:.3f} and above is taken for the same person, which happens to "
+        f"{100 * result.false_match_rate:g} % of pairs of strangers"
+    )
+
+
+@click.command(epilog="\b\nExamples:\n  mien info people.onnx\n  mien info people.onnx --json")
+@click.argument("recognizer", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+def info(recognizer: Path, as_json: bool) -> None:
+    """Show what a recognizer file holds: people, policy, licences, measured rates."""
+    model = Recognizer.load(recognizer)
+    if as_json:
+        print_json(model.info())
+        return
+    about, policy = model.about, model.policy
+    table = Table(show_header=False, box=None)
+    for key, value in (
+        ("file", f"{recognizer}, {model.size / 1e6:.1f} MB, by Mien {about.version}"),
+        ("made", about.created),
+        ("people", f"{len(model.people):,}: {_some(model.people)}"),
+        ("a name is given from", f"similarity {policy.threshold:.3f}"),
+        ("strangers given a name", _rate(policy)),
+        ("how that is known", policy.source),
+        ("detector", f"{about.detector.id}, {about.detector.licence}"),
+        ("embedder", f"{about.embedder.id}, {about.embedder.licence}"),
+        ("trained on", about.embedder.trained_on),
+        ("contract", model.contract),
+        ("dataset", about.dataset or "not stated"),
+    ):
+        table.add_row(f"[bold]{key}[/bold]", escape(value))
+    out.print(table)
+
+
+def _rate(policy: Policy) -> str:
+    asked, expected = policy.false_positive_rate, policy.expected
+    return (
+        f"at most {asked:.2%} asked for; expected {expected.value:.2%} ({expected.low:.2%} to "
+        f"{expected.high:.2%}), {policy.support}"
+    )
+
+
+def _some(people: Sequence[str], limit: int = 12) -> str:
+    rest = f" and {len(people) - limit:,} more" if len(people) > limit else ""
+    return ", ".join(people[:limit]) + rest

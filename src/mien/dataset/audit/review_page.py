@@ -1,0 +1,208 @@
+"""A page of the doubtful entries: each beside what it is doubted against, and what to do."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shlex
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+from PIL import Image
+
+from mien.dataset.storage.dataset_card import REASONS
+from mien.dataset.storage.dataset_folder import writing
+from mien.dataset.storage.manifest import Dataset, Entry
+from mien.files import replace_file
+from mien.text import count
+
+PAGE = "review.html"
+
+MOST = 150
+"""At most this many entries of a kind are shown; the page says how many are not."""
+
+_ORDER = (
+    "mislabelled",
+    "near-duplicate",
+    "low-quality",
+    "duplicate",
+    "dropped",
+    "no-face",
+    "unreadable",
+)
+_TITLES = {
+    "mislabelled": "Likely somebody else",
+    "near-duplicate": "Near-duplicates",
+    "low-quality": "Poor pictures",
+    "duplicate": "Exact copies",
+    "dropped": "Dropped by you",
+    "no-face": "No face found",
+    "unreadable": "Could not be read",
+    "same": "Likely one person under two names",
+}
+_STRIP = 5
+
+
+def write_review(dataset: Dataset) -> Path:
+    """Write `review.html` into the dataset's folder and return its path.
+
+    The page needs no other file and no network.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    path = dataset.path / PAGE
+    with writing(dataset.path):
+        replace_file(path, _Page(dataset).html().encode("utf-8", "replace"))
+    return path
+
+
+class _Page:
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._by_id = {entry.id: entry for entry in dataset.entries}
+        self._used: dict[str, list[Entry]] = {}
+        for entry in dataset.entries:
+            if entry.used and entry.crop and not entry.leak:
+                self._used.setdefault(entry.person, []).append(entry)
+        self._folder = shlex.quote(str(dataset.path))
+
+    def html(self) -> str:
+        aside = {
+            reason: [e for e in self._dataset.entries if not e.used and e.reason == reason]
+            for reason in _ORDER
+        }
+        pairs = self._dataset.card["same_person"]
+        counts = {"same": len(pairs), **{reason: len(own) for reason, own in aside.items()}}
+        links = "".join(
+            f'<a href="#{key}">{_TITLES[key]} <b>{count:,}</b></a>'
+            for key, count in counts.items()
+            if count
+        )
+        sections = [self._section("same", len(pairs), map(self._pair, pairs[:MOST]))]
+        for reason, own in aside.items():
+            shown = (
+                sorted(own, key=lambda e: e.quality)[:MOST]
+                if reason == "low-quality"
+                else own[:MOST]
+            )
+            sections.append(self._section(reason, len(own), map(self._entry, shown)))
+        page = files("mien.dataset").joinpath("page")
+        css, js = (page.joinpath(f"review.{kind}").read_text("utf-8") for kind in ("css", "js"))
+        nothing = "" if links else "<p>Nothing is doubtful.</p>"
+        return (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width,initial-scale=1">'
+            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+            "img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
+            f"<title>Review: {escape(self._dataset.path.name)}</title><style>{css}</style></head>"
+            f'<body data-folder="{escape(self._folder)}"><main><h1>What looks doubtful</h1>'
+            f'<p class="soft">{count(len(self._dataset.people), "person", "people")}, '
+            f"{count(len(self._dataset.entries), 'photo')} in "
+            f"<code>{escape(str(self._dataset.path))}</code>. Nothing was deleted: these are set "
+            "aside and not trained on. Press <b>keep</b> to use one after all or <b>drop</b> to "
+            "leave it out for good, then run the commands at the foot of the page.</p>"
+            f"<nav>{links}</nav>{nothing}{''.join(sections)}</main>"
+            '<footer><div><pre></pre><button id="copy-all">Copy</button></div></footer>'
+            f"<script>{js}</script></body></html>"
+        )
+
+    def _section(self, key: str, count: int, articles: Iterable[str]) -> str:
+        if not count:
+            return ""
+        told = (
+            "They are not merged. Say <code>same</code> to make them one, <code>different</code> "
+            "to hear of them no more."
+            if key == "same"
+            else f"Set aside: {REASONS[key]}."
+        )
+        more = (
+            f'<p class="soft">{count - MOST:,} more are in manifest.csv.</p>'
+            if count > MOST
+            else ""
+        )
+        return (
+            f'<section id="{key}"><h2>{_TITLES[key]}</h2><p class="soft">{told}</p>'
+            f"{''.join(articles)}{more}</section>"
+        )
+
+    def _entry(self, entry: Entry) -> str:
+        other = self._by_id.get(self._dataset.card["compared_with"].get(entry.id, ""))
+        sides = [self._strip(entry.person, self._others(entry.person, entry), "used photos of")]
+        if other and other.person != entry.person:
+            sides.append(self._strip(other.person, self._others(other.person, entry), "photos of"))
+        elif other:
+            sides = [self._strip(entry.person, [other], "the one that is used, of")]
+        acts = self._decide(entry) if entry.face >= 0 else ""
+        image = crop_image(self._dataset, entry, 132)
+        return (
+            f'<article data-id="{escape(entry.id)}"><figure>{image}</figure><div>'
+            f'<div class="title" dir="auto">{escape(entry.person)}</div>'
+            f'<p class="evidence" dir="auto">{escape(entry.evidence)}</p>'
+            f'<p class="path">{escape(entry.source)}: {escape(entry.photo)}</p>'
+            f'<div class="sides">{"".join(sides)}</div>{acts}</div></article>'
+        )
+
+    def _decide(self, entry: Entry) -> str:
+        keep = f"mien dataset keep {self._folder} {entry.id}"
+        return (
+            '<div class="acts">'
+            '<button class="keep" data-verb="keep" aria-pressed="false">keep</button>'
+            '<button class="drop" data-verb="drop" aria-pressed="false">drop</button>'
+            f'<code>{escape(keep)}</code><button data-copy="{escape(keep)}">Copy</button></div>'
+        )
+
+    def _pair(self, pair: dict[str, object]) -> str:
+        names, ids = _strings(pair["people"]), _strings(pair["entries"])
+        strips = []
+        for name, best in zip(names, ids, strict=True):
+            first = [self._by_id[best]] if best in self._by_id else []
+            rest = [e for e in self._used.get(name, []) if e.id != best]
+            strips.append(self._strip(name, first + rest, ""))
+        commands = [
+            f"mien dataset {verb} {self._folder} {' '.join(map(shlex.quote, names))}"
+            for verb in ("same", "different")
+        ]
+        acts = "".join(
+            f'<code>{escape(line)}</code><button data-copy="{escape(line)}">Copy</button>'
+            for line in commands
+        )
+        return (
+            "<article><div></div><div>"
+            f'<div class="title" dir="auto">{escape(" / ".join(names))}</div>'
+            f'<p class="evidence" dir="auto">{escape(str(pair["evidence"]))}</p>'
+            f'<div class="sides">{"".join(strips)}</div><div class="acts">{acts}</div>'
+            "</div></article>"
+        )
+
+    def _others(self, person: str, entry: Entry) -> list[Entry]:
+        return [e for e in self._used.get(person, []) if e.id != entry.id]
+
+    def _strip(self, person: str, entries: Sequence[Entry], what: str) -> str:
+        if not entries:
+            return ""
+        images = "".join(crop_image(self._dataset, e, 68) for e in entries[:_STRIP])
+        label = escape(f"{what} {person}".strip())
+        head = f'<div class="soft" dir="auto">{label}</div>'
+        return f'<div>{head}<div class="strip">{images}</div></div>'
+
+
+def crop_image(dataset: Dataset, entry: Entry, side: int) -> str:
+    """Return an entry's crop as an `img` element of that many pixels; empty where it is lost."""
+    pixels = dataset.crop(entry)
+    if pixels is None:
+        return ""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=82)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    alt = escape(f"{entry.person}: {entry.photo}")
+    return (
+        f'<img width="{side}" height="{side}" loading="lazy" alt="{alt}" title="{alt}" '
+        f'src="data:image/jpeg;base64,{data}">'
+    )
+
+
+def _strings(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list | tuple) else []

@@ -1,0 +1,1 @@
+"""Where photos of people come from: folders, lists, archives and LFW."""

@@ -1,0 +1,128 @@
+"""What the user decided about doubtful entries: a file to read, that outlives every rebuild."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from mien.errors import NotADataset, OutputError
+from mien.names import clean_name, name_key
+
+FILE = "decisions.csv"
+
+Verb = Literal["keep", "drop", "same", "different"]
+
+_FIELDS = ("when", "decision", "what", "other", "note")
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The latest word on each entry and on each pair of people.
+
+    Attributes:
+        entries: `keep` or `drop`, by entry id.
+        pairs: `same` or `different`, by the two names' keys, sorted.
+        names: the names of pairs as they were written, by key.
+    """
+
+    entries: dict[str, Verb] = field(default_factory=dict)
+    pairs: dict[tuple[str, str], Verb] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    def merged(self) -> dict[str, str]:
+        """Return, for the key of each name that is another's second name, the first name's key."""
+        first: dict[str, str] = {}
+
+        def root(key: str) -> str:
+            while key in first:
+                key = first[key]
+            return key
+
+        for (a, b), verb in self.pairs.items():
+            if verb == "same" and root(a) != root(b):
+                first[max(root(a), root(b))] = min(root(a), root(b))
+        return {key: root(key) for key in first}
+
+    def different(self, a: str, b: str) -> bool:
+        """Return whether the user said that two names are two people."""
+        return self.pairs.get(pair_key(a, b)) == "different"
+
+
+def pair_key(a: str, b: str) -> tuple[str, str]:
+    """Return what stands for a pair of names, whichever comes first."""
+    first, second = sorted((name_key(a), name_key(b)))
+    return first, second
+
+
+def read_decisions(folder: Path) -> Decisions:
+    """Return the decisions kept in a dataset's folder; none where there is no file.
+
+    Raises:
+        NotADataset: the file cannot be understood.
+    """
+    path = folder / FILE
+    decisions = Decisions()
+    if not path.is_file():
+        return decisions
+    try:
+        for number, row in enumerate(_rows(path), 2):
+            _take(decisions, row, number)
+    except (OSError, ValueError, KeyError, AttributeError, csv.Error) as error:
+        raise NotADataset(
+            f"{path}: cannot be understood: {error}",
+            hint="Mend the file, or delete the line: when,decision,what,other,note",
+        ) from error
+    return decisions
+
+
+def _take(decisions: Decisions, row: dict[str, str], number: int) -> None:
+    match row["decision"].strip():
+        case "keep" | "drop" as verb:
+            decisions.entries[row["what"].strip()] = verb
+        case "same" | "different" as verb:
+            decisions.pairs[pair_key(row["what"], row["other"])] = verb
+            for name in (row["what"], row["other"]):
+                decisions.names[name_key(name)] = clean_name(name)
+        case unknown:
+            raise ValueError(f"line {number}: unknown decision {unknown!r}")
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def append_decisions(folder: Path, verb: Verb, subjects: Iterable[tuple[str, str, str]]) -> None:
+    """Add decisions to a dataset's folder, each safe on the disk when this returns.
+
+    Args:
+        folder: of the dataset.
+        verb: the decision.
+        subjects: entry id or name, other name (or ""), and a note for the reader of the file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    path = folder / FILE
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        fresh = not path.is_file() or not path.stat().st_size
+        with path.open("a", encoding="utf-8", newline="") as file:
+            lines: list[Sequence[str]] = [_FIELDS] if fresh else []
+            lines += [(now, verb, what, other, note) for what, other, note in subjects]
+            text = io.StringIO(newline="")
+            csv.writer(text, lineterminator="\n").writerows(lines)
+            file.write(text.getvalue())  # one write: a killed process leaves no half line
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written: {error.strerror or error}",
+            hint="Make the folder writable.",
+        ) from error

@@ -1,0 +1,336 @@
+"""The one HTTP core of the vessels with a server: a request in, an answer out.
+
+::
+
+    GET  /                    the page
+    GET  /healthz             whether it is up
+    GET  /v1/recognizer       what the recognizer file says of itself
+    POST /v1/identify         the faces of photos, named or unknown; ?crops=true &top=5
+    POST /v1/align            one face as a JPEG, 600 pixels upright; ?size= &face=
+    POST /face-align          the same as a JSON string, data:image/jpeg;base64,...
+    POST /classify/{handle}   the largest face's candidates: class_idx, class_name, confidence
+
+Photos come as the file field `file` of a form, or as the whole body. Errors are problem+json
+(RFC 9457).
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien.deploy.service.exchange import Request, Response, SentFile, as_json, as_problem, uploads
+from mien.errors import BadRequest, FaceError, FaceNotThere, MienError, NoFace, PhotoError
+from mien.photo import decode_photo, encode_jpeg
+from mien.problems import is_fault, plain_problem, problem_of
+from mien.recognizer import Recognizer
+from mien.session import Session
+from mien.text import count
+from mien.types import Face, Known, Photo
+
+RECOGNIZER, PORTRAIT, SETTINGS, PAGE = "recognizer.onnx", "portrait.onnx", "ship.json", "page"
+"""What lies in a vessel's folder beside the code."""
+
+PORTRAIT_SIDE = 600
+
+_LISTED = 6
+"""Candidates in the answer of /classify."""
+
+_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+"""Of the page's files, whatever the host's own table of types says."""
+
+_PAGE_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'none'; object-src 'none'"
+)
+
+
+_log = logging.getLogger("mien.deploy")
+
+
+class _Refused(Exception):
+    """An answer other than success, raised where it is found out."""
+
+    def __init__(self, status: int, detail: str, hint: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.hint = hint
+
+
+class RecognizerService:
+    """A vessel's recognizer behind HTTP; safe to call from many threads at once.
+
+    Args:
+        folder: with `RECOGNIZER`, `PORTRAIT`, `SETTINGS` and maybe `PAGE`.
+        threads: how many threads one photo may use; 0 for as many as there are cores.
+        key: what `Authorization: Bearer` must carry to have photos looked at; empty for anyone.
+
+    Raises:
+        RecognizerNotFound: the folder is not a vessel's.
+        NotARecognizer: its recognizer is damaged.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 0, key: str = "") -> None:
+        self._recognizer = Recognizer.load(folder / RECOGNIZER, threads=threads)
+        self._settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        self._portrait_file = folder / PORTRAIT
+        self._portrait: Session | None = None
+        self._lock = threading.Lock()
+        self._threads = threads
+        self._key = key
+        self._files = _static(folder / PAGE)
+        self._listing = (
+            "GET /, /healthz or /v1/recognizer; POST a photo to /v1/identify, /v1/align, "
+            f"/face-align or /classify/{self._settings['handle']}."
+        )
+
+    @classmethod
+    def from_environment(cls, folder: Path) -> RecognizerService:
+        """Return the service of a folder as `MIEN_THREADS` and `MIEN_API_KEY` want it."""
+        return cls(
+            folder,
+            threads=int(os.environ.get("MIEN_THREADS") or 0),
+            key=os.environ.get("MIEN_API_KEY", ""),
+        )
+
+    def answer(self, request: Request) -> Response:
+        """Return the answer to a request, whatever it is; nothing is raised for a bad one."""
+        if request.method == "OPTIONS" and self._settings["cors"]:
+            response = Response(204, "text/plain", b"")
+        else:
+            response = self._answer(request)
+        return Response(
+            response.status,
+            response.kind,
+            b"" if request.method == "HEAD" else response.body,
+            {**response.headers, **self._common_headers()},
+        )
+
+    def _common_headers(self) -> dict[str, str]:
+        headers = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+        if self._settings["cors"]:
+            headers["Access-Control-Allow-Origin"] = self._settings["cors"]
+            headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
+            headers["Access-Control-Max-Age"] = "86400"
+            headers["Vary"] = "Origin"
+        return headers
+
+    def _answer(self, request: Request) -> Response:
+        try:
+            return self._route(request)(request)
+        except _Refused as refused:
+            return as_problem(plain_problem(refused.status, str(refused), refused.hint))
+        except MienError as error:
+            found = _problem_of(error)
+            course = request.path.startswith(("/classify/", "/face-align"))
+            if course and isinstance(error, BadRequest | PhotoError | FaceError):
+                # These two paths' clients know one status for whatever is not a face's photo.
+                found["status"] = 412
+            return as_problem(found)
+
+    def _route(self, request: Request) -> Callable[[Request], Response]:
+        get: dict[str, Callable[[Request], Response]] = {
+            "/healthz": self._health,
+            "/v1/recognizer": self._about,
+            **dict.fromkeys(self._files, self._file),
+        }
+        post: dict[str, Callable[[Request], Response]] = {
+            "/v1/identify": self._identify,
+            "/v1/align": self._align,
+            "/face-align": self._face_align,
+        }
+        if request.path.startswith("/classify/"):
+            post[request.path] = self._classify
+        routes = get if request.method in {"GET", "HEAD"} else post
+        if request.path not in routes or request.method not in {"GET", "HEAD", "POST"}:
+            if request.path in {**get, **post}:
+                takes = "GET" if request.path in get else "POST"
+                detail = f"{request.path} does not take {request.method}"
+                raise _Refused(405, detail, f"It takes {takes}.")
+            raise _Refused(404, f"there is nothing at {request.path}", self._listing)
+        if routes is post:
+            self._check_key(request)
+        return routes[request.path]
+
+    def _check_key(self, request: Request) -> None:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        if self._key and not hmac.compare_digest(given.encode(), self._key.encode()):
+            raise _Refused(401, "a key is needed", "Send it as `Authorization: Bearer KEY`.")
+
+    def _health(self, _: Request) -> Response:
+        return as_json({"status": "ok"})
+
+    def _about(self, _: Request) -> Response:
+        # The file's own `kind` is of its head; here it says what answers, as `mien serve` does.
+        info = {**self._recognizer.info(), "handle": self._settings["handle"], "kind": "file"}
+        return as_json({"recognizers": [info], "vessel": self._settings})
+
+    def _file(self, request: Request) -> Response:
+        path = self._files[request.path]
+        kind = _KINDS.get(path.suffix, "application/octet-stream")
+        headers = {"Content-Security-Policy": _PAGE_POLICY} if kind == "text/html" else {}
+        text = "; charset=utf-8" if kind.startswith("text/") else ""
+        return Response(200, kind + text, path.read_bytes(), headers)
+
+    def _identify(self, request: Request) -> Response:
+        crops = request.query.get("crops") == "true"
+        top = _number(request, "top", 5, 1, 10)
+        sent = uploads(request)
+        if not sent:
+            raise _Refused(422, "no photo was sent", "Send it as the file field `file`.")
+        results = [self._identify_one(upload, top, crops=crops) for upload in sent]
+        about = {"handle": self._settings["handle"], "kind": "file"}
+        return as_json({"results": results, "recognizer": about})
+
+    def _identify_one(self, upload: SentFile, top: int, *, crops: bool) -> dict[str, Any]:
+        row: dict[str, Any] = {"photo": upload.name, "faces": [], "error": None}
+        try:
+            photo = self._read(upload)
+            faces = self._recognizer.identify(photo)
+        except MienError as error:
+            return {**row, "error": _problem_of(error)}
+        width, height = (round(side / photo.scale) for side in (photo.width, photo.height))
+        listed = [_face_row(face, top, crops=crops) for face in faces]
+        return {**row, "width": width, "height": height, "faces": listed}
+
+    def _align(self, request: Request) -> Response:
+        size = _number(request, "size", PORTRAIT_SIDE, 16, PORTRAIT_SIDE)
+        number = _number(request, "face", 0, 1, 1000)
+        portrait = self._portrait_of(self._one(request), number)
+        if size != PORTRAIT_SIDE:
+            portrait = np.asarray(
+                Image.fromarray(portrait).resize((size, size), Image.Resampling.LANCZOS)
+            )
+        return Response(200, "image/jpeg", encode_jpeg(portrait))
+
+    def _face_align(self, request: Request) -> Response:
+        portrait = self._portrait_of(self._one(request, course=True), 0)
+        return as_json(_data_url(encode_jpeg(portrait)))
+
+    def _classify(self, request: Request) -> Response:
+        handle = request.path.removeprefix("/classify/")
+        if handle != self._settings["handle"]:
+            raise _Refused(404, f"there is no recognizer {handle!r}", self._listing)
+        photo = self._read(self._one(request, course=True))
+        face = _chosen(photo, self._recognizer.identify(photo), 0)
+        index = {person: place for place, person in enumerate(self._recognizer.people)}
+        return as_json(
+            [
+                {
+                    "class_idx": index[candidate.person],
+                    "class_name": candidate.person,
+                    "confidence": candidate.probability,
+                }
+                for candidate in face.candidates[:_LISTED]
+            ]
+        )
+
+    def _one(self, request: Request, *, course: bool = False) -> SentFile:
+        """Return the one photo of a request."""
+        sent = uploads(request)
+        if not sent:
+            raise _Refused(
+                412 if course else 422, "no photo was sent", "Send it as the file field `file`."
+            )
+        if not sent[0].name:
+            raise _Refused(417 if course else 422, "no photo was chosen", "Choose a file.")
+        return sent[0]
+
+    def _read(self, upload: SentFile) -> Photo:
+        return decode_photo(upload.data, name=upload.name, long_side=self._recognizer.max_long_side)
+
+    def _portrait_of(self, upload: SentFile, number: int) -> NDArray[np.uint8]:
+        """Return a face, (600, 600, 3) uint8 RGB: by number from the left, or the largest."""
+        photo = self._read(upload)
+        face = _chosen(photo, self._recognizer.identify(photo), number)
+        with self._lock:
+            if self._portrait is None:
+                model = self._portrait_file.read_bytes()
+                self._portrait = Session(model, name=PORTRAIT, threads=self._threads)
+        points = (face.points * photo.scale)[None].astype(np.float32)
+        (portraits,) = self._portrait.run("crops", image=photo.pixels, points=points)
+        portrait: NDArray[np.uint8] = portraits[0]
+        return portrait
+
+
+def _problem_of(error: MienError) -> dict[str, Any]:
+    """Return an error's document; what the client is not told is written into the host's log."""
+    if is_fault(error):
+        _log.error("%s %s", error, error.hint)
+    return problem_of(error)
+
+
+def _chosen(photo: Photo, faces: list[Face], number: int) -> Face:
+    if not faces:
+        raise NoFace(f"no face found in {photo.name}", hint="Give a photo that shows the face.")
+    if number > len(faces):
+        raise FaceNotThere(
+            f"{photo.name} shows {count(len(faces), 'face')}, there is no face {number}",
+            hint="Faces are counted from the left, beginning with 1.",
+        )
+    if number:
+        return sorted(faces, key=lambda face: float(face.box[0]))[number - 1]
+    return max(faces, key=lambda face: float(np.prod(face.box[2:] - face.box[:2])))
+
+
+def _face_row(face: Face, top: int, *, crops: bool) -> dict[str, Any]:
+    verdict = face.verdict
+    return {
+        "box": [round(float(side), 2) for side in face.box],
+        "points": [[round(float(x), 2), round(float(y), 2)] for x, y in face.points],
+        "score": face.score,
+        "name": verdict.person if isinstance(verdict, Known) else None,
+        "person_id": None,
+        "probability": verdict.probability,
+        "similarity": verdict.similarity,
+        "false_positive_rate": None,
+        "candidates": [
+            {
+                "name": candidate.person,
+                "person_id": None,
+                "similarity": candidate.similarity,
+                "probability": candidate.probability,
+            }
+            for candidate in face.candidates[:top]
+        ],
+        "crop": _data_url(encode_jpeg(face.crop)) if crops else None,
+        "face_token": None,
+    }
+
+
+def _data_url(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def _number(request: Request, name: str, default: int, least: int, most: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        detail = f"{name} must be a whole number from {least} to {most}"
+        raise _Refused(422, detail, f"Send {name}={most}, for one, or leave it out.")
+    return int(text)
+
+
+def _static(folder: Path) -> dict[str, Path]:
+    """Return the page's files by the path they are asked for."""
+    files = {
+        "/" + path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    if "/index.html" in files:
+        files["/"] = files["/index.html"]
+    return files

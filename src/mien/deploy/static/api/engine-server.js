@@ -1,0 +1,3 @@
+/** Where the page looks for its engine: here that is the browser itself. */
+
+export { LocalEngine as ServerEngine } from "../engine-local.js";

@@ -1,0 +1,168 @@
+"""What probes found, taken apart: rates, decisions, people, pairs of people."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.evaluation.identification.search import Search, near_pairs
+from mien.measures import rank_k
+from mien.types import Head, Interval
+
+PAIRS = 24
+"""How many confusable pairs are listed."""
+
+PHOTO_COUNTS = ((1, 1), (2, 2), (3, 4), (5, 9), (10, 19), (20, 10**9))
+"""Ranges of the number of photos a person was learned from, first and last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Closed-set identification of a set of probes.
+
+    Attributes:
+        probes: how many.
+        rank1: share whose nearest person is the right one, with Wilson's interval.
+        rank5: share whose right person is among the nearest five.
+    """
+
+    probes: int
+    rank1: Interval
+    rank5: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionCounts:
+    """What is said about known people's probes at the policy's threshold."""
+
+    right: int
+    unknown: int
+    wrong: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonResult:
+    """One person's line in the report.
+
+    Attributes:
+        person: name.
+        photos: how many photos the prototype was made of.
+        probes: held-out photos.
+        right: of them, nearest to this person.
+        named: of them, also given the name at the policy's threshold.
+        similarity: mean of the probes to the prototype.
+        taken_for: who this person's probes were nearest to instead, most often first.
+    """
+
+    person: str
+    photos: int
+    probes: int
+    right: int
+    named: int
+    similarity: float
+    taken_for: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Confusable:
+    """Two people who look alike to the recognizer.
+
+    Attributes:
+        first: a person.
+        second: another.
+        similarity: between their prototypes.
+        mistakes: probes of one that were nearest to the other.
+    """
+
+    first: str
+    second: str
+    similarity: float
+    mistakes: int
+
+
+def named_as(found: Search) -> NDArray[np.int64]:
+    """Return (N,) int64, whom each known person's probe is nearest to; a tie is not the mate."""
+    return np.where(found.correct, found.mates, found.rivals)
+
+
+def rates_of(ranks: NDArray[np.int64]) -> Rates:
+    """Return the rates of (N,) int64 ranks of mates."""
+    return Rates(len(ranks), rank_k(ranks, 1), rank_k(ranks, 5))
+
+
+def _named(head: Head, found: Search) -> NDArray[np.bool_]:
+    named: NDArray[np.bool_] = found.best >= np.float32(head.policy.threshold)
+    return named
+
+
+def decisions_of(head: Head, found: Search) -> DecisionCounts:
+    """Return what is said about known people's probes."""
+    named = _named(head, found)
+    right = int(np.sum(named & found.correct))
+    unknown = int(np.sum(~named))
+    return DecisionCounts(right, unknown, len(found) - right - unknown)
+
+
+def by_photos_of(head: Head, found: Search) -> tuple[tuple[int, int, Rates], ...]:
+    """Return the rates by the number of photos learned from: first, last, rates."""
+    photos = head.photos[found.mates]
+    rows = []
+    for first, last in PHOTO_COUNTS:
+        inside = (photos >= first) & (photos <= last)
+        if inside.any():
+            rows.append((first, last, rates_of(found.ranks[inside])))
+    return tuple(rows)
+
+
+def people_of(head: Head, found: Search) -> tuple[PersonResult, ...]:
+    """Return a row for each person with a probe, least right first."""
+    named = _named(head, found)
+    given = named_as(found)
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, mate in enumerate(found.mates):
+        members[int(mate)].append(index)
+    rows = []
+    for mate, indices in members.items():
+        right = found.correct[indices]
+        taken = Counter(head.people[given[i]] for i in indices if not found.correct[i])
+        rows.append(
+            PersonResult(
+                person=head.people[mate],
+                photos=int(head.photos[mate]),
+                probes=len(indices),
+                right=int(right.sum()),
+                named=int((right & named[indices]).sum()),
+                similarity=float(found.own[indices].mean()),
+                taken_for=tuple(sorted(taken, key=lambda name: (-taken[name], name))),
+            )
+        )
+    return tuple(sorted(rows, key=lambda r: (r.right / r.probes, r.named / r.probes, r.person)))
+
+
+def confusable_of(head: Head, found: Search) -> tuple[Confusable, ...]:
+    """Return the people who look alike: with most mistakes first, then most similar first."""
+    given = named_as(found)
+    mistakes = Counter(
+        (int(min(mate, other)), int(max(mate, other)))
+        for mate, other, right in zip(found.mates, given, found.correct, strict=True)
+        if not right
+    )
+    pairs = {
+        (a, b): alike for a, b, alike in near_pairs(head.prototypes, min(PAIRS, len(head.people)))
+    }
+    for a, b in mistakes:
+        pairs[a, b] = float(head.prototypes[a] @ head.prototypes[b])
+    rows = [
+        Confusable(
+            min(head.people[a], head.people[b]),
+            max(head.people[a], head.people[b]),
+            alike,
+            mistakes[a, b],
+        )
+        for (a, b), alike in pairs.items()
+    ]
+    rows.sort(key=lambda row: (-row.mistakes, -row.similarity, row.first, row.second))
+    return tuple(rows[:PAIRS])

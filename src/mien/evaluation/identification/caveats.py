@@ -1,0 +1,132 @@
+"""What a reader must know before believing the numbers of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mien.dataset import Dataset
+from mien.evaluation.identification.probes import Sample, gallery_index, sample, search_sample
+from mien.evaluation.identification.search import STRANGER, Search
+from mien.evaluation.open_set.metrics import OpenSetResult
+from mien.measures import rank_k
+from mien.text import count, percent, span
+from mien.training import doubled
+from mien.types import Head, Policy
+
+FEW = 100
+"""With fewer probes than this the report says that they are few."""
+
+
+def notes_of(
+    head: Head,
+    dataset: Dataset,
+    *,
+    probes: Sample,
+    found: Search,
+    trained_on: str,
+    strangers: Dataset | None,
+    openness: OpenSetResult | None,
+) -> tuple[str, ...]:
+    """Return a sentence or two for each thing that limits what was measured.
+
+    Args:
+        head: of the recognizer.
+        dataset: that it was measured on.
+        probes: the held-out photos of people in the gallery.
+        found: what they found there.
+        trained_on: digest of the dataset that the recognizer was trained on, where known.
+        strangers: the strangers' dataset, where one was given.
+        openness: what was measured on strangers.
+    """
+    return (
+        *_of_dataset(head, dataset, probes, trained_on),
+        *_of_leaks(head, dataset, found),
+        *_of_strangers(head, dataset, strangers, openness),
+    )
+
+
+def _of_dataset(head: Head, dataset: Dataset, probes: Sample, trained_on: str) -> Iterator[str]:
+    if trained_on and trained_on != dataset.digest:
+        yield (
+            f"The recognizer was trained on another dataset ({trained_on[:12]}) than this one"
+            f" ({dataset.digest[:12]}): photos held out here may have been learned there, and the"
+            " rates may flatter it."
+        )
+    known = gallery_index(dataset, head)[dataset.labels] != STRANGER
+    unknown = int(np.sum(dataset.validation & ~known))
+    if unknown:
+        yield (
+            f"No probes: {count(unknown, 'held-out photo')} of people that the recognizer does not"
+            " know."
+        )
+    if len(probes) < FEW:
+        yield (
+            f"Few photos were held out ({len(probes)}): read the intervals, not the rates alone."
+        )
+
+
+def _of_leaks(head: Head, dataset: Dataset, found: Search) -> Iterator[str]:
+    known = gallery_index(dataset, head)[dataset.labels] != STRANGER
+    leaks = known & np.array([entry.leak for entry in dataset.rows], np.bool_)
+    if leaks.any():
+        leaked = search_sample(head, sample(dataset, leaks, head))
+        ranks = np.concatenate([found.ranks, leaked.ranks])
+        yield (
+            f"No probes: {count(len(leaked), 'held-out photo')} mirrored from what was learned"
+            " (--flip-singletons), which is a leak. Counted, rank-1 would read"
+            f" {percent(rank_k(ranks, 1).value)}."
+        )
+
+
+def _of_strangers(
+    head: Head, dataset: Dataset, strangers: Dataset | None, openness: OpenSetResult | None
+) -> Iterator[str]:
+    inside = int(np.sum(gallery_index(strangers, head) != STRANGER)) if strangers else 0
+    if inside:
+        yield (
+            f"Known to the recognizer by name: {count(inside, 'person', 'people')} of the"
+            " strangers' dataset. They were left out of it."
+        )
+    if openness is None:
+        return
+    if openness.protocol == "left-out":
+        twice = int(doubled(dataset, head.people).sum())
+        if twice:
+            yield (
+                f"The dataset's card lists {count(twice, 'person', 'people')} who may be in the"
+                " gallery under a second name as well: left out under one they are no strangers,"
+                " and were not counted as such."
+            )
+    if head.policy.basis == "card" and head.policy.supported:
+        yield _beside_the_card(head.policy, openness)
+        return
+    if openness.protocol == "left-out":
+        return
+    # A policy may have been set on the gallery's own people, left out in turn, as well.
+    own = head.policy.strangers - openness.strangers
+    if 0 <= own <= head.photos.sum():
+        yield (
+            f"The policy was set on {count(head.policy.strangers, 'photo')} of strangers, and"
+            f" {openness.strangers:,} were searched here: if they are the same, the rate at its"
+            " threshold is fitted to them, and only the halves are a measurement."
+        )
+
+
+def _beside_the_card(policy: Policy, openness: OpenSetResult) -> str:
+    """Return how the rate measured here goes with the one that the embedder's card expects."""
+    fpir = openness.policy.fpir
+    told = (
+        f"The policy stands on the embedder's card, by which {percent(policy.expected.value)} of"
+        f" strangers would be given a name. Measured here are {percent(fpir.value)}"
+        f" ({span(fpir)}) of {openness.stranger_people:,}."
+    )
+    if fpir.low <= policy.expected.value <= fpir.high:
+        return f"{told} The two agree within the interval."
+    if policy.expected.value < fpir.low:
+        return (
+            f"{told} Believe what was measured: these people look more alike than those of the"
+            " card. Train with --strangers DATASET for a threshold that is measured."
+        )
+    return f"{told} These people look less alike than those of the card."

@@ -1,0 +1,77 @@
+"""Faces of a dataset, as probes for a gallery and as pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.dataset import Dataset, Entry
+from mien.evaluation.identification.search import STRANGER, Search, search
+from mien.names import name_key
+from mien.types import Head, Progress, silent
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Faces of a dataset taken as probes.
+
+    Attributes:
+        source: the dataset.
+        records: N, one a face.
+        vectors: (N, D) float32 unit rows.
+        mates: (N,) int64, index in the gallery, or `STRANGER`.
+        usable: (N,) bool, not set aside.
+    """
+
+    source: Dataset
+    records: tuple[Entry, ...]
+    vectors: NDArray[np.float32]
+    mates: NDArray[np.int64]
+    usable: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+def sample(faces: Dataset, mask: NDArray[np.bool_], head: Head) -> Sample:
+    """Return the faces of a dataset in `mask` ((M,) bool) as probes for the gallery of `head`."""
+    rows = np.flatnonzero(mask)
+    return Sample(
+        source=faces,
+        records=tuple(faces.rows[row] for row in rows),
+        vectors=faces.embeddings[rows],
+        mates=gallery_index(faces, head)[faces.labels[rows]],
+        usable=faces.usable[rows],
+    )
+
+
+def search_sample(
+    head: Head, probes: Sample, progress: Progress = silent, what: str = "searching"
+) -> Search:
+    """Search a sample's faces in the gallery of a head."""
+    return search(head, probes.vectors, probes.mates, progress=progress, what=what)
+
+
+def gallery_index(faces: Dataset, head: Head) -> NDArray[np.int64]:
+    """Return (people,) int64: where each person of a dataset stands in the gallery.
+
+    The same name in another spelling (case, width, Unicode form) is the same person.
+    """
+    place = {name: index for index, name in enumerate(head.people)}
+    spelled = {name_key(name): index for name, index in place.items()}
+    found = [place.get(name, spelled.get(name_key(name), STRANGER)) for name in faces.people]
+    return np.array(found, np.int64)
+
+
+def portraits(faces: Dataset, people: set[str]) -> dict[str, NDArray[np.uint8] | None]:
+    """Return the best crop of each of some people: not set aside, best quality."""
+    best: dict[str, tuple[float, Entry]] = {}
+    for entry in faces.rows:
+        if entry.person not in people or entry.leak:
+            continue
+        worth = entry.quality + 10 * entry.used
+        if entry.person not in best or worth > best[entry.person][0]:
+            best[entry.person] = (worth, entry)
+    return {name: faces.crop(entry) for name, (_, entry) in best.items()}

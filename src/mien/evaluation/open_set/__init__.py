@@ -1,0 +1,1 @@
+"""Open-set identification: enrolled people and strangers searched in a gallery."""

@@ -1,0 +1,182 @@
+"""The charts of the report on people."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mien.evaluation.identification.breakdown import Rates
+from mien.evaluation.identification.held_out import PeopleResult
+from mien.evaluation.open_set.metrics import OpenSetResult
+from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
+from mien.evaluation.report.frame import card, key
+from mien.evaluation.report.html import Html, tag
+from mien.measures import wilson
+from mien.text import count, percent, span
+
+
+def panels(result: PeopleResult) -> Html:
+    """Return the cards with charts."""
+    cards = [_similarities_card(result)]
+    if result.open_set:
+        cards.append(_open_set_card(result.open_set))
+    cards += [_reliability_card(result), _photos_card(result)]
+    return tag("div", cards, class_="duo")
+
+
+def _similarities_card(result: PeopleResult) -> Html:
+    groups = [("good", "own person", result.found.own)]
+    legend = [("good", "known people, to their own person")]
+    if result.open_set:
+        groups.append(("strange", "strangers", result.open_set.scores))
+        legend.append(("strange", "strangers, to the nearest person"))
+    return card(
+        "How alike",
+        key(*legend),
+        histogram(groups, result.head.policy.threshold, title="cosine similarity"),
+        lead="Right of the dashed line a face is given a name. The less the two hills overlap,"
+        " the fewer mistakes any threshold makes.",
+    )
+
+
+def _open_set_card(openness: OpenSetResult) -> Html:
+    x = log_axis(max(1e-6, min(0.01, openness.target / 10)), "strangers given a name (FPIR)")
+    # What lies left of the chart is held at its edge, so that the curve starts there.
+    fpir = np.maximum(openness.curve.fpir, x.low)
+    xs, ys = step_points(fpir, openness.curve.dir, place=x.at)
+    bounds = [wilson(round(y * openness.probes), openness.probes) for y in ys]
+    floor_ = min([b.low for b in bounds] + [openness.policy.dir.low])
+    plot = Plot(x, rate_axis(max(0.0, floor_), 1.0, ""))
+    at = openness.policy
+    here = max(at.fpir.value, x.low)
+    label = f"policy: FPIR {percent(at.fpir.value)}, DIR {percent(at.dir.value)}"
+    chart = plot.draw(
+        f"Share of known people named right against share of strangers given a name; {label}",
+        plot.segment((openness.target, plot.y.low), (openness.target, plot.y.high), "threshold"),
+        plot.band(xs, [b.low for b in bounds], [b.high for b in bounds], "good"),
+        plot.line(xs, ys, "good"),
+        plot.segment(
+            (max(at.fpir.low, x.low), at.dir.value), (at.fpir.high, at.dir.value), "whisker bad"
+        ),
+        plot.whisker(here, at.dir.low, at.dir.high, "bad"),
+        plot.dot(here, at.dir.value, "bad", label),
+    )
+    return card(
+        "Strangers at the door",
+        key(("good", "named right (DIR), 95 % band"), ("bad", "this recognizer's policy")),
+        chart,
+        tag("p", _protocol(openness), class_="soft"),
+        _halves(openness),
+        lead="Being stricter with strangers costs names for the people it knows. The dashed line"
+        " is the rate the policy was asked for.",
+    )
+
+
+def _protocol(openness: OpenSetResult) -> str:
+    if openness.protocol == "left-out":
+        told = (
+            f"{count(openness.stranger_people, 'person', 'people')} made a stranger in turn:"
+            f" {count(openness.strangers, 'held-out photo')} searched among the others"
+            f" ({openness.gallery:,})."
+        )
+        if not openness.policy.fpir.value:
+            return told
+        return (
+            f"{told} Photos of one person rise and fall together: with whole people drawn, the"
+            f" interval is {span(openness.fpir_people)}."
+        )
+    return (
+        f"{count(openness.strangers, 'photo')} of"
+        f" {count(openness.stranger_people, 'stranger')} searched among"
+        f" {count(openness.gallery, 'person', 'people')}; {count(openness.probes, 'photo')} of"
+        " known people."
+    )
+
+
+def _halves(openness: OpenSetResult) -> Html:
+    if not openness.halves:
+        return Html()
+    rows = [
+        f"FPIR {percent(half.fpir.value)} ({span(half.fpir)}), DIR {percent(half.dir.value)},"
+        f" threshold {half.threshold:.3f}"
+        for half in openness.halves
+    ]
+    return tag(
+        "div",
+        tag(
+            "p",
+            f"With the threshold set for {percent(openness.target, 1)} on one half of the strangers"
+            " (by name) and measured on the other, both ways:",
+            class_="soft",
+        ),
+        tag("ul", [tag("li", row) for row in rows], class_="evidence"),
+    )
+
+
+def _reliability_card(result: PeopleResult) -> Html:
+    x = Axis(0.0, 1.0, tuple((i / 5, f"{20 * i} %") for i in range(6)), "stated probability")
+    plot = Plot(x, Axis(0.0, 1.0, x.ticks, ""))
+    marks = [plot.segment((0, 0), (1, 1), "ideal")]
+    for each in result.bins:
+        label = (
+            f"{count(each.count, 'answer')} between {percent(each.low, 0)} and"
+            f" {percent(each.high, 0)}: stated {percent(each.confidence, 1)}, right"
+            f" {percent(each.accuracy, 1)}"
+        )
+        marks.append(
+            plot.bar(each.low + 0.008, each.high - 0.008, each.accuracy, "good pale", label)
+        )
+    marks += [
+        plot.dot(b.confidence, b.accuracy, "good", f"{b.count:,} answers") for b in result.bins
+    ]
+    weighed = "Known people and strangers weigh the same." if result.open_set else ""
+    return card(
+        "Does 90 % mean 90 %?",
+        key(("good", "right this often")),
+        plot.draw("Share of answers that are right against their stated probability", *marks),
+        tag("p", f"Mean gap (ECE) {percent(result.ece)}. {weighed}", class_="soft"),
+        lead="On the dotted line a stated probability is exactly how often the answer is right.",
+    )
+
+
+def _photos_card(result: PeopleResult) -> Html:
+    groups = result.by_photos
+    ticks = tuple((i + 0.5, _range_name(first, last)) for i, (first, last, _) in enumerate(groups))
+    x = Axis(0.0, float(len(groups)), ticks, "photos a person was learned from")
+    lowest = min(rates.rank1.low for _, _, rates in groups)
+    plot = Plot(x, rate_axis(lowest, 1.0, ""))
+    marks = []
+    for i, (_, _, rates) in enumerate(groups):
+        label = f"{percent(rates.rank1.value)} of {count(rates.probes, 'photo')}"
+        marks.append(plot.whisker(i + 0.5, rates.rank1.low, rates.rank1.high, ""))
+        marks.append(plot.dot(i + 0.5, rates.rank1.value, "", label))
+    rows = [
+        tag("tr", tag("td", _range_name(first, last)), *_rate_cells(rates))
+        for first, last, rates in groups
+    ]
+    table = tag(
+        "table",
+        tag("thead", tag("tr", [tag("th", t) for t in ("photos", "probes", "rank-1", "95 %")])),
+        tag("tbody", rows),
+    )
+    return card(
+        "How many photos it takes",
+        key(("good", "nearest to the right person, 95 % interval")),
+        plot.draw("Rank-1 rate against the number of photos a person was learned from", *marks),
+        tag("details", tag("summary", "as numbers"), table),
+        lead="A person who was learned from one photo is harder to know again than one learned from"
+        " many.",
+    )
+
+
+def _rate_cells(rates: Rates) -> tuple[Html, ...]:
+    return (
+        tag("td", f"{rates.probes:,}"),
+        tag("td", percent(rates.rank1.value)),
+        tag("td", span(rates.rank1)),
+    )
+
+
+def _range_name(first: int, last: int) -> str:
+    if last > 10**6:
+        return f"{first}+"
+    return str(first) if first == last else f"{first} to {last}"

@@ -1,0 +1,1 @@
+"""A gallery as a file or from a dataset: export, import."""

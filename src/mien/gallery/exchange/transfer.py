@@ -1,0 +1,237 @@
+"""A gallery as one file: people, notes, templates, rejected faces; to keep or to carry elsewhere.
+
+A zip archive of `gallery.json`, `templates.f32`, `negatives.f32` (little-endian float32, no header
+to be fooled by) and the thumbnails that are kept. An encrypted gallery's export is that archive
+sealed as a whole with the gallery's key. Nothing is ever unpacked to the disk, and no name inside
+the archive becomes a path.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import BadExport, InvalidName
+from mien.gallery.directory import valid_name
+from mien.gallery.exchange.snapshot import contents_of
+from mien.gallery.gallery import Gallery
+from mien.gallery.storage.cipher import Cipher, locked
+from mien.gallery.storage.database import FILE
+from mien.gallery.values import FaceSample, ImportedPerson, Origin
+from mien.names import name_key
+from mien.version import __version__
+
+FORMAT = 1
+"""Of the archive; a reader refuses what is newer than it knows."""
+
+_MAGIC = b"Mien gallery, sealed, 1\n"
+_PLACE = "gallery export"
+_CARD, _TEMPLATES, _NEGATIVES, _THUMBNAILS = (
+    "gallery.json",
+    "templates.f32",
+    "negatives.f32",
+    "thumbnails",
+)
+_LARGEST_CARD = 1 << 28
+_LARGEST_THUMBNAIL = 1 << 20
+_LONGEST_TEXT = 10_000
+_OF_A_PERSON = ("name", "consent", "source")
+_ANY, _ID, _SHA256, _TIME = (
+    re.compile(pattern, re.DOTALL)
+    for pattern in (".*", "[0-9a-f]{12}", "([0-9a-f]{64})?", "[0-9T:.+-]{19,32}")
+)
+_MOST_ROWS = 20_000_000
+_ASIDE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    TypeError,
+    ValueError,
+    NotImplementedError,
+    InvalidName,
+    RuntimeError,  # zipfile's, of an encrypted member
+)
+
+
+def export(gallery: Gallery, *, plain: bool = False) -> bytes:
+    """Return a gallery as the bytes of one file.
+
+    Args:
+        gallery: the gallery.
+        plain: leave it readable although the gallery is encrypted.
+    """
+    with gallery.exclusively() as store, store.database.reading():
+        found = contents_of(store, gallery.origin.dimension)
+        seal = store.seal
+    card = {
+        "format": FORMAT,
+        "mien": __version__,
+        "origin": asdict(gallery.origin),
+        "rate": gallery.rate,
+        "thumbnails": gallery.keeps_thumbnails,
+        "people": found.people,
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(_CARD, json.dumps(card, ensure_ascii=False, allow_nan=False))
+        archive.writestr(_TEMPLATES, found.templates.astype("<f4").tobytes())
+        archive.writestr(_NEGATIVES, found.negatives.astype("<f4").tobytes())
+        for row, jpeg in found.thumbnails.items():
+            archive.writestr(f"{_THUMBNAILS}/{row}.jpg", jpeg)
+    data = buffer.getvalue()
+    return data if plain or not seal.encrypts else _MAGIC + seal.close(data, _PLACE)
+
+
+class Export:
+    """What a file made by `export` holds, checked.
+
+    Args:
+        data: its bytes.
+        key: of the gallery it came from, where that was encrypted.
+        name: what to call it in an error.
+
+    Raises:
+        BadExport: it is no such file, or damaged.
+        GalleryLocked: it is encrypted, and the key is missing or another.
+    """
+
+    def __init__(self, data: bytes, *, key: bytes | None = None, name: str = "export") -> None:
+        self.encrypted = data.startswith(_MAGIC)
+        if self.encrypted:
+            if key is None:
+                raise locked(name)
+            data = Cipher(key).open(data[len(_MAGIC) :], _PLACE)
+        try:
+            self._read(zipfile.ZipFile(io.BytesIO(data)))
+        except _ASIDE as error:
+            raise BadExport(
+                f"{name}: not an export of a gallery, or a damaged one: {error}",
+                hint="Give a file that `mien gallery export` wrote.",
+            ) from error
+
+    def _read(self, archive: zipfile.ZipFile) -> None:
+        names = archive.namelist()
+        if len(set(names)) != len(names):
+            raise ValueError("a member is in it twice")
+        card = json.loads(_member(archive, _CARD, _LARGEST_CARD))
+        if not isinstance(card["format"], int) or card["format"] > FORMAT:
+            raise ValueError("a newer version of Mien made it")
+        self.origin = Origin.parse(json.dumps(card["origin"]))
+        self.rate = float(card["rate"])
+        self.thumbnails = bool(card["thumbnails"])
+        self._people: list[dict[str, Any]] = list(card["people"])
+        dimension = self.origin.dimension
+        photos = sum(len(person["photos"]) for person in self._people)
+        rejected = sum(_count(person["negatives"]) for person in self._people)
+        if photos + rejected > _MOST_ROWS or dimension > 1 << 16:
+            raise ValueError("more photos than any gallery has")
+        self._templates = _rows(archive, _TEMPLATES, photos * 2, dimension).reshape(
+            photos, 2, dimension
+        )
+        self._negatives = _rows(archive, _NEGATIVES, rejected, dimension)
+        kept = {f"{_THUMBNAILS}/{row}.jpg" for row in range(photos)} & set(names)
+        if set(names) - kept - {_CARD, _TEMPLATES, _NEGATIVES}:
+            raise ValueError("it has members that Mien did not write")
+        self._crops = {name: _member(archive, name, _LARGEST_THUMBNAIL) for name in kept}
+        self.people = tuple(self._newcomers())
+        names_in_it = {name_key(valid_name(person.name)) for person in self.people}
+        if len(names_in_it) != len(self.people):
+            raise ValueError("a name is in it twice")
+
+    def _newcomers(self) -> Iterator[ImportedPerson]:
+        row = rejected = 0
+        for person in self._people:
+            sightings = []
+            for photo in person["photos"]:
+                sightings.append(self._sighting(row, photo))
+                row += 1
+            count = _count(person["negatives"])
+            texts = {field: _text(person[field]) for field in _OF_A_PERSON}
+            yield ImportedPerson(
+                **texts,
+                id=_text(person["id"], _ID),
+                created=_text(person["created"], _TIME),
+                sightings=sightings,
+                negatives=list(self._negatives[rejected : rejected + count]),
+            )
+            rejected += count
+
+    def _sighting(self, row: int, photo: dict[str, Any]) -> FaceSample:
+        return FaceSample(
+            embedding=self._templates[row, 0],
+            mirrored=self._templates[row, 1],
+            contract=self.origin.contract,
+            quality=float(photo["quality"]),
+            sha256=_text(photo["sha256"], _SHA256),
+            source=_text(photo["source"]),
+            added=_text(photo["added"], _TIME),
+            forced=_text(photo["forced"]),
+            crop=self._crops.get(f"{_THUMBNAILS}/{row}.jpg", b""),
+        )
+
+
+def bring_in(found: Export, path: Path, *, key: bytes | None = None) -> tuple[int, int]:
+    """Take the people of an export into a gallery, all or none; made where there is none.
+
+    Args:
+        found: the export.
+        path: the gallery's folder.
+        key: of that gallery; a new one is encrypted where it is given.
+
+    Returns:
+        How many people, and how many photos that were not there yet.
+
+    Raises:
+        ContractMismatch: the gallery there has other embeddings.
+    """
+    if (path / FILE).exists():
+        gallery = Gallery.open(path, key=key)
+    else:
+        gallery = Gallery.create(
+            path, found.origin, rate=found.rate, thumbnails=found.thumbnails, key=key
+        )
+    with gallery:
+        gallery.check_contract(found.origin.contract)
+        return gallery.take(found.people, together=True)
+
+
+def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    with archive.open(name) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise ValueError(f"{name} is too large")
+    return data
+
+
+def _rows(archive: zipfile.ZipFile, name: str, rows: int, dimension: int) -> NDArray[np.float32]:
+    size = rows * dimension * 4
+    data = _member(archive, name, size)
+    if len(data) != size:
+        raise ValueError(f"{name} does not fit the list of people")
+    vectors = np.frombuffer(data, "<f4").astype(np.float32).reshape(rows, dimension)
+    if not np.allclose(np.linalg.norm(vectors.astype(np.float64), axis=1), 1, atol=1e-3):
+        raise ValueError(f"{name} has embeddings that are not of length 1")
+    return vectors
+
+
+def _text(value: Any, pattern: re.Pattern[str] = _ANY) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not pattern.fullmatch(value):
+        raise TypeError("a text is missing, or not of its kind")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise TypeError("a number is missing")
+    return value

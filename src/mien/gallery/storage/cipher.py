@@ -1,0 +1,160 @@
+"""Templates at rest: as they are, or encrypted with AES-256-GCM.
+
+What is sealed is bound to its place (the row's id is authenticated with it), so that a template
+cannot be moved to another person's row unnoticed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mien.errors import GalleryLocked, OutputError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+KEY_VARIABLE = "MIEN_KEY"
+
+_NONCE = 12
+_HOW = (
+    f"Give its key: --key-file FILE, or {KEY_VARIABLE} with the file's text. "
+    "Without the key nobody can read it."
+)
+
+
+class Cipher:
+    """What is done to bytes before they are written, and undone after they are read.
+
+    Args:
+        key: 32 bytes, or None to leave them as they are.
+
+    Raises:
+        GalleryLocked: the key has another length, or the package `cryptography` is not there.
+    """
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self._cipher = None if key is None else _cipher(key)
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether bytes are encrypted."""
+        return self._cipher is not None
+
+    def close(self, data: bytes, place: str) -> bytes:
+        """Return bytes as they may be written at a place: nonce, ciphertext and tag."""
+        if self._cipher is None:
+            return data
+        nonce = secrets.token_bytes(_NONCE)
+        return nonce + self._cipher.encrypt(nonce, data, place.encode())
+
+    def open(self, data: bytes, place: str) -> bytes:
+        """Return the bytes that `close` was given.
+
+        Raises:
+            GalleryLocked: they were sealed with another key or at another place, or changed.
+        """
+        if self._cipher is None:
+            return data
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+
+        try:
+            return self._cipher.decrypt(data[:_NONCE], data[_NONCE:], place.encode())
+        except (InvalidTag, ValueError) as error:
+            raise GalleryLocked(
+                f"{place} cannot be decrypted: another key, or it was changed", hint=_HOW
+            ) from error
+
+
+def _cipher(key: bytes) -> AESGCM:
+    if len(key) != KEY_BYTES:
+        raise GalleryLocked(f"a key has {KEY_BYTES} bytes, this one {len(key)}", hint=_HOW)
+    try:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+    except ImportError as error:
+        raise GalleryLocked(
+            "an encrypted gallery needs the package cryptography",
+            hint="Install it: pip install 'mien[encryption]'.",
+        ) from error
+    return AESGCM(key)
+
+
+def locked(what: str) -> GalleryLocked:
+    """Return the error for a gallery that is encrypted while no key is given."""
+    return GalleryLocked(f"{what} is encrypted", hint=_HOW)
+
+
+def new_key() -> bytes:
+    """Return a random key."""
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def key_text(key: bytes) -> str:
+    """Return a key as a key file and `MIEN_KEY` hold it."""
+    return base64.urlsafe_b64encode(key).decode()
+
+
+def parse_key(text: str, where: str) -> bytes:
+    """Return the key that `key_text` wrote.
+
+    Raises:
+        GalleryLocked: it is not one.
+    """
+    try:
+        key = base64.b64decode(text.strip(), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _no_key(where) from error
+    if len(key) != KEY_BYTES:
+        raise _no_key(where)
+    return key
+
+
+def _no_key(where: str) -> GalleryLocked:
+    return GalleryLocked(
+        f"{where} holds no key",
+        hint="A key is 32 bytes in base64, as `mien gallery create DIR --encrypt` writes it.",
+    )
+
+
+def find_key(file: Path | None = None) -> bytes | None:
+    """Return the key in a file, else the one in `MIEN_KEY`, else None.
+
+    Raises:
+        GalleryLocked: the file cannot be read, or there is no key in it.
+    """
+    if file is not None:
+        try:
+            return parse_key(file.read_text("utf-8"), str(file))
+        except (OSError, UnicodeDecodeError) as error:
+            raise GalleryLocked(
+                f"the key file {file} cannot be read: {getattr(error, 'strerror', error)}",
+                hint=_HOW,
+            ) from error
+    text = os.environ.get(KEY_VARIABLE, "")
+    return parse_key(text, KEY_VARIABLE) if text.strip() else None
+
+
+def write_new_key(file: Path) -> bytes:
+    """Make a key, write it to a file that only its owner may read, and return it.
+
+    Raises:
+        OutputError: the file is there already, or cannot be written.
+    """
+    key = new_key()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+            made.write(key_text(key) + "\n")
+            made.flush()
+            os.fsync(made.fileno())
+    except OSError as error:
+        raise OutputError(
+            f"cannot write the key file {file}: {error.strerror}",
+            hint="Give the name of a new file in a folder that you may write to.",
+        ) from error
+    return key

@@ -1,0 +1,345 @@
+"""The rows of a gallery: people, the photos they were enrolled with, rejected faces, the audit.
+
+The truth; everything else is made of it. Templates and thumbnails pass through the seal on their
+way in and out, so that an encrypted gallery never has them in the file in the clear.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import NotAGallery
+from mien.gallery.storage.cipher import Cipher
+from mien.gallery.storage.database import Database, translated
+from mien.gallery.values import Event, Person, Picture
+
+_PERSON = (
+    "SELECT people.number, people.id, name, consent, people.source, created, changed, "
+    "(SELECT COUNT(*) FROM photos WHERE person = people.number) FROM people"
+)
+_PICTURE = "SELECT id, sha256, source, added, quality, thumbnail IS NOT NULL, forced FROM photos"
+_TEMPLATE = "SELECT id, person, quality, contract, template FROM photos"
+_SEALED = {
+    "photo": ("SELECT id, template FROM photos", "UPDATE photos SET template = ? WHERE id = ?"),
+    "thumbnail": (
+        "SELECT id, thumbnail FROM photos WHERE thumbnail IS NOT NULL",
+        "UPDATE photos SET thumbnail = ? WHERE id = ?",
+    ),
+    "negative": (
+        "SELECT id, template FROM negatives",
+        "UPDATE negatives SET template = ? WHERE id = ?",
+    ),
+}
+_BLOCK = 4096
+_ROUNDING = 1e-3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Templates:
+    """N photos of one or several people, as embeddings.
+
+    Attributes:
+        faces: (N, D) float32 unit rows, of the crops.
+        mirrored: (N, D) float32 unit rows, of the mirrored crops.
+        quality: (N,) float32 in [0, 1].
+        numbers: (N,) int64, whose they are.
+    """
+
+    faces: NDArray[np.float32]
+    mirrored: NDArray[np.float32]
+    quality: NDArray[np.float32]
+    numbers: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Negatives:
+    """N rejected faces.
+
+    Attributes:
+        ids: of the rows.
+        vectors: (N, D) float32 unit rows.
+        numbers: (N,) int64, who each of them is not.
+    """
+
+    ids: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    numbers: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def now() -> str:
+    """Return the UTC time, ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def new_id() -> str:
+    """Return an id that nobody has: 12 hexadecimal digits."""
+    return secrets.token_hex(6)
+
+
+class GalleryStore:
+    """The rows behind a gallery; people are known here by their `number`.
+
+    Args:
+        database: where they are.
+        seal: of the templates.
+        dimension: D.
+        contract: of every embedding.
+    """
+
+    def __init__(self, database: Database, seal: Cipher, dimension: int, contract: str) -> None:
+        self.database = database
+        self.seal = seal
+        self._dimension = dimension
+        self._contract = contract
+
+    def _rows(self, sql: str, *values: Any) -> list[Any]:
+        with translated(self.database.folder):
+            return self.database.base.execute(sql, values).fetchall()
+
+    def _do(self, sql: str, *values: Any) -> int:
+        return self.database.base.execute(sql, values).rowcount
+
+    # People
+
+    def people(self) -> list[tuple[int, Person]]:
+        """Return everybody with their number, in the order they came."""
+        return [(row[0], Person(*row[1:])) for row in self._rows(f"{_PERSON} ORDER BY number")]
+
+    def names(self) -> dict[int, tuple[str, str]]:
+        """Return everybody's id and name by number."""
+        rows = self._rows("SELECT number, id, name FROM people")
+        return {number: (person, name) for number, person, name in rows}
+
+    def person(self, column: str, value: str | int) -> tuple[int, Person] | None:
+        """Return the person whose `id`, `spelling` or `number` is this, or None."""
+        rows = self._rows(f"{_PERSON} WHERE people.{column} = ?", value)
+        return (rows[0][0], Person(*rows[0][1:])) if rows else None
+
+    def add_person(
+        self,
+        name: str,
+        spelling: str,
+        *,
+        consent: str,
+        source: str,
+        person_id: str = "",
+        created: str = "",
+    ) -> int:
+        """Add somebody and return their number; with a new id, now, where none is given."""
+        moment = now()
+        cursor = self.database.base.execute(
+            "INSERT INTO people (id, name, spelling, consent, source, created, changed) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (person_id or new_id(), name, spelling, consent, source, created or moment, moment),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def rename(self, number: int, name: str, spelling: str) -> None:
+        """Give somebody another name."""
+        self._do(
+            "UPDATE people SET name = ?, spelling = ? WHERE number = ?", name, spelling, number
+        )
+
+    def set_consent(self, number: int, consent: str) -> None:
+        """Note what somebody has agreed to."""
+        self._do("UPDATE people SET consent = ? WHERE number = ?", consent, number)
+
+    def touch(self, number: int) -> None:
+        """Note that somebody was changed now."""
+        self._do("UPDATE people SET changed = ? WHERE number = ?", now(), number)
+
+    def delete_person(self, number: int) -> None:
+        """Delete somebody with their photos, thumbnails and rejected faces."""
+        self._do("DELETE FROM people WHERE number = ?", number)
+
+    # Photos
+
+    def add_photo(
+        self,
+        number: int,
+        vectors: NDArray[np.float32],
+        *,
+        quality: float,
+        sha256: str,
+        source: str,
+        forced: str = "",
+        added: str = "",
+        thumbnail: bytes = b"",
+    ) -> str:
+        """Add a photo of somebody and return its id; `vectors` is (2, D), crop and mirrored."""
+        photo = new_id()
+        self._do(
+            "INSERT INTO photos (id, person, contract, sha256, source, added, quality, forced, "
+            "template, thumbnail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            photo, number, self._contract, sha256, source, added or now(), quality, forced,
+            self._sealed(vectors, f"photo {photo}"),
+            self.seal.close(thumbnail, f"thumbnail {photo}") if thumbnail else None,
+        )  # fmt: skip
+        return photo
+
+    def pictures(self, number: int) -> list[Picture]:
+        """Return what is known of somebody's photos, in the order they came."""
+        rows = self._rows(f"{_PICTURE} WHERE person = ? ORDER BY number", number)
+        return [_picture(row) for row in rows]
+
+    def picture_of(self, number: int, sha256: str) -> str:
+        """Return the id of somebody's photo with these bytes, or an empty text."""
+        rows = self._rows("SELECT id FROM photos WHERE person = ? AND sha256 = ?", number, sha256)
+        return str(rows[0][0]) if rows and sha256 else ""
+
+    def owner(self, photo: str) -> int | None:
+        """Return whose photo it is, or None where there is none with this id."""
+        rows = self._rows("SELECT person FROM photos WHERE id = ?", photo)
+        return int(rows[0][0]) if rows else None
+
+    def thumbnail(self, photo: str) -> bytes:
+        """Return the JPEG of a photo's crop; empty where none is kept."""
+        rows = self._rows("SELECT thumbnail FROM photos WHERE id = ?", photo)
+        if not rows or rows[0][0] is None:
+            return b""
+        return self.seal.open(rows[0][0], f"thumbnail {photo}")
+
+    def delete_photo(self, photo: str) -> None:
+        """Delete a photo with its embeddings and thumbnail."""
+        self._do("DELETE FROM photos WHERE id = ?", photo)
+
+    def give_photos(self, giver: int, taker: int) -> None:
+        """Give one person's photos to another; a photo that both have stays with the giver."""
+        self._do("UPDATE OR IGNORE photos SET person = ? WHERE person = ?", taker, giver)
+
+    def templates(self, number: int) -> Templates:
+        """Return somebody's photos as embeddings, in the order they came."""
+        rows = self._rows(f"{_TEMPLATE} WHERE person = ? ORDER BY number", number)
+        return self._templates(rows)
+
+    def template(self, photo: str) -> Templates:
+        """Return one photo as embeddings; N = 0 where there is none with this id."""
+        return self._templates(self._rows(f"{_TEMPLATE} WHERE id = ?", photo))
+
+    def all_templates(self) -> Iterator[Templates]:
+        """Yield everybody's, by person and in the order they came, a few thousand at a time."""
+        with translated(self.database.folder):
+            cursor = self.database.base.execute(f"{_TEMPLATE} ORDER BY person, number")
+        while True:
+            with translated(self.database.folder):
+                rows = cursor.fetchmany(_BLOCK)
+            if not rows:
+                return
+            yield self._templates(rows)
+
+    def _templates(self, rows: Sequence[Any]) -> Templates:
+        vectors = self._vectors([(f"photo {row[0]}", row[3], row[4]) for row in rows], 2)
+        for photo, _, quality, *_ in rows:
+            if not 0 <= quality <= 1:
+                raise self._damaged(f"photo {photo} has a quality of {quality}")
+        return Templates(
+            faces=np.ascontiguousarray(vectors[:, 0]),
+            mirrored=np.ascontiguousarray(vectors[:, 1]),
+            quality=np.array([row[2] for row in rows], np.float32),
+            numbers=np.array([row[1] for row in rows], np.int64),
+        )
+
+    # Rejected faces
+
+    def add_negative(self, number: int, vector: NDArray[np.float32], shows: int | None) -> str:
+        """Note that a face is not of somebody; `shows` is whose it is, where that is known."""
+        row = new_id()
+        self._do(
+            "INSERT INTO negatives (id, person, shows, contract, added, template) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            row, number, shows, self._contract, now(), self._sealed(vector, f"negative {row}"),
+        )  # fmt: skip
+        return row
+
+    def negatives(self) -> Negatives:
+        """Return all rejected faces, in the order they came."""
+        rows = self._rows("SELECT id, person, contract, template FROM negatives ORDER BY number")
+        return Negatives(
+            ids=tuple(row[0] for row in rows),
+            vectors=np.ascontiguousarray(
+                self._vectors([(f"negative {r[0]}", r[2], r[3]) for r in rows], 1)[:, 0]
+            ),
+            numbers=np.array([row[1] for row in rows], np.int64),
+        )
+
+    def give_negatives(self, giver: int, taker: int) -> None:
+        """Let what is not one person be not another."""
+        self._do("UPDATE negatives SET person = ? WHERE person = ?", taker, giver)
+        self._do("UPDATE negatives SET shows = ? WHERE shows = ?", taker, giver)
+        self._do("DELETE FROM negatives WHERE shows = person")
+
+    def delete_negatives(self, ids: Sequence[str]) -> None:
+        """Delete rejected faces."""
+        for row in ids:
+            self._do("DELETE FROM negatives WHERE id = ?", row)
+
+    # Audit
+
+    def note(self, action: str, person: str, key: str, detail: str) -> None:
+        """Write a line of the audit trail."""
+        self._do(
+            "INSERT INTO audit (time, action, person, key, detail) VALUES (?, ?, ?, ?, ?)",
+            now(), action, person, key, detail,
+        )  # fmt: skip
+
+    def events(self, person: str = "", limit: int = -1) -> list[Event]:
+        """Return the audit trail, latest first; of one person where one is given."""
+        rows = self._rows(
+            "SELECT time, action, person, key, detail FROM audit WHERE person = ?1 OR ?1 = '' "
+            "ORDER BY number DESC LIMIT ?2",
+            person,
+            limit,
+        )
+        return [Event(*row) for row in rows]
+
+    # Bytes
+
+    def reseal(self, seal: Cipher) -> None:
+        """Cipher every template and thumbnail anew, inside a transaction; use `seal` from then on."""
+        for what, (rows, update) in _SEALED.items():
+            for row, data in self._rows(rows):
+                place = f"{what} {row}"
+                self._do(update, seal.close(self.seal.open(data, place), place), row)
+
+    def _damaged(self, what: str) -> NotAGallery:
+        return NotAGallery(
+            f"{self.database.folder}: {what}", hint="`mien gallery check DIR` says more."
+        )
+
+    def _sealed(self, vectors: NDArray[np.float32], place: str) -> bytes:
+        return self.seal.close(np.ascontiguousarray(vectors, "<f4").tobytes(), place)
+
+    def _vectors(self, rows: Sequence[tuple[str, str, bytes]], views: int) -> NDArray[np.float32]:
+        """Return (N, views, D) float32 of rows of place, contract and sealed bytes."""
+        size = views * self._dimension * 4
+        opened = [self.seal.open(data, place) for place, _, data in rows]
+        for (place, contract, _), data in zip(rows, opened, strict=True):
+            if contract != self._contract or len(data) != size:
+                raise self._damaged(f"{place} has embeddings of another kind")
+        flat = np.frombuffer(b"".join(opened), "<f4").astype(np.float32)
+        vectors = flat.reshape(len(rows), views, self._dimension)
+        # In float64, where the square of no float32 is too large.
+        with np.errstate(invalid="ignore"):
+            lengths = np.sqrt(np.sum(np.square(vectors, dtype=np.float64), axis=2))
+        wrong = np.flatnonzero(~np.all(np.abs(lengths - 1) < _ROUNDING, axis=1))
+        if len(wrong):
+            raise self._damaged(f"{rows[wrong[0]][0]} has embeddings that are not of length 1")
+        return vectors
+
+
+def _picture(row: Sequence[Any]) -> Picture:
+    photo, sha256, source, added, quality, thumbnail, forced = row
+    return Picture(photo, sha256, source, added, quality, bool(thumbnail), forced)

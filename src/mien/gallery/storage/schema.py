@@ -1,0 +1,89 @@
+"""The tables of a gallery, and the numbered steps that bring an older one up to date.
+
+`PRAGMA user_version` counts the steps taken; all that are missing are taken in one transaction,
+so that a gallery is of the old version or of the new one, never between.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from mien.names import name_key
+
+APPLICATION = 0x4D69656E
+"""`application_id` of the database: "Mien"."""
+
+_PEOPLE_AND_PHOTOS = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE people (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+    spelling TEXT NOT NULL UNIQUE, consent TEXT NOT NULL, source TEXT NOT NULL,
+    created TEXT NOT NULL, changed TEXT NOT NULL) STRICT;
+CREATE TABLE photos (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+    person INTEGER NOT NULL REFERENCES people (number) ON DELETE CASCADE,
+    contract TEXT NOT NULL, sha256 TEXT NOT NULL, source TEXT NOT NULL, added TEXT NOT NULL,
+    quality REAL NOT NULL, forced TEXT NOT NULL, template BLOB NOT NULL, thumbnail BLOB) STRICT;
+CREATE INDEX photos_of ON photos (person);
+CREATE UNIQUE INDEX one_of_a_photo ON photos (person, sha256) WHERE sha256 <> '';
+"""
+
+_NEGATIVES_AND_AUDIT = """
+CREATE TABLE negatives (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+    person INTEGER NOT NULL REFERENCES people (number) ON DELETE CASCADE,
+    shows INTEGER REFERENCES people (number) ON DELETE CASCADE,
+    contract TEXT NOT NULL, added TEXT NOT NULL, template BLOB NOT NULL) STRICT;
+CREATE INDEX negatives_of ON negatives (person);
+CREATE INDEX negatives_shown ON negatives (shows);
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY, time TEXT NOT NULL, action TEXT NOT NULL, person TEXT NOT NULL,
+    key TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
+CREATE INDEX audit_of ON audit (person);
+"""
+
+_SPELLINGS_AS_NOW = "UPDATE OR IGNORE people SET spelling = name_key(name)"
+"""What cannot be seen in a name counts no more. Of two people who would be called alike now, the
+later keeps the spelling there was, and `mien gallery check` tells of it."""
+
+STEPS = (_PEOPLE_AND_PHOTOS, _NEGATIVES_AND_AUDIT, _SPELLINGS_AS_NOW)
+"""The SQL of each step; step n makes version n + 1 of version n."""
+
+VERSION = len(STEPS)
+
+
+def version_of(base: sqlite3.Connection) -> int:
+    """Return how many steps a database has behind it; 0 for a blank one."""
+    return int(base.execute("PRAGMA user_version").fetchone()[0])
+
+
+def application_of(base: sqlite3.Connection) -> int:
+    """Return the application id of a database."""
+    return int(base.execute("PRAGMA application_id").fetchone()[0])
+
+
+def migrate(base: sqlite3.Connection, *, to: int = VERSION) -> None:
+    """Take the steps that are missing.
+
+    Args:
+        base: a connection in autocommit mode.
+        to: the version to reach; an older one only for tests.
+
+    Raises:
+        sqlite3.Error: the database refuses; it stays as it was.
+    """
+    if version_of(base) >= to:
+        return
+    base.create_function("name_key", 1, name_key, deterministic=True)
+    base.execute("BEGIN IMMEDIATE")
+    try:
+        for step in STEPS[version_of(base) : to]:  # asked again: another process may have been here
+            for statement in step.split(";"):
+                base.execute(statement)
+        # Both are part of the transaction.
+        base.execute(f"PRAGMA user_version = {to:d}")
+        base.execute(f"PRAGMA application_id = {APPLICATION:d}")
+        base.execute("COMMIT")
+    except BaseException:
+        base.execute("ROLLBACK")
+        raise

@@ -1,0 +1,261 @@
+"""The store of weights on this machine: files named by their sha256, fetched on first use.
+
+::
+
+    MIEN_HOME/
+      weights/<sha256>.onnx   as published, verified
+      cards/<id>.toml         the user's own cards
+      ready/                  clean graphs made of the weights (mien.models.ready)
+      partial/<sha256>/       a download under way, or what an interrupted one left
+      partial/<sha256>.lock   held by the process that downloads
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mien.errors import (
+    DownloadFailed,
+    InvalidCard,
+    ModelError,
+    OutputError,
+    UnusableWeights,
+    WeightsMissing,
+    WrongDigest,
+)
+from mien.files import locked, publish, replace_file, sha256_of
+from mien.models.cards import ModelCard, Source, UrlSource, all_cards, built_in_cards, read_card
+from mien.models.downloads import MirrorSource, SourceFailed, deliver
+from mien.models.home import default_home, mirror_folder, offline, writing_to
+from mien.types import Progress, silent
+
+State = Literal["ok", "missing", "damaged"]
+
+Check = Callable[[ModelCard, bytes], None]
+
+_STALE_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class WeightCheck:
+    """What a look at a model's file found.
+
+    Attributes:
+        card: of the model.
+        state: `ok`, `missing` (not fetched yet) or `damaged` (not the bytes of the card).
+        path: where the file is or would be.
+    """
+
+    card: ModelCard
+    state: State
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class WeightStore:
+    """A folder of weights, safe to share between processes.
+
+    Attributes:
+        home: its folder; made when something is put there.
+    """
+
+    home: Path
+
+    @classmethod
+    def default(cls) -> WeightStore:
+        """Return the store of this user: `MIEN_HOME`, or the platform's cache folder."""
+        return cls(default_home())
+
+    @property
+    def cards_folder(self) -> Path:
+        """Folder of the user's own cards."""
+        return self.home / "cards"
+
+    @property
+    def ready_folder(self) -> Path:
+        """Folder of the clean graphs."""
+        return self.home / "ready"
+
+    def _final(self, card: ModelCard) -> Path:
+        return self.home / "weights" / f"{card.sha256}.onnx"
+
+    def path(self, card: ModelCard) -> Path | None:
+        """Return where the weights are; None while they are not here. Does not read them."""
+        final = self._final(card)
+        return final if final.is_file() else None
+
+    def _state(self, card: ModelCard) -> State:
+        final = self._final(card)
+        try:
+            if final.stat().st_size == card.size and sha256_of(final) == card.sha256:
+                return "ok"
+        except (FileNotFoundError, NotADirectoryError):
+            return "missing"
+        except OSError as error:
+            raise OutputError(f"cannot read {final}: {error.strerror}") from error
+        return "damaged"
+
+    def fetch(self, card: ModelCard, progress: Progress = silent) -> Path:
+        """Return the path of verified weights, pulled first where they are not here.
+
+        Asked in order: this store, the folder `MIEN_MODELS`, the sources on the card. Two
+        processes that ask at once share one download.
+
+        Args:
+            card: of the model.
+            progress: told the bytes that are here while pulling.
+
+        Raises:
+            WeightsMissing: not here, and `MIEN_OFFLINE` is set or the card names no source.
+            DownloadFailed: no source delivered them; the message has each one's reason.
+            OutputError: the store cannot be written to.
+        """
+        if self._state(card) == "ok":
+            return self._final(card)
+        what = f"pulling {card.id} (licence {card.licence}), bytes"
+        lock = self.home / "partial" / f"{card.sha256}.lock"
+        with writing_to(self.home):
+            with locked(
+                lock, on_wait=lambda: progress(0, card.size, f"{card.id}: another process pulls it")
+            ):
+                if self._state(card) != "ok":
+                    self._pull(card, lambda done: progress(done, card.size, what))
+            self._sweep()
+        return self._final(card)
+
+    def _pull(self, card: ModelCard, tell: Callable[[int], None]) -> None:
+        """Try every source until one delivers the bytes of the card; the lock is held."""
+        folder = self.home / "partial" / card.sha256
+        folder.mkdir(parents=True, exist_ok=True)
+        failed: list[str] = []
+        for number, source in enumerate(_sources(card)):
+            # A part of its own for each source: what one left is never continued by another.
+            part = folder / f"{number}-{type(source).__name__}.part"
+            try:
+                _deliver_verified(card, source, part, tell)
+            except SourceFailed as error:
+                failed.append(f"{source}: {error}")
+                if not isinstance(source, UrlSource):
+                    part.unlink(missing_ok=True)  # only a download goes on where it broke off
+            else:
+                publish(part, self._final(card))
+                shutil.rmtree(folder, ignore_errors=True)
+                return
+        raise self._not_had(card, failed)
+
+    def _not_had(self, card: ModelCard, failed: list[str]) -> ModelError:
+        """Return the error that says what is missing, where it was looked for, how to get it."""
+        final = self._final(card)
+        looked = [f"the store: {'a damaged file at' if final.exists() else 'no file at'} {final}"]
+        told = "".join(f"\n  - {line}" for line in looked + failed)
+        by_hand = (
+            f"put the file (any name, {card.size} bytes, sha256 {card.sha256}) in a folder and set "
+            "MIEN_MODELS to that folder"
+        )
+        if offline() or not card.sources:
+            why = "MIEN_OFFLINE is set" if offline() else "its card names no source"
+            way = (
+                f"Unset MIEN_OFFLINE and run `mien models pull {card.id}`"
+                if offline()
+                else ("Run `mien models add` with the file again")
+            )
+            return WeightsMissing(
+                f"the weights of {card.id} are not on this machine and {why}; looked in{told}",
+                hint=f"{way}, or {by_hand}.",
+            )
+        return DownloadFailed(
+            f"no source delivered the weights of {card.id}; looked in{told}",
+            hint=f"Check the network and the package index, or {by_hand}.",
+        )
+
+    def _sweep(self) -> None:
+        """Remove what downloads left that were interrupted more than a day ago."""
+        for folder in (self.home / "partial").iterdir():
+            # Another process may sweep at the same time.
+            with contextlib.suppress(FileNotFoundError):
+                if folder.is_dir() and time.time() - folder.stat().st_mtime > _STALE_SECONDS:
+                    with locked(folder.with_suffix(".lock")):
+                        shutil.rmtree(folder, ignore_errors=True)
+
+    def verify(self) -> list[WeightCheck]:
+        """Read all weights on this machine again and compare them with their cards."""
+        return [
+            WeightCheck(known, self._state(known), self._final(known)) for known in all_cards(self)
+        ]
+
+    def add(self, card_path: Path, weights_path: Path, check: Check) -> ModelCard:
+        """Take in a user's own embedder: its weights and its card.
+
+        A card with the id of an earlier one of the user's takes its place.
+
+        Args:
+            card_path: the card, TOML.
+            weights_path: the ONNX file.
+            check: called with card and bytes; raises what is wrong with them
+                (`mien.models.own.check_embedder`).
+
+        Raises:
+            InvalidCard: the card cannot be understood, or has the id of a card of Mien's.
+            WrongDigest: the file is not the one that the card names.
+            UnusableWeights: from `check`.
+            OutputError: the store cannot be written to.
+        """
+        added = read_card(card_path)
+        if added.kind != "embedder":
+            raise InvalidCard(f"{card_path}: kind must be embedder; Mien's own detector is used")
+        if added.id in {known.id for known in built_in_cards()}:
+            raise InvalidCard(f"{card_path}: id {added.id!r} is taken by a card of Mien's")
+        data = _read_weights(weights_path, added)
+        check(added, data)
+        with writing_to(self.home):
+            # Weights first: a card in the store without them would be a promise not kept.
+            replace_file(self._final(added), data)
+            replace_file(self.cards_folder / f"{added.id}.toml", card_path.read_bytes())
+        return added
+
+
+def _sources(card: ModelCard) -> list[Source | MirrorSource]:
+    """List where to ask, in order: the mirror folder, then the card's unless offline."""
+    mirror = mirror_folder()
+    sources: list[Source | MirrorSource] = [] if mirror is None else [MirrorSource(mirror)]
+    return sources if offline() else sources + list(card.sources)
+
+
+def _deliver_verified(
+    card: ModelCard, source: Source | MirrorSource, part: Path, tell: Callable[[int], None]
+) -> None:
+    """Fill `part` with the bytes of the card or raise SourceFailed and leave no wrong ones."""
+    for resumed in (part.exists(), False):
+        tell(0)
+        deliver(card, source, part, tell)
+        if sha256_of(part) == card.sha256:
+            return
+        part.unlink()
+        if not resumed:
+            break  # else the old beginning may have been to blame: once more from nothing
+    raise SourceFailed("delivered a file with another sha256")
+
+
+def _read_weights(path: Path, card: ModelCard) -> bytes:
+    """Return a file's bytes if they are the card's."""
+    try:
+        size = path.stat().st_size
+        data = path.read_bytes() if size == card.size else b""
+    except OSError as error:
+        raise UnusableWeights(f"cannot read the weights {path}: {error.strerror}") from error
+    if size != card.size:
+        raise WrongDigest(f"{path} has {size} bytes, its card says weights.size = {card.size}")
+    found = hashlib.sha256(data).hexdigest()
+    if found != card.sha256:
+        raise WrongDigest(
+            f"{path} has the sha256 {found}, its card says {card.sha256}",
+            hint="If the file is the one you mean, correct weights.sha256 on the card.",
+        )
+    return data

@@ -1,0 +1,191 @@
+"""API keys: made, shown once, kept as keyed digests, revoked.
+
+A key is `mien_ID_SECRET` with 256 random bits in the secret: nothing that guessing could find,
+so a quick keyed digest (HMAC-SHA256, its own key in a file beside) is enough, and no request can
+make the server do slow work. The digest's key lies apart from the digests: a copy of the
+database alone tells nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+
+from mien.errors import BadRequest, OutputError, UnknownKey
+from mien.files import write_atomically
+
+_DATABASE, _SECRET = "keys.sqlite", "keys.secret"
+_FORM = re.compile(r"mien_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
+_NOBODY = bytes(32)
+_LONGEST_NOTE = 200
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS keys (
+    id TEXT PRIMARY KEY, role TEXT NOT NULL, note TEXT NOT NULL, digest BLOB NOT NULL,
+    created TEXT NOT NULL, revoked TEXT
+) STRICT
+"""
+
+
+class Role(IntEnum):
+    """What a key may do; each role may do what those below it may."""
+
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+    @property
+    def word(self) -> str:
+        """The role's name as it is written."""
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, word: str) -> Role:
+        """Return the role of a name."""
+        return cls[word.upper()]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key, without its secret.
+
+    Attributes:
+        id: what it is called in the audit trail and the logs.
+        role: what it may do.
+        note: whose it is, in the user's words.
+        created: UTC time, ISO 8601.
+        revoked: the same, or empty while it holds.
+    """
+
+    id: str
+    role: Role
+    note: str
+    created: str
+    revoked: str
+
+
+class Keys:
+    """The keys of a data folder; safe to use from many threads and processes.
+
+    Args:
+        folder: made where there is none.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise _unusable(folder, error) from error
+        with self._open() as database:
+            database.execute(_SCHEMA)
+        with suppress(OSError):
+            (folder / _DATABASE).chmod(0o600)
+        self._pepper = self._read_pepper()
+
+    def create(self, role: Role, note: str = "") -> tuple[Key, str]:
+        """Make a key and return it with its text, which is kept nowhere."""
+        if len(note) > _LONGEST_NOTE:
+            raise BadRequest(
+                f"a note has at most {_LONGEST_NOTE} characters", hint="Give a shorter one."
+            )
+        made = Key(secrets.token_hex(4), role, note, _now(), "")
+        secret = secrets.token_urlsafe(32)
+        with self._open() as database:
+            database.execute(
+                "INSERT INTO keys VALUES (?, ?, ?, ?, ?, NULL)",
+                (made.id, role.word, note, self._digest(secret), made.created),
+            )
+        return made, f"mien_{made.id}_{secret}"
+
+    def all(self) -> tuple[Key, ...]:
+        """Return every key, revoked ones too, oldest first."""
+        with self._open() as database:
+            rows = database.execute(
+                "SELECT id, role, note, created, coalesce(revoked, '') FROM keys "
+                "ORDER BY created, id"
+            ).fetchall()
+        return tuple(Key(row[0], Role.of(row[1]), *row[2:]) for row in rows)
+
+    @property
+    def any_holds(self) -> bool:
+        """Whether there is a key that has not been revoked."""
+        with self._open() as database:
+            row = database.execute("SELECT 1 FROM keys WHERE revoked IS NULL LIMIT 1").fetchone()
+        return row is not None
+
+    def revoke(self, key_id: str) -> None:
+        """Take a key out of use, at once and for good.
+
+        Raises:
+            UnknownKey: no key has that id.
+        """
+        with self._open() as database:
+            done = database.execute(
+                "UPDATE keys SET revoked = coalesce(revoked, ?) WHERE id = ?", (_now(), key_id)
+            )
+            if not done.rowcount:
+                raise UnknownKey(f"no key has the id {key_id}", hint="`mien keys list` shows them.")
+
+    def check(self, text: str) -> Key | None:
+        """Return the key that a text is, or None; takes as long for one that nobody has."""
+        found = _FORM.fullmatch(text)
+        key_id, secret = (found[1], found[2]) if found else ("", "")
+        with self._open() as database:
+            row = database.execute(
+                "SELECT id, role, note, created, digest FROM keys WHERE id = ? AND revoked IS NULL",
+                (key_id,),
+            ).fetchone()
+        same = hmac.compare_digest(self._digest(secret), row[4] if row else _NOBODY)
+        return Key(row[0], Role.of(row[1]), row[2], row[3], "") if row and same else None
+
+    def holding(self, key_id: str) -> Key | None:
+        """Return a key by its id, None where it has been revoked."""
+        return next((key for key in self.all() if key.id == key_id and not key.revoked), None)
+
+    def _digest(self, secret: str) -> bytes:
+        return hmac.digest(self._pepper, secret.encode(), hashlib.sha256)
+
+    def _read_pepper(self) -> bytes:
+        path = self._folder / _SECRET
+        try:
+            if not path.exists():
+                write_atomically(path, secrets.token_bytes(32), private=True)
+            return path.read_bytes()
+        except OSError as error:
+            raise _unusable(self._folder, error) from error
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            database = sqlite3.connect(self._folder / _DATABASE, timeout=10)
+            try:
+                with database:
+                    yield database
+            finally:
+                database.close()
+        except sqlite3.Error as error:
+            raise _unusable(self._folder, error) from error
+
+
+def _unusable(folder: Path, error: Exception) -> OutputError:
+    return OutputError(
+        f"the keys in {folder} cannot be used: {error}",
+        hint="Choose a folder that you may write to: --data DIR.",
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""Photos to faces to JSON: the queue, the recognition backends, face tokens."""

@@ -1,0 +1,160 @@
+"""Recognizers that were trained here: their files, and which of them is in service.
+
+::
+
+    recognizers/HANDLE/VERSION.onnx
+    recognizers/service.json        {HANDLE: VERSION}
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mien.engine import Engine
+from mien.errors import MienError, NotServed
+from mien.files import write_atomically
+from mien.graph.settings import DetectionSettings
+from mien.recognizer import Recognizer
+from mien.server.inference.backends import FileMount, Mount
+from mien.stages import Stages
+
+GIVEN = "given"
+"""The version of a handle that the command line named."""
+
+HANDLE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_VERSION = re.compile(r"[0-9a-z][0-9a-z-]{0,59}")
+
+_LISTED = "GET /v1/recognizer lists the recognizers and their versions."
+
+_log = logging.getLogger("mien.server")
+
+
+def models_of(recognizer: Recognizer) -> tuple[str, str, DetectionSettings]:
+    """Return what two recognizers have alike whose photos may be looked at together."""
+    about = recognizer.about
+    return recognizer.contract, about.detector.id, about.settings
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A recognizer that can be put in service.
+
+    Attributes:
+        version: its name.
+        created: UTC time, ISO 8601; empty for what the command line named.
+        in_service: whether it answers.
+    """
+
+    version: str
+    created: str
+    in_service: bool
+
+
+class Versions:
+    """The recognizers trained in a data folder.
+
+    Args:
+        folder: made where there is none.
+        given: what the command line named, by handle.
+    """
+
+    def __init__(self, folder: Path, given: Mapping[str, Mount]) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._given = dict(given)
+        self._lock = threading.Lock()
+        self._stages = {
+            models_of(mount.recognizer): mount.engine
+            for mount in given.values()
+            if isinstance(mount, FileMount)
+        }
+
+    def add(self, handle: str, version: str, recognizer: bytes) -> None:
+        """Keep a trained recognizer."""
+        path = self._path(handle, version)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, recognizer, private=True)
+
+    def of(self, handle: str) -> list[Version]:
+        """Return the versions of a handle, latest first."""
+        now = self._service().get(handle, GIVEN)
+        found = (
+            [
+                Version(path.stem, path.stem[:15], path.stem == now)
+                for path in sorted((self._folder / handle).glob("*.onnx"), reverse=True)
+                if _VERSION.fullmatch(path.stem)
+            ]
+            if HANDLE.fullmatch(handle)
+            else []
+        )
+        if handle in self._given:
+            found.append(Version(GIVEN, "", now == GIVEN))
+        return found
+
+    def handles(self) -> list[str]:
+        """Return the handles that recognizers were trained for."""
+        return sorted(
+            path.name
+            for path in self._folder.iterdir()
+            if path.is_dir() and HANDLE.fullmatch(path.name)
+        )
+
+    def serves(self, handle: str, version: str) -> bool:
+        """Return whether a version is in service."""
+        return self._service().get(handle) == version
+
+    def open(self, handle: str, version: str) -> Mount:
+        """Return a version, ready to answer.
+
+        Raises:
+            NotServed: there is no such version.
+            RecognizerError: its file is damaged.
+        """
+        if version == GIVEN and handle in self._given:
+            return self._given[handle]
+        if version not in {each.version for each in self.of(handle)}:
+            raise NotServed(f"{handle} has no version {version}", hint=_LISTED)
+        recognizer = Recognizer.load(self._path(handle, version), threads=1)
+        return FileMount(recognizer, self._stages_of(recognizer))
+
+    def note(self, handle: str, version: str) -> None:
+        """Write down which version is in service: it is again after a restart."""
+        with self._lock:
+            service = {**self._service(), handle: version}
+            text = json.dumps(service, indent=2).encode()
+            write_atomically(self._folder / "service.json", text, private=True)
+
+    def in_service(self) -> Iterator[tuple[str, Mount]]:
+        """Yield what was in service when the server stopped; what is damaged is logged."""
+        for handle, version in self._service().items():
+            try:
+                if version != GIVEN:
+                    yield handle, self.open(handle, version)
+            except MienError as error:
+                _log.error("%s %s cannot be put in service: %s", handle, version, error)
+
+    def _path(self, handle: str, version: str) -> Path:
+        if not (HANDLE.fullmatch(handle) and _VERSION.fullmatch(version)):
+            raise NotServed("no such recognizer", hint=_LISTED)
+        return self._folder / handle / f"{version}.onnx"
+
+    def _service(self) -> dict[str, str]:
+        try:
+            found = json.loads((self._folder / "service.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        pairs = found.items() if isinstance(found, dict) else ()
+        return {str(handle): str(version) for handle, version in pairs}
+
+    def _stages_of(self, recognizer: Recognizer) -> Engine | Stages:
+        key = models_of(recognizer)
+        with self._lock:
+            if key not in self._stages:
+                self._stages[key] = Stages(recognizer, threads=1)
+            return self._stages[key]

@@ -1,0 +1,1 @@
+"""Training jobs: uploaded photos to a recognizer and its report."""

@@ -1,0 +1,218 @@
+import gzip
+import io
+import tarfile
+import zipfile
+
+import pytest
+from squares import person, photo_bytes
+
+from mien.dataset.sources.archives import TarSource, ZipSource
+from mien.dataset.sources.folders import archives
+from mien.errors import BrokenPhoto, PhotoTooLarge, UnsafeArchive, UnusableSource
+
+PHOTO = photo_bytes(person(1))
+
+
+def tar_of(path, members, mode="w:gz"):
+    with tarfile.open(path, mode) as archive:
+        for member in members:
+            info, data = (
+                member
+                if isinstance(member[0], tarfile.TarInfo)
+                else (tarfile.TarInfo(member[0]), member[1])
+            )
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def zip_of(path, members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+    return path
+
+
+def special(name, kind, target=""):
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    info.linkname = target
+    return info, b""
+
+
+def read(source):
+    survey = source.survey()
+    found = []
+    for item, load in source.read(survey.items):
+        try:
+            found.append((item.person, item.photo, load()))
+        except (BrokenPhoto, PhotoTooLarge) as error:
+            found.append((item.person, item.photo, type(error)))
+    return survey, found
+
+
+MEMBERS = [("set/Ada_L/1.png", PHOTO), ("set/Bob/1.png", PHOTO), ("set/readme.txt", b"x")]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tgz", "tar"])
+def test_archives_are_read(tmp_path, kind):
+    path = tmp_path / f"some.{kind}"
+    if kind == "zip":
+        source = ZipSource(zip_of(path, MEMBERS))
+    else:
+        source = TarSource(tar_of(path, MEMBERS, "w:gz" if kind == "tgz" else "w"))
+    survey, found = read(source)
+    assert source.label == "some"
+    assert found == [("Ada L", "set/Ada_L/1.png", PHOTO), ("Bob", "set/Bob/1.png", PHOTO)]
+    assert survey.skipped == {"not a photo": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/Ada/1.png", "../Ada/1.png", "set/../../Ada/1.png", "C:/Ada/1.png"]
+)
+def test_members_that_climb_out_are_refused(tmp_path, name):
+    with pytest.raises(UnsafeArchive, match="leads out"):
+        ZipSource(zip_of(tmp_path / "a.zip", [(name, PHOTO)])).survey()
+    with pytest.raises(UnsafeArchive, match="leads out"):
+        TarSource(tar_of(tmp_path / "a.tgz", [(name, PHOTO)])).survey()
+
+
+def test_backslashes_climb_too(tmp_path):
+    with pytest.raises(UnsafeArchive):
+        ZipSource(zip_of(tmp_path / "a.zip", [("..\\Ada\\1.png", PHOTO)])).survey()
+
+
+@pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+def test_devices_are_refused(tmp_path, kind):
+    path = tar_of(tmp_path / "a.tgz", [*MEMBERS, special("set/Bob/2.png", kind)])
+    with pytest.raises(UnsafeArchive, match="device"):
+        TarSource(path).survey()
+
+
+def test_links_are_passed_over(tmp_path):
+    links = [
+        special("set/Bob/2.png", tarfile.SYMTYPE, "/etc/passwd"),
+        special("set/Bob/3.png", tarfile.LNKTYPE, "set/Bob/1.png"),
+    ]
+    survey, found = read(TarSource(tar_of(tmp_path / "a.tgz", MEMBERS + links)))
+    assert len(found) == 2
+    assert survey.skipped["link or device in an archive"] == 2
+
+
+def test_links_in_zips_are_passed_over(tmp_path):
+    link = zipfile.ZipInfo("set/Bob/2.png")
+    link.external_attr = 0o120777 << 16
+    path = zip_of(tmp_path / "a.zip", [*MEMBERS, (link, "/etc/passwd")])
+    survey, found = read(ZipSource(path))
+    assert len(found) == 2
+    assert survey.skipped["link or device in an archive"] == 1
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("kind", ["zip", "tgz"])
+def test_repeated_members_count_once(tmp_path, kind):
+    members = [*MEMBERS, ("set/Bob/1.png", b"other")]
+    path = tmp_path / f"a.{kind}"
+    source = ZipSource(zip_of(path, members)) if kind == "zip" else TarSource(tar_of(path, members))
+    survey, found = read(source)
+    assert found[1] == ("Bob", "set/Bob/1.png", PHOTO)
+    assert len(found) == 2
+    assert survey.skipped["member that repeats another's name"] == 1
+
+
+@pytest.mark.parametrize("kind", ["zip", "tgz"])
+def test_too_many_members(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 2)
+    path = tmp_path / f"a.{kind}"
+    source = ZipSource(zip_of(path, MEMBERS)) if kind == "zip" else TarSource(tar_of(path, MEMBERS))
+    with pytest.raises(UnsafeArchive, match="more than 2 members"):
+        source.survey()
+
+
+@pytest.mark.parametrize("kind", ["zip", "tgz"])
+def test_a_huge_member_is_one_bad_photo(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(archives, "MAX_BYTES", 1 << 16)
+    members = [("set/Ada/1.png", bytes(1 << 17)), ("set/Bob/1.png", PHOTO)]
+    path = tmp_path / f"a.{kind}"
+    source = ZipSource(zip_of(path, members)) if kind == "zip" else TarSource(tar_of(path, members))
+    _, found = read(source)
+    assert [data for _, _, data in found] == [PhotoTooLarge, PHOTO]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tgz"])
+def test_bombs_are_refused(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(archives, "FREE_GROWTH", 1 << 20)
+    zeros = [(f"set/Ada/{i}.png", bytes(1 << 20)) for i in range(8)]
+    path = tmp_path / f"a.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in zeros:
+                archive.writestr(name, data)
+        source = ZipSource(path)
+    else:
+        source = TarSource(tar_of(path, zeros))
+    with pytest.raises(UnsafeArchive, match="times its size"):
+        source.survey()
+
+
+def test_a_header_made_to_fill_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_BYTES", 1 << 16)
+    header = tarfile.TarInfo("pax")
+    header.type = tarfile.XHDTYPE
+    header.size = 1 << 20
+    path = tmp_path / "a.tgz"
+    with gzip.open(path, "wb") as file:
+        file.write(header.tobuf() + bytes(1 << 20))
+    with pytest.raises(UnsafeArchive, match="header"):
+        TarSource(path).survey()
+
+
+def test_an_encrypted_zip_says_what_to_do(tmp_path):
+    path = zip_of(tmp_path / "a.zip", [("set/Ada/1.png", PHOTO)])
+    data = bytearray(path.read_bytes())
+    data[6] |= 1
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(data)
+    with pytest.raises(UnusableSource, match="encrypted") as caught:
+        ZipSource(path).survey()
+    assert "folder" in caught.value.hint
+
+
+def test_a_damaged_member_is_one_bad_photo(tmp_path):
+    path = zip_of(tmp_path / "a.zip", [("set/Ada/1.png", b"A" * 500), ("set/Bob/1.png", PHOTO)])
+    data = bytearray(path.read_bytes())
+    data[data.index(b"A" * 100) + 50] ^= 1
+    path.write_bytes(data)
+    _, found = read(ZipSource(path))
+    assert [data for _, _, data in found] == [BrokenPhoto, PHOTO]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tgz"])
+def test_half_an_archive(tmp_path, kind):
+    members = [(f"set/Ada/{i}.png", bytes(range(256)) * 400) for i in range(4)]
+    path = tmp_path / f"a.{kind}"
+    source = ZipSource(zip_of(path, members)) if kind == "zip" else TarSource(tar_of(path, members))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UnusableSource, match="damaged or incomplete"):
+        source.survey()
+
+
+@pytest.mark.parametrize("kind", ["zip", "tgz", "tar"])
+@pytest.mark.parametrize("data", [b"", b"not an archive at all" * 100, b"\x1f\x8b" + b"junk" * 50])
+def test_no_archive_at_all(tmp_path, kind, data):
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(data)
+    source = ZipSource(path) if kind == "zip" else TarSource(path)
+    with pytest.raises(UnusableSource):
+        source.survey()
+
+
+def test_names_in_utf8_that_the_zip_did_not_declare(tmp_path):
+    path = zip_of(tmp_path / "a.zip", [("set/\u0410\u0434\u0430/1.png", PHOTO)])
+    data = bytearray(path.read_bytes())
+    data[7] &= ~8
+    data[data.index(b"PK\x01\x02") + 9] &= ~8
+    path.write_bytes(data)
+    _, found = read(ZipSource(path))
+    assert found == [("\u0410\u0434\u0430", "set/\u0410\u0434\u0430/1.png", PHOTO)]

@@ -1,0 +1,99 @@
+"""A vessel's folder is the old one or the new one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mien.deploy.packaging import folder as folders
+from mien.deploy.packaging.folder import replacing
+from mien.errors import NotADeployment, OutputError
+
+MARK = "ship.json"
+
+
+def write(folder, text):
+    with replacing(folder, MARK) as new:
+        (new / MARK).write_text(text)
+        (new / "deep").mkdir()
+        (new / "deep" / "file").write_text(text)
+
+
+def test_it_is_made_and_replaced(tmp_path):
+    out = tmp_path / "not" / "there" / "yet"
+    write(out, "one")
+    write(out, "two")
+    assert (out / "deep" / "file").read_text() == "two"
+    assert [path.name for path in out.parent.iterdir()] == ["yet"]
+    assert out.stat().st_mode & 0o777 == 0o755
+
+
+def test_systems_that_cannot_exchange_folders(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "_exchanged", lambda *_: False)
+    write(tmp_path / "out", "one")
+    write(tmp_path / "out", "two")
+    assert (tmp_path / "out" / MARK).read_text() == "two"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    (tmp_path / "out").rename(tmp_path / ".out.old")  # killed between the two renames
+    with pytest.raises(RuntimeError), replacing(tmp_path / "out", MARK):
+        raise RuntimeError
+    assert (tmp_path / "out" / MARK).read_text() == "two"
+
+
+def test_what_mien_did_not_make_is_left_alone(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for name in ("photos", "file"):
+        with pytest.raises(NotADeployment):
+            write(tmp_path / name, "new")
+    assert (tmp_path / "photos" / "a.jpg").read_text() == "mine"
+    with pytest.raises(OutputError):
+        write(tmp_path / "file" / "below", "new")
+
+
+def write_file_over_a_folder(out):
+    with replacing(out, MARK) as new:
+        (new / MARK).write_text("two")
+        (new / ".").write_text("no file")
+
+
+def test_a_failure_leaves_the_old_one(tmp_path):
+    write(tmp_path / "out", "one")
+    with pytest.raises(OutputError):
+        write_file_over_a_folder(tmp_path / "out")
+    assert (tmp_path / "out" / MARK).read_text() == "one"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from mien.deploy.packaging.folder import replacing
+print("ready", flush=True)
+for turn in range(10_000):
+    with replacing(Path(sys.argv[1]), "ship.json") as new:
+        for name in ("ship.json", "other"):
+            (new / name).write_text(str(turn))
+"""
+
+
+def test_a_killed_writer_leaves_one_whole_folder(tmp_path):
+    out = tmp_path / "out"
+    for milliseconds in (20, 33, 51):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(out)], stdout=subprocess.PIPE
+        ) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(milliseconds / 1000)
+            os.kill(writer.pid, signal.SIGKILL)
+        if out.exists():
+            assert (out / MARK).read_text() == (out / "other").read_text()
+    write(out, "after")
+    assert (out / MARK).read_text() == "after"

@@ -1,0 +1,166 @@
+"""The page's own people: added, corrected, saved and forgotten in the browser alone."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from toy_page import PEOPLE, PNG, names, needs_browser, needs_runtime, png, toy_recognizer
+
+from mien.deploy.check.browser import visiting
+from mien.deploy.check.static_site import serving
+from mien.deploy.static_page import deploy_page
+
+ADD = """async ({coded, name, force}) => {
+  const bytes = Uint8Array.from(atob(coded), (letter) => letter.charCodeAt(0));
+  const {people} = mien.engine;
+  const known = (await people.list()).find((person) => person.name === name);
+  const {id} = known ?? await people.create({name});
+  return people.addPhoto(id, new File([bytes], "photo.png"), {force});
+}"""
+
+
+@pytest.fixture(scope="module")
+def visit(tmp_path_factory):
+    """Return a visit to the page that is open; what tests leave behind they forget."""
+    needs_browser()
+    needs_runtime()
+    folder = deploy_page(toy_recognizer(), tmp_path_factory.mktemp("page") / "out").folder
+    with serving(folder) as site, visiting() as visit:
+        visit.open(site.address)
+        yield visit
+
+
+def coded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def add(visit, name, seed, *, force=False, **options):
+    photo = coded(png(seed, **options))
+    return visit.page.evaluate(ADD, {"coded": photo, "name": name, "force": force})
+
+
+def own_people(visit):
+    people = visit.page.evaluate("() => mien.engine.people.list()")
+    assert {person["name"] for person in people if person["id"] is None} == set(PEOPLE)
+    return [person for person in people if person["id"] is not None]
+
+
+def forget_all(visit):
+    visit.page.evaluate("() => mien.engine.people.forgetAll()")
+
+
+def test_photos_that_cannot_be_read_are_told(visit):
+    for data, told in ((b"", "empty"), (b"no photo", "no photo"), (png(0)[:300], "damaged")):
+        answer = visit.identify(data, PNG)
+        assert told in answer["error"]
+    heic = b"\0\0\0\x18ftypheic" + bytes(100)
+    assert "HEIC" in visit.identify(heic, "a.heic")["error"]
+    assert names(visit, 0) == [PEOPLE[0]]
+
+
+def test_a_visitor_adds_corrects_and_forgets_people(visit):
+    assert names(visit, 5) == [None]
+    assert add(visit, "Neighbour", 5)["taken"]
+    assert add(visit, "Neighbour", 5)["reason"] == "already-enrolled"
+    assert add(visit, "Neighbour", 6, cells=[])["reason"] == "no-face"
+    assert add(visit, "Neighbour", 6, cells=[(10, 10), (40, 40)])["reason"] == "several-faces"
+    assert add(visit, "Neighbour", 0)["reason"] == "like-somebody-else"
+    assert add(visit, "Neighbour", 7)["reason"] == "disagrees"
+    assert names(visit, 7) == [None]
+    assert names(visit, 5) == ["Neighbour"]
+    visit.page.reload()
+    visit.page.wait_for_function("() => globalThis.mien?.engine")
+    assert names(visit, 5) == ["Neighbour"]
+    (person,) = own_people(visit)
+    assert (person["name"], person["photos"]) == ("Neighbour", 1)
+    visit.page.evaluate("(id) => mien.engine.people.forget(id)", person["id"])
+    assert names(visit, 5) == [None]
+    assert visit.page.evaluate("indexedDB.databases()") == []
+
+
+def test_a_face_is_said_to_be_somebody_or_not(visit):
+    (face,) = visit.identify(png(0), PNG)["faces"]
+    visit.page.evaluate("([token, id]) => mien.engine.isNot(token, id)",
+                        [face["token"], face["personId"]])  # fmt: skip
+    assert names(visit, 0) == [None]
+    forget_all(visit)
+    assert names(visit, 0) == [PEOPLE[0]]
+    (face,) = visit.identify(png(7), PNG)["faces"]
+    visit.page.evaluate("(token) => mien.engine.is(token, {name: 'New one'})", face["token"])
+    assert names(visit, 7) == ["New one"]
+    forget_all(visit)
+    assert names(visit, 7) == [None]
+
+
+def test_people_are_saved_as_a_file_and_read_back(visit):
+    add(visit, "Ann </script>", 5)
+    text = visit.page.evaluate("async () => (await mien.engine.people.exported()).text()")
+    told = json.loads(text)
+    assert [person["name"] for person in told["people"]] == ["Ann </script>"]
+    forget_all(visit)
+    read = "(text) => mien.engine.people.imported(new File([text], 'people.json'))"
+    assert visit.page.evaluate(read, text) == 1
+    assert visit.page.evaluate(read, text) == 0
+    assert names(visit, 5) == ["Ann </script>"]
+    forget_all(visit)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _: "no json",
+        lambda told: json.dumps(told | {"format": "other"}),
+        lambda told: json.dumps(told | {"version": 99}),
+        lambda told: json.dumps(told | {"contract": "another embedder"}),
+        lambda told: json.dumps(told | {"people": [{"name": ""}]}),
+        lambda told: json.dumps(told | {"people": [told["people"][0] | {"photos": 3}]}),
+        lambda told: json.dumps(told).replace('"embedding": "', '"embedding": "AAAA'),
+    ],
+)
+def test_files_that_are_none_of_people_are_refused(visit, change):
+    add(visit, "Ann", 5)
+    told = json.loads(
+        visit.page.evaluate("async () => (await mien.engine.people.exported()).text()")
+    )
+    forget_all(visit)
+    refused = visit.page.evaluate(
+        """(text) => mien.engine.people.imported(new File([text], "people.json"))
+          .then(() => "taken", ({name, kind}) => `${name} ${kind}`)""",
+        change(told),
+    )
+    assert refused == "EngineError refused"
+    assert own_people(visit) == []
+
+
+def test_the_page_says_the_names_of_a_chosen_photo(visit, tmp_path):
+    photo = tmp_path / PNG
+    photo.write_bytes(png(0))
+    visit.page.goto(f"{visit.page.url.partition('#')[0]}#/recognise")
+    with visit.page.expect_file_chooser() as chooser:
+        visit.page.get_by_role("button", name="Choose photos").click()
+    chooser.value.set_files(photo)
+    visit.page.get_by_role("heading", name=PEOPLE[0]).wait_for(timeout=20_000)
+    assert "sent nowhere" in visit.page.evaluate("() => mien.engine.place")
+
+
+def test_the_people_view_saves_reads_and_forgets(visit, tmp_path):
+    add(visit, "Neighbour", 5)
+    page = visit.page
+    page.goto(f"{page.url.partition('#')[0]}#/people")
+    page.get_by_role("link", name="Neighbour").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save to a file").click()
+    saved = tmp_path / download.value.suggested_filename
+    download.value.save_as(saved)
+    page.get_by_role("button", name="Forget everybody").click()
+    page.get_by_role("button", name="Forget them").click()
+    page.get_by_role("link", name="Neighbour").wait_for(state="detached")
+    assert own_people(visit) == []
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Read from a file").click()
+    chooser.value.set_files(saved)
+    page.get_by_role("link", name="Neighbour").wait_for()
+    assert names(visit, 5) == ["Neighbour"]
+    forget_all(visit)

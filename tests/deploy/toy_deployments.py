@@ -1,0 +1,93 @@
+"""Vessels of a toy recognizer, whose faces are red squares, and photos for them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from PIL import Image
+
+from mien.deploy.packaging.contents import deployment_files
+from mien.engine import Engine
+from mien.photo import encode_png, read_photo
+from mien.recognizer import Recognizer
+from toy_graphs import red_squares, toy_engine, toy_head
+
+HANDLE = "squares"
+
+
+def toy_recognizer() -> Recognizer:
+    engine = toy_engine()
+    return Recognizer.build(toy_head(9, contract=engine.contract), engine, threads=1)
+
+
+def lay_out(folder: Path, cors: str = "") -> Path:
+    """Write a vessel's own files into a folder."""
+    recognizer = toy_recognizer()
+    files = deployment_files(
+        recognizer, kind="app", handle=HANDLE, cors=cors, skin="mien.deploy.service.core"
+    )
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder
+
+
+def photo(cells: list[tuple[int, int]], side: int = 320, seed: int = 0) -> bytes:
+    """Return a PNG with a face on each (row, column) of its cells of 8 pixels."""
+    return encode_png(red_squares(side, side, cells, seed))
+
+
+def form(
+    data: bytes, *, name: str = "me.png", field: str = "file", boundary: str = "x-boundary-x"
+) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of a form with one file."""
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    body = head.encode() + data + f"\r\n--{boundary}--\r\n".encode()
+    return {"content-type": f"multipart/form-data; boundary={boundary}"}, body
+
+
+def portrait_recognizer(engine: Engine, portraits: Path) -> Recognizer:
+    """Return a recognizer of the largest face of each portrait, by the file's name."""
+    names, rows = [], []
+    for path in sorted(portraits.iterdir()):
+        picture = read_photo(path, long_side=engine.max_long_side)
+        found = engine.detect(picture)
+        if len(found):
+            names.append(path.stem)
+            rows.append(engine.embed(engine.align(picture, found)).vectors[found.largest()])
+    head = toy_head(names, threshold=0.4, contract=engine.contract, dimension=engine.dimension)
+    return Recognizer.build(replace(head, prototypes=np.stack(rows)), engine, threads=1)
+
+
+def large_jpeg(least: int, path: Path) -> bytes:
+    """Return a photo as a JPEG of at least so many bytes, whatever it takes."""
+    picture = Image.open(path).convert("RGB")
+    noise = np.random.default_rng(0).integers(0, 25, (picture.height, picture.width, 3), np.uint8)
+    grainy = Image.fromarray(np.asarray(picture) // 10 * 9 + noise)
+    side = max(grainy.size)
+    while True:
+        buffer = io.BytesIO()
+        grainy.save(buffer, "JPEG", quality=95, subsampling=0)
+        if buffer.tell() >= least:
+            return buffer.getvalue()
+        side = round(side * 1.15)
+        ratio = side / max(grainy.size)
+        size = (round(grainy.width * ratio), round(grainy.height * ratio))
+        grainy = grainy.resize(size, Image.Resampling.NEAREST)
+
+
+def with_a_constant_broken(model: bytes, share: float = 1.02) -> bytes:
+    """Return a recognizer file whose people are all a little farther out than they were."""
+    broken = onnx.load_from_string(model)
+    (tensor,) = [t for t in broken.graph.initializer if t.name.startswith("prototypes")]
+    longer = numpy_helper.to_array(tensor) * np.float32(share)
+    tensor.CopyFrom(numpy_helper.from_array(longer, tensor.name))
+    return broken.SerializeToString()

@@ -1,0 +1,126 @@
+"""A gallery of a dataset: its usable photos, and nothing that was set aside."""
+
+from __future__ import annotations
+
+import zipfile
+
+import numpy as np
+import pytest
+from spheres import sighting, unit
+
+from mien.cli import main
+from mien.dataset import Dataset, Entry
+from mien.dataset.build import build
+from mien.engine import contract_of
+from mien.errors import ContractMismatch
+from mien.gallery import Gallery, ImportedPerson
+from mien.gallery.exchange.from_dataset import newcomers, origin_of
+from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, card
+from mien.training import train
+
+ROWS = (
+    ("Ada", "train", "used", ""),
+    ("Ada", "train", "used", ""),
+    ("Ada", "validation", "used", ""),
+    ("Ada", "train", "set-aside", "low-quality"),
+    ("Bob", "train", "used", ""),
+    ("Bob", "validation", "used", "leak"),
+    ("Cleo", "validation", "used", ""),
+    ("Dan", "train", "set-aside", "mislabelled"),
+)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Return a dataset of eight photos of four people, as `mien dataset build` would make it."""
+    (tmp_path / "crops").mkdir()
+    (tmp_path / "crops" / "0.jpg").write_bytes(b"JPEG")
+    entries = tuple(
+        Entry(
+            id=f"{row}", person=person, source="s", photo=f"{person}/{row}.jpg", face=0, faces=1,
+            sha256=f"{row:064x}", quality=0.5 + row / 20, status=status, reason=reason,
+            split=split, row=row, crop=f"crops/{row}.jpg",
+        )
+        for row, (person, split, status, reason) in enumerate(ROWS)
+    )  # fmt: skip
+    rows = unit(np.random.default_rng(0).normal(size=(2, len(ROWS), 128)))
+    models = {"detector": DEFAULT_DETECTOR, "embedder": DEFAULT_EMBEDDER}
+    fields = {
+        "weights": [{"kind": kind, "id": model} for kind, model in models.items()],
+        "detection": {"side": 640},
+    }
+    contract = contract_of(card(DEFAULT_EMBEDDER))
+    people = tuple(sorted({person for person, *_ in ROWS}))
+    return Dataset(tmp_path, "d", contract, fields, people, entries, rows[0], rows[1])
+
+
+def test_who_is_taken_in_and_by_which_photos(dataset):
+    found = {one.name: [seen.source for seen in one.sightings] for one in newcomers(dataset)}
+    assert found == {
+        "Ada": ["Ada/0.jpg", "Ada/1.jpg", "Ada/2.jpg"],
+        "Bob": ["Bob/4.jpg"],
+        "Cleo": ["Cleo/6.jpg"],
+    }
+    train_only = {one.name: len(one.sightings) for one in newcomers(dataset, train_only=True)}
+    assert train_only == {"Ada": 2, "Bob": 1}
+    (ada, *_) = newcomers(dataset, crops=True)
+    assert [seen.crop for seen in ada.sightings] == [b"JPEG", b"", b""]
+    assert ada.sightings[1].embedding.tobytes() == dataset.embeddings[1].tobytes()
+    assert ada.sightings[1].mirrored.tobytes() == dataset.mirrored[1].tobytes()
+    assert ada.sightings[1].quality == dataset.entries[1].quality
+
+
+def test_taken_in_twice_it_is_there_once(dataset, tmp_path):
+    told = []
+    with Gallery.create(tmp_path / "g", origin_of(dataset)) as gallery:
+        assert gallery.origin.statistics == card(DEFAULT_EMBEDDER).impostors
+        taken = gallery.take(newcomers(dataset), progress=lambda *step: told.append(step))
+        assert taken == (3, 5)
+        assert gallery.take(newcomers(dataset)) == (3, 0)
+        assert [person.photos for person in gallery.people()] == [3, 1, 1]
+        assert gallery.person("Ada").source == f"dataset {dataset.path.name}"
+        before = gallery.head()
+        gallery._read_all()
+        assert gallery.head().prototypes.tobytes() == before.prototypes.tobytes()
+    assert told[-1] == (3, None, "people")
+
+
+def test_a_dataset_of_another_contract_is_refused(dataset, tmp_path):
+    object.__setattr__(dataset, "contract", "x" * 16)
+    with pytest.raises(ContractMismatch):
+        origin_of(dataset)
+    object.__setattr__(dataset, "contract", contract_of(card(DEFAULT_EMBEDDER)))
+    with Gallery.create(tmp_path / "g", origin_of(dataset)) as gallery:
+        with pytest.raises(ContractMismatch):
+            gallery.take([ImportedPerson("Eve", [sighting(0, 0)])])
+        assert gallery.people() == ()
+
+
+@pytest.mark.lfw
+def test_real_people_by_command(tmp_path, engine, data_folder, capfd):
+    """The gallery of a dataset's training side is the head that `mien train` makes of it."""
+    with zipfile.ZipFile(data_folder / "ten-indian-people.zip") as archive:
+        few = [name for name in archive.namelist() if "/M" in name or "/R" in name]
+        archive.extractall(tmp_path / "photos", few)
+    (root,) = (tmp_path / "photos").iterdir()
+    made = build([str(root)], tmp_path / "people", engine)
+    for arguments in (
+        ["gallery", "create", tmp_path / "whole", "--from", tmp_path / "people", "--thumbnails"],
+        ["gallery", "create", tmp_path / "half"],
+        ["gallery", "add", tmp_path / "half", "--dataset", tmp_path / "people", "--train-only"],
+    ):
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        assert left.value.code == 0
+    assert "new photos" in capfd.readouterr().out
+    with Gallery.open(tmp_path / "whole") as gallery:
+        assert sum(person.photos for person in gallery.people()) == int(made.usable.sum())
+        (first, *_) = gallery.pictures(made.people[0])
+        assert gallery.thumbnail(first.id).startswith(b"\xff\xd8")
+    head = train(made, head="prototype", statistics=gallery.origin.statistics).head
+    with Gallery.open(tmp_path / "half") as gallery:
+        found = gallery.head()
+        assert found.people == head.people
+        assert np.allclose(found.prototypes, head.prototypes, atol=1e-7)
+        assert found.photos.tolist() == head.photos.tolist()
+        assert found.policy.threshold == pytest.approx(head.policy.threshold, abs=1e-6)

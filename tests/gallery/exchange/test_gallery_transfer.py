@@ -1,0 +1,234 @@
+"""Exports: all that is in a gallery, in one file; and files that were made to do harm."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import struct
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spheres import BARE, ORIGIN, centre, enrolled, faces, sighting
+
+from mien.errors import BadExport, ContractMismatch, GalleryLocked
+from mien.gallery import Gallery, Origin
+from mien.gallery.exchange.transfer import Export, bring_in, export
+
+KEY = bytes(range(32))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Return the bytes of an export of three people, and what it is made of."""
+    with Gallery.create(tmp_path_factory.mktemp("g") / "g", ORIGIN, thumbnails=True) as gallery:
+        enrolled(gallery, 3, 2)
+        gallery.reject("person 1", centre(9))
+        gallery.note_consent("person 0", "by letter")
+        gallery.add_person("Émilie")
+        return export(gallery), gallery.head(), gallery.people()
+
+
+def repacked(data: bytes, **changes) -> bytes:
+    """Return the archive with members replaced (bytes), removed (None) or added."""
+    before = zipfile.ZipFile(io.BytesIO(data))
+    members = {name: before.read(name) for name in before.namelist()}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in {**members, **changes}.items():
+            if content is not None:
+                archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def card_of(data: bytes) -> dict:
+    return json.loads(zipfile.ZipFile(io.BytesIO(data)).read("gallery.json"))
+
+
+def test_everything_arrives(exported, tmp_path):
+    data, head, people = exported
+    assert bring_in(Export(data), tmp_path / "new") == (4, 6)
+    with Gallery.open(tmp_path / "new") as new:
+        found = new.head()
+        assert found.prototypes.tobytes() == head.prototypes.tobytes()
+        assert found.negatives.tobytes() == head.negatives.tobytes()
+        assert (found.people, found.policy) == (head.people, head.policy)
+        kept = [(p.id, p.name, p.consent, p.source, p.photos) for p in new.people()]
+        assert kept == [(p.id, p.name, p.consent, p.source, p.photos) for p in people]
+        (first, *_) = new.pictures("person 0")
+        assert new.thumbnail(first.id) == sighting(0, 0).crop
+        assert first.sha256 == sighting(0, 0).sha256
+        before = card_of(data)["people"][0]
+        assert new.person("person 0").created == before["created"]
+        kept = [(picture.added, picture.forced) for picture in new.pictures("person 0")]
+        assert kept == [(photo["added"], photo["forced"]) for photo in before["photos"]]
+    assert bring_in(Export(data), tmp_path / "new") == (4, 0)
+
+
+def test_into_a_gallery_with_people(exported, tmp_path):
+    with Gallery.create(tmp_path, ORIGIN) as gallery:
+        mine = gallery.enrol("PERSON 0", sighting(0, 7)).person
+    assert bring_in(Export(exported[0]), tmp_path) == (4, 6)
+    with Gallery.open(tmp_path) as gallery:
+        assert gallery.person("person 0").id == mine
+        assert gallery.person("person 0").photos == 3
+        assert not any(picture.thumbnail for picture in gallery.pictures("person 0"))
+
+
+def test_into_a_gallery_of_other_embeddings_nobody_comes(exported, tmp_path):
+    other = Origin("d" * 16, 64)
+    Gallery.create(tmp_path, other).close()
+    with pytest.raises(ContractMismatch):
+        bring_in(Export(exported[0]), tmp_path)
+    with Gallery.open(tmp_path) as gallery:
+        assert gallery.people() == ()
+
+
+def test_an_encrypted_gallery_is_exported_encrypted(tmp_path):
+    with Gallery.create(tmp_path / "a", BARE, key=KEY) as gallery:
+        enrolled(gallery, 2, 2)
+        data, plain = export(gallery), export(gallery, plain=True)
+    assert sighting(0, 0).embedding.tobytes()[:32] not in data
+    assert b"person" not in data
+    assert Export(plain).people[0].name == "person 0"
+    for key in (None, bytes(32)):
+        with pytest.raises(GalleryLocked):
+            Export(data, key=key)
+    with pytest.raises(GalleryLocked):
+        Export(data[:-1], key=KEY)
+    bring_in(Export(data, key=KEY), tmp_path / "b", key=KEY)
+    with Gallery.open(tmp_path / "b", key=KEY) as gallery:
+        assert gallery.encrypted
+        assert gallery.identify(faces(centre(1)))[0].candidates[0].name == "person 1"
+
+
+def test_an_empty_gallery_too(tmp_path):
+    with Gallery.create(tmp_path / "a", ORIGIN) as gallery:
+        data = export(gallery)
+    assert bring_in(Export(data), tmp_path / "b") == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil", "/etc/passwd", "C:\\evil", "thumbnails/../../evil.jpg", "thumbnails/99.jpg",
+        "thumbnails/0.jpg/x", "GALLERY.JSON", "templates.f32.bak",
+    ],
+)  # fmt: skip
+def test_members_that_mien_did_not_write(exported, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadExport, match="did not write"):
+        Export(repacked(exported[0], **{name: b"x"}))
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_members_that_are_missing_short_long_or_doubled(exported):
+    data = exported[0]
+    for name in ("gallery.json", "templates.f32", "negatives.f32"):
+        content = zipfile.ZipFile(io.BytesIO(data)).read(name)
+        for change in (None, content[:-4], content + bytes(4), b""):
+            with pytest.raises(BadExport):
+                Export(repacked(data, **{name: change}))
+    buffer = io.BytesIO(data)
+    with (
+        zipfile.ZipFile(buffer, "a") as archive,
+        pytest.warns(UserWarning, match="Duplicate"),
+    ):
+        archive.writestr("templates.f32", b"")
+    with pytest.raises(BadExport, match="twice"):
+        Export(buffer.getvalue())
+
+
+def test_embeddings_that_are_none(exported):
+    count = len(zipfile.ZipFile(io.BytesIO(exported[0])).read("templates.f32")) // 4
+    for rows in (np.zeros(count), np.full(count, np.nan), np.full(count, np.inf), np.ones(count)):
+        with pytest.raises(BadExport):
+            Export(repacked(exported[0], **{"templates.f32": rows.astype("<f4").tobytes()}))
+
+
+def test_a_bomb_is_not_unpacked(exported):
+    """Gigabytes of zeros where a few kilobytes belong: nothing beyond those is read."""
+    buffer = io.BytesIO()
+    before = zipfile.ZipFile(io.BytesIO(exported[0]))
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("gallery.json", before.read("gallery.json"))
+        archive.writestr("negatives.f32", before.read("negatives.f32"))
+        with archive.open("templates.f32", "w", force_zip64=True) as member:
+            for _ in range(32):
+                member.write(bytes(1 << 22))
+    assert len(buffer.getvalue()) < 1 << 20
+    with pytest.raises(BadExport, match="too large"):
+        Export(buffer.getvalue())
+
+
+CHANGES = [
+    ("format", 2), ("format", "1"), ("format", None), ("origin", {}), ("origin", None),
+    ("origin", {"contract": "c", "dimension": 1e9}), ("rate", "x"), ("people", None),
+    ("people", [{}]), ("people", {"a": 1}), ("people", "abc"), ("people", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "value"), CHANGES)
+def test_cards_that_make_no_sense(exported, key, value):
+    card = card_of(exported[0])
+    card[key] = value
+    with pytest.raises(BadExport):
+        Export(repacked(exported[0], **{"gallery.json": json.dumps(card)}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": ""}, {"name": 5}, {"name": "x" * 300}, {"name": "person 1"}, {"id": None},
+        {"id": "../x"},
+        {"negatives": 99}, {"negatives": -1}, {"negatives": 10**12}, {"photos": []},
+        {"photos": [{"quality": 0.5}]}, {"consent": "x" * 20_000},
+        {"photos": [{"quality": 7.0, "sha256": "", "source": ""}] * 2},
+        {"photos": [{"quality": float("nan"), "sha256": "", "source": ""}] * 2},
+    ],
+)  # fmt: skip
+def test_people_who_make_no_sense(exported, change):
+    card = card_of(exported[0])
+    card["people"][0].update(change)
+    with pytest.raises(BadExport):
+        Export(repacked(exported[0], **{"gallery.json": json.dumps(card)}))
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_damage_anywhere_is_told_or_harmless(exported, data):
+    broken = bytearray(exported[0])
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(broken) - 1))
+        broken[place] ^= data.draw(st.integers(1, 255))
+    cut = data.draw(st.integers(0, len(broken)))
+    for content in (bytes(broken), bytes(broken[:cut]), bytes(broken[cut:])):
+        try:
+            found = Export(content)
+        except BadExport:
+            continue
+        assert len(found.people) == 4
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"\0" * 100, struct.pack("<I", 0x06054B50) * 20])
+def test_what_is_no_export(content):
+    with pytest.raises(BadExport, match="not an export"):
+        Export(content)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no modes")
+def test_an_export_is_its_owners_alone(tmp_path):
+    from mien.cli import cli
+
+    with Gallery.create(tmp_path / "g", ORIGIN):
+        pass
+    cli.main(
+        ["gallery", "export", str(tmp_path / "g"), "-o", str(tmp_path / "out")],
+        standalone_mode=False,
+    )
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "g").stat().st_mode) == 0o700

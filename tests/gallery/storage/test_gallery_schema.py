@@ -1,0 +1,153 @@
+"""Galleries of every older version come up to date, whole, with all that was in them."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import numpy as np
+import pytest
+from spheres import ORIGIN, sighting
+
+from mien.errors import NotAGallery
+from mien.gallery import Gallery
+from mien.gallery.integrity import check
+from mien.gallery.storage.cipher import Cipher
+from mien.gallery.storage.database import FILE, Database, make
+from mien.gallery.storage.rows import GalleryStore
+from mien.gallery.storage.schema import STEPS, VERSION, application_of, migrate, version_of
+
+META = {"origin": ORIGIN.text(), "rate": "0.01", "thumbnails": "0", "lock": "", "scrub": "0"}
+
+
+def tables(base):
+    return dict(base.execute("SELECT name, sql FROM sqlite_master"))
+
+
+def old_gallery(folder, version):
+    """Write a gallery as an older version would have left it, two people in it."""
+    folder.mkdir()
+    base = sqlite3.connect(folder / FILE, isolation_level=None)
+    migrate(base, to=version)
+    base.executemany("INSERT INTO meta VALUES (?, ?)", META.items())
+    moment = "2026-01-01T00:00:00+00:00"
+    for number, name in ((1, "Ada"), (2, "Émilie")):
+        base.execute(
+            "INSERT INTO people VALUES (?, ?, ?, ?, 'yes', 'hand', ?, ?)",
+            (number, f"{number:012x}", name, name.casefold(), moment, moment),
+        )
+        for photo in range(3):
+            seen = sighting(number, photo)
+            template = np.stack([seen.embedding, seen.mirrored]).astype("<f4").tobytes()
+            base.execute(
+                "INSERT INTO photos (id, person, contract, sha256, source, added, quality, "
+                "forced, template) VALUES (?, ?, ?, ?, ?, ?, ?, '', ?)",
+                (f"{number}{photo}", number, ORIGIN.contract, seen.sha256, seen.source, moment,
+                 seen.quality, template),
+            )  # fmt: skip
+    base.close()
+
+
+@pytest.mark.parametrize("version", range(1, VERSION + 1))
+def test_a_gallery_of_each_version_is_opened_and_used(tmp_path, version):
+    folder = tmp_path / "old"
+    old_gallery(folder, version)
+    with Gallery.create(tmp_path / "new", ORIGIN) as new:
+        for number, name in ((1, "Ada"), (2, "Émilie")):
+            for photo in range(3):
+                new.enrol(name, sighting(number, photo), force=True)
+        with Gallery.open(folder) as old:
+            assert [p.name for p in old.people()] == ["Ada", "Émilie"]
+            assert [p.photos for p in old.people()] == [3, 3]
+            assert old.person("Ada").consent == "yes"
+            assert old.head().prototypes.tobytes() == new.head().prototypes.tobytes()
+            assert tables(old._database.base) == tables(new._database.base)
+            old.reject("Ada", sighting(2, 0).embedding)
+            old.forget("Émilie")
+            assert [event.action for event in old.audit_trail()] == ["forgotten", "rejected"]
+
+
+def test_names_are_found_by_what_can_be_seen_of_them_in_an_older_gallery_too(tmp_path):
+    old_gallery(tmp_path / "old", 2)
+    base = sqlite3.connect(tmp_path / "old" / FILE)
+    base.execute("UPDATE people SET name = 'Ada\u200c', spelling = 'ada\u200c' WHERE number = 1")
+    base.execute("UPDATE people SET name = 'Ada', spelling = 'ada' WHERE number = 2")
+    base.commit()
+    base.close()
+    with Gallery.open(tmp_path / "old") as gallery:
+        first, second = gallery.people()
+        assert {first.name, second.name} == {"Ada", "Ada\u200c"}
+        # Who had the name keeps it, and of the other one is told.
+        assert gallery.person("Ada\u200c").name == "Ada"
+        (fault,) = check(gallery).faults
+        assert "the name cannot be found again" in fault
+        other = next(person for person in (first, second) if person.name != "Ada")
+        gallery.rename(other.id, "Ada L")
+        assert check(gallery).faults == ()
+    old_gallery(tmp_path / "older", 2)
+    base = sqlite3.connect(tmp_path / "older" / FILE)
+    base.execute("UPDATE people SET name = 'Ada\u200c', spelling = 'ada\u200c' WHERE number = 1")
+    base.commit()
+    base.close()
+    with Gallery.open(tmp_path / "older") as gallery:
+        assert gallery.person("ada").name == gallery.person("Ada\u200c").name == "Ada\u200c"
+        assert check(gallery).faults == ()
+
+
+def test_from_blank():
+    base = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(base)
+    assert version_of(base) == VERSION == len(STEPS)
+    assert application_of(base).to_bytes(4, "big") == b"Mien"
+    before = tables(base)
+    migrate(base)
+    assert tables(base) == before
+
+
+def test_a_step_that_fails_leaves_the_old_version(monkeypatch):
+    base = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(base, to=1)
+    before = tables(base)
+    broken = (*STEPS[:-1], "CREATE TABLE half (a TEXT); CREATE TABLE half (a TEXT);")
+    monkeypatch.setattr("mien.gallery.storage.schema.STEPS", broken)
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(base)
+    assert tables(base) == before
+    assert version_of(base) == 1
+
+
+def test_a_newer_version_is_refused_and_left_as_it_is(tmp_path):
+    make(tmp_path, META)
+    base = sqlite3.connect(tmp_path / FILE)
+    base.execute(f"PRAGMA user_version = {VERSION + 1}")
+    base.close()
+    with pytest.raises(NotAGallery, match="newer version"):
+        Database(tmp_path)
+
+
+def test_a_database_of_somebody_else_is_left_alone(tmp_path):
+    base = sqlite3.connect(tmp_path / FILE)
+    base.execute("CREATE TABLE people (name TEXT)")
+    base.close()
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(NotAGallery, match="not made by Mien"):
+        Database(tmp_path)
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_a_transaction_is_there_whole_or_not_at_all(tmp_path):
+    make(tmp_path, META)
+    database = Database(tmp_path)
+    store = GalleryStore(database, Cipher(), ORIGIN.dimension, ORIGIN.contract)
+
+    def half():
+        with database.writing():
+            store.add_person("Ada", "ada", consent="", source="")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half()
+    assert store.people() == []
+    with database.writing():
+        store.add_person("Ada", "ada", consent="", source="")
+    assert [person.name for _, person in store.people()] == ["Ada"]
+    database.close()

@@ -36,6 +36,7 @@ __all__ = [
     "Pipeline",
     "Recognizer",
     "Unknown",
+    "__version__",
     "compare_photos",
     "decode_photo",
     "draw_faces",
@@ -45,7 +46,6 @@ __all__ = [
     "leave_one_out",
     "read_photo",
     "train",
-    "__version__",
 ]
 
 _ROOMS = {

@@ -239,13 +239,13 @@ def test_many_threads_look_while_people_come_and_go(gallery):
     ids = enrolled(gallery, 4)
     wrong, done = [], threading.Event()
 
-    def extract_sample():
+    def look_at_it():
         while not done.is_set():
             found = gallery.identify(faces(centre(0), centre(1)))
             if [answer.person for answer in found] != ids[:2]:
                 wrong.append(found)
 
-    threads = [threading.Thread(target=look) for _ in range(3)]
+    threads = [threading.Thread(target=look_at_it) for _ in range(3)]
     for thread in threads:
         thread.start()
     for p in range(10, 22):

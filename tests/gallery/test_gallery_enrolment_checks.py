@@ -7,7 +7,7 @@ import pytest
 from spheres import ORIGIN, centre, enrolled, faces, sighting, unit, views
 
 from mien.errors import SELDOM_FOUND, ContractMismatch, EnrolmentRefused, NoFace
-from mien.gallery import Gallery, Origin
+from mien.gallery import Gallery, Origin, extract_sample
 from mien.gallery.enrolment_checks import subject_of
 from mien.photo import read_photo
 from toy_graphs import photo_of, red_squares, toy_engine

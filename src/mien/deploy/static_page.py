@@ -198,7 +198,7 @@ def _page_files() -> Iterator[tuple[str, bytes]]:
 
 def _own_files() -> Iterator[tuple[str, bytes]]:
     """Yield what only the static page has."""
-    yield from _tree(importlib.resources.files("mien") / "ship" / "static")
+    yield from _tree(importlib.resources.files("mien") / "deploy" / "static")
 
 
 def _tree(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from mien.server.auth.web_sessions import CSRF_HEADER
 from mien.server.http import error_responses as problems
 from mien.server.http.security import Borders, Shield
-from mien.server.routes import course, health, jobs, page, people, recognise, recognizers, session
+from mien.server.routes import course, health, identify, jobs, page, people, recognizers, session
 from mien.server.state import ServerState
 from mien.version import __version__
 
@@ -45,7 +45,7 @@ def create_app(service: ServerState) -> FastAPI:
     )
     app.state.service = service
     problems.install(app)
-    for room in (health, session, recognise, people, recognizers, jobs, course):
+    for room in (health, session, identify, people, recognizers, jobs, course):
         app.include_router(room.router)
     page.mount(app)
     _describe(app)

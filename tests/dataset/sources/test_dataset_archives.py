@@ -6,8 +6,8 @@ import zipfile
 import pytest
 from squares import person, photo_bytes
 
+from mien.dataset.sources import archives
 from mien.dataset.sources.archives import TarSource, ZipSource
-from mien.dataset.sources.folders import archives
 from mien.errors import BrokenPhoto, PhotoTooLarge, UnsafeArchive, UnusableSource
 
 PHOTO = photo_bytes(person(1))

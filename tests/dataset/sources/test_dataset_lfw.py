@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from mien.dataset.sources.folders import lfw
+from mien.dataset.sources import lfw
 from mien.dataset.sources.specs import open_sources
 from mien.errors import DatasetError, SourceNotFound
 

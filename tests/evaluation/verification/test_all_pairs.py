@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.errors import NothingToMeasure
-from mien.evaluation import all_pairs, all_pairs_json, all_pairs_report, evaluate_all_pairs
+from mien.evaluation import all_pairs_json, all_pairs_report, evaluate_all_pairs
 from mien.evaluation.report.frame import Facts
+from mien.evaluation.verification import all_pairs
 from mien.measures import roc, tar_at_far
 
 

@@ -2,7 +2,7 @@
 
 Crops come first: their names hold a piece of their digest, so that old and new lie side by side.
 The other files are staged in `.next`; `.next/dataset.json`, written last, makes them valid (see
-`mien.dataset.storage.manifest.resolve`); then each moves to its place, `dataset.json` last. A writer
+`mien.dataset.storage.manifest.resolve`); then each moves to its place, `dataset.json` last. One
 that is killed in between leaves a valid result, and the next one finishes the move.
 """
 

@@ -308,7 +308,7 @@ class GalleryStore:
     # Bytes
 
     def reseal(self, seal: Cipher) -> None:
-        """Cipher every template and thumbnail anew, inside a transaction; use `seal` from then on."""
+        """Encrypt every template and thumbnail again, in a transaction; use `seal` from now on."""
         for what, (rows, update) in _SEALED.items():
             for row, data in self._rows(rows):
                 place = f"{what} {row}"

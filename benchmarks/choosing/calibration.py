@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from mien.dataset import Dataset
 from mien.evaluation import read_people
 from mien.evaluation.open_set.draws import lfw_rows
-from mien.models.cards import DEFAULT_EMBEDDER, ImpostorStatistics, card
+from mien.models.cards import DEFAULT_EMBEDDER, card
+from mien.models.statistics import ImpostorStatistics
 from mien.models.weight_store import WeightStore
 from mien.policy import choose_policy, fit_calibration
 from mien.templates import both_views, nearest, photo_weights, sums_by_person, unit_rows

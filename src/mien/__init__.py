@@ -1,6 +1,6 @@
 """Mien: photos of people in, one ONNX recognizer out.
 
-What the names below need is loaded when one of them is first asked for: `import mien` is quick.
+What a name below needs is loaded when the name is first used, so that `import mien` is quick.
 """
 
 from __future__ import annotations
@@ -11,56 +11,134 @@ from typing import TYPE_CHECKING, Any
 from mien.version import __version__
 
 if TYPE_CHECKING:
-    from mien.dataset import Dataset
+    from mien.dataset import Dataset, Entry, MarginCrop, build_dataset
     from mien.draw import draw_faces
-    from mien.engine import DetectionSettings, Engine, Pipeline
+    from mien.engine import Engine, FaceEngine, Pipeline, RecognizerEngine
     from mien.errors import MienError
-    from mien.evaluation import evaluate_lfw, evaluate_people
-    from mien.gallery import Gallery
-    from mien.photo import decode_photo, encode_jpeg, read_photo
-    from mien.recognizer import Recognizer
-    from mien.training import leave_one_out, train
-    from mien.types import Face, Head, Known, Photo, Unknown
-    from mien.verification import compare_photos
+    from mien.evaluation import (
+        LfwResult,
+        PeopleResult,
+        evaluate_lfw,
+        evaluate_people,
+        read_pairs,
+    )
+    from mien.gallery import Enrolment, FaceSample, Gallery, Origin, Person, Picture
+    from mien.graph.settings import DetectionSettings
+    from mien.matching import HeadMatcher, Matcher, PhotoEmbedder, PhotoIdentifier
+    from mien.models.cards import ModelCard
+    from mien.models.statistics import EmbedderStatistics, ImpostorStatistics
+    from mien.photo import decode_photo, encode_jpeg, encode_png, open_photo, read_photo
+    from mien.portrait import portrait
+    from mien.recognizer import About, Recognizer, Weights
+    from mien.training import LeaveOneOut, TrainedHead, leave_one_out, train, train_head
+    from mien.types import (
+        Answer,
+        Calibration,
+        Candidate,
+        Detections,
+        EmbeddedPhoto,
+        Embeddings,
+        Face,
+        Head,
+        Interval,
+        Photo,
+        Policy,
+        Progress,
+    )
+    from mien.verification import Verification, verify
+
+_ROOMS = {
+    "dataset": ("Dataset", "Entry", "MarginCrop", "build_dataset"),
+    "draw": ("draw_faces",),
+    "engine": ("Engine", "FaceEngine", "Pipeline", "RecognizerEngine"),
+    "errors": ("MienError",),
+    "evaluation": ("LfwResult", "PeopleResult", "evaluate_lfw", "evaluate_people", "read_pairs"),
+    "gallery": ("Enrolment", "FaceSample", "Gallery", "Origin", "Person", "Picture"),
+    "graph.settings": ("DetectionSettings",),
+    "matching": ("HeadMatcher", "Matcher", "PhotoEmbedder", "PhotoIdentifier"),
+    "models.cards": ("ModelCard",),
+    "models.statistics": ("EmbedderStatistics", "ImpostorStatistics"),
+    "photo": ("decode_photo", "encode_jpeg", "encode_png", "open_photo", "read_photo"),
+    "portrait": ("portrait",),
+    "recognizer": ("About", "Recognizer", "Weights"),
+    "training": ("LeaveOneOut", "TrainedHead", "leave_one_out", "train", "train_head"),
+    "types": (
+        "Answer",
+        "Calibration",
+        "Candidate",
+        "Detections",
+        "EmbeddedPhoto",
+        "Embeddings",
+        "Face",
+        "Head",
+        "Interval",
+        "Photo",
+        "Policy",
+        "Progress",
+    ),
+    "verification": ("Verification", "verify"),
+}
 
 __all__ = [
+    "About",
+    "Answer",
+    "Calibration",
+    "Candidate",
     "Dataset",
     "DetectionSettings",
+    "Detections",
+    "EmbeddedPhoto",
+    "EmbedderStatistics",
+    "Embeddings",
     "Engine",
+    "Enrolment",
+    "Entry",
     "Face",
+    "FaceEngine",
+    "FaceSample",
     "Gallery",
     "Head",
-    "Known",
+    "HeadMatcher",
+    "ImpostorStatistics",
+    "Interval",
+    "LeaveOneOut",
+    "LfwResult",
+    "MarginCrop",
+    "Matcher",
     "MienError",
+    "ModelCard",
+    "Origin",
+    "PeopleResult",
+    "Person",
     "Photo",
+    "PhotoEmbedder",
+    "PhotoIdentifier",
+    "Picture",
     "Pipeline",
+    "Policy",
+    "Progress",
     "Recognizer",
-    "Unknown",
+    "RecognizerEngine",
+    "TrainedHead",
+    "Verification",
+    "Weights",
     "__version__",
-    "compare_photos",
+    "build_dataset",
     "decode_photo",
     "draw_faces",
     "encode_jpeg",
+    "encode_png",
     "evaluate_lfw",
     "evaluate_people",
     "leave_one_out",
+    "open_photo",
+    "portrait",
+    "read_pairs",
     "read_photo",
     "train",
+    "train_head",
+    "verify",
 ]
-
-_ROOMS = {
-    "dataset": ("Dataset",),
-    "draw": ("draw_faces",),
-    "engine": ("DetectionSettings", "Engine", "Pipeline"),
-    "errors": ("MienError",),
-    "evaluation": ("evaluate_lfw", "evaluate_people"),
-    "gallery": ("Gallery",),
-    "photo": ("decode_photo", "encode_jpeg", "read_photo"),
-    "recognizer": ("Recognizer",),
-    "training": ("leave_one_out", "train"),
-    "types": ("Face", "Head", "Known", "Photo", "Unknown"),
-    "verification": ("compare_photos",),
-}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Draw: a copy of a photo with its faces boxed and named, for people to look at."""
+"""Draw boxes and names on a copy of a photo."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from mien.types import Face, Known, Photo
+from mien.types import Face, Photo
 
 _KNOWN = (22, 163, 74)
 _UNKNOWN = (107, 114, 128)
@@ -26,16 +26,14 @@ def draw_faces(photo: Photo, faces: Sequence[Face]) -> NDArray[np.uint8]:
     unit = max(photo.height, photo.width) / 1000
     font = ImageFont.load_default(size=max(12.0, 20 * unit))
     # The surest last: its label lies on top where faces are close.
-    for face in sorted(faces, key=lambda face: face.verdict.probability):
+    for face in sorted(faces, key=lambda face: face.probability):
         _draw_face(canvas, font, face, photo.scale, max(2, round(3 * unit)))
     return np.asarray(picture)
 
 
 def label(face: Face) -> str:
     """Return what to write on a face."""
-    if isinstance(face.verdict, Known):
-        return f"{face.verdict.person} {face.verdict.probability:.0%}"
-    return "unknown"
+    return "unknown" if face.name is None else f"{face.name} {face.probability:.0%}"
 
 
 def _draw_face(
@@ -45,7 +43,7 @@ def _draw_face(
     scale: float,
     line: int,
 ) -> None:
-    colour = _KNOWN if isinstance(face.verdict, Known) else _UNKNOWN
+    colour = _UNKNOWN if face.name is None else _KNOWN
     left, top, right, bottom = (float(side) * scale for side in face.box)
     canvas.rounded_rectangle(
         (left, top, right, bottom), radius=4 * line, outline=colour, width=line

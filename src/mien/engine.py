@@ -1,10 +1,14 @@
-"""The engine: the graphs' stages, one after the other, over the models of the store."""
+"""The face pipeline, stage by stage: from a photo to embeddings.
+
+`FaceEngine` is the protocol. `Engine` runs the stages over models of the store, `RecognizerEngine`
+over the models inside a recognizer file, so that the file needs no weights besides.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -14,13 +18,25 @@ from mien.errors import ContractMismatch, UnusableWeights
 from mien.graph.align import VERSION as ALIGN_VERSION
 from mien.graph.assemble import ModelParts, align_graph, detect_graph, embed_graph, whole_graph
 from mien.graph.settings import DetectionSettings
+from mien.graph.subgraph import subgraph_of
+from mien.matching import PhotoEmbedder
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, ModelCard, card
 from mien.models.ready import ready_model
+from mien.models.statistics import EmbedderStatistics
 from mien.models.weight_store import WeightStore
 from mien.session import Session, forward
-from mien.types import Detections, Embeddings, Photo, Progress, silent
+from mien.types import Detections, EmbeddedPhoto, Embeddings, Photo, Progress, silent
 
-__all__ = ["DetectionSettings", "Engine", "Pipeline", "Session", "contract_of", "forward"]
+__all__ = [
+    "DetectionSettings",
+    "Engine",
+    "FaceEngine",
+    "Pipeline",
+    "RecognizerEngine",
+    "Session",
+    "contract_of",
+    "forward",
+]
 
 
 def contract_of(embedder: ModelCard) -> str:
@@ -29,14 +45,68 @@ def contract_of(embedder: ModelCard) -> str:
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Engine:
-    """The road from photo to embeddings, stage by stage.
+class FaceEngine(PhotoEmbedder, Protocol):
+    """The same in stages, so that the faces of many photos can be embedded at once."""
+
+    @property
+    def dimension(self) -> int:
+        """D, the length of an embedding."""
+
+    @property
+    def statistics(self) -> EmbedderStatistics | None:
+        """What is known of the embedder's similarities; None where nothing is."""
+
+    def detect(self, photo: Photo) -> Detections:
+        """Return the faces of a photo, best score first."""
+
+    def align(self, photo: Photo, detections: Detections) -> NDArray[np.uint8]:
+        """Return (F, 112, 112, 3) uint8 RGB crops of the faces."""
+
+    def embed(self, crops: NDArray[np.uint8]) -> Embeddings:
+        """Return the embeddings of (F, 112, 112, 3) uint8 RGB crops, of one photo or of many."""
+
+
+class _Stages:
+    """The stages over three sessions; what both engines share."""
+
+    _detect: Session
+    _align: Session
+    _embed: Session
+
+    @property
+    def contract(self) -> str:
+        """Id of how the embeddings are made."""
+        raise NotImplementedError
+
+    def detect(self, photo: Photo) -> Detections:
+        """Return the faces of a photo, best score first."""
+        return Detections(*self._detect.run("boxes", "points", "scores", image=photo.pixels))
+
+    def align(self, photo: Photo, detections: Detections) -> NDArray[np.uint8]:
+        """Return (F, 112, 112, 3) uint8 RGB crops of the faces."""
+        (crops,) = self._align.run("crops", image=photo.pixels, points=detections.points)
+        return crops
+
+    def embed(self, crops: NDArray[np.uint8]) -> Embeddings:
+        """Return the embeddings of (F, 112, 112, 3) uint8 RGB crops, of one photo or of many."""
+        (vectors,) = self._embed.run("embeddings", crops=np.ascontiguousarray(crops))
+        return Embeddings(vectors, self.contract)
+
+    def embed_photo(self, photo: Photo) -> EmbeddedPhoto:
+        """Return the faces of a photo, best score first, with crops and embeddings."""
+        found = self.detect(photo)
+        crops = self.align(photo, found)
+        return EmbeddedPhoto(photo, found, crops, self.embed(crops))
+
+
+@dataclass(frozen=True, eq=False)
+class Engine(_Stages):
+    """The stages over models of the store.
 
     Attributes:
-        parts: what its graphs are made of.
-        detector_card: of the detector's weights.
-        embedder_card: of the embedder's weights.
+        parts: the models and settings that its graphs are made of.
+        detector_card: card of the detector's weights.
+        embedder_card: card of the embedder's weights.
         threads: how many threads one call may use; 0 for as many as there are cores. For bulk
             work take 1 and call it from a pool of threads.
     """
@@ -70,6 +140,14 @@ class Engine:
         progress: Progress = silent,
     ) -> Engine:
         """Return an engine over the models with these ids, pulling their weights if need be.
+
+        Args:
+            embedder: id of a model card.
+            detector: id of a model card.
+            settings: how faces are searched for.
+            threads: as above.
+            store: where weights are kept; the default store if None.
+            progress: called while weights are pulled.
 
         Raises:
             UnknownModel: no card has such an id.
@@ -108,37 +186,21 @@ class Engine:
 
     @property
     def settings(self) -> DetectionSettings:
-        """How faces are looked for."""
+        """How faces are searched for."""
         return self.parts.settings
 
     @property
+    def statistics(self) -> EmbedderStatistics | None:
+        """What is known of the embedder's similarities; None where nothing is."""
+        return self.embedder_card.statistics
+
+    @property
     def max_long_side(self) -> int:
-        """The long side in pixels that a large photo may be read at: `long_side` of read_photo."""
-        return 2 * self.settings.side
-
-    def detect(self, photo: Photo) -> Detections:
-        """Return the faces of a photo, best first."""
-        boxes, points, scores = self._detect.run("boxes", "points", "scores", image=photo.pixels)
-        return Detections(boxes, points, scores)
-
-    def align(self, photo: Photo, detections: Detections) -> NDArray[np.uint8]:
-        """Return (F, 112, 112, 3) uint8 RGB crops of the faces."""
-        (crops,) = self._align.run("crops", image=photo.pixels, points=detections.points)
-        return crops
-
-    def portraits(self, photo: Photo, detections: Detections, side: int) -> NDArray[np.uint8]:
-        """Return (F, side, side, 3) uint8 RGB: the same crops at another size, to look at."""
-        session = Session(align_graph(side).SerializeToString(), name="align", threads=self.threads)
-        (crops,) = session.run("crops", image=photo.pixels, points=detections.points)
-        return crops
-
-    def embed(self, crops: NDArray[np.uint8]) -> Embeddings:
-        """Return the embeddings of (F, 112, 112, 3) uint8 RGB crops."""
-        (vectors,) = self._embed.run("embeddings", crops=np.ascontiguousarray(crops))
-        return Embeddings(vectors, self.contract)
+        """The long side in pixels that a photo may be read at: `long_side` of `read_photo`."""
+        return self.settings.max_long_side
 
     def check(self, contract: str, what: str) -> None:
-        """Raise ContractMismatch unless `contract` is this engine's."""
+        """Raise ContractMismatch unless `contract` is this engine's; `what` has it."""
         if contract != self.contract:
             raise ContractMismatch(
                 f"{what} has embeddings of contract {contract}, "
@@ -146,12 +208,65 @@ class Engine:
                 hint="Use the embedder it was made with, or make it again with this one.",
             )
 
+    def __repr__(self) -> str:
+        models = f"{self.detector_card.id} + {self.embedder_card.id}"
+        return f"<Engine {models}, contract {self.contract}>"
 
-class Pipeline:
-    """The same road as one graph, pixels to embeddings: what a recognizer file runs.
+
+class RecognizerEngine(_Stages):
+    """The stages over the models inside a recognizer file; the answers are the file's own.
 
     Args:
-        engine: whose parts it is assembled of.
+        model: bytes of the file.
+        contract: id of its embeddings.
+        settings: how it searches for faces.
+        statistics: what is known of its embedder's similarities, or None.
+        threads: how many threads one call may use; 0 for as many as there are cores.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        *,
+        contract: str,
+        settings: DetectionSettings,
+        statistics: EmbedderStatistics | None = None,
+        threads: int = 0,
+    ) -> None:
+        self._contract = contract
+        self.settings = settings
+        self.statistics = statistics
+        whole = onnx.load_from_string(model)
+        outputs = {value.name: value.type.tensor_type.shape for value in whole.graph.output}
+        self.dimension = int(outputs["embeddings"].dim[1].dim_value)
+
+        def session(name: str, part: onnx.ModelProto) -> Session:
+            return Session(part.SerializeToString(), name=name, threads=threads)
+
+        found = ["boxes", "points", "scores"]
+        self._detect = session("detect", subgraph_of(whole, ["image"], found))
+        self._align = session("align", align_graph())
+        self._embed = session("embed", subgraph_of(whole, ["crops"], ["embeddings"]))
+
+    @property
+    def contract(self) -> str:
+        """Id of how the embeddings are made."""
+        return self._contract
+
+    @property
+    def max_long_side(self) -> int:
+        """The long side in pixels that a photo may be read at: `long_side` of `read_photo`."""
+        return self.settings.max_long_side
+
+    def __repr__(self) -> str:
+        return f"<RecognizerEngine contract {self.contract}>"
+
+
+class Pipeline:
+    """The stages as one graph, pixels to embeddings: the front of every recognizer file.
+
+    Args:
+        engine: whose models it is assembled of.
         threads: how many threads one call may use; 0 for as many as there are cores.
     """
 
@@ -159,15 +274,17 @@ class Pipeline:
         model = whole_graph(engine.parts).SerializeToString()
         self._session = Session(model, name="pipeline", threads=threads)
         self.contract = engine.contract
+        self.max_long_side = engine.max_long_side
 
     @classmethod
     def open(cls, *, threads: int = 0, **choices: Any) -> Pipeline:
         """Return the one graph over the models and settings that `Engine.open` takes."""
         return cls(Engine.open(threads=threads, **choices), threads=threads)
 
-    def faces(self, photo: Photo) -> tuple[Detections, NDArray[np.uint8], Embeddings]:
-        """Return the faces of a photo, their crops and their embeddings."""
+    def embed_photo(self, photo: Photo) -> EmbeddedPhoto:
+        """Return the faces of a photo, best score first, with crops and embeddings."""
         boxes, points, scores, crops, vectors = self._session.run(
             "boxes", "points", "scores", "crops", "embeddings", image=photo.pixels
         )
-        return Detections(boxes, points, scores), crops, Embeddings(vectors, self.contract)
+        found = Detections(boxes, points, scores)
+        return EmbeddedPhoto(photo, found, crops, Embeddings(vectors, self.contract))

@@ -14,27 +14,29 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import NotARecognizer, RecognizerNotFound
+from mien.errors import ModelError, NotARecognizer, RecognizerNotFound
 from mien.files import write_atomically
-from mien.graph.settings import NOBODY, DetectionSettings
+from mien.graph.settings import DetectionSettings
+from mien.matching import COMPARED, answers_of, faces_of
+from mien.models.statistics import EmbedderStatistics
+from mien.photo import PhotoSource, open_photo
 from mien.session import Session
+from mien.text import count
 from mien.types import (
     Calibration,
-    Candidate,
+    Detections,
+    EmbeddedPhoto,
+    Embeddings,
     Face,
     Head,
     Interval,
-    Known,
-    Photo,
     Policy,
-    Unknown,
-    Verdict,
 )
 from mien.version import __version__
 
 # Those who only load a recognizer and run it need neither these nor onnx.
 if TYPE_CHECKING:
-    from mien.engine import Engine
+    from mien.engine import Engine, RecognizerEngine
     from mien.graph.storage_form import Form
     from mien.models.cards import ModelCard
 
@@ -182,8 +184,10 @@ class Recognizer:
             "contract": head.contract,
             "calibration": asdict(head.calibration),
             "policy": asdict(head.policy),
-            "about": asdict(about),
+            "about": {**asdict(about), "settings": engine.settings.to_dict()},
         }
+        if engine.statistics is not None:
+            fields["statistics"] = engine.statistics.to_dict()
         if len(head.negatives):
             fields["negative_of"] = head.negative_of.tolist()
         metadata = {_KEY: json.dumps(fields, ensure_ascii=False, allow_nan=False)}
@@ -238,52 +242,78 @@ class Recognizer:
         """How the weights are stored in the file."""
         return str(self._fields.get("weights", "float32"))
 
-    def identify(self, photo: Photo) -> list[Face]:
-        """Return the faces of a photo, best detection first, each named or unknown."""
-        names = ("boxes", "points", "scores", "crops", "embeddings")
-        named = ("candidates", "similarities", "probabilities", "person")
-        found = self._session.run(*names, *named, image=photo.pixels)
-        return [self._face(photo.scale, *face) for face in zip(*found, strict=True)]
+    def identify(self, photo: PhotoSource) -> list[Face]:
+        """Return the faces of a photo, best detection first, each named or unknown.
 
-    def _face(
-        self,
-        scale: float,
-        box: NDArray[np.float32],
-        points: NDArray[np.float32],
-        score: np.float32,
-        crop: NDArray[np.uint8],
-        embedding: NDArray[np.float32],
-        candidates: NDArray[np.int64],
-        similarities: NDArray[np.float32],
-        probabilities: NDArray[np.float32],
-        person: np.int64,
-    ) -> Face:
-        listed = tuple(
-            Candidate(self.people[index], float(similarity), float(probability))
-            for index, similarity, probability in zip(
-                candidates, similarities, probabilities, strict=True
-            )
+        Args:
+            photo: a path, the bytes of a file, a (H, W, 3) uint8 RGB array, a PIL image or a
+                `Photo`. EXIF orientation is applied to all but arrays.
+
+        Raises:
+            PhotoError: it cannot be read.
+        """
+        opened = open_photo(photo, long_side=self.max_long_side)
+        boxes, points, scores, crops, vectors, *rows = self._session.run(
+            *("boxes", "points", "scores", "crops", "embeddings"), *COMPARED, image=opened.pixels
         )
-        nearest = listed[0]
-        verdict: Verdict = (
-            Unknown(nearest.person, nearest.probability, nearest.similarity)
-            if person == NOBODY
-            else Known(nearest.person, nearest.probability, nearest.similarity)
-        )
-        return Face(
-            (box / scale).astype(np.float32),
-            (points / scale).astype(np.float32),
-            float(score),
-            verdict,
-            listed,
-            crop,
-            embedding,
-        )
+        found = Detections(boxes, points, scores)
+        embedded = EmbeddedPhoto(opened, found, crops, Embeddings(vectors, self.contract))
+        return faces_of(embedded, answers_of(rows, self.people, rates=self._rates))
+
+    def _rates(self, similarities: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        if self.statistics is None or self.statistics.impostors is None:
+            return None
+        counts = np.array(self._learned.photos, np.int64)
+        return self.statistics.impostors.false_positive_rates(similarities, counts)
+
+    @cached_property
+    def statistics(self) -> EmbedderStatistics | None:
+        """What is known of the embedder's similarities; None where nothing is.
+
+        A file made before statistics were stored in files takes them from the embedder's card.
+        """
+        if (stored := self._fields.get("statistics")) is not None:
+            return EmbedderStatistics.from_dict(stored)
+        try:
+            from mien.models.cards import card  # noqa: PLC0415
+        except ImportError:  # a deployment has no cards
+            return None
+        try:
+            found = card(self.about.embedder.id)
+        except ModelError:
+            return None
+        return found.statistics if found.sha256 == self.about.embedder.sha256 else None
 
     @property
     def max_long_side(self) -> int:
-        """The long side in pixels that a large photo may be read at: `long_side` of read_photo."""
-        return 2 * self.about.settings.side
+        """The long side in pixels that a photo may be read at: `long_side` of `read_photo`."""
+        return self.about.settings.max_long_side
+
+    def engine(self, *, threads: int = 0) -> RecognizerEngine:
+        """Return the file's models as separate stages, for batches of photos.
+
+        Args:
+            threads: how many threads one call may use; 0 for as many as there are cores.
+        """
+        from mien.engine import RecognizerEngine  # noqa: PLC0415
+
+        return RecognizerEngine(
+            self._model,
+            contract=self.contract,
+            settings=self.about.settings,
+            statistics=self.statistics,
+            threads=threads,
+        )
+
+    @property
+    def weights(self) -> tuple[Weights, Weights]:
+        """What the file says of its detector's and its embedder's weights."""
+        return self.about.detector, self.about.embedder
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """The training report: what was tried and chosen, threshold, warnings."""
+        return self.about.measured
 
     @property
     def policy(self) -> Policy:
@@ -327,18 +357,21 @@ class Recognizer:
         return self._model
 
     @property
-    def model(self) -> bytes:
-        """The bytes of the file."""
-        return self._model
-
-    @property
     def size(self) -> int:
         """Bytes of the file."""
         return len(self._model)
 
     def info(self) -> dict[str, Any]:
-        """Return everything the file says of itself, as JSON would have it."""
+        """Return the file's metadata and size as JSON values."""
         return {**self._fields, "bytes": self.size}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `info()`: the metadata as JSON values."""
+        return self.info()
+
+    def __repr__(self) -> str:
+        people = count(len(self.people), "person", "people")
+        return f"<Recognizer {people}, unknown below {self.policy.threshold:.3f}>"
 
 
 def _metadata(properties: Mapping[str, str], name: str) -> dict[str, Any]:
@@ -361,7 +394,7 @@ def _metadata(properties: Mapping[str, str], name: str) -> dict[str, Any]:
 def _about(fields: Mapping[str, Any], name: str) -> About:
     try:
         about = dict(fields["about"])
-        about["settings"] = DetectionSettings(**about["settings"])
+        about["settings"] = DetectionSettings.from_dict(about["settings"])
         for model in ("detector", "embedder"):
             about[model] = Weights(**about[model])
         return About(**about)

@@ -1,4 +1,4 @@
-"""The nouns of the project: frozen, validated at birth, their arrays read-only.
+"""Value types: frozen, validated on construction, arrays read-only.
 
 Shapes use F faces in a photo, P people in a gallery, D dimensions of an embedding.
 Boxes are xyxy in pixels of the upright photo; colours are RGB; the only score
@@ -71,7 +71,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """The faces found in a photo, best score first. No face is an answer: F = 0.
+    """The faces found in a photo, best score first. F = 0 where none is found.
 
     Attributes:
         boxes: (F, 4) float32 xyxy in pixels of `Photo.pixels`; may reach over its edges.
@@ -97,10 +97,14 @@ class Detections:
         sides = self.boxes[:, 2:] - self.boxes[:, :2]
         return int(np.argmax(sides[:, 0] * sides[:, 1]))
 
+    def take(self, rows: slice) -> Detections:
+        """Return some of the faces."""
+        return Detections(self.boxes[rows], self.points[rows], self.scores[rows])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embeddings:
-    """Points on the unit sphere that stand for faces.
+    """Feature vectors of faces: unit rows.
 
     Attributes:
         vectors: (F, D) float32, rows of length 1.
@@ -121,39 +125,6 @@ class Embeddings:
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         return iter(self.vectors)
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The face is taken to be `person`.
-
-    Attributes:
-        person: name of the person.
-        probability: that this is right, in [0, 1].
-        similarity: cosine to the person's prototype.
-    """
-
-    person: str
-    probability: float
-    similarity: float
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """The face is taken to be a stranger.
-
-    Attributes:
-        nearest: name of the most similar person; never to be shown as an answer.
-        probability: that it is `nearest` after all, in [0, 1].
-        similarity: cosine to that person's prototype.
-    """
-
-    nearest: str
-    probability: float
-    similarity: float
-
-
-Verdict = Known | Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +202,7 @@ class Policy:
 
     @property
     def support(self) -> str:
-        """What bears the rate asked for, in a few words."""
+        """What supports the requested rate, in a few words."""
         if not self.supported:
             return "not supported: too little is known of strangers"
         if self.basis == "card":
@@ -286,29 +257,84 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A person that a face may be.
+    """A person that a face may show.
 
     Attributes:
-        person: the name.
-        similarity: cosine to the person's prototype.
+        name: the person's name.
+        similarity: cosine to the person's prototype; -1 where the face was rejected as this person.
         probability: calibrated, in [0, 1].
+        person_id: id of the person in a gallery; None in a recognizer file, which has no ids.
     """
 
-    person: str
+    name: str
     similarity: float
     probability: float
+    person_id: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values: cosines and probabilities with four decimals."""
+        return {
+            "name": self.name,
+            "person_id": self.person_id,
+            "similarity": round(self.similarity, 4),
+            "probability": round(self.probability, 4),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who one face is: a name, or unknown.
+
+    Attributes:
+        name: of the person, or None for "unknown".
+        person_id: id of the person named, in a gallery; else None.
+        similarity: cosine to the most similar person; -1 where there is none to compare with.
+        probability: that the face shows the most similar person, in [0, 1].
+        false_positive_rate: how often a stranger gets this similarity, or a higher one, to any
+            person; None where nothing is known of strangers.
+        candidates: the most similar people, best first; empty where nobody is enrolled.
+    """
+
+    name: str | None
+    person_id: str | None
+    similarity: float
+    probability: float
+    false_positive_rate: float | None
+    candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether the face is given a name."""
+        return self.name is not None
+
+    @property
+    def nearest(self) -> str | None:
+        """Name of the most similar person, never to be shown as the answer; None if nobody is."""
+        return self.candidates[0].name if self.candidates else None
+
+    def to_dict(self, *, top: int = 10) -> dict[str, Any]:
+        """Return it as JSON values, with at most `top` candidates."""
+        rate = self.false_positive_rate
+        return {
+            "name": self.name,
+            "person_id": self.person_id,
+            "probability": round(self.probability, 4),
+            "similarity": round(self.similarity, 4),
+            "false_positive_rate": None if rate is None else float(f"{rate:.4g}"),
+            "nearest": self.nearest,
+            "candidates": [candidate.to_dict() for candidate in self.candidates[:top]],
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One face of a photo, named or not.
+    """One face of a photo, with its answer.
 
     Attributes:
         box: (4,) float32 xyxy in pixels of the full upright photo.
         points: (5, 2) float32 in pixels of the full upright photo.
         score: of the detector, in [0, 1].
-        verdict: who it is, or that it is nobody known.
-        candidates: the most similar people, best first.
+        answer: who it is.
         crop: (112, 112, 3) uint8 RGB, aligned.
         embedding: (D,) float32 of length 1.
     """
@@ -316,21 +342,85 @@ class Face:
     box: NDArray[np.float32]
     points: NDArray[np.float32]
     score: float
-    verdict: Verdict
-    candidates: tuple[Candidate, ...]
+    answer: Answer
     crop: NDArray[np.uint8]
     embedding: NDArray[np.float32]
 
+    @property
+    def name(self) -> str | None:
+        """Name of the person, or None for "unknown"."""
+        return self.answer.name
+
+    @property
+    def probability(self) -> float:
+        """That the face shows the most similar person, in [0, 1]."""
+        return self.answer.probability
+
+    @property
+    def similarity(self) -> float:
+        """Cosine to the most similar person."""
+        return self.answer.similarity
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The most similar people, best first."""
+        return self.answer.candidates
+
+    def to_dict(
+        self, *, top: int = 10, crop: str | None = None, face_token: str | None = None
+    ) -> dict[str, Any]:
+        """Return it as JSON values: the one form for command line, server and deployments.
+
+        Args:
+            top: list at most so many candidates.
+            crop: the crop as a data URL, where it is wanted.
+            face_token: what names the face in a later correction, in a server.
+        """
+        return {
+            "box": _pixels(self.box),
+            "points": [_pixels(point) for point in self.points],
+            "score": round(self.score, 4),
+            **self.answer.to_dict(top=top),
+            "crop": crop,
+            "face_token": face_token,
+        }
+
+    def __repr__(self) -> str:
+        who = "unknown" if self.name is None else repr(self.name)
+        box = " ".join(f"{side:.0f}" for side in self.box)
+        return f"<Face {who} {self.probability:.0%} at {box}>"
+
+
+def _pixels(values: NDArray[Any]) -> list[float]:
+    return [round(float(value), 1) for value in values]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedPhoto:
+    """A photo with its F faces, before they are compared with people.
+
+    Attributes:
+        photo: as it was read.
+        detections: its faces, in pixels of `photo.pixels`.
+        crops: (F, 112, 112, 3) uint8 RGB, aligned.
+        embeddings: of the crops, F rows.
+    """
+
+    photo: Photo
+    detections: Detections
+    crops: NDArray[np.uint8]
+    embeddings: Embeddings
+
 
 class Progress(Protocol):
-    """How long work tells how far it is; called from one thread at a time.
+    """Progress callback of long work; called from one thread at a time.
 
-    `done` of `total` steps of `what` are behind us; `total` is None while it is not known.
+    `done` of `total` steps of `what` are finished; `total` is None while it is not known.
     """
 
     def __call__(self, done: int, total: int | None, what: str) -> None:
-        """Take note of the state of the work."""
+        """Record the state of the work."""
 
 
 def silent(done: int, total: int | None, what: str) -> None:
-    """Tell nobody: the progress of a library call that was given none."""
+    """No-op progress callback, the default of library calls."""

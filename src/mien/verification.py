@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine import Engine
-from mien.errors import NoFace, UnusableWeights
-from mien.models.cards import ImpostorStatistics, ModelCard
-from mien.types import Detections, Photo
+from mien.engine import FaceEngine
+from mien.errors import UnusableWeights
+from mien.faces import select_face
+from mien.models.statistics import EmbedderStatistics, ImpostorStatistics
+from mien.photo import PhotoSource, open_photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,8 @@ class Verification:
     Attributes:
         same: whether they are taken to show one person.
         similarity: cosine between the two faces.
-        probability: that it is one person where pairs of one person and of strangers are equally
-            likely to come up; None where the embedder's card has no calibration.
+        probability: that it is one person, where pairs of one person and of strangers are equally
+            likely; None where the embedder is not calibrated for it.
         threshold: least similarity of "the same person".
         false_match_rate: share of pairs of strangers that reach the threshold.
     """
@@ -32,48 +34,62 @@ class Verification:
     threshold: float
     false_match_rate: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
 
-def compare_photos(engine: Engine, a: Photo, b: Photo, false_match_rate: float) -> Verification:
+
+def verify(
+    first: PhotoSource,
+    second: PhotoSource,
+    *,
+    engine: FaceEngine,
+    false_match_rate: float = 0.001,
+) -> Verification:
     """Compare the largest faces of two photos.
 
     Args:
-        engine: the models.
-        a: one photo.
-        b: the other.
+        first: a photo in any form that `Recognizer.identify` takes.
+        second: the other.
+        engine: embeds them.
         false_match_rate: share of pairs of strangers that may be taken for one person, in (0, 1).
 
     Raises:
         NoFace: one of them shows no face.
-        UnusableWeights: the embedder's card does not say how alike strangers are.
+        PhotoError: one of them cannot be read.
+        UnusableWeights: the embedder's card does not say how similar different people look.
     """
-    first, second = (_largest_face(engine, photo) for photo in (a, b))
-    return verification_of(engine.embedder_card, float(first @ second), false_match_rate)
+    a, b = (_largest_face(engine, photo, name) for photo, name in ((first, "a"), (second, "b")))
+    return verification_of(engine.statistics, float(a @ b), false_match_rate)
 
 
-def verification_of(card: ModelCard, similarity: float, false_match_rate: float) -> Verification:
+def verification_of(
+    statistics: EmbedderStatistics | None, similarity: float, false_match_rate: float
+) -> Verification:
     """Return the answer for two faces of a similarity, each of one photo.
 
     Args:
-        card: of the embedder that made the embeddings.
+        statistics: of the embedder that made the embeddings, or None.
         similarity: cosine between them.
         false_match_rate: as above.
 
     Raises:
-        UnusableWeights: the embedder's card does not say how alike strangers are.
+        UnusableWeights: it is not known how similar different people look to the embedder.
     """
-    if card.impostors is None:
+    if statistics is None or statistics.impostors is None:
         raise UnusableWeights(
-            f"the card of {card.id} does not say how alike strangers are",
-            hint="Add an [impostors] table to it, or use a model that has one.",
+            "it is not known how similar different people look to this embedder",
+            hint="Measure it and add it to the model's card, or use a model that has it.",
         )
-    threshold = threshold_at(card.impostors, false_match_rate)
+    threshold = threshold_at(statistics.impostors, false_match_rate)
     probability = None
-    if card.verification is not None:
-        (probability,) = card.verification.probability(np.array([similarity], np.float32))
+    if statistics.verification is not None:
+        (chance,) = statistics.verification.probability(np.array([similarity], np.float32))
+        probability = float(chance)
     return Verification(
         same=similarity >= threshold,
         similarity=similarity,
-        probability=None if probability is None else float(probability),
+        probability=probability,
         threshold=threshold,
         false_match_rate=false_match_rate,
     )
@@ -97,11 +113,9 @@ def threshold_at(impostors: ImpostorStatistics, rate: float) -> float:
     return float(np.interp(-np.log(rate), -np.log(rates), row))
 
 
-def _largest_face(engine: Engine, photo: Photo) -> NDArray[np.float32]:
+def _largest_face(engine: FaceEngine, source: PhotoSource, name: str) -> NDArray[np.float32]:
+    photo = open_photo(source, name=name, long_side=engine.max_long_side)
     found = engine.detect(photo)
-    if not len(found):
-        raise NoFace(f"no face found in {photo.name}", hint="Give a photo that shows the face.")
-    one = slice(found.largest(), found.largest() + 1)
-    largest = Detections(found.boxes[one], found.points[one], found.scores[one])
-    (vector,) = engine.embed(engine.align(photo, largest))
+    largest = select_face(found.boxes, None, photo=photo.name)
+    (vector,) = engine.embed(engine.align(photo, found.take(slice(largest, largest + 1))))
     return vector

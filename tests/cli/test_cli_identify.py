@@ -12,7 +12,7 @@ from PIL import Image
 import mien.cli.identify as commands
 from mien.cli import main
 from mien.errors import SELDOM_FOUND
-from mien.models.cards import ImpostorStatistics
+from mien.models.statistics import ImpostorStatistics
 from mien.recognizer import Recognizer
 from mien.types import Calibration
 from toy_graphs import red_squares, toy_engine, toy_head

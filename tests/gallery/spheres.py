@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from mien.gallery import FaceSample, Origin
-from mien.models.cards import ImpostorStatistics
+from mien.models.statistics import ImpostorStatistics
 from mien.types import Embeddings
 
 DIMENSION = 64

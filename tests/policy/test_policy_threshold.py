@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from mien.errors import TooFewPeople
 from mien.measures import equal_shares, wilson
-from mien.models.cards import DEFAULT_EMBEDDER, ImpostorStatistics, card
+from mien.models.cards import DEFAULT_EMBEDDER, card
+from mien.models.statistics import ImpostorStatistics
 from mien.policy import Strangers, choose_policy, needed_for
 
 CARD = ImpostorStatistics(

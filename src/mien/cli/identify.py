@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,27 +17,21 @@ from mien.cli.console import note, out, print_json, progress_bar, report_error
 from mien.cli.rates import LEAST_RATE, Share
 from mien.draw import draw_faces
 from mien.engine import Engine
-from mien.errors import (
-    SELDOM_FOUND,
-    FaceNotThere,
-    NoFace,
-    OutputError,
-    PhotoError,
-    PhotoNotFound,
-)
+from mien.errors import OutputError, PhotoError, PhotoNotFound
+from mien.faces import select_face
 from mien.files import write_atomically
+from mien.matching import PhotoIdentifier
 from mien.models.cards import DEFAULT_EMBEDDER
 from mien.photo import SUFFIXES, encode_jpeg, encode_png, read_photo
+from mien.portrait import PORTRAIT_SIDE, portrait
 from mien.recognizer import Recognizer
-from mien.text import count
-from mien.types import Detections, Face, Known, Photo, Policy
-from mien.verification import compare_photos
+from mien.threads import usable_cores
+from mien.types import Policy
+from mien.verification import verify as compare
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from mien.gallery.recognise import GalleryRecognizer
 
 _BATCH = 32
 _LIKELY = 0.5
@@ -77,7 +69,7 @@ def recognize(
     paths = list(dict.fromkeys(find_photos(photos)))
     drawn = {} if draw is None else _drawings(paths, draw)
     # Several photos go through two at a time, a core each; one photo has both cores.
-    workers = 1 if len(paths) == 1 else _cores()
+    workers = 1 if len(paths) == 1 else usable_cores()
     model = _load(recognizer, threads=0 if workers == 1 else 1)
     rows: list[dict[str, Any]] = []
 
@@ -87,9 +79,12 @@ def recognize(
         except PhotoError as error:
             return {"photo": str(path), "faces": [], "error": str(error), "hint": error.hint}
         faces = model.identify(photo)
+        width, height = (round(side / photo.scale) for side in (photo.width, photo.height))
+        size = {"width": width, "height": height}
         if path in drawn:
             _write_picture(drawn[path], draw_faces(photo, faces))
-        return {"photo": str(path), "faces": [_face_row(face) for face in faces], "error": None}
+        rows_of_photo = [face.to_dict() for face in faces]
+        return {"photo": str(path), **size, "faces": rows_of_photo, "error": None}
 
     with ThreadPoolExecutor(workers) as pool, progress_bar() as progress:
         # In batches, so that a stop is quick and memory does not grow with the photos.
@@ -102,19 +97,18 @@ def recognize(
         context.exit(1)
 
 
-def _load(path: Path, *, threads: int) -> Recognizer | GalleryRecognizer:
+def _load(path: Path, *, threads: int) -> Recognizer | PhotoIdentifier:
     if not path.is_dir():
         return Recognizer.load(path, threads=threads)
     from mien.cli.gallery.display import how_to_enrol  # noqa: PLC0415
     from mien.gallery import Gallery, find_key  # noqa: PLC0415
-    from mien.gallery.recognise import GalleryRecognizer, engine_for  # noqa: PLC0415
 
     gallery = Gallery.open(path, key=find_key())
     if not any(person.photos for person in gallery.people()):
         note(f"Nobody is enrolled in {path} yet: every face is unknown. {how_to_enrol(path)}")
     with progress_bar() as progress:
-        engine = engine_for(gallery.origin, threads=threads, progress=progress)
-    return GalleryRecognizer(gallery, engine, threads=threads)
+        engine = gallery.origin.open_engine(threads=threads, progress=progress)
+    return PhotoIdentifier(engine, gallery)
 
 
 def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
@@ -184,24 +178,10 @@ def _drawn_names(paths: Sequence[Path]) -> dict[Path, str]:
     return names
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _face_row(face: Face) -> dict[str, Any]:
-    verdict = face.verdict
-    return {
-        "box": [round(float(side), 1) for side in face.box],
-        "name": verdict.person if isinstance(verdict, Known) else None,
-        "similarity": round(verdict.similarity, 4),
-        "probability": round(verdict.probability, 4),
-        "nearest": face.candidates[0].person if face.candidates else None,
-    }
-
-
 def _tell(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        print_json([{key: row[key] for key in ("photo", "faces", "error")} for row in rows])
+        keys = ("photo", "width", "height", "faces", "error")
+        print_json([{key: row.get(key) for key in keys} for row in rows])
     else:
         table = Table(
             Column("photo", overflow="fold"),
@@ -264,7 +244,7 @@ def _explain_twice(rows: Sequence[dict[str, Any]]) -> None:
 @click.option(
     "--size",
     type=click.IntRange(16, 4096),
-    default=112,
+    default=PORTRAIT_SIDE,
     show_default=True,
     help="Side of the crop in pixels.",
 )
@@ -280,28 +260,10 @@ def align(photo: Path, output: Path, size: int, face: int | None) -> None:
         engine = Engine.open(progress=progress)
     picture = read_photo(photo)
     found = engine.detect(picture)
-    chosen = _choose(picture, found, face)
-    (crop,) = engine.portraits(picture, chosen, size)
-    _write_picture(output, crop)
+    chosen = select_face(found.boxes, face, photo=picture.name)
+    _write_picture(output, portrait(picture, found.points[chosen], size))
     which = f"face {face}" if face else "the largest face"
     note(f"{output}: " + ("the only face" if len(found) == 1 else f"{which} of {len(found)}"))
-
-
-def _choose(photo: Photo, found: Detections, face: int | None) -> Detections:
-    """Return the one face asked for: by number from the left, or the largest."""
-    if not len(found):
-        raise NoFace(f"no face found in {photo.name}", hint=SELDOM_FOUND)
-    if face is None:
-        index = found.largest()
-    elif face <= len(found):
-        index = int(found.boxes[:, 0].argsort()[face - 1])
-    else:
-        raise FaceNotThere(
-            f"{photo.name} shows {count(len(found), 'face')}, there is no face {face}",
-            hint="Faces are counted from the left, beginning with 1.",
-        )
-    one = slice(index, index + 1)
-    return Detections(found.boxes[one], found.points[one], found.scores[one])
 
 
 @click.command(
@@ -324,14 +286,9 @@ def verify(a: Path, b: Path, rate: float, embedder: str, as_json: bool) -> None:
     """Say whether photos A and B show the same person, by the largest face in each."""
     with progress_bar() as progress:
         engine = Engine.open(embedder=embedder, progress=progress)
-    result = compare_photos(
-        engine,
-        read_photo(a, long_side=engine.max_long_side),
-        read_photo(b, long_side=engine.max_long_side),
-        rate,
-    )
+    result = compare(a, b, engine=engine, false_match_rate=rate)
     if as_json:
-        print_json(asdict(result))
+        print_json(result.to_dict())
         return
     answer = "the same person" if result.same else "different people"
     chance = "" if result.probability is None else f", probability {result.probability:.1%}"

@@ -102,7 +102,7 @@ def serve(
             Address,
             check_safe,
             listen,
-            open_mounts,
+            open_backends,
         )
         from mien.server.run import serve as run  # noqa: PLC0415
         from mien.server.state import ServerState  # noqa: PLC0415
@@ -118,14 +118,14 @@ def serve(
     check_safe(address, settings)
     with listen(address) as listener:
         with progress_bar() as progress:
-            mounts = open_mounts(
+            backends = open_backends(
                 _named(recognizers),
                 gallery,
                 settings.data,
                 key=find_key(key_file),
                 progress=progress,
             )
-        service = ServerState(settings, mounts)
+        service = ServerState(settings, backends)
         shown = f"[{host}]" if ":" in host else host
         note(f"Mien is at http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C stops it)")
         if settings.insecure and not address.loopback:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,8 @@ from mien.cli.rates import LEAST_RATE, Share
 from mien.text import count
 
 if TYPE_CHECKING:
-    from mien.dataset import Dataset
-    from mien.engine import Engine
-    from mien.training import LeaveOneOut, Training
-    from mien.types import Progress
+    from mien.recognizer import Recognizer, Weights
+    from mien.training import LeaveOneOut
 
 
 @click.command(
@@ -80,6 +79,7 @@ def train(
     # Heavy, and not needed for --help.
     from mien.dataset import Dataset  # noqa: PLC0415
     from mien.training import leave_one_out  # noqa: PLC0415
+    from mien.training import train as fit  # noqa: PLC0415
 
     photos = Dataset.open(dataset)
     if one_out:
@@ -89,86 +89,32 @@ def train(
     if output is None:
         return
     with progress_bar() as progress:
-        engine = _engine_of(photos, progress)
-        training = _train(
-            photos, engine, progress, head=head, rate=rate, strangers=strangers, seed=seed
+        recognizer = fit(
+            photos,
+            head=head,
+            false_positive_rate=rate,
+            strangers=strangers,
+            seed=seed,
+            progress=progress,
         )
-    licences = _save(training, engine, photos, output)
+    recognizer.save(output)
     if as_json:
         if not one_out:
-            print_json({"recognizer": str(output), "weights": licences, **training.report})
+            licences = [licence_of(weights) for weights in recognizer.weights]
+            print_json({"recognizer": str(output), "weights": licences, **recognizer.training})
     else:
-        _show(training, licences, output)
-    for warning in training.report["warnings"]:
+        _show(recognizer, output)
+    for warning in recognizer.training["warnings"]:
         note(f"warning: {warning}")
 
 
-def _train(
-    photos: Dataset,
-    engine: Engine,
-    progress: Progress,
-    *,
-    head: Any,
-    rate: float,
-    strangers: Path | None,
-    seed: int,
-) -> Training:
-    from mien.dataset import Dataset  # noqa: PLC0415
-    from mien.training import outsiders  # noqa: PLC0415
-    from mien.training import train as fit  # noqa: PLC0415
-
-    others, people = None, None
-    if strangers is not None:
-        found = Dataset.open(strangers)
-        engine.check(found.contract, str(strangers))
-        rows = outsiders(found, photos.people)
-        others, people = found.embeddings[rows], found.labels[rows]
-    return fit(
-        photos,
-        head=head,
-        false_positive_rate=rate,
-        strangers=others,
-        stranger_people=people,
-        stranger_source=f"the people of {strangers}",
-        statistics=engine.embedder_card.impostors,
-        seed=seed,
-        progress=progress,
-    )
+def licence_of(weights: Weights) -> dict[str, str]:
+    """Return what a user must know of weights inside a file."""
+    return {"id": weights.id, "licence": weights.licence, "publisher": weights.publisher}
 
 
-def _engine_of(dataset: Dataset, progress: Progress) -> Engine:
-    """Return an engine over the models and settings that the dataset was made with.
-
-    Raises:
-        ContractMismatch: the model of that name makes other embeddings now.
-    """
-    from mien.engine import DetectionSettings, Engine  # noqa: PLC0415
-
-    models = {weights["kind"]: weights["id"] for weights in dataset.card["weights"]}
-    settings = DetectionSettings(**dataset.card["detection"])
-    engine = Engine.open(**models, settings=settings, progress=progress)
-    engine.check(dataset.contract, str(dataset.path))
-    return engine
-
-
-def _save(
-    training: Training, engine: Engine, dataset: Dataset, output: Path
-) -> list[dict[str, str]]:
-    """Write the recognizer and return the licences of the weights inside it."""
-    from mien.recognizer import Recognizer  # noqa: PLC0415
-
-    recognizer = Recognizer.build(
-        training.head, engine, dataset=dataset.digest, measured=training.report
-    )
-    recognizer.save(output)
-    return [
-        {"id": weights.id, "licence": weights.licence, "publisher": weights.publisher}
-        for weights in (recognizer.about.detector, recognizer.about.embedder)
-    ]
-
-
-def _show(training: Training, licences: list[dict[str, str]], output: Path) -> None:
-    report, head = training.report, training.head
+def _show(recognizer: Recognizer, output: Path) -> None:
+    report, policy = recognizer.training, recognizer.policy
     if report["cross_validation"]:
         out.print(_tried(report))
         for skipped in report["skipped"]:
@@ -179,7 +125,6 @@ def _show(training: Training, licences: list[dict[str, str]], output: Path) -> N
             shown = [*shown, losses[-1]]
         curve = " ".join(f"{loss:.3g}" for loss in shown)
         out.print(f"loss over {len(losses)} epochs: {curve}")
-    policy = head.policy
     out.print(
         f"unknown below similarity {policy.threshold:.3f}: {policy.expected.value:.2%} of "
         f"strangers given a name, {100 * policy.false_positive_rate:.3g}% asked for, "
@@ -192,17 +137,15 @@ def _show(training: Training, licences: list[dict[str, str]], output: Path) -> N
     ece = report["probability"]["ece"]
     if ece is not None:
         out.print(f"probabilities: expected calibration error {ece:.2%} (cross-fitted)")
-    for weights in licences:
-        out.print(
-            f"weights inside: {weights['id']}, {weights['licence']}, {escape(weights['publisher'])}"
-        )
+    for weights in recognizer.weights:
+        out.print(f"weights inside: {weights.id}, {weights.licence}, {escape(weights.publisher)}")
     out.print(
         f"[bold]{escape(str(output))}[/bold] knows "
         f"{count(report['people'], 'person', 'people')} from {count(report['photos'], 'photo')}"
     )
 
 
-def _tried(report: dict[str, Any]) -> Table:
+def _tried(report: Mapping[str, Any]) -> Table:
     table = Table("", "head", "discount", "rank-1", "95 % interval", box=None)
     table.caption = f"of {report['held_out']:,} training photos held out in turn"
     table.caption_justify = "left"

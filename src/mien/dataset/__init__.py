@@ -1,10 +1,7 @@
-"""Photos of people become a dataset: one chosen face a photo, cleaned, split, with its reasons.
+"""Photos of people to a dataset: one chosen face per photo, cleaned, split, with its reasons."""
 
-The road: `sources` names the photos, `extract` turns each into faces and keeps them in the
-`ledger`, `choose` says which face of a photo is the person, `clean` sets doubtful ones aside,
-`split` divides, `output` writes the folder that `manifest.Dataset` reads.
-"""
-
+from mien.dataset.build import build_dataset
 from mien.dataset.storage.manifest import Dataset, Entry
+from mien.dataset.storage.records import MarginCrop
 
-__all__ = ["Dataset", "Entry"]
+__all__ = ["Dataset", "Entry", "MarginCrop", "build_dataset"]

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from mien.dataset.audit.contact_sheet import contact_sheet
 from mien.dataset.audit.review_page import PAGE, write_review
 from mien.dataset.curate import SplitRule, curate
-from mien.dataset.extract import VERSION, FaceEngine, extract
+from mien.dataset.extract import VERSION, extract
 from mien.dataset.sources.folders import FolderSource, Load, Merged, Source, merge
 from mien.dataset.sources.layout import Item, Survey
 from mien.dataset.sources.specs import open_sources
@@ -39,8 +39,10 @@ from mien.dataset.storage.manifest import (
     write_manifest,
 )
 from mien.dataset.storage.records import MarginCrop, Occurrence
+from mien.engine import Engine, FaceEngine
 from mien.errors import EmptyDataset, NotADataset, OutputError, UnusableSource
-from mien.models.cards import ModelCard
+from mien.graph.settings import DetectionSettings
+from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, ModelCard
 from mien.names import readable
 from mien.types import Progress, silent
 from mien.version import __version__
@@ -50,8 +52,8 @@ class DatasetEngine(FaceEngine, Protocol):
     """The part of `mien.engine.Engine` that a build needs."""
 
     @property
-    def settings(self) -> Any:
-        """How faces are looked for: a dataclass."""
+    def settings(self) -> DetectionSettings:
+        """How faces are searched for."""
 
     @property
     def detector_card(self) -> ModelCard:
@@ -77,6 +79,66 @@ class Options:
     keep_apart: bool = False
     margin: MarginCrop | None = None
     jobs: int = 0
+
+
+def build_dataset(
+    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    train_share: float = 0.7,
+    seed: int = 0,
+    keep_apart: bool = False,
+    flip_singletons: bool = False,
+    margin: MarginCrop | None = None,
+    jobs: int = 0,
+    embedder: str = DEFAULT_EMBEDDER,
+    detector: str = DEFAULT_DETECTOR,
+    detection_size: int | None = None,
+    engine: DatasetEngine | None = None,
+    progress: Progress = silent,
+) -> Dataset:
+    """Turn photos of people into a clean, aligned, split dataset: `mien dataset build`.
+
+    Finished work is kept: interrupted and called again, it continues where it was.
+
+    Args:
+        sources: one source or several: a folder with a folder per person, an archive of that, a
+            CSV file with the columns path and person, `lfw` or `lfw:PATH`.
+        output: the dataset's folder.
+        train_share: share of each person's photos to train on, in (0, 1]; the rest is for
+            validation.
+        seed: random seed of the split.
+        keep_apart: the same name in two sources is two people, not one.
+        flip_singletons: a leak, to reproduce an old figure: hold out the mirrored copy of a
+            person's only photo.
+        margin: also write unaligned crops.
+        jobs: threads; 0 for as many as there are cores.
+        embedder: id of a model card.
+        detector: id of a model card.
+        detection_size: long side in pixels at which photos are searched for faces.
+        engine: an open engine in place of the last three.
+        progress: called after each photo.
+
+    Raises:
+        SourceNotFound, UnusableSource, UnsafeArchive: a source cannot be used.
+        EmptyDataset: no face in all the sources.
+        DatasetBusy: another process is building there.
+        OutputError: the folder cannot be written, or holds something else.
+        ModelError: the models cannot be had.
+    """
+    given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    specs = [os.fspath(source) for source in given]
+    rule = SplitRule(share=train_share, seed=seed, flip_singletons=flip_singletons)
+    options = Options(rule=rule, keep_apart=keep_apart, margin=margin, jobs=jobs)
+    open_sources(specs, progress)  # a mistyped path is reported before any weights are pulled
+    if engine is None:
+        settings = DetectionSettings(
+            **{} if detection_size is None else {"max_side": detection_size}
+        )
+        engine = Engine.open(
+            embedder=embedder, detector=detector, settings=settings, threads=1, progress=progress
+        )
+    return build(specs, Path(output), engine, options, progress=progress)
 
 
 def build(
@@ -154,7 +216,9 @@ def stamp_of(engine: DatasetEngine) -> str:
     Mien's version is part of it, for the detector's graph may change from one to the next.
     """
     ours, detector = f"{__version__}|{VERSION}", engine.detector_card.sha256
-    return f"{ours}|{engine.contract}|{detector}|{engine.settings!r}"
+    # As version 0.1.0 wrote it: a ledger of that version's counts on.
+    settings = ", ".join(f"{name}={value!r}" for name, value in engine.settings.to_dict().items())
+    return f"{ours}|{engine.contract}|{detector}|DetectionSettings({settings})"
 
 
 def _write(folder: Path, ledger: Ledger, progress: Progress) -> Dataset:
@@ -240,7 +304,7 @@ def _settings(
     return {
         "contract": engine.contract,
         "weights": [_weights(card) for card in (engine.detector_card, engine.embedder_card)],
-        "detection": asdict(engine.settings),
+        "detection": engine.settings.to_dict(),
         "sources": [
             {
                 "label": source.label,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +17,13 @@ from mien.dataset.sources.folders import Load
 from mien.dataset.sources.layout import Item
 from mien.dataset.storage.ledger import Ledger
 from mien.dataset.storage.records import THUMB_SIDE, FaceRecord, MarginCrop, Occurrence, PhotoRecord
+from mien.engine import FaceEngine
 from mien.errors import PhotoError
 from mien.names import readable
 from mien.photo import decode_photo, encode_jpeg
 from mien.quality import measure
-from mien.types import Detections, Embeddings, Photo, Progress, silent
+from mien.threads import usable_cores
+from mien.types import Photo, Progress, silent
 
 VERSION = 2
 """Raised when what is kept of a photo changes, so that old work is done again."""
@@ -32,40 +32,12 @@ _COMMIT_PHOTOS = 64
 _COMMIT_SECONDS = 2.0
 
 
-class FaceEngine(Protocol):
-    """The part of `mien.engine.Engine` that a dataset needs."""
-
-    @property
-    def contract(self) -> str:
-        """Id of the embeddings."""
-
-    @property
-    def max_long_side(self) -> int:
-        """Long side in pixels that a large photo may be read at."""
-
-    def detect(self, photo: Photo) -> Detections:
-        """Return the faces of a photo."""
-
-    def align(self, photo: Photo, detections: Detections) -> NDArray[np.uint8]:
-        """Return their crops."""
-
-    def embed(self, crops: NDArray[np.uint8]) -> Embeddings:
-        """Return the embeddings of crops."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Looked:
     item: Item
     sha256: str
     error: str = ""
     record: PhotoRecord | None = None
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def extract(
@@ -91,7 +63,7 @@ def extract(
 
     A photo that cannot be used is yielded with its error; the others go on.
     """
-    jobs = jobs or cores()
+    jobs = jobs or usable_cores()
     kind = margin.name if margin else ""
     known = ledger.known(kind)
     pending: deque[Future[_Looked]] = deque()

@@ -33,10 +33,7 @@ from mien.deploy.packaging.contents import template, weights_licences
 from mien.deploy.packaging.folder import replacing
 from mien.deploy.packaging.npm import ONNXRUNTIME_WEB, package_files
 from mien.deploy.packaging.sizes import STATIC_FILE, Limit, Part, check_limits, parts_of
-from mien.errors import UnknownModel
 from mien.graph.extra_people import extra_people_graph
-from mien.models.cards import card
-from mien.policy import false_positive_rates
 from mien.recognizer import Recognizer
 from mien.types import Progress, silent
 from mien.version import __version__
@@ -256,16 +253,13 @@ def _recognizer_files(recognizer: Recognizer) -> tuple[dict[str, Any], dict[str,
 
 
 def _strangers(recognizer: Recognizer) -> dict[str, Any] | None:
-    """Return how often a stranger gets each similarity, as far as the embedder's card tells."""
-    try:
-        statistics = card(recognizer.about.embedder.id).impostors
-    except UnknownModel:
+    """Return how often a stranger reaches each similarity; None where it is not known."""
+    statistics = recognizer.statistics
+    if statistics is None or statistics.impostors is None:
         return None
-    if statistics is None:
-        return None
-    rates = false_positive_rates([], recognizer.head.photos, _GRID, statistics=statistics)
-    told = [float(f"{rate:.4g}") for rate in rates]
-    return {"least": float(_GRID[0]), "step": _STEP, "rates": told}
+    rates = statistics.impostors.false_positive_rates(_GRID, recognizer.head.photos)
+    rounded = [float(f"{rate:.4g}") for rate in rates]
+    return {"least": float(_GRID[0]), "step": _STEP, "rates": rounded}
 
 
 def _offset(model: bytes, stored: bytes) -> int:

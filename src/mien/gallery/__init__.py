@@ -4,12 +4,10 @@ from mien.gallery.enrolment_checks import extract_sample, sample_of
 from mien.gallery.gallery import Gallery
 from mien.gallery.storage.cipher import find_key, key_text, new_key, parse_key, write_new_key
 from mien.gallery.values import (
-    Answer,
     Enrolment,
     Event,
     FaceSample,
     ImportedPerson,
-    Match,
     Origin,
     Person,
     Picture,
@@ -17,13 +15,11 @@ from mien.gallery.values import (
 )
 
 __all__ = [
-    "Answer",
     "Enrolment",
     "Event",
     "FaceSample",
     "Gallery",
     "ImportedPerson",
-    "Match",
     "Origin",
     "Person",
     "Picture",

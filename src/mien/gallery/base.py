@@ -131,9 +131,9 @@ class GalleryBase:
             self._put(generation, people)
 
     def _put(self, generation: int, people: PersonMatrix) -> None:
-        standards = derive(people, self.rate, self.origin.statistics)
+        rule = derive(people, self.rate, self.origin.statistics)
         negatives = self._store.negatives()
-        self._index = Index.of(generation, people, self._named, negatives, standards)
+        self._index = Index.of(generation, people, self._named, negatives, rule)
 
     @contextmanager
     def _changing(self, *, more: bool = False) -> Iterator[set[int]]:

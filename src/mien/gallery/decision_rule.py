@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mien.dataset.cleaning.labels import SAME_PERSON
 from mien.gallery.person_matrix import PersonMatrix
-from mien.models.cards import ImpostorStatistics
+from mien.models.statistics import ImpostorStatistics
 from mien.policy import (
     Strangers,
     choose_policy,
@@ -43,17 +43,18 @@ class DecisionRule:
         policy: when a name is given.
         calibration: similarity to probability.
         warnings: sentences for the user; empty where all is well.
-        rates: (2001,) float64, how often a stranger reaches the similarities -1 to 1.
+        rates: (2001,) float64, how often a stranger reaches the similarities -1 to 1; None where
+            nothing is known of strangers.
     """
 
     policy: Policy
     calibration: Calibration
     warnings: tuple[str, ...]
-    rates: NDArray[np.float64]
+    rates: NDArray[np.float64] | None
 
-    def rate_at(self, similarity: float) -> float:
-        """Return how often a stranger gets this similarity to anybody, or a higher one."""
-        return float(np.interp(similarity, _GRID, self.rates))
+    def rates_at(self, similarities: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        """Return how often a stranger reaches each similarity to any person; None if unknown."""
+        return None if self.rates is None else np.interp(similarities, _GRID, self.rates)
 
 
 def derive(
@@ -91,7 +92,7 @@ def _nobody(rate: float, why: str) -> DecisionRule:
         source=why,
         basis="few",
     )
-    return DecisionRule(policy, Calibration(TYPICAL_SLOPE, -TYPICAL_SLOPE), (), np.ones(len(_GRID)))
+    return DecisionRule(policy, Calibration(TYPICAL_SLOPE, -TYPICAL_SLOPE), (), None)
 
 
 def _sample(numbers: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from mien.dataset.cleaning.face_choice import prominence
 from mien.dataset.cleaning.labels import UNLIKE_OWN
-from mien.engine import Engine
+from mien.engine import FaceEngine
 from mien.errors import SELDOM_FOUND, EnrolmentRefused, NoFace
 from mien.gallery.index import Index
-from mien.gallery.values import Answer, FaceSample, Reason
+from mien.gallery.values import FaceSample, Reason
 from mien.photo import encode_jpeg
 from mien.quality import faults, measure
 from mien.text import count
-from mien.types import Detections, Photo
+from mien.types import Answer, Detections, Photo
 
 SUBJECT = 1.5
 """The photo's subject has a box of this many times the side of any other face's."""
@@ -43,7 +43,7 @@ class Objection:
 
 
 def extract_sample(
-    engine: Engine,
+    engine: FaceEngine,
     photo: Photo,
     *,
     near: NDArray[np.float32] | None = None,
@@ -80,7 +80,7 @@ def extract_sample(
 
 
 def sample_of(
-    engine: Engine,
+    engine: FaceEngine,
     crop: NDArray[np.uint8],
     points: NDArray[np.float32],
     *,
@@ -114,7 +114,7 @@ def sample_of(
 
 
 def _chosen(
-    engine: Engine,
+    engine: FaceEngine,
     photo: Photo,
     found: Detections,
     crops: NDArray[np.uint8],
@@ -197,7 +197,7 @@ def find_objection(
             f"{index.names[row]} ({own:.2f})",
             {"rejected_similarity": round(highest, 4), "own_similarity": _rounded(own)},
         )
-    if answer.known and (row is None or answer.person != index.ids[row]):
+    if answer.known and (row is None or answer.person_id != index.ids[row]):
         return _like_somebody_else(answer, own)
     if elder is not None and row is not None:
         return _unlike_elder(float(elder[0] @ sighting.embedding), elder[1], index.names[row])
@@ -222,7 +222,7 @@ def _like_somebody_else(answer: Answer, own: float | None) -> Objection:
         "like-somebody-else",
         f"the gallery takes this face for {best.name}: similarity {best.similarity:.2f}{instead}",
         {
-            "person": best.id,
+            "person": best.person_id,
             "name": best.name,
             "similarity": round(best.similarity, 4),
             "probability": round(best.probability, 4),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -10,7 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine import Engine
+from mien.engine import Engine, FaceEngine
 from mien.errors import (
     EnrolmentRefused,
     NoFace,
@@ -23,7 +24,6 @@ from mien.gallery.enrolment_checks import extract_sample
 from mien.gallery.storage.cipher import Cipher
 from mien.gallery.storage.database import make
 from mien.gallery.values import (
-    Answer,
     Enrolment,
     Event,
     FaceSample,
@@ -32,8 +32,10 @@ from mien.gallery.values import (
     Person,
     Picture,
 )
+from mien.matching import PhotoIdentifier
 from mien.names import name_key
-from mien.types import Embeddings, Head, Photo, Policy, Progress, silent
+from mien.photo import PhotoSource, open_photo
+from mien.types import Answer, Embeddings, Face, Head, Policy, Progress, silent
 
 _AT_ONCE = 200
 """How many people one transaction takes in."""
@@ -56,7 +58,7 @@ class Gallery(GalleryBase):
     def create(
         cls,
         path: Path | str,
-        origin: Origin,
+        origin: Origin | Engine,
         *,
         rate: float = 0.01,
         thumbnails: bool = False,
@@ -66,7 +68,7 @@ class Gallery(GalleryBase):
 
         Args:
             path: a folder, made where there is none.
-            origin: how its embeddings will be made: `Origin.of(engine)`.
+            origin: the engine that will make its embeddings, or how they will be made.
             rate: share of strangers who may be given any name (FPIR), in (0, 1).
             thumbnails: whether the aligned crop of each enrolled photo is kept, to be shown.
             key: 32 bytes to encrypt templates and thumbnails with; None to leave them readable.
@@ -75,6 +77,8 @@ class Gallery(GalleryBase):
             GalleryExists: there is one.
             OutputError: it cannot be written.
         """
+        engine = origin if isinstance(origin, Engine) else None
+        origin = Origin.of(origin) if isinstance(origin, Engine) else origin
         meta = {
             "origin": origin.text(),
             "rate": repr(valid_rate(rate)),
@@ -84,7 +88,10 @@ class Gallery(GalleryBase):
             "scrub": "0",
         }
         make(Path(path), meta)
-        return cls(path, key=key)
+        made = cls(path, key=key)
+        if engine is not None:
+            made.engine = engine
+        return made
 
     @classmethod
     def open(cls, path: Path | str, *, key: bytes | None = None) -> Self:
@@ -144,15 +151,36 @@ class Gallery(GalleryBase):
         self.check_contract(embeddings.contract)
         return self._current().identify(self._session, np.ascontiguousarray(embeddings.vectors))
 
+    def identify_photo(self, photo: PhotoSource) -> list[Face]:
+        """Return the faces of a photo, best detection first, each named or unknown.
+
+        Args:
+            photo: in any form that `Recognizer.identify` takes.
+
+        Raises:
+            PhotoError: it cannot be read.
+        """
+        return PhotoIdentifier(self.engine, self).identify(photo)
+
+    @cached_property
+    def engine(self) -> FaceEngine:
+        """The engine over the models that the gallery's embeddings are made with.
+
+        Raises:
+            ModelError: the models cannot be had.
+            ContractMismatch: the model of that name makes other embeddings now.
+        """
+        return self.origin.open_engine()
+
     @property
     def policy(self) -> Policy:
         """When a name is given; derived anew whenever people or photos come or go."""
-        return self._current().standards.policy
+        return self._current().rule.policy
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know of the policy; empty where all is well."""
-        return self._current().standards.warnings
+        return self._current().rule.warnings
 
     def head(self) -> Head:
         """Return it as what a recognizer file is made of: everybody who has a photo."""
@@ -228,25 +256,36 @@ class Gallery(GalleryBase):
     def enrol_photo(
         self,
         person: str,
-        engine: Engine,
-        photo: Photo,
+        photo: PhotoSource,
         *,
+        engine: FaceEngine | None = None,
         force: bool = False,
         consent: str = "",
         key: str = "",
     ) -> Enrolment:
-        """Look at a photo and enrol the face that is the person's; see `look` and `enrol`."""
-        engine.check(self.contract, str(self.path))
+        """Find the person's face in a photo and enrol it; see `extract_sample` and `enrol`.
+
+        Args:
+            person: id or name; a new person of that name where nobody has it.
+            photo: in any form that `Recognizer.identify` takes.
+            engine: over the models that the gallery's embeddings are made with; opened where None.
+            force: enrol even if checks fail.
+            consent: a note for a new person.
+            key: name of the API key, for the audit trail.
+        """
+        engine = engine or self.engine
+        self.check_contract(engine.contract)
         with self._lock:
             owner = find(self._store, person)
             near = self.prototype(owner[1].id) if owner else None
+        opened = open_photo(photo, long_side=engine.max_long_side)
         try:
-            sighting = extract_sample(engine, photo, near=near, force=force)
+            sample = extract_sample(engine, opened, near=near, force=force)
         except NoFace as error:
             return Enrolment(False, "", "", "no-face", str(error))
         except EnrolmentRefused as error:
             return Enrolment(False, "", "", "several-faces", str(error), error.evidence)
-        return self.enrol(person, sighting, force=force, consent=consent, key=key)
+        return self.enrol(person, sample, force=force, consent=consent, key=key)
 
     def take(
         self,

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from mien.gallery.decision_rule import DecisionRule
 from mien.gallery.person_matrix import PersonMatrix
 from mien.gallery.storage.rows import Negatives
-from mien.gallery.values import NOBODY_ENROLLED, Answer, Match
+from mien.gallery.values import NOT_COMPARED
 from mien.graph.assemble import open_compare_graph
-from mien.graph.settings import NOBODY
+from mien.matching import COMPARED, answers_of
 from mien.session import Session
-from mien.types import Head, Known, Unknown
+from mien.types import Answer, Head
 
 
 @cache
@@ -31,14 +31,14 @@ def compare_session(dimension: int) -> Session:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Index:
-    """Everybody who can be found, and by what standards. Nothing in it changes.
+    """Everybody who can be found, and by what rule. Nothing in it changes.
 
     Attributes:
         generation: of the store that it was made of.
         people: as arrays.
         ids: of the P people.
         names: of the P people.
-        standards: when a name is given.
+        rule: when a name is given.
         columns: (D, P) float32, the prototypes as the graph takes them.
         negatives: (D, N) float32, rejected faces.
         negative_of: (N,) int64, the row of whom each of them is not.
@@ -48,7 +48,7 @@ class Index:
     people: PersonMatrix
     ids: tuple[str, ...]
     names: tuple[str, ...]
-    standards: DecisionRule
+    rule: DecisionRule
     columns: NDArray[np.float32]
     negatives: NDArray[np.float32]
     negative_of: NDArray[np.int64]
@@ -60,7 +60,7 @@ class Index:
         people: PersonMatrix,
         named: Mapping[int, tuple[str, str]],
         negatives: Negatives,
-        standards: DecisionRule,
+        rule: DecisionRule,
     ) -> Index:
         """Return an index.
 
@@ -69,7 +69,7 @@ class Index:
             people: as arrays.
             named: id and name of each number.
             negatives: rejected faces; those of people without photos are passed over.
-            standards: of these people.
+            rule: of these people.
         """
         rows = np.searchsorted(people.numbers, negatives.numbers)
         known = np.isin(negatives.numbers, people.numbers)
@@ -78,7 +78,7 @@ class Index:
             people=people,
             ids=tuple(named[number][0] for number in people.numbers.tolist()),
             names=tuple(named[number][1] for number in people.numbers.tolist()),
-            standards=standards,
+            rule=rule,
             columns=np.ascontiguousarray(people.prototypes.T),
             negatives=np.ascontiguousarray(negatives.vectors[known].T),
             negative_of=rows[known].astype(np.int64),
@@ -87,10 +87,10 @@ class Index:
     def identify(self, session: Session, faces: NDArray[np.float32]) -> tuple[Answer, ...]:
         """Return who each of the (F, D) faces of one photo is."""
         if not self.ids:
-            return (NOBODY_ENROLLED,) * len(faces)
-        calibration, policy = self.standards.calibration, self.standards.policy
-        candidates, similarities, probabilities, person = session.run(
-            "candidates", "similarities", "probabilities", "person",
+            return (NOT_COMPARED,) * len(faces)
+        calibration, policy = self.rule.calibration, self.rule.policy
+        rows = session.run(
+            *COMPARED,
             embeddings=faces,
             prototypes=self.columns,
             negatives=self.negatives,
@@ -98,33 +98,8 @@ class Index:
             slope=np.array(calibration.slope, np.float32),
             offset=np.array(calibration.offset, np.float32),
             threshold=np.array(policy.threshold, np.float32),
-        )  # fmt: skip
-        return tuple(
-            self._answer(*row)
-            for row in zip(candidates, similarities, probabilities, person, strict=True)
         )
-
-    def _answer(
-        self,
-        candidates: NDArray[np.int64],
-        similarities: NDArray[np.float32],
-        probabilities: NDArray[np.float32],
-        person: np.int64,
-    ) -> Answer:
-        listed = tuple(
-            Match(self.ids[row], self.names[row], similarity, probability)
-            for row, similarity, probability in zip(
-                candidates.tolist(), similarities.tolist(), probabilities.tolist(), strict=True
-            )
-        )
-        best = listed[0]
-        kind = Unknown if person == NOBODY else Known
-        return Answer(
-            kind(best.name, best.probability, best.similarity),
-            "" if person == NOBODY else best.id,
-            listed,
-            self.standards.rate_at(best.similarity),
-        )
+        return answers_of(rows, self.names, ids=self.ids, rates=self.rule.rates_at)
 
     def head(self, contract: str) -> Head:
         """Return it as what a recognizer file is made of, people in the order of their names."""
@@ -136,8 +111,8 @@ class Index:
             prototypes=self.people.prototypes[order],
             photos=self.people.photos[order],
             contract=contract,
-            calibration=self.standards.calibration,
-            policy=self.standards.policy,
+            calibration=self.rule.calibration,
+            policy=self.rule.policy,
             negatives=np.ascontiguousarray(self.negatives.T),
             negative_of=place[self.negative_of].astype(np.int64),
         )

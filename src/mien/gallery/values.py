@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine import Engine
-from mien.models.cards import ImpostorStatistics
-from mien.types import Known, Unknown, Verdict
+from mien.engine import DetectionSettings, Engine
+from mien.models.statistics import ImpostorStatistics
+from mien.types import Answer, Progress, silent
 
 Reason = Literal[
     "",
@@ -56,9 +56,26 @@ class Origin:
             dimension=engine.dimension,
             embedder=engine.embedder_card.id,
             detector=engine.detector_card.id,
-            detection=asdict(engine.settings),
-            statistics=engine.embedder_card.impostors,
+            detection=engine.settings.to_dict(),
+            statistics=engine.statistics.impostors if engine.statistics else None,
         )
+
+    def open_engine(self, *, threads: int = 0, progress: Progress = silent) -> Engine:
+        """Return an engine over the models and settings that made the gallery's embeddings.
+
+        Raises:
+            ModelError: the models cannot be had.
+            ContractMismatch: the model of that name makes other embeddings now.
+        """
+        engine = Engine.open(
+            embedder=self.embedder,
+            detector=self.detector,
+            settings=DetectionSettings.from_dict(self.detection),
+            threads=threads,
+            progress=progress,
+        )
+        engine.check(self.contract, "the gallery")
+        return engine
 
     def text(self) -> str:
         """Return it as JSON."""
@@ -71,12 +88,7 @@ class Origin:
         numbers = fields.pop("statistics")
         statistics = None
         if numbers is not None:
-            statistics = ImpostorStatistics(
-                str(numbers["measured_on"]),
-                tuple(float(rate) for rate in numbers["false_match_rate"]),
-                tuple(int(photos) for photos in numbers["template_photos"]),
-                tuple(tuple(float(s) for s in row) for row in numbers["similarity"]),
-            )
+            statistics = ImpostorStatistics.from_dict(numbers)
         made = cls(**fields, statistics=statistics)
         texts = (made.contract, made.embedder, made.detector)
         if not all(isinstance(text, str) for text in texts) or not isinstance(made.detection, dict):
@@ -222,50 +234,8 @@ class Enrolment:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A person that a face may be.
-
-    Attributes:
-        id: of the person.
-        name: of the person.
-        similarity: cosine to the person's prototype; -1 where somebody said that this is not
-            the person.
-        probability: calibrated, in [0, 1].
-    """
-
-    id: str
-    name: str
-    similarity: float
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Who one face is.
-
-    Attributes:
-        verdict: a name, or that it is nobody known; `Unknown.nearest` is empty where the gallery
-            is.
-        person: id of the person named; empty for a stranger.
-        candidates: the most similar people, best first.
-        false_positive_rate: how often a stranger gets a similarity like this to the nearest
-            person of this gallery, or a higher one; 1 where nothing is known of strangers.
-    """
-
-    verdict: Verdict
-    person: str
-    candidates: tuple[Match, ...]
-    false_positive_rate: float
-
-    @property
-    def known(self) -> bool:
-        """Whether a name is given."""
-        return isinstance(self.verdict, Known)
-
-
-NOBODY_ENROLLED = Answer(Unknown("", 0.0, -1.0), "", (), 1.0)
-"""The answer of an empty gallery: there is nobody to compare with."""
+NOT_COMPARED = Answer(None, None, -1.0, 0.0, None)
+"""The answer of an empty gallery: there is no person to compare with."""
 
 
 @dataclass(frozen=True, slots=True)

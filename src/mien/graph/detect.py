@@ -42,14 +42,14 @@ def detect(
     fine = search(graph, planes)
     coarse = _coarse(graph, planes, size, search, settings)
     cells = _Cells(*(graph.concat(parts, axis=0) for parts in zip(fine, coarse, strict=True)))
-    boxes, points, scores = _decode(cells, settings.score)
+    boxes, points, scores = _decode(cells, settings.score_threshold)
     kept = graph.op(
         "NonMaxSuppression",
         boxes.unsqueeze(0),
         scores.unsqueeze(0, 1),
-        np.array([settings.faces], np.int64),
-        np.array([settings.overlap], np.float32),
-        np.array([settings.score], np.float32),
+        np.array([settings.max_faces], np.int64),
+        np.array([settings.nms_iou], np.float32),
+        np.array([settings.score_threshold], np.float32),
     ).at(2, axis=1)
     boxes, points, scores = (found.take(kept) for found in (boxes, points, scores))
     boxes = to_image(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
@@ -107,7 +107,7 @@ def _coarse(
     group, a face that fills the picture is too large for it.
     """
     again = Graph(prefix="coarse/")
-    sides, ratio = _sides(again, size, settings.least_side, settings.least_side)
+    sides, ratio = _sides(again, size, settings.min_side, settings.min_side)
     # The black border is cut from the small copy: cutting it from the large one costs a copy.
     copy = _resized(again, planes, ratio=ratio * (1 + 1e-6))  # a little more: 480, not 479.99
     copy = again.op("Slice", copy, np.zeros(2, np.int64), sides, np.array([2, 3]))
@@ -120,7 +120,7 @@ def _coarse(
         for branch, value in ((again, found), (never, nothing)):
             branch.output(f"{branch.prefix}{number}", value, "float32", ["cells", width])
     long_side = graph.op("ReduceMax", size, keepdims=0)
-    return graph.either(long_side > settings.least_side * 4 // 3, again, never)
+    return graph.either(long_side > settings.min_side * 4 // 3, again, never)
 
 
 class _ToImage:
@@ -148,7 +148,7 @@ def _picture(
     to multiples of 32.
     """
     size = graph.op("Shape", image, end=2)
-    sides, ratio = _sides(graph, size, settings.least_side, settings.side)
+    sides, ratio = _sides(graph, size, settings.min_side, settings.max_side)
     long_side = graph.op("ReduceMax", size, keepdims=0)
     rows = image.unsqueeze(0)
     near, up, same, down, far = (
@@ -167,9 +167,9 @@ def _picture(
     ):
         _output_planes(branch, picture)
     smaller = Graph(prefix="smaller/")
-    _output_planes(smaller, *smaller.either(long_side < settings.least_side, up, same))
-    _output_planes(near, *near.either(long_side > settings.side, down, smaller))
-    (planes,) = graph.either(long_side > _NEAR * settings.side, far, near)
+    _output_planes(smaller, *smaller.either(long_side < settings.min_side, up, same))
+    _output_planes(near, *near.either(long_side > settings.max_side, down, smaller))
+    (planes,) = graph.either(long_side > _NEAR * settings.max_side, far, near)
     return planes, sides, _ToImage(graph, ratio)
 
 

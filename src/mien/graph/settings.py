@@ -1,35 +1,63 @@
-"""What whoever runs a graph must know of it, and whoever builds it too: nothing here needs onnx."""
+"""Settings shared by graph builder and runtime; importing this needs no onnx."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 NOBODY = -1
-"""Stands in the output `person` where a face is of nobody known."""
+"""The output `person` of a face that is unknown."""
+
+_STORED = {
+    "max_side": "side",
+    "min_side": "least_side",
+    "score_threshold": "score",
+    "nms_iou": "overlap",
+    "max_faces": "faces",
+}
+"""Attribute to its name in files and JSON, which older versions wrote."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectionSettings:
-    """How faces are looked for.
+    """How faces are searched for.
 
     Attributes:
-        side: the photo's long side is brought down to at most this many pixels. Faces under
+        max_side: the photo's long side is reduced to at most this many pixels. Faces under
             about 10 pixels at that size are not found.
-        least_side: smaller photos are brought up to this long side; large ones are looked at a
+        min_side: smaller photos are enlarged to this long side; large ones are searched a
             second time at this size, for the faces that fill them.
-        score: least score of a face, in (0, 1).
-        overlap: of two boxes with more intersection over union than this, the better one stays.
-        faces: at most this many faces, best first.
+        score_threshold: least score of a face, in (0, 1).
+        nms_iou: of two boxes with more intersection over union than this, the better one stays.
+        max_faces: at most this many faces, best first.
     """
 
-    side: int = 1280
-    least_side: int = 480
-    score: float = 0.6
-    overlap: float = 0.3
-    faces: int = 500
+    max_side: int = 1280
+    min_side: int = 480
+    score_threshold: float = 0.6
+    nms_iou: float = 0.3
+    max_faces: int = 500
 
     def __post_init__(self) -> None:
-        if not 32 <= self.least_side <= self.side <= 4096:
-            raise ValueError("sides must be 32 <= least_side <= side <= 4096")
-        if not (0 < self.score < 1 and 0 < self.overlap < 1 and self.faces > 0):
+        if not 32 <= self.min_side <= self.max_side <= 4096:
+            raise ValueError("sides must be 32 <= min_side <= max_side <= 4096")
+        if not (0 < self.score_threshold < 1 and 0 < self.nms_iou < 1 and self.max_faces > 0):
             raise ValueError("score and overlap lie between 0 and 1, faces is at least 1")
+
+    @property
+    def max_long_side(self) -> int:
+        """The long side in pixels that a photo may be read at without losing a face."""
+        return 2 * self.max_side
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as files and JSON have it."""
+        return {stored: getattr(self, name) for name, stored in _STORED.items()}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` wrote; a TypeError for other names, a ValueError for bad values."""
+        names = {stored: name for name, stored in _STORED.items()}
+        if unknown := fields.keys() - names.keys():
+            raise TypeError(f"unknown detection settings: {', '.join(sorted(unknown))}")
+        return cls(**{names[stored]: value for stored, value in fields.items()})

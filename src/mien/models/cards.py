@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from mien.errors import InvalidCard, UnknownModel
 from mien.models.card_fields import Fields, read_toml
 from mien.models.home import default_home
+from mien.models.statistics import EmbedderStatistics, ImpostorStatistics
 from mien.types import Calibration
 
 DEFAULT_DETECTOR = "yunet-2023mar-int8bq"
@@ -54,24 +55,6 @@ class UrlSource:
 
 
 Source = WheelSource | UrlSource
-
-
-@dataclass(frozen=True, slots=True)
-class ImpostorStatistics:
-    """How alike strangers look to an embedder: the cohort for users who have no strangers.
-
-    Attributes:
-        measured_on: one sentence on the people and the number of comparisons.
-        false_match_rate: shares of stranger comparisons, falling.
-        template_photos: how many photos the enrolled template was the mean of, one a row.
-        similarity: for each template size a row: the cosine similarity that this share of
-            stranger comparisons reaches, one a rate.
-    """
-
-    measured_on: str
-    false_match_rate: tuple[float, ...]
-    template_photos: tuple[int, ...]
-    similarity: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +101,13 @@ class ModelCard:
     impostors: ImpostorStatistics | None
     verification: Calibration | None
     notes: str
+
+    @property
+    def statistics(self) -> EmbedderStatistics | None:
+        """What is known of its similarities; None where nothing was measured."""
+        if self.impostors is None and self.verification is None:
+            return None
+        return EmbedderStatistics(self.impostors, self.verification)
 
     @property
     def preprocessing(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mien.errors import TooFewPeople
 from mien.measures import wilson, wilson_of_parts
-from mien.models.cards import ImpostorStatistics
+from mien.models.statistics import ImpostorStatistics
 from mien.policy.strangers import Strangers
 from mien.types import Interval, Policy
 
@@ -155,12 +155,12 @@ def false_positive_rates(
     similarities: NDArray[np.float32],
     *,
     statistics: ImpostorStatistics | None = None,
-) -> NDArray[np.float64]:
-    """Return how often a stranger gets each similarity, or a higher one, to anybody.
+) -> NDArray[np.float64] | None:
+    """Return how often a stranger gets each similarity, or a higher one, to any person.
 
     The higher of what was measured on strangers in this gallery and what the embedder's card
     expects of one of its size. Beyond the highest stranger measured, and without a card, at least
-    one in as many strangers as were looked at; 1 where nothing is known.
+    one in as many strangers as were searched.
 
     Args:
         strangers: those searched in this gallery; may be empty.
@@ -169,14 +169,15 @@ def false_positive_rates(
         statistics: of the embedder, or None.
 
     Returns:
-        (N,) in [0, 1], falling with the similarity.
+        (N,) in [0, 1], falling with the similarity; None where nothing is known of strangers.
     """
     pool = _Pool(tuple(group for group in strangers if group.people), len(counts))
+    if statistics is None and not pool.people:
+        return None
     measured = pool.rates(similarities) if pool.people else np.zeros(len(similarities))
     if statistics is None:
-        least = 1 / pool.people if pool.people else 1.0
-        return np.maximum(measured, least)
-    return np.maximum(measured, _expected_rate(statistics, counts)(similarities.astype(np.float64)))
+        return np.maximum(measured, 1 / pool.people)
+    return np.maximum(measured, statistics.false_positive_rates(similarities, counts))
 
 
 def needed_for(rate: float) -> int:
@@ -195,10 +196,9 @@ def _by_statistics(
     *,
     plain: bool,
 ) -> PolicyChoice:
-    expected = _expected_rate(statistics, counts)
     last = max(row[-1] for row in statistics.similarity)
     grid = np.arange(statistics.similarity[0][0], last + 5e-4, 5e-4)
-    rates = expected(grid)
+    rates = statistics.false_positive_rates(grid, counts)
     allowed = rates <= rate + 1e-12
     reached = bool(allowed[-1])
     threshold = float(grid[int(np.argmax(allowed)) if reached else -1])
@@ -245,31 +245,6 @@ def _of_card(pool: _Pool, gallery: int, rate: float, statistics: ImpostorStatist
     if not pool.people:
         return f"{text}Not measured here: {needed}."
     return f"{text}Too few to measure it here ({needed}): {pool.source}."
-
-
-def _expected_rate(
-    statistics: ImpostorStatistics, counts: NDArray[np.int64]
-) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return the FPIR of this gallery as a function of the threshold.
-
-    Comparisons are taken as independent: 1 - prod(1 - FMR). Between the card's rates the
-    logarithm of the FMR is linear in the similarity, beyond the last it stays: nobody measured.
-    A prototype of n photos takes the row of the largest template that is not larger.
-    """
-    sizes = np.asarray(statistics.template_photos)
-    row_of = np.maximum(np.searchsorted(sizes, counts, side="right") - 1, 0)
-    people = np.bincount(row_of, minlength=len(sizes))
-    logs = np.log(statistics.false_match_rate)
-
-    def expected(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
-        none = np.zeros(len(thresholds))
-        for row, number in zip(statistics.similarity, people, strict=True):
-            fmr = np.exp(np.interp(thresholds, row, logs))
-            none += number * np.log1p(-np.minimum(fmr, 1 - 1e-12))
-        result: NDArray[np.float64] = -np.expm1(none)
-        return result
-
-    return expected
 
 
 def _shortfall(people: int, rate: float, supportable: float) -> str:

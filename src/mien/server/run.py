@@ -14,19 +14,17 @@ from types import FrameType
 
 import uvicorn
 
-from mien.engine import Engine
+from mien.engine import Engine, FaceEngine
 from mien.errors import BadRequest, CannotListen, RecognizerNotFound, UnsafeStart
 from mien.gallery import Gallery, Origin
-from mien.gallery.recognise import engine_for
 from mien.gallery.storage.database import dataset_hint, is_gallery
 from mien.recognizer import Recognizer
 from mien.server.app import create_app, shielded
 from mien.server.auth.keys import Keys
 from mien.server.http.connections import guarded
-from mien.server.inference.backends import FileMount, GalleryMount, Mount
+from mien.server.inference.backends import Backend
 from mien.server.inference.versions import HANDLE, models_of
 from mien.server.state import ServerState, Settings
-from mien.stages import Stages
 from mien.types import Progress, silent
 
 GALLERY = "people"
@@ -70,14 +68,14 @@ def check_safe(address: Address, settings: Settings) -> None:
     )
 
 
-def open_mounts(
+def open_backends(
     files: Mapping[str, Path],
     gallery: Path | None,
     data: Path,
     *,
     key: bytes | None = None,
     progress: Progress = silent,
-) -> dict[str, Mount]:
+) -> dict[str, Backend]:
     """Open what is to answer, by handle.
 
     Args:
@@ -98,8 +96,8 @@ def open_mounts(
             f"the gallery answers by {GALLERY!r}, and so would {files[GALLERY]}",
             hint=f"Give the file another handle: NAME={files[GALLERY]}",
         )
-    mounts: dict[str, Mount] = {}
-    stages: dict[object, Stages] = {}
+    backends: dict[str, Backend] = {}
+    engines: dict[object, FaceEngine] = {}
     for handle, path in files.items():
         if not HANDLE.fullmatch(handle):
             raise BadRequest(
@@ -108,14 +106,14 @@ def open_mounts(
             )
         recognizer = _recognizer(path)
         alike = models_of(recognizer)
-        if alike not in stages:
-            stages[alike] = Stages(recognizer, threads=1)
-        mounts[handle] = FileMount(recognizer, stages[alike])
+        if alike not in engines:
+            engines[alike] = recognizer.engine(threads=1)
+        backends[handle] = Backend.of_file(recognizer, engines[alike])
     if gallery is None and files:
-        return mounts
+        return backends
     opened = _gallery(gallery or data / GALLERY, make=gallery is None, key=key, progress=progress)
-    engine = engine_for(opened.origin, threads=1, progress=progress)
-    return {GALLERY: GalleryMount(opened, engine), **mounts}
+    engine = opened.origin.open_engine(threads=1, progress=progress)
+    return {GALLERY: Backend.of_gallery(opened, engine), **backends}
 
 
 def _recognizer(path: Path) -> Recognizer:

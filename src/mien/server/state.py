@@ -10,13 +10,15 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from mien.engine import FaceEngine
 from mien.errors import NotServed
+from mien.gallery import Gallery
 from mien.server.auth.access import Access
 from mien.server.auth.audit_trail import Audit
 from mien.server.auth.keys import Keys
 from mien.server.http.limits import Limits, RateLimiter
 from mien.server.http.metrics import Metrics
-from mien.server.inference.backends import GalleryMount, Mount
+from mien.server.inference.backends import Backend
 from mien.server.inference.face_tokens import FaceTokens
 from mien.server.inference.photo_queue import Inference
 from mien.server.inference.versions import Versions
@@ -51,10 +53,10 @@ class ServerState:
 
     Args:
         settings: how it is run.
-        mounts: what answers, by handle; the first where no handle is asked for.
+        backends: what answers, by handle; the first where no handle is asked for.
     """
 
-    def __init__(self, settings: Settings, mounts: Mapping[str, Mount]) -> None:
+    def __init__(self, settings: Settings, backends: Mapping[str, Backend]) -> None:
         self.settings = settings
         self.limits = limits = settings.limits
         self.metrics = Metrics()
@@ -67,32 +69,32 @@ class ServerState:
         self.stopping = threading.Event()
         self.tokens = FaceTokens()
         self._lock = threading.Lock()
-        self._mounts = dict(mounts)
+        self._backends = dict(backends)
         self.inference = Inference(limits, self.metrics, workers=settings.workers)
-        self.versions = Versions(settings.data / "recognizers", given=self._mounts)
+        self.versions = Versions(settings.data / "recognizers", given=self._backends)
         self.jobs = Jobs(settings.data / "jobs", self.versions, limits)
         self.audit = Audit(settings.data / "audit.sqlite")
         self.metrics.watch(
             "mien_waiting_photos", "Photos that wait.", lambda: float(self.inference.waiting)
         )
-        for handle, mount in self.versions.in_service():
+        for handle, backend in self.versions.in_service():
             if not self.is_gallery(handle):
-                self.put(handle, mount)
+                self.put(handle, backend)
 
     @property
     def handles(self) -> Sequence[str]:
         """The handles, the default first."""
         with self._lock:
-            return tuple(self._mounts)
+            return tuple(self._backends)
 
-    def mount(self, handle: str = "") -> Mount:
+    def backend(self, handle: str = "") -> Backend:
         """Return what answers by a handle; the first where it is empty.
 
         Raises:
             NotServed: nothing does.
         """
         with self._lock:
-            found = self._mounts.get(handle or next(iter(self._mounts), ""))
+            found = self._backends.get(handle or next(iter(self._backends), ""))
         if found is None:
             raise NotServed(
                 f"no recognizer is called {handle!r}" if handle else "no recognizer is in service",
@@ -104,31 +106,36 @@ class ServerState:
         """Return a handle, or the default's where it is empty."""
         return handle or next(iter(self.handles), "")
 
-    def gallery(self) -> GalleryMount:
-        """Return the living gallery.
+    def gallery_backend(self) -> tuple[Gallery, FaceEngine]:
+        """Return the living gallery and the engine over its models.
 
         Raises:
             NotServed: there is none.
         """
         with self._lock:
-            found = [mount for mount in self._mounts.values() if isinstance(mount, GalleryMount)]
-        if not found:
-            raise NotServed(
-                "there is no living gallery here",
-                hint="A server has one where it is started without a file, `mien serve`, or with "
-                "`mien serve --gallery DIR`.",
-            )
-        return found[0]
+            for backend in self._backends.values():
+                if backend.gallery is not None:
+                    return backend.gallery, backend.engine
+        raise NotServed(
+            "there is no living gallery here",
+            hint="A server has one where it is started without a file, `mien serve`, or with "
+            "`mien serve --gallery DIR`.",
+        )
+
+    def gallery(self) -> Gallery:
+        """Return the living gallery; raises NotServed where there is none."""
+        return self.gallery_backend()[0]
 
     def is_gallery(self, handle: str) -> bool:
         """Return whether the living gallery answers by a handle: no file takes its place."""
         with self._lock:
-            return isinstance(self._mounts.get(handle), GalleryMount)
+            found = self._backends.get(handle)
+        return found is not None and found.gallery is not None
 
-    def put(self, handle: str, mount: Mount) -> None:
+    def put(self, handle: str, backend: Backend) -> None:
         """Have something else answer by a handle from now on."""
         with self._lock:
-            self._mounts[handle] = mount
+            self._backends[handle] = backend
 
     def close(self) -> None:
         """Finish what was taken and let go of everything."""
@@ -137,9 +144,9 @@ class ServerState:
         self.inference.close()
         self.audit.close()
         for handle in self.handles:
-            mount = self.mount(handle)
-            if isinstance(mount, GalleryMount):
-                mount.gallery.close()
+            gallery = self.backend(handle).gallery
+            if gallery is not None:
+                gallery.close()
 
 
 def _service(request: Request) -> ServerState:

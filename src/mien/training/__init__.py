@@ -5,7 +5,8 @@ from mien.training.heads import Fit, Recipe, fit_margin, fit_prototype, fit_soft
 from mien.training.leave_one_out import LeaveOneOut, leave_one_out
 from mien.training.left_out import doubled, left_out, outsiders
 from mien.training.samples import Samples
-from mien.training.trainer import Training, train
+from mien.training.train_recognizer import train
+from mien.training.trainer import TrainedHead, train_head
 
 __all__ = [
     "Fit",
@@ -14,7 +15,7 @@ __all__ = [
     "LeaveOneOut",
     "Recipe",
     "Samples",
-    "Training",
+    "TrainedHead",
     "choose_head",
     "doubled",
     "fit_margin",
@@ -24,4 +25,5 @@ __all__ = [
     "left_out",
     "outsiders",
     "train",
+    "train_head",
 ]

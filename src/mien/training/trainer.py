@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mien.dataset import Dataset
 from mien.errors import TooFewPeople
-from mien.models.cards import ImpostorStatistics
+from mien.models.statistics import ImpostorStatistics
 from mien.policy import (
     PRIOR,
     CalibrationFit,
@@ -31,8 +31,8 @@ HeadName = Literal["auto", "prototype", "softmax", "margin"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Training:
-    """What came of training.
+class TrainedHead:
+    """A head and how it was trained.
 
     Attributes:
         head: everything learned.
@@ -44,7 +44,7 @@ class Training:
     report: dict[str, Any] = field(default_factory=dict)
 
 
-def train(
+def train_head(
     dataset: Dataset,
     *,
     head: HeadName = "auto",
@@ -55,7 +55,7 @@ def train(
     statistics: ImpostorStatistics | None = None,
     seed: int = 0,
     progress: Progress = silent,
-) -> Training:
+) -> TrainedHead:
     """Learn the people of a dataset from the training side of its split.
 
     Nothing of the validation side is looked at. The same dataset, options and seed give the same
@@ -101,7 +101,7 @@ def train(
         kind=chosen.recipe.kind, people=people, prototypes=fit.rows, photos=samples.counts,
         contract=dataset.contract, calibration=calibration.calibration, policy=policy.policy,
     )  # fmt: skip
-    return Training(learned, _report(learned, chosen, fit, policy, calibration))
+    return TrainedHead(learned, _report(learned, chosen, fit, policy, calibration))
 
 
 def _check_strangers(

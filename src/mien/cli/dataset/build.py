@@ -14,16 +14,10 @@ from rich.table import Table
 from mien.cli.console import note, out, print_json, progress_bar
 from mien.cli.dataset.checks import check, leaks
 from mien.cli.rates import Share
-from mien.dataset import Dataset, Entry
+from mien.dataset import Dataset, Entry, MarginCrop, build_dataset
 from mien.dataset.audit.review_page import write_review
-from mien.dataset.build import Options
-from mien.dataset.build import build as build_dataset
-from mien.dataset.curate import SplitRule
 from mien.dataset.decide import decide, decide_people, goes_by, who_is_meant
-from mien.dataset.sources.specs import open_sources
 from mien.dataset.storage.dataset_card import REASONS, sides
-from mien.dataset.storage.records import MarginCrop
-from mien.engine import Engine
 from mien.graph.settings import DetectionSettings
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from mien.names import name_key
@@ -97,9 +91,9 @@ def dataset() -> None:
 )
 @click.option(
     "--detection-size",
-    default=DetectionSettings().side,
+    default=DetectionSettings().max_side,
     show_default=True,
-    type=click.IntRange(DetectionSettings().least_side, 4096),
+    type=click.IntRange(DetectionSettings().min_side, 4096),
     help="Long side in pixels that photos are looked at: larger finds smaller faces, slower.",
 )
 @_JSON
@@ -124,22 +118,21 @@ def build(
     Nothing is deleted: what is set aside stays in the manifest with its reason, and `mien dataset
     review` shows it. Photos that have not changed are not looked at again.
     """
-    options = Options(
-        rule=SplitRule(share=train_share, seed=seed, flip_singletons=flip_singletons),
-        keep_apart=keep_apart,
-        margin=_margin_crop(crop, size),
-        jobs=jobs,
-    )
     with progress_bar() as progress:
-        open_sources(sources, progress)  # a mistyped path is said before any weights are pulled
-        engine = Engine.open(
+        result = build_dataset(
+            sources,
+            folder,
+            train_share=train_share,
+            seed=seed,
+            keep_apart=keep_apart,
+            flip_singletons=flip_singletons,
+            margin=_margin_crop(crop, size),
+            jobs=jobs,
             embedder=embedder,
             detector=detector,
-            settings=DetectionSettings(side=detection_size),
-            threads=1,
+            detection_size=detection_size,
             progress=progress,
         )
-        result = build_dataset(sources, folder, engine, options, progress=progress)
     _say_unreadable(result)
     if as_json:
         print_json(result.card)

@@ -101,7 +101,7 @@ def lfw(
     with progress_bar() as progress:
         engine = _engine(detection_size, embedder, progress)
         result = evaluate_lfw(
-            Pipeline(engine, threads=1).faces,
+            Pipeline(engine, threads=1),
             root,
             compared,
             choose_on=chosen,
@@ -176,7 +176,7 @@ def pairs(
     with progress_bar() as progress:
         engine = _engine(detection_size, embedder, progress)
         result = evaluate_list(
-            Pipeline(engine, threads=1).faces,
+            Pipeline(engine, threads=1),
             root or listed.parent,
             compared,
             which=largest_face if face == "largest" else centre_face,
@@ -242,8 +242,8 @@ def _engine(detection_size: int | None, embedder: str | None, progress: Progress
 
     settings = DetectionSettings()
     if detection_size:
-        least = min(settings.least_side, detection_size)
-        settings = replace(settings, side=detection_size, least_side=least)
+        least = min(settings.min_side, detection_size)
+        settings = replace(settings, max_side=detection_size, min_side=least)
     choices: dict[str, Any] = {"embedder": embedder} if embedder else {}
     return Engine.open(settings=settings, threads=1, progress=progress, **choices)
 

@@ -202,7 +202,6 @@ def to_onnx(*, folder: Path, output: Path, key_file: Path | None) -> None:
 
     Whoever is forgotten afterwards is still in the file.
     """
-    from mien.gallery.recognise import engine_for  # noqa: PLC0415
     from mien.recognizer import Recognizer  # noqa: PLC0415
 
     with opened(folder, key_file) as made, progress_bar() as progress:
@@ -212,7 +211,7 @@ def to_onnx(*, folder: Path, output: Path, key_file: Path | None) -> None:
                 f"{folder}: nobody in it has a photo",
                 hint=how_to_enrol(folder),
             )
-        engine = engine_for(made.origin, progress=progress)
+        engine = made.origin.open_engine(progress=progress)
     measured = {"policy": asdict(head.policy), "warnings": list(warnings)}
     recognizer = Recognizer.build(head, engine, measured=measured)
     recognizer.save(output)

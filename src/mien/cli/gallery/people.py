@@ -115,20 +115,19 @@ def _enrol(
 ) -> list[tuple[str, Enrolment]]:
     from mien.cli.identify import find_photos  # noqa: PLC0415
     from mien.gallery import Enrolment  # noqa: PLC0415
-    from mien.gallery.recognise import engine_for  # noqa: PLC0415
     from mien.photo import read_photo  # noqa: PLC0415
 
     paths = list(dict.fromkeys(find_photos(photos)))
     rows: dict[Path, Enrolment] = {}
     with progress_bar() as progress:
-        engine = engine_for(made.origin, progress=progress)
+        engine = made.origin.open_engine(progress=progress)
 
         def enrol(path: Path, *, insist: bool) -> Enrolment:
             try:
                 photo = read_photo(path, long_side=engine.max_long_side)
             except PhotoError as error:
                 return Enrolment(False, reason="unreadable", detail=str(error))
-            return made.enrol_photo(name, engine, photo, force=insist, consent=consent)
+            return made.enrol_photo(name, photo, engine=engine, force=insist, consent=consent)
 
         # Group photos wait until the person's own photos tell which face is meant.
         for insist in (False, True):

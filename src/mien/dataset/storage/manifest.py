@@ -23,7 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mien.engine import DetectionSettings, Engine
 from mien.errors import NotADataset
+from mien.text import count
+from mien.types import Progress, silent
 
 FORMAT = 1
 """Version of the folder's layout; a reader refuses a newer one."""
@@ -238,6 +241,19 @@ class Dataset:
                     hint="Run the same `mien dataset build` again: finished work is kept.",
                 ) from first
 
+    def open_engine(self, *, threads: int = 0, progress: Progress = silent) -> Engine:
+        """Return an engine over the models and settings that the dataset was made with.
+
+        Raises:
+            ModelError: the models cannot be had.
+            ContractMismatch: the model of that name makes other embeddings now.
+        """
+        models = {weights["kind"]: weights["id"] for weights in self.card["weights"]}
+        settings = DetectionSettings.from_dict(self.card["detection"])
+        engine = Engine.open(**models, settings=settings, threads=threads, progress=progress)
+        engine.check(self.contract, str(self.path))
+        return engine
+
     @cached_property
     def rows(self) -> tuple[Entry, ...]:
         """The M entries that have an embedding, in the order of the arrays."""
@@ -268,6 +284,14 @@ class Dataset:
     def validation(self) -> NDArray[np.bool_]:
         """(M,) on the validation side of the split, set aside or not."""
         return _sealed(np.array([e.split == "validation" for e in self.rows], np.bool_))
+
+    def __repr__(self) -> str:
+        people, used = count(len(self.people), "person", "people"), int(self.usable.sum())
+        return f"<Dataset {self.path}: {people}, {count(used, 'photo')} used>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the dataset's card as JSON values."""
+        return dict(self.card)
 
     def crop(self, entry: Entry) -> NDArray[np.uint8] | None:
         """Return the aligned crop, (112, 112, 3) uint8 RGB, or None where the file is not there."""

@@ -21,7 +21,7 @@ from mien.errors import NotADeployment, PhotoError
 from mien.photo import decode_photo, encode_png
 from mien.recognizer import Recognizer
 from mien.text import count
-from mien.types import Face, Known, Progress, silent
+from mien.types import Face, Progress, silent
 
 if TYPE_CHECKING:
     from mien.graph.storage_form import Form
@@ -72,14 +72,14 @@ class Agreement:
                 self.disagreements += self._differences(f"{name}, face {number}", face, row)
 
     def _differences(self, where: str, face: Face, row: Mapping[str, Any]) -> Iterator[str]:
-        name = name_of(face)
+        name = face.name
         if row["name"] != name:
             yield f"{where}: the vessel says {row['name']}, the library {name}"
         pixels = float(np.abs(np.array(row["box"]) - face.box).max())
         self.pixels = max(self.pixels, pixels)
         if pixels > PIXELS:
             yield f"{where}: the boxes are {pixels:.1f} pixels apart"
-        ours = {candidate.person: candidate.similarity for candidate in face.candidates}
+        ours = {candidate.name: candidate.similarity for candidate in face.candidates}
         theirs = {candidate["name"]: candidate["similarity"] for candidate in row["candidates"]}
         # Of people as alike as the last one listed, either may be listed.
         both = ours.keys() & theirs.keys()
@@ -229,15 +229,10 @@ def _from_original(
         return 1.0, [f"{name}: {count(len(faces), 'face')}, not {len(others)}"]
     apart, renamed = 0.0, []
     for face, other in zip(faces, others, strict=True):
-        ours = {candidate.person: candidate.similarity for candidate in face.candidates}
-        theirs = {candidate.person: candidate.similarity for candidate in other.candidates}
+        ours = {candidate.name: candidate.similarity for candidate in face.candidates}
+        theirs = {candidate.name: candidate.similarity for candidate in other.candidates}
         both = ours.keys() & theirs.keys()
         apart = max([apart, *(abs(ours[person] - theirs[person]) for person in both)])
-        if name_of(face) != name_of(other):
-            renamed.append(f"{name}: {name_of(face)}, not {name_of(other)}")
+        if face.name != other.name:
+            renamed.append(f"{name}: {face.name}, not {other.name}")
     return apart, renamed
-
-
-def name_of(face: Face) -> str | None:
-    """Return the name that a face is given, None where it is unknown."""
-    return face.verdict.person if isinstance(face.verdict, Known) else None

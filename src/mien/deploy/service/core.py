@@ -16,7 +16,6 @@ Photos come as the file field `file` of a form, or as the whole body. Errors are
 
 from __future__ import annotations
 
-import base64
 import hmac
 import json
 import logging
@@ -31,13 +30,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.deploy.service.exchange import Request, Response, SentFile, as_json, as_problem, uploads
-from mien.errors import BadRequest, FaceError, FaceNotThere, MienError, NoFace, PhotoError
-from mien.photo import decode_photo, encode_jpeg
+from mien.errors import BadRequest, FaceError, MienError, PhotoError
+from mien.faces import select_face
+from mien.photo import data_url, decode_photo, encode_jpeg
 from mien.problems import is_fault, plain_problem, problem_of
 from mien.recognizer import Recognizer
 from mien.session import Session
-from mien.text import count
-from mien.types import Face, Known, Photo
+from mien.types import Face, Photo
 
 RECOGNIZER, PORTRAIT, SETTINGS, PAGE = "recognizer.onnx", "portrait.onnx", "ship.json", "page"
 """What lies in a vessel's folder beside the code."""
@@ -202,7 +201,10 @@ class RecognizerService:
         except MienError as error:
             return {**row, "error": _problem_of(error)}
         width, height = (round(side / photo.scale) for side in (photo.width, photo.height))
-        listed = [_face_row(face, top, crops=crops) for face in faces]
+        listed = [
+            face.to_dict(top=top, crop=data_url(encode_jpeg(face.crop)) if crops else None)
+            for face in faces
+        ]
         return {**row, "width": width, "height": height, "faces": listed}
 
     def _align(self, request: Request) -> Response:
@@ -217,20 +219,21 @@ class RecognizerService:
 
     def _face_align(self, request: Request) -> Response:
         portrait = self._portrait_of(self._one(request, course=True), 0)
-        return as_json(_data_url(encode_jpeg(portrait)))
+        return as_json(data_url(encode_jpeg(portrait)))
 
     def _classify(self, request: Request) -> Response:
         handle = request.path.removeprefix("/classify/")
         if handle != self._settings["handle"]:
             raise _Refused(404, f"there is no recognizer {handle!r}", self._listing)
         photo = self._read(self._one(request, course=True))
-        face = _chosen(photo, self._recognizer.identify(photo), 0)
+        faces = self._recognizer.identify(photo)
+        face = faces[_selected(faces, None, photo)]
         index = {person: place for place, person in enumerate(self._recognizer.people)}
         return as_json(
             [
                 {
-                    "class_idx": index[candidate.person],
-                    "class_name": candidate.person,
+                    "class_idx": index[candidate.name],
+                    "class_name": candidate.name,
                     "confidence": candidate.probability,
                 }
                 for candidate in face.candidates[:_LISTED]
@@ -254,7 +257,8 @@ class RecognizerService:
     def _portrait_of(self, upload: SentFile, number: int) -> NDArray[np.uint8]:
         """Return a face, (600, 600, 3) uint8 RGB: by number from the left, or the largest."""
         photo = self._read(upload)
-        face = _chosen(photo, self._recognizer.identify(photo), number)
+        faces = self._recognizer.identify(photo)
+        face = faces[_selected(faces, number or None, photo)]
         with self._lock:
             if self._portrait is None:
                 model = self._portrait_file.read_bytes()
@@ -272,46 +276,9 @@ def _problem_of(error: MienError) -> dict[str, Any]:
     return problem_of(error)
 
 
-def _chosen(photo: Photo, faces: list[Face], number: int) -> Face:
-    if not faces:
-        raise NoFace(f"no face found in {photo.name}", hint="Give a photo that shows the face.")
-    if number > len(faces):
-        raise FaceNotThere(
-            f"{photo.name} shows {count(len(faces), 'face')}, there is no face {number}",
-            hint="Faces are counted from the left, beginning with 1.",
-        )
-    if number:
-        return sorted(faces, key=lambda face: float(face.box[0]))[number - 1]
-    return max(faces, key=lambda face: float(np.prod(face.box[2:] - face.box[:2])))
-
-
-def _face_row(face: Face, top: int, *, crops: bool) -> dict[str, Any]:
-    verdict = face.verdict
-    return {
-        "box": [round(float(side), 2) for side in face.box],
-        "points": [[round(float(x), 2), round(float(y), 2)] for x, y in face.points],
-        "score": face.score,
-        "name": verdict.person if isinstance(verdict, Known) else None,
-        "person_id": None,
-        "probability": verdict.probability,
-        "similarity": verdict.similarity,
-        "false_positive_rate": None,
-        "candidates": [
-            {
-                "name": candidate.person,
-                "person_id": None,
-                "similarity": candidate.similarity,
-                "probability": candidate.probability,
-            }
-            for candidate in face.candidates[:top]
-        ],
-        "crop": _data_url(encode_jpeg(face.crop)) if crops else None,
-        "face_token": None,
-    }
-
-
-def _data_url(jpeg: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+def _selected(faces: list[Face], number: int | None, photo: Photo) -> int:
+    boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
+    return select_face(boxes, number, photo=photo.name)
 
 
 def _number(request: Request, name: str, default: int, least: int, most: int) -> int:

@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import PhotoError
+from mien.matching import PhotoEmbedder
 from mien.photo import decode_photo, encode_jpeg
-from mien.types import Detections, Embeddings, Photo, Progress, silent
-
-Faces = Callable[[Photo], tuple[Detections, NDArray[np.uint8], Embeddings]]
-"""Finds the faces of a photo: where, their crops, their embeddings. Called from many threads."""
+from mien.types import Detections, Photo, Progress, silent
 
 Which = Callable[[Photo, Detections], int]
-"""Says which face of a photo is the person; F > 0."""
+"""Selects the face of a photo that is the person; F > 0."""
 
 Key = TypeVar("Key")
 
@@ -52,7 +50,7 @@ def largest_face(photo: Photo, detections: Detections) -> int:  # noqa: ARG001
 
 
 def embed_photos(
-    faces: Faces,
+    engine: PhotoEmbedder,
     photos: Iterable[tuple[Key, str, bytes]],
     *,
     total: int,
@@ -64,19 +62,19 @@ def embed_photos(
     """Yield each photo's face, or None where it shows none or cannot be read; in their order.
 
     Args:
-        faces: the road from a photo to its embeddings.
+        engine: embeds a photo; called from several threads.
         photos: key, name and bytes of each.
         total: how many they are.
         which: says which face is the person's.
         keep_crops: whether the crops are wanted.
-        workers: threads that call `faces`.
+        workers: number of threads.
         progress: told of each photo.
     """
     waiting: deque[tuple[Key, Future[Portrait | None]]] = deque()
     done = 0
     with ThreadPoolExecutor(workers) as pool:
         for key, name, data in photos:
-            waiting.append((key, pool.submit(_portrait, faces, which, name, data, keep_crops)))
+            waiting.append((key, pool.submit(_portrait, engine, which, name, data, keep_crops)))
             # Only so many photos are in memory as keep the workers busy.
             while len(waiting) > 4 * workers:
                 first, result = waiting.popleft()
@@ -90,15 +88,15 @@ def embed_photos(
 
 
 def _portrait(
-    faces: Faces, which: Which, name: str, data: bytes, keep_crop: bool
+    engine: PhotoEmbedder, which: Which, name: str, data: bytes, keep_crop: bool
 ) -> Portrait | None:
     try:
         photo = decode_photo(data, name=name)
     except PhotoError:
         return None
-    detections, crops, embeddings = faces(photo)
-    if not len(detections):
+    seen = engine.embed_photo(photo)
+    if not len(seen.detections):
         return None
-    index = which(photo, detections)
-    crop = encode_jpeg(crops[index], quality=80) if keep_crop else None
-    return Portrait(embeddings.vectors[index].copy(), embeddings.contract, crop)
+    index = which(photo, seen.detections)
+    crop = encode_jpeg(seen.crops[index], quality=80) if keep_crop else None
+    return Portrait(seen.embeddings.vectors[index].copy(), seen.embeddings.contract, crop)

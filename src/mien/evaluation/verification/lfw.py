@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import NothingToMeasure
-from mien.evaluation.verification.embed_photos import Faces, Portrait, centre_face, embed_photos
+from mien.evaluation.verification.embed_photos import Portrait, centre_face, embed_photos
 from mien.evaluation.verification.lfw_photos import lfw_photos
 from mien.evaluation.verification.pairs_file import Pairs, PhotoId
 from mien.evaluation.verification.score_pairs import MISSED, ScoredPairs, score_pairs
+from mien.matching import PhotoEmbedder
 from mien.types import Progress, silent
 
 
@@ -43,7 +44,7 @@ class LfwResult:
 
 
 def evaluate_lfw(
-    faces: Faces,
+    engine: PhotoEmbedder,
     root: Path | str,
     pairs: Pairs,
     *,
@@ -59,12 +60,12 @@ def evaluate_lfw(
     on `choose_on`, or else at its own best, which flatters.
 
     Args:
-        faces: the road from a photo to its embeddings.
+        engine: embeds a photo; called from several threads.
         root: the archive or its folder, see `lfw_photos`.
         pairs: what to compare.
         choose_on: pairs that the threshold is chosen on instead.
         keep_crops: whether the result shall have the crops, to show them.
-        workers: threads that call `faces`.
+        workers: number of threads.
         progress: told of each photo.
 
     Raises:
@@ -74,7 +75,7 @@ def evaluate_lfw(
     """
     wanted = pairs.photos() | (choose_on.photos() if choose_on else frozenset())
     found = embed_photos(
-        faces,
+        engine,
         ((photo, photo.file_name, data) for photo, data in lfw_photos(root, wanted)),
         total=len(wanted),
         which=centre_face,

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from mien.errors import InvalidPairs, NothingToMeasure
 from mien.evaluation.verification.embed_photos import (
-    Faces,
     Portrait,
     Which,
     embed_photos,
     largest_face,
 )
 from mien.evaluation.verification.score_pairs import MISSED, ScoredPairs, score_pairs
+from mien.matching import PhotoEmbedder
 from mien.photo import MAX_BYTES
 from mien.types import Progress, silent
 
@@ -98,7 +98,7 @@ def read_list(path: Path | str) -> tuple[ListedPair, ...]:
 
 
 def evaluate_list(
-    faces: Faces,
+    engine: PhotoEmbedder,
     root: Path | str,
     pairs: Sequence[ListedPair],
     *,
@@ -112,12 +112,12 @@ def evaluate_list(
     With two folds or more each is judged at the threshold best on the others, as LFW's View 2.
 
     Args:
-        faces: the road from a photo to its embeddings.
+        engine: embeds a photo; called from several threads.
         root: folder that the paths are relative to.
         pairs: what to compare.
         which: says which face of a photo is the person's.
         choose_on: pairs that the threshold is chosen on instead.
-        workers: threads that call `faces`.
+        workers: number of threads.
         progress: told of each photo.
 
     Raises:
@@ -125,7 +125,7 @@ def evaluate_list(
     """
     wanted = sorted({path for p in (*pairs, *choose_on) for path in (p.first, p.second)})
     found = embed_photos(
-        faces, _photos(Path(root), wanted), total=len(wanted), which=which, workers=workers,
+        engine, _photos(Path(root), wanted), total=len(wanted), which=which, workers=workers,
         progress=progress,
     )  # fmt: skip
     portraits = {path: portrait for path, portrait in found if portrait is not None}

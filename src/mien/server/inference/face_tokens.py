@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 import threading
 import time
@@ -15,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import NotServed
-from mien.gallery import Answer
-from mien.photo import encode_jpeg
-from mien.server.inference.backends import Mount
-from mien.server.inference.photo_queue import EmbeddedPhoto
-from mien.types import Known
+from mien.matching import faces_of
+from mien.photo import data_url, encode_jpeg
+from mien.server.inference.backends import Backend
+from mien.types import EmbeddedPhoto
 
 _MOST, _SECONDS = 4096, 900
 
@@ -63,7 +61,7 @@ class FaceTokens:
         face = Remembered(
             handle,
             seen.crops[row].copy(),
-            seen.found.points[row].copy(),
+            seen.detections.points[row].copy(),
             seen.photo.scale,
             seen.embeddings.vectors[row].copy(),
             seen.photo.sha256,
@@ -99,71 +97,37 @@ class FaceTokens:
 
 @dataclass(frozen=True, slots=True)
 class FaceFormat:
-    """How faces are to be told.
+    """How faces are written as JSON.
 
     Attributes:
-        mount: what names them.
+        backend: names them.
         handle: its name.
-        crops: with their crops, and tokens where it is a gallery.
-        top: so many candidates.
+        crops: with their crops, and with tokens where it is a gallery.
+        top: at most so many candidates.
     """
 
-    mount: Mount
+    backend: Backend
     handle: str
     crops: bool
     top: int
 
 
-def told(seen: EmbeddedPhoto, wanted: FaceFormat, tokens: FaceTokens) -> dict[str, Any]:
+def photo_json(embedded: EmbeddedPhoto, form: FaceFormat, tokens: FaceTokens) -> dict[str, Any]:
     """Return a photo's faces, named, as JSON."""
-    scale = seen.photo.scale
-    answers = wanted.mount.identify(seen.embeddings)
-    faces = []
-    for row, answer in enumerate(answers):
-        face = {
-            "box": _places(seen.found.boxes[row] / scale),
-            "points": [_places(point / scale) for point in seen.found.points[row]],
-            "score": round(float(seen.found.scores[row]), 4),
-            **_named(answer, wanted.top),
-            "crop": data_url(encode_jpeg(seen.crops[row], quality=90)) if wanted.crops else None,
-            "face_token": None,
-        }
-        if wanted.crops and wanted.mount.kind == "gallery":
-            face["face_token"] = tokens.keep(seen, row, wanted.handle)
-        faces.append(face)
+    photo = embedded.photo
+    answers = form.backend.matcher.identify(embedded.embeddings)
+    rows = []
+    for row, face in enumerate(faces_of(embedded, answers)):
+        crop = token = None
+        if form.crops:
+            crop = data_url(encode_jpeg(face.crop, quality=90))
+            if form.backend.kind == "gallery":
+                token = tokens.keep(embedded, row, form.handle)
+        rows.append(face.to_dict(top=form.top, crop=crop, face_token=token))
     return {
-        "photo": seen.photo.name,
-        "width": round(seen.photo.width / scale),
-        "height": round(seen.photo.height / scale),
-        "faces": faces,
+        "photo": photo.name,
+        "width": round(photo.width / photo.scale),
+        "height": round(photo.height / photo.scale),
+        "faces": rows,
         "error": None,
     }
-
-
-def data_url(jpeg: bytes) -> str:
-    """Return a JPEG as a data URL."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
-
-
-def _named(answer: Answer, top: int) -> dict[str, Any]:
-    verdict = answer.verdict
-    return {
-        "name": verdict.person if isinstance(verdict, Known) else None,
-        "person_id": answer.person or None,
-        "probability": round(verdict.probability, 4),
-        "similarity": round(verdict.similarity, 4),
-        "false_positive_rate": answer.false_positive_rate,
-        "candidates": [
-            {
-                "name": match.name,
-                "person_id": match.id or None,
-                "similarity": round(match.similarity, 4),
-                "probability": round(match.probability, 4),
-            }
-            for match in answer.candidates[:top]
-        ],
-    }
-
-
-def _places(values: NDArray[Any]) -> list[float]:
-    return [round(float(value), 1) for value in values]

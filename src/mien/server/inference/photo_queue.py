@@ -8,7 +8,6 @@ finishes each (compare, encode crops) before the next batch.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections import deque
@@ -21,32 +20,15 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine import Engine
+from mien.engine import FaceEngine
 from mien.errors import ServerBusy
 from mien.photo import decode_photo
 from mien.server.http.limits import Limits
 from mien.server.http.metrics import Metrics
-from mien.stages import Stages
-from mien.types import Detections, Embeddings, Photo
+from mien.threads import usable_cores
+from mien.types import Detections, EmbeddedPhoto, Embeddings, Photo
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EmbeddedPhoto:
-    """What the engine made of a photo.
-
-    Attributes:
-        photo: as it was read.
-        found: its faces.
-        crops: (F, 112, 112, 3) uint8 RGB.
-        embeddings: of the crops, F rows.
-    """
-
-    photo: Photo
-    found: Detections
-    crops: NDArray[np.uint8]
-    embeddings: Embeddings
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +36,7 @@ class _Task:
     work: Callable[[], Any] | None = None
     data: bytes = b""
     name: str = ""
-    engine: Engine | Stages | None = None
+    engine: FaceEngine | None = None
     then: Callable[[EmbeddedPhoto], Any] | None = None
     future: Future[Any] = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
@@ -76,7 +58,7 @@ class Inference:
         self._changed = threading.Condition()
         self._closing = False
         self._idle = 0
-        count = workers or cores()
+        count = workers or usable_cores()
         self._threads = [
             threading.Thread(target=self._serve, name=f"mien-look-{n}", daemon=True)
             for n in range(count)
@@ -97,7 +79,7 @@ class Inference:
     def look(
         self,
         photos: Sequence[tuple[bytes, str]],
-        engine: Engine | Stages,
+        engine: FaceEngine,
         then: Callable[[EmbeddedPhoto], T],
     ) -> list[Future[T]]:
         """Have photos looked at, all of them or none.
@@ -217,13 +199,12 @@ class Inference:
         photo = decode_photo(task.data, name=task.name, long_side=engine.max_long_side)
         task.data = b""
         found = engine.detect(photo)
-        most = slice(0, self._limits.faces)
-        found = Detections(found.boxes[most], found.points[most], found.scores[most])
+        found = found.take(slice(0, self._limits.faces))
         return photo, found, engine.align(photo, found)
 
     def _finish(
         self,
-        engine: Engine | Stages,
+        engine: FaceEngine,
         rows: Sequence[tuple[_Task, Photo, Detections, NDArray[np.uint8]]],
     ) -> None:
         together = _attempt(
@@ -244,12 +225,6 @@ class Inference:
 
 def _left(until: float) -> float:
     return max(0.0, until - time.monotonic())
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
 def _settle(task: _Task, work: Callable[[], Any]) -> None:

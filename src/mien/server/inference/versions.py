@@ -16,13 +16,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.engine import Engine
+from mien.engine import FaceEngine
 from mien.errors import MienError, NotServed
 from mien.files import write_atomically
 from mien.graph.settings import DetectionSettings
 from mien.recognizer import Recognizer
-from mien.server.inference.backends import FileMount, Mount
-from mien.stages import Stages
+from mien.server.inference.backends import Backend
 
 GIVEN = "given"
 """The version of a handle that the command line named."""
@@ -64,15 +63,15 @@ class Versions:
         given: what the command line named, by handle.
     """
 
-    def __init__(self, folder: Path, given: Mapping[str, Mount]) -> None:
+    def __init__(self, folder: Path, given: Mapping[str, Backend]) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._given = dict(given)
         self._lock = threading.Lock()
-        self._stages = {
-            models_of(mount.recognizer): mount.engine
-            for mount in given.values()
-            if isinstance(mount, FileMount)
+        self._engines = {
+            models_of(backend.recognizer): backend.engine
+            for backend in given.values()
+            if backend.recognizer is not None
         }
 
     def add(self, handle: str, version: str, recognizer: bytes) -> None:
@@ -109,7 +108,7 @@ class Versions:
         """Return whether a version is in service."""
         return self._service().get(handle) == version
 
-    def open(self, handle: str, version: str) -> Mount:
+    def open(self, handle: str, version: str) -> Backend:
         """Return a version, ready to answer.
 
         Raises:
@@ -121,7 +120,7 @@ class Versions:
         if version not in {each.version for each in self.of(handle)}:
             raise NotServed(f"{handle} has no version {version}", hint=_LISTED)
         recognizer = Recognizer.load(self._path(handle, version), threads=1)
-        return FileMount(recognizer, self._stages_of(recognizer))
+        return Backend.of_file(recognizer, self._engine_of(recognizer))
 
     def note(self, handle: str, version: str) -> None:
         """Write down which version is in service: it is again after a restart."""
@@ -130,7 +129,7 @@ class Versions:
             text = json.dumps(service, indent=2).encode()
             write_atomically(self._folder / "service.json", text, private=True)
 
-    def in_service(self) -> Iterator[tuple[str, Mount]]:
+    def in_service(self) -> Iterator[tuple[str, Backend]]:
         """Yield what was in service when the server stopped; what is damaged is logged."""
         for handle, version in self._service().items():
             try:
@@ -152,9 +151,9 @@ class Versions:
         pairs = found.items() if isinstance(found, dict) else ()
         return {str(handle): str(version) for handle, version in pairs}
 
-    def _stages_of(self, recognizer: Recognizer) -> Engine | Stages:
+    def _engine_of(self, recognizer: Recognizer) -> FaceEngine:
         key = models_of(recognizer)
         with self._lock:
-            if key not in self._stages:
-                self._stages[key] = Stages(recognizer, threads=1)
-            return self._stages[key]
+            if key not in self._engines:
+                self._engines[key] = recognizer.engine(threads=1)
+            return self._engines[key]

@@ -12,19 +12,19 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from mien.errors import BadRequest, FaceError, MienError, NoFace, PhotoError
-from mien.photo import decode_photo, encode_jpeg
+from mien.errors import BadRequest, FaceError, MienError, PhotoError
+from mien.faces import select_face
+from mien.photo import data_url, decode_photo, encode_jpeg
+from mien.portrait import PORTRAIT_SIDE, portrait
 from mien.problems import problem_of
 from mien.server.auth.access import Caller, need
 from mien.server.auth.keys import Role
 from mien.server.http.error_responses import answer
 from mien.server.http.forms import Upload, read_form
-from mien.server.inference.backends import FileMount, GalleryMount, Mount
-from mien.server.inference.face_tokens import data_url
-from mien.server.inference.photo_queue import EmbeddedPhoto
-from mien.server.inference.portraits import COURSE_SIDE, portrait
+from mien.server.inference.backends import Backend
 from mien.server.routes.openapi import answers, form
 from mien.server.state import ServiceOf
+from mien.types import EmbeddedPhoto
 
 router = APIRouter(tags=["course"])
 
@@ -47,15 +47,14 @@ class Guess(BaseModel):
 )
 async def face_align(request: Request, service: ServiceOf, caller: Viewer) -> Response:  # noqa: ARG001
     """Cut out the largest face, 600 x 600, as a data URL in a JSON string."""
-    engine = service.mount().engine
+    engine = service.backend().engine
     service.inference.check_room()
 
     def work(upload: Upload) -> str:
         photo = decode_photo(upload.data, name=upload.name)
         found = engine.detect(photo)
-        if not len(found):
-            raise _no_face(upload.name)
-        return data_url(encode_jpeg(portrait(photo, found, found.largest(), COURSE_SIDE)))
+        largest = select_face(found.boxes, None, photo=upload.name)
+        return data_url(encode_jpeg(portrait(photo, found.points[largest], PORTRAIT_SIDE)))
 
     try:
         upload = await _chosen(request)
@@ -73,17 +72,16 @@ async def face_align(request: Request, service: ServiceOf, caller: Viewer) -> Re
 )
 async def classify(handle: str, request: Request, service: ServiceOf, caller: Viewer) -> Response:
     """Say who the largest face may be, best first."""
-    mount = service.mount(handle)
+    backend = service.backend(handle)
     service.inference.check_room()
 
     def then(seen: EmbeddedPhoto) -> list[dict[str, Any]]:
-        if not len(seen.found):
-            raise _no_face(seen.photo.name)
-        found = mount.identify(seen.embeddings)[seen.found.largest()].candidates
-        number = _numbers(mount)
+        largest = select_face(seen.detections.boxes, None, photo=seen.photo.name)
+        found = backend.matcher.identify(seen.embeddings)[largest].candidates
+        number = _numbers(backend)
         return [
             {
-                "class_idx": number.get(match.id or match.name, -1),
+                "class_idx": number.get(match.person_id or match.name, -1),
                 "class_name": match.name,
                 "confidence": match.probability,
             }
@@ -92,7 +90,7 @@ async def classify(handle: str, request: Request, service: ServiceOf, caller: Vi
 
     try:
         upload = await _chosen(request)
-        (future,) = service.inference.look([(upload.data, upload.name)], mount.engine, then)
+        (future,) = service.inference.look([(upload.data, upload.name)], backend.engine, then)
         guesses = await service.inference.result(future)
     except (_NotChosen, BadRequest, PhotoError, FaceError) as error:
         return _refusal(error)
@@ -120,14 +118,9 @@ def _refusal(error: Exception) -> Response:
     raise error
 
 
-def _no_face(name: str) -> NoFace:
-    return NoFace(f"no face found in {name}", hint="Give a photo that shows a face.")
-
-
-def _numbers(mount: Mount) -> dict[str, int]:
+def _numbers(backend: Backend) -> dict[str, int]:
     """Return each person's number: the place in the file, or in the gallery's order of names."""
-    if isinstance(mount, FileMount):
-        return {name: index for index, name in enumerate(mount.head.people)}
-    if isinstance(mount, GalleryMount):
-        return {person.id: index for index, person in enumerate(mount.gallery.people())}
-    return {}
+    if backend.gallery is not None:
+        return {person.id: index for index, person in enumerate(backend.gallery.people())}
+    people = () if backend.recognizer is None else backend.recognizer.people
+    return {name: index for index, name in enumerate(people)}

@@ -12,25 +12,22 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from mien.errors import (
-    SELDOM_FOUND,
     BadRequest,
-    FaceNotThere,
     MienError,
-    NoFace,
-    UnknownModel,
     UnusableWeights,
 )
+from mien.faces import select_face
 from mien.photo import decode_photo, encode_jpeg
+from mien.portrait import portrait
 from mien.problems import problem_of
 from mien.server.auth.access import Caller, need
 from mien.server.auth.keys import Role
 from mien.server.http.forms import Upload, read_form
-from mien.server.inference.face_tokens import FaceFormat, told
-from mien.server.inference.photo_queue import EmbeddedPhoto
-from mien.server.inference.portraits import portrait
+from mien.server.inference.face_tokens import FaceFormat, photo_json
 from mien.server.routes.openapi import answers, form
 from mien.server.state import ServerState, ServiceOf
 from mien.text import count
+from mien.types import EmbeddedPhoto
 from mien.verification import verification_of
 
 router = APIRouter(tags=["recognise"])
@@ -58,7 +55,8 @@ class FaceRow(BaseModel):
     person_id: str | None
     probability: float
     similarity: float
-    false_positive_rate: float
+    false_positive_rate: float | None
+    nearest: str | None
     candidates: list[CandidateRow]
     crop: str | None
     face_token: str | None
@@ -111,15 +109,15 @@ async def identify(
     A photo that cannot be read has its problem in `error` and does not spoil the others: the
     status is 200, for a single photo too.
     """
-    mount = service.mount(handle)
+    backend = service.backend(handle)
     name = service.name_of(handle)
     service.inference.check_room()
     uploads = (await read_form(request, files=service.limits.photos)).photos()
-    wanted = FaceFormat(mount, name, crops, top)
+    wanted = FaceFormat(backend, name, crops, top)
     futures = service.inference.look(
         [(upload.data, upload.name) for upload in uploads],
-        mount.engine,
-        lambda seen: told(seen, wanted, service.tokens),
+        backend.engine,
+        lambda embedded: photo_json(embedded, wanted, service.tokens),
     )
     rows = await asyncio.gather(
         *(_row(service, upload, future) for upload, future in zip(uploads, futures, strict=True))
@@ -127,7 +125,7 @@ async def identify(
     people = sorted({face["person_id"] or "" for row in rows for face in row["faces"]} - {""})
     faces = sum(len(row["faces"]) for row in rows)
     service.audit.note("looked up", caller.key, people or [""], f"{name}, {count(faces, 'face')}")
-    body = {"results": rows, "recognizer": {"handle": name, "kind": mount.kind}}
+    body = {"results": rows, "recognizer": {"handle": name, "kind": backend.kind}}
     return JSONResponse(body)
 
 
@@ -153,21 +151,17 @@ async def verify(
     false_match_rate: Annotated[float, Query(gt=0, lt=1)] = 0.001,
 ) -> Verified:
     """Say whether the largest faces of the photos `a` and `b` are one person's."""
-    engine = service.mount(handle).engine
+    engine = service.backend(handle).engine
     try:
-        card = engine.embedder_card
-        verification_of(card, 0.0, false_match_rate)
+        verification_of(engine.statistics, 0.0, false_match_rate)
     except UnusableWeights as error:
         raise BadRequest(str(error), hint=error.hint) from error
-    except UnknownModel as error:
-        hint = "Ask another recognizer: GET /v1/recognizer lists their handles."
-        raise BadRequest(str(error), hint=hint) from error
     service.inference.check_room()
     sent = await read_form(request, files=2)
     a, b = sent.photo("a"), sent.photo("b")
     futures = service.inference.look([(a.data, a.name), (b.data, b.name)], engine, _largest)
     first, second = [await service.inference.result(future) for future in futures]
-    result = verification_of(card, float(first @ second), false_match_rate)
+    result = verification_of(engine.statistics, float(first @ second), false_match_rate)
     service.audit.note("compared", caller.key)
     return Verified(
         same=result.same,
@@ -196,14 +190,15 @@ async def align(
     face: Annotated[int, Query(ge=1, le=1000)] | None = None,
 ) -> Response:
     """Cut one face out, upright: the largest, or the one of this number from the left."""
-    engine = service.mount().engine
+    engine = service.backend().engine
     service.inference.check_room()
     upload = (await read_form(request, files=1)).photo()
 
     def work() -> bytes:
         photo = decode_photo(upload.data, name=upload.name)
         found = engine.detect(photo)
-        return encode_jpeg(portrait(photo, found, _index(photo.name, found, face), size))
+        chosen = select_face(found.boxes, face, photo=photo.name)
+        return encode_jpeg(portrait(photo, found.points[chosen], size))
 
     jpeg = await service.inference.result(service.inference.call(work))
     return Response(jpeg, media_type="image/jpeg")
@@ -218,7 +213,7 @@ async def embed(
     handle: Handle = "",
 ) -> dict[str, Any]:
     """Return the embeddings of all faces: biometric data, so it takes an operator."""
-    engine = service.mount(handle).engine
+    engine = service.backend(handle).engine
     service.inference.check_room()
     uploads = (await read_form(request, files=service.limits.photos)).photos()
     futures = service.inference.look(
@@ -237,29 +232,13 @@ def _vectors(seen: EmbeddedPhoto) -> dict[str, Any]:
             "embedding": [round(float(value), 6) for value in vector],
         }
         for box, score, vector in zip(
-            seen.found.boxes, seen.found.scores, seen.embeddings, strict=True
+            seen.detections.boxes, seen.detections.scores, seen.embeddings, strict=True
         )
     ]
     return {"photo": seen.photo.name, "faces": faces, "error": None}
 
 
 def _largest(seen: EmbeddedPhoto) -> NDArray[np.float32]:
-    if not len(seen.found):
-        raise NoFace(
-            f"no face found in {seen.photo.name}", hint="Give a photo that shows the face."
-        )
-    vector: NDArray[np.float32] = seen.embeddings.vectors[seen.found.largest()]
+    largest = select_face(seen.detections.boxes, None, photo=seen.photo.name)
+    vector: NDArray[np.float32] = seen.embeddings.vectors[largest]
     return vector
-
-
-def _index(name: str, found: Any, face: int | None) -> int:
-    if not len(found):
-        raise NoFace(f"no face found in {name}", hint=SELDOM_FOUND)
-    if face is None:
-        return int(found.largest())
-    if face > len(found):
-        raise FaceNotThere(
-            f"{name} shows {count(len(found), 'face')}, there is no face {face}",
-            hint="Faces are counted from the left, beginning with 1.",
-        )
-    return int(found.boxes[:, 0].argsort()[face - 1])

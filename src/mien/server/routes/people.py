@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import PureWindowsPath
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from mien.engine import Engine
+from mien.engine import FaceEngine
 from mien.errors import NotServed, PhotoError
 from mien.gallery import Enrolment, FaceSample, Gallery, Person, sample_of
 from mien.photo import decode_photo
@@ -19,7 +20,6 @@ from mien.problems import problem_of
 from mien.server.auth.access import Caller, need
 from mien.server.auth.keys import Role
 from mien.server.http.forms import Upload, read_form
-from mien.server.inference.backends import FileMount, GalleryMount
 from mien.server.inference.face_tokens import Remembered
 from mien.server.routes.openapi import answers, form
 from mien.server.state import ServiceOf
@@ -134,28 +134,27 @@ def people(
     handle: Annotated[str, Query(max_length=100)] = "",
 ) -> Everybody:
     """List everybody whom a recognizer knows: the living gallery's people, or a file's names."""
-    mount = service.mount(handle)
-    if not handle and not isinstance(mount, GalleryMount):
-        try:
-            mount = service.gallery()
-        except NotServed:
-            mount = service.mount()
-    if isinstance(mount, FileMount):
-        rows = zip(mount.head.people, mount.head.photos.tolist(), strict=True)
+    backend = service.backend(handle)
+    gallery = backend.gallery
+    if gallery is None and not handle:
+        with suppress(NotServed):
+            gallery = service.gallery()
+    if gallery is None:
+        head = None if backend.recognizer is None else backend.recognizer.head
+        rows = () if head is None else zip(head.people, head.photos.tolist(), strict=True)
         return Everybody(
             people=[
                 PersonRow(id=f"{number}", name=name, photos_count=photos)
                 for number, (name, photos) in enumerate(rows)
             ]
         )
-    gallery = service.gallery().gallery
     return Everybody(people=[_row(gallery, person) for person in gallery.people()])
 
 
 @router.post("/v1/people", status_code=201, responses=answers(404, 409))
 def add(new: NewPerson, service: ServiceOf, caller: Operator) -> PersonRow:
     """Add somebody who has no photo yet."""
-    gallery = service.gallery().gallery
+    gallery = service.gallery()
     made = gallery.add_person(new.name, consent=new.consent, source="page or API", key=caller.key)
     return _row(gallery, made)
 
@@ -163,7 +162,7 @@ def add(new: NewPerson, service: ServiceOf, caller: Operator) -> PersonRow:
 @router.get("/v1/people/{person}", responses=answers(404))
 def person(person: str, service: ServiceOf, caller: Viewer) -> WholePerson:
     """Return somebody with their photos."""
-    gallery = service.gallery().gallery
+    gallery = service.gallery()
     found = gallery.person(person)
     pictures = gallery.pictures(found.id)
     service.audit.note("shown", caller.key, [found.id])
@@ -188,7 +187,7 @@ def person(person: str, service: ServiceOf, caller: Viewer) -> WholePerson:
 @router.patch("/v1/people/{person}", responses=answers(404, 409))
 def change(person: str, changes: Changes, service: ServiceOf, caller: Operator) -> PersonRow:
     """Rename somebody, or note what they have agreed to."""
-    gallery = service.gallery().gallery
+    gallery = service.gallery()
     found = gallery.person(person)
     if changes.name is not None:
         found = gallery.rename(found.id, changes.name, key=caller.key)
@@ -200,7 +199,7 @@ def change(person: str, changes: Changes, service: ServiceOf, caller: Operator) 
 @router.delete("/v1/people/{person}", status_code=204, responses=answers(404))
 def forget(person: str, service: ServiceOf, caller: Operator) -> None:
     """Forget somebody, down to the last byte."""
-    gallery = service.gallery().gallery
+    gallery = service.gallery()
     found = gallery.person(person)
     # Faces that are remembered for corrections may be theirs.
     service.tokens.drop_all()
@@ -210,7 +209,7 @@ def forget(person: str, service: ServiceOf, caller: Operator) -> None:
 @router.post("/v1/people/{person}/merge", responses=answers(404))
 def merge(person: str, other: Other, service: ServiceOf, caller: Operator) -> PersonRow:
     """Make two people one: the photos of `other` become this person's."""
-    gallery = service.gallery().gallery
+    gallery = service.gallery()
     kept, gone = gallery.person(person), gallery.person(other.other)
     return _row(gallery, gallery.merge(kept.id, gone.id, key=caller.key))
 
@@ -220,13 +219,13 @@ async def photos(
     person: str, request: Request, service: ServiceOf, caller: Operator, *, force: bool = False
 ) -> PhotosTaken:
     """Enrol photos of somebody; of each is said whether it was taken, and why not."""
-    mount = service.gallery()
-    found = await run_in_threadpool(mount.gallery.person, person)
+    gallery, engine = service.gallery_backend()
+    found = await run_in_threadpool(gallery.person, person)
     service.inference.check_room()
     uploads = (await read_form(request, files=service.limits.photos)).photos()
 
     def work(upload: Upload) -> Callable[[], PhotoTaken]:
-        return lambda: _enrol(mount, found.id, upload, key=caller.key, force=force)
+        return lambda: _enrol(gallery, engine, found.id, upload, key=caller.key, force=force)
 
     rows = [await service.inference.result(service.inference.call(work(u))) for u in uploads]
     return PhotosTaken(results=rows)
@@ -242,7 +241,7 @@ async def photos(
 )
 def thumbnail(person: str, service: ServiceOf, caller: Viewer) -> Response:  # noqa: ARG001
     """Return the crop of somebody's best photo, where crops are kept."""
-    gallery = service.gallery().gallery
+    gallery = service.gallery()
     kept = [picture for picture in gallery.pictures(person) if picture.thumbnail]
     if not kept:
         raise NotServed(
@@ -255,7 +254,7 @@ def thumbnail(person: str, service: ServiceOf, caller: Viewer) -> Response:  # n
 @router.delete("/v1/people/{person}/photos/{picture}", status_code=204, responses=answers(404))
 def forget_photo(person: str, picture: str, service: ServiceOf, caller: Operator) -> None:
     """Forget one photo of somebody."""
-    gallery = service.gallery().gallery
+    gallery = service.gallery()
     if picture not in {each.id for each in gallery.pictures(person)}:
         raise NotServed(
             "the person has no such photo", hint="GET /v1/people/{id} lists the photos of somebody."
@@ -266,8 +265,8 @@ def forget_photo(person: str, picture: str, service: ServiceOf, caller: Operator
 @router.post("/v1/corrections", responses=answers(404))
 async def correct(given: Correction, service: ServiceOf, caller: Operator) -> PhotoTaken:
     """Say that a face that was just recognised is not somebody, or is somebody."""
-    mount = service.gallery()
-    gallery, face = mount.gallery, service.tokens.find(given.face_token)
+    gallery, engine = service.gallery_backend()
+    face = service.tokens.find(given.face_token)
     if given.is_not is not None:
         wrong = await run_in_threadpool(gallery.person, given.is_not)
         await run_in_threadpool(gallery.reject, wrong.id, face.embedding, key=caller.key)
@@ -280,24 +279,24 @@ async def correct(given: Correction, service: ServiceOf, caller: Operator) -> Ph
 
     def work() -> PhotoTaken:
         # Somebody looked and said so: what speaks against it is told, and overruled.
-        done = gallery.enrol(name, sighting(face, mount.engine), force=True, key=caller.key)
+        done = gallery.enrol(name, sample_of_token(face, engine), force=True, key=caller.key)
         return _taken(face.photo, done)
 
     return await service.inference.result(service.inference.call(work))
 
 
-def sighting(face: Remembered, engine: Engine) -> FaceSample:
-    """Return a remembered face as what is enrolled."""
+def sample_of_token(face: Remembered, engine: FaceEngine) -> FaceSample:
+    """Return the face that a token names as a sample to enrol."""
     return sample_of(
         engine, face.crop, face.points, scale=face.scale, sha256=face.sha256, source=face.photo
     )
 
 
 def _enrol(
-    mount: GalleryMount, person: str, upload: Upload, *, key: str, force: bool
+    gallery: Gallery, engine: FaceEngine, person: str, upload: Upload, *, key: str, force: bool
 ) -> PhotoTaken:
     try:
-        photo = decode_photo(upload.data, name=upload.name, long_side=mount.engine.max_long_side)
+        photo = decode_photo(upload.data, name=upload.name, long_side=engine.max_long_side)
     except PhotoError as error:
         return PhotoTaken(
             photo=upload.name,
@@ -306,7 +305,7 @@ def _enrol(
             detail=str(error),
             error=problem_of(error),
         )
-    done = mount.gallery.enrol_photo(person, mount.engine, photo, force=force, key=key)
+    done = gallery.enrol_photo(person, photo, engine=engine, force=force, key=key)
     return _taken(upload.name, done)
 
 

@@ -43,9 +43,9 @@ async def put(
             f"{handle} has no version {wish.version}",
             hint=f"There are: {', '.join(sorted(versions)) or 'none'}.",
         )
-    mount = await run_in_threadpool(service.versions.open, handle, wish.version)
+    backend = await run_in_threadpool(service.versions.open, handle, wish.version)
     await run_in_threadpool(service.versions.note, handle, wish.version)
-    service.put(handle, mount)
+    service.put(handle, backend)
     service.audit.note("put in service", caller.key, detail=f"{handle} {wish.version}")
     return await run_in_threadpool(_about, service, handle)
 
@@ -55,4 +55,4 @@ def _about(service: ServerState, handle: str) -> dict[str, Any]:
         {"version": each.version, "created": each.created, "in_service": each.in_service}
         for each in service.versions.of(handle)
     ]
-    return {"handle": handle, **service.mount(handle).about(), "versions": versions}
+    return {"handle": handle, **service.backend(handle).about(), "versions": versions}

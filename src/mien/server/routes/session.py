@@ -13,7 +13,6 @@ from mien.server.auth.access import address_of, check_token, need
 from mien.server.auth.audit_trail import Line
 from mien.server.auth.keys import Role
 from mien.server.auth.web_sessions import COOKIE, LIFETIME
-from mien.server.inference.backends import GalleryMount
 from mien.server.routes.openapi import answers
 from mien.server.state import ServerState, ServiceOf
 
@@ -106,8 +105,8 @@ def audit(service: ServiceOf, limit: Annotated[int, Query(ge=1, le=10_000)] = 10
 
 
 def _galleries(service: ServerState) -> list[Gallery]:
-    mounts = [service.mount(handle) for handle in service.handles]
-    return [mount.gallery for mount in mounts if isinstance(mount, GalleryMount)]
+    backends = [service.backend(handle) for handle in service.handles]
+    return [backend.gallery for backend in backends if backend.gallery is not None]
 
 
 def _time(line: Line) -> str:

@@ -1,4 +1,4 @@
-"""Portraits: one face cut out to look at, as face-alignment tutorials have it."""
+"""Portraits: one face cut out for people to look at, upright and with some of its surroundings."""
 
 from __future__ import annotations
 
@@ -11,20 +11,28 @@ from numpy.typing import NDArray
 from mien.graph.align import PORTRAIT_TEMPLATE
 from mien.graph.assemble import align_graph
 from mien.session import Session
-from mien.types import Detections, Photo
+from mien.types import Photo
 
-COURSE_SIDE = 600
-"""Of the course's aligned faces."""
+PORTRAIT_SIDE = 600
+"""Side of a portrait in pixels, where no other is asked for."""
 
 
-def portrait(photo: Photo, found: Detections, index: int, side: int) -> NDArray[np.uint8]:
+def portrait(
+    photo: Photo, points: NDArray[np.float32], side: int = PORTRAIT_SIDE
+) -> NDArray[np.uint8]:
     """Return one face, (side, side, 3) uint8 RGB.
 
     The outer corners of the eyes lie at 0.3 and 0.7 of the width and a third of the height
     (`PORTRAIT_TEMPLATE`).
+
+    Args:
+        photo: that shows it.
+        points: (5, 2) float32 of the face, in pixels of `photo.pixels`.
+        side: of the result, in pixels.
     """
-    points = np.ascontiguousarray(found.points[index : index + 1])
-    (crops,) = _session(side).run("crops", image=photo.pixels, points=points)
+    (crops,) = _session(side).run(
+        "crops", image=photo.pixels, points=np.ascontiguousarray(points[None])
+    )
     crop: NDArray[Any] = crops[0]
     return crop
 

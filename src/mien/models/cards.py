@@ -354,7 +354,7 @@ def _false_non_match_rates(part: Fields) -> tuple[float, ...]:
 
 
 def _rising(rates: tuple[float, ...]) -> bool:
-    return bool(rates) and 0 < rates[0] and rates[-1] < 1 and list(rates) == sorted(set(rates))
+    return bool(rates) and rates[0] > 0 and rates[-1] < 1 and list(rates) == sorted(set(rates))
 
 
 def _rows(part: Fields, rates: int) -> tuple[tuple[int, ...], tuple[tuple[float, ...], ...]]:

@@ -116,19 +116,29 @@ class EnrolmentLimits:
         )
 
     @property
-    def complete(self) -> bool:
-        """Whether all of them are calibrated."""
-        return None not in (self.unlike_own, self.same_person, self.same_photo)
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what is not calibrated; empty where everything is."""
+        found = []
+        if self.unlike_own is None:
+            found.append(
+                f"Enrolment checks by similarity are off: {NOT_CALIBRATED}. A photo is not "
+                "compared with the person's others."
+            )
+        if self.same_person is None:
+            found.append(
+                f"People enrolled twice are not noticed, and count as strangers: {NOT_CALIBRATED}."
+            )
+        return tuple(found)
 
 
-def unlike_own(statistics: EmbedderStatistics) -> float | None:
+def unlike_own(statistics: EmbedderStatistics | None) -> float | None:
     """Return the similarity below which a face is not taken for a person's: 0.35 of SFace's."""
-    return _no_more_than(statistics, 1.5e-3)
+    return None if statistics is None else _no_more_than(statistics, 1.5e-3)
 
 
 def same_person(statistics: EmbedderStatistics) -> float | None:
     """Return the similarity from which two people are likely one: 0.6 of SFace's."""
-    return _no_less_than(statistics, 0.2)
+    return _no_less_than(statistics, 0.21)
 
 
 def _no_more_than(statistics: EmbedderStatistics, false_match_rate: float) -> float | None:

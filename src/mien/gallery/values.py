@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine import DetectionSettings, Engine
-from mien.errors import ModelError
-from mien.models.cards import card
+from mien.models.cards import known_statistics
 from mien.models.statistics import EmbedderStatistics, ImpostorStatistics
 from mien.types import Answer, Progress, silent
 
@@ -101,10 +100,7 @@ class Origin:
         A gallery of Mien 0.1 holds impostor statistics alone; one of an embedder that was measured
         later holds none. The card counts if it is on this machine and states this contract.
         """
-        try:
-            found = card(self.embedder).statistics_for(self.contract) if self.embedder else None
-        except ModelError:
-            return self
+        found = known_statistics(self.embedder, self.contract)
         if found is None:
             return self
         own = self.statistics or EmbedderStatistics()

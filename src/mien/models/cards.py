@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal, Protocol
 
-from mien.errors import InvalidCard, UnknownModel
+from mien.errors import InvalidCard, ModelError, UnknownModel
 from mien.models.card_fields import Fields, read_toml
 from mien.models.home import default_home
 from mien.models.statistics import (
@@ -159,6 +159,14 @@ def card(model_id: str, store: HasCards | None = None) -> ModelCard:
             hint=f"Known are {', '.join(found)}; `mien models add` makes your own known.",
         )
     return found[model_id]
+
+
+def known_statistics(model_id: str, contract: str) -> EmbedderStatistics | None:
+    """Return what the cards on this machine state of a contract's similarities, or None."""
+    try:
+        return card(model_id).statistics_for(contract)
+    except ModelError:
+        return None
 
 
 def built_in_cards() -> list[ModelCard]:

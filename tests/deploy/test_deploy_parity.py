@@ -139,7 +139,7 @@ def test_every_kind_of_disagreement_is_told(recognizer, photos):
     faces = recognizer.identify(decode_photo(photos[0].read_bytes(), name="0"))
     (face,) = faces
     listed = [
-        {"name": c.person, "similarity": c.similarity, "probability": c.probability}
+        {"name": c.name, "similarity": c.similarity, "probability": c.probability}
         for c in face.candidates
     ]
     row = {"name": "nobody", "box": face.box.tolist(), "candidates": listed}

@@ -30,6 +30,9 @@ SETTINGS = {
 }
 """Environment of everything; the working directory is a copy of the fixtures."""
 
+ANY = "<any>"
+"""Stands in expected answers for what may be anything, but must be there."""
+
 Part = tuple[str, str, str]
 """Of a form: field, the file's name, its path."""
 

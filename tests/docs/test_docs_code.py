@@ -77,6 +77,7 @@ def stage(engine, portraits, tmp_path_factory) -> Path:  # noqa: ARG001 — skip
         shutil.copy(portraits / portrait, folder / name)
     party = group([portraits / "obama.jpg", portraits / "biden.jpg"], folder / "party.jpg")
     shutil.copy(party, folder / "party.heic")
+    shutil.make_archive(str(folder / "more-photos"), "zip", folder / "photos")
     assert run(["dataset", "build", str(folder / "photos"), "-o", str(folder / "people")]) in DONE
     for copy in ("newcomers", "lfw-dataset"):
         shutil.copytree(folder / "people", folder / copy)

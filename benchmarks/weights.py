@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from measuring_photos import data_folder, lfw_photos
 from mien.engine import Engine, Session

@@ -60,14 +60,15 @@ def recognized(path: str, photo: str) -> list[Any]:
 
 def recognized_by_gallery(folder: str, photo: str, key_file: str = "") -> list[Any]:
     """Return the faces that a gallery finds in a photo."""
+
     from mien.gallery import Gallery, find_key
-    from mien.gallery.recognise import GalleryRecognizer, engine_for
+    from mien.matching import PhotoIdentifier
     from mien.photo import read_photo
 
     key = find_key(Path(key_file)) if key_file else None
     with Gallery.open(Path(folder), key=key) as gallery:
-        engine = engine_for(gallery.origin, threads=1)
-        return GalleryRecognizer(gallery, engine, threads=1).identify(read_photo(Path(photo)))
+        engine = gallery.origin.open_engine(threads=1)
+        return PhotoIdentifier(engine, gallery).identify(read_photo(Path(photo)))
 
 
 def face_row(face: Any) -> dict[str, Any]:
@@ -76,10 +77,10 @@ def face_row(face: Any) -> dict[str, Any]:
         "box": [float(side) for side in face.box],
         "points": [float(value) for value in face.points.ravel()],
         "score": float(face.score),
-        "known": type(face.verdict).__name__ == "Known",
-        "similarity": float(face.verdict.similarity),
-        "probability": float(face.verdict.probability),
-        "candidates": [[c.person, c.similarity, c.probability] for c in face.candidates],
+        "known": face.answer.known,
+        "similarity": float(face.similarity),
+        "probability": float(face.probability),
+        "candidates": [[c.name, c.similarity, c.probability] for c in face.candidates],
         "embedding": [float(value) for value in face.embedding[:8]],
     }
 

@@ -73,8 +73,9 @@ def make_recognizers() -> None:
 
 def make_galleries() -> None:
     """Make a gallery with every kind of row, and one that is encrypted; and their exports."""
-    from mien.gallery import Gallery
     from mien.gallery.recognise import GalleryRecognizer, engine_for
+
+    from mien.gallery import Gallery
     from mien.photo import read_photo
 
     mien("gallery", "create", "gallery", "--from", "dataset", "--thumbnails",

@@ -1,4 +1,4 @@
-"""`mien ship check`: a vessel that answers as the library does, and ones that do not."""
+"""`mien deploy check`: a vessel that answers as the library does, and ones that do not."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_the_commands(shipped, photos, recognizer, tmp_path, capsys):
 
     def run(*words):
         with pytest.raises(SystemExit) as left:
-            main(["ship", *map(str, words)])
+            main(["deploy", *map(str, words)])
         return left.value.code, *capsys.readouterr()
 
     code, told, _ = run("app", tmp_path / "my squares.onnx", "-o", out)

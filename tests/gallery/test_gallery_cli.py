@@ -294,18 +294,18 @@ def test_a_recognizer_file_answers_as_the_gallery_does(mien, toy_office, toys, p
 
 
 def test_recognize_takes_a_gallery(mien, toy_office, photos):
-    code, out, _ = mien("recognize", toy_office, photos / "one.png", "--json")
+    code, out, _ = mien("identify", toy_office, photos / "one.png", "--json")
     assert code == 0
     assert json.loads(out)[0]["faces"][0]["nearest"] is None
-    code, out, err = mien("recognize", toy_office, photos / "one.png")
+    code, out, err = mien("identify", toy_office, photos / "one.png")
     assert (code, "-1.00" in out, "%" in out) == (0, False, False)
     assert "Nobody is enrolled" in err
     assert f"mien gallery add {toy_office} NAME PHOTOS" in err
     mien("gallery", "add", toy_office, "Ada", photos / "one.png", "--force")
-    code, out, _ = mien("recognize", toy_office, photos / "one.png", "--json")
+    code, out, _ = mien("identify", toy_office, photos / "one.png", "--json")
     assert json.loads(out)[0]["faces"][0]["name"] == "Ada"
-    assert "Nobody is enrolled" not in mien("recognize", toy_office, photos / "one.png")[2]
-    assert mien("recognize", photos, photos / "one.png")[0] == 18
+    assert "Nobody is enrolled" not in mien("identify", toy_office, photos / "one.png")[2]
+    assert mien("identify", photos, photos / "one.png")[0] == 18
 
 
 def test_a_dataset_is_no_gallery(mien, tmp_path):

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: demo test check check-static lint types rooms format clean
+.PHONY: demo test check check-static lint types rooms docs format clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py $(if $(LFW),--lfw $(LFW)) $(if $(PEOPLE),--people $(PEOPLE))
@@ -16,7 +16,7 @@ test: $(VENV)/dev
 
 check: check-static test
 
-check-static: lint types rooms
+check-static: lint types rooms docs
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -27,6 +27,10 @@ types: $(VENV)/dev
 
 rooms: $(VENV)/dev
 	$(BIN)/lint-imports
+
+# Every warning is an error: a broken link, a public name without a docstring.
+docs: $(VENV)/dev
+	$(BIN)/sphinx-build --quiet --fail-on-warning --fresh-env -d build/doctrees docs build/docs
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .
@@ -42,4 +46,4 @@ $(VENV)/dev: $(VENV)/installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) demo build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -38,7 +38,7 @@ from mien.photo import decode_photo
 from mien.types import Detections, Photo
 
 SIDES = (320, 640, 960, 1280, 1920)
-REFERENCE = DetectionSettings().side
+REFERENCE = DetectionSettings().max_side
 WIDTHS = {12: 48, 16: 48, 20: 48, 24: 48, 32: 40, 40: 40, 60: 30, 120: 12, 240: 6, 480: 2, 900: 1}
 """Width of a face in pixels: how many of them are in a scene."""
 
@@ -279,7 +279,7 @@ def main() -> None:
     chosen = parser.parse_args()
     engines = {
         side: Engine.open(
-            settings=DetectionSettings(side=side, least_side=min(side, 480)), threads=1
+            settings=DetectionSettings(max_side=side, min_side=min(side, 480)), threads=1
         )
         for side in SIDES
     }

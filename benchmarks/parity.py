@@ -117,13 +117,13 @@ class Road:
         agreement.photos += 1
         agreement.faces += len(found)
         names = [self.head.people[index] if index >= 0 else None for index in person]
-        if names != [getattr(face.verdict, "person", None) for face in faces]:
+        if names != [face.name for face in faces]:
             agreement.different.append(name)
             return times
         index = {person: row for row, person in enumerate(self.head.people)}
         for number, face in enumerate(faces):
             expected = self.head.prototypes @ vectors[number]
-            listed = [abs(expected[index[c.person]] - c.similarity) for c in face.candidates]
+            listed = [abs(expected[index[c.name]] - c.similarity) for c in face.candidates]
             apart = np.abs(self.head.prototypes @ face.embedding - expected).max()
             agreement.similarity = float(max(agreement.similarity, apart, *listed))
             box = np.abs(face.box - found.boxes[number]).max()
@@ -159,8 +159,8 @@ def random_head(engine: Engine) -> Head:
 def detector_inputs(photo: Photo, settings: DetectionSettings) -> list[NDArray[np.float32]]:
     """Return what the detector gets to see of a photo: one picture, or two of a large one."""
     long_side = max(photo.width, photo.height)
-    side = min(max(long_side, settings.least_side), settings.side)
-    sides = [side] if side <= settings.least_side * 4 // 3 else [side, settings.least_side]
+    side = min(max(long_side, settings.min_side), settings.max_side)
+    sides = [side] if side <= settings.min_side * 4 // 3 else [side, settings.min_side]
     return [_planes(photo, each / long_side) for each in sides]
 
 

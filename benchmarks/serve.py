@@ -1,4 +1,4 @@
-"""`mien serve` under load, beside the bulk road of `mien recognize` on the same photos.
+"""`mien serve` under load, beside the bulk road of `mien identify` on the same photos.
 
     MIEN_DATA=FOLDER python benchmarks/serve.py [--recognizer FILE] [--seconds S] [--json OUT]
 

@@ -21,7 +21,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,12 @@ from numpy.typing import NDArray
 
 from measuring_photos import data_folder, lfw_photos
 from mien.engine import Engine, Session
-from mien.evaluation.verification.lfw import Faces, evaluate_lfw
+from mien.evaluation.verification.lfw import evaluate_lfw
 from mien.evaluation.verification.pairs_file import Pairs, read_pairs
 from mien.graph.assemble import whole_graph
 from mien.graph.storage_form import store_weights
 from mien.photo import decode_photo
-from mien.types import Detections, Embeddings, Photo
+from mien.types import Detections, EmbeddedPhoto, Embeddings, Photo
 
 CALIBRATION = 300
 ROUNDS = 5
@@ -95,8 +95,8 @@ def measure(
     """Return the numbers of one form."""
     data = model.SerializeToString()
     session = Session(data, name="form", threads=1)
-    faces = _faces(session, engine.contract)
-    result = evaluate_lfw(faces, data_folder() / "lfw-deepfunneled.tgz", pairs, workers=2)
+    form = _Form(session, engine.contract, engine.max_long_side)
+    result = evaluate_lfw(form, data_folder() / "lfw-deepfunneled.tgz", pairs, workers=2)
     at_far = [found.tar for found, _ in result.judged.at_far]
     load, peak = zip(*(_loaded(data) for _ in range(ROUNDS)), strict=True)
     return {
@@ -104,20 +104,28 @@ def measure(
         "zipped": len(zlib.compress(data, 6)),
         "load_seconds": float(np.median(load)),
         "peak_bytes": int(np.median(peak)),
-        "photo_ms": float(np.median([_milliseconds(lambda p=p: faces(p)) for p in timed])),
+        "photo_ms": float(
+            np.median([_milliseconds(lambda p=p: form.embed_photo(p)) for p in timed])
+        ),
         "accuracy": result.judged.accuracy.value,
         "standard_error": result.judged.standard_error,
         "tar_at_1e-3": at_far[-1],
     }
 
 
-def _faces(session: Session, contract: str) -> Faces:
-    def faces(photo: Photo) -> tuple[Detections, NDArray[np.uint8], Embeddings]:
-        names = ("boxes", "points", "scores", "crops", "embeddings")
-        boxes, points, scores, crops, vectors = session.run(*names, image=photo.pixels)
-        return Detections(boxes, points, scores), crops, Embeddings(vectors, contract)
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A graph from pixels to embeddings as a `PhotoEmbedder`."""
 
-    return faces
+    session: Session
+    contract: str
+    max_long_side: int
+
+    def embed_photo(self, photo: Photo) -> EmbeddedPhoto:
+        names = ("boxes", "points", "scores", "crops", "embeddings")
+        boxes, points, scores, crops, vectors = self.session.run(*names, image=photo.pixels)
+        found = Detections(boxes, points, scores)
+        return EmbeddedPhoto(photo, found, crops, Embeddings(vectors, self.contract))
 
 
 def _loaded(model: bytes) -> tuple[float, int]:

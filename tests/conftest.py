@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import settings
 settings.register_profile("mien", deadline=None)
 settings.load_profile("mien")
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 
@@ -40,6 +42,16 @@ def portraits() -> Path:
     except PortraitsUnavailable as error:
         pytest.skip(f"the portraits cannot be had: {error}")
     return cache
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of a Chromium; skips where there is none."""
+    wanted = os.environ.get("MIEN_CHROMIUM")
+    found = wanted or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found or not Path(found).exists():
+        pytest.skip("no chromium here; install it, or name one in MIEN_CHROMIUM")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.types import (
+    Answer,
     Calibration,
+    Candidate,
     Detections,
     Embeddings,
     Interval,
-    Known,
     Photo,
     Policy,
     silent,
@@ -152,6 +153,11 @@ def test_a_policys_rate_is_a_share(rate):
         Policy(0.4, rate, Interval(0, 0, 0), 0, supported=False, source="")
 
 
-def test_verdicts_are_values():
-    assert Known("a", 0.9, 0.6) == Known("a", 0.9, 0.6)
+def test_answers_are_values():
+    listed = (Candidate("a", 0.6, 0.9),)
+    answer = Answer("a", None, 0.6, 0.9, 0.001, listed)
+    assert answer == Answer("a", None, 0.6, 0.9, 0.001, listed)
+    assert (answer.known, answer.nearest) == (True, "a")
+    assert not Answer(None, None, 0.2, 0.1, None, listed).known
+    assert Answer(None, None, -1.0, 0.0, None).nearest is None
     assert silent(1, 2, "nothing") is None

@@ -67,7 +67,7 @@ class Cutter:
                 for scale, graph in stages.items()
             },
             looking={
-                side: Engine.open(threads=1, settings=DetectionSettings(least_side=side))
+                side: Engine.open(threads=1, settings=DetectionSettings(min_side=side))
                 for side in LEAST_SIDES
             },
         )

@@ -1,4 +1,4 @@
-"""The bulk road of `mien recognize` in a process of its own: files to names, a thread a core.
+"""The bulk road of `mien identify` in a process of its own: files to names, a thread a core.
 
     python -m serving.bulk RECOGNIZER FOLDER
 

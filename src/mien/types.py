@@ -314,13 +314,12 @@ class Answer:
 
     def to_dict(self, *, top: int = 10) -> dict[str, Any]:
         """Return it as JSON values, with at most `top` candidates."""
-        rate = self.false_positive_rate
         return {
             "name": self.name,
             "person_id": self.person_id,
             "probability": round(self.probability, 4),
             "similarity": round(self.similarity, 4),
-            "false_positive_rate": None if rate is None else float(f"{rate:.4g}"),
+            "false_positive_rate": self.false_positive_rate,
             "nearest": self.nearest,
             "candidates": [candidate.to_dict() for candidate in self.candidates[:top]],
         }

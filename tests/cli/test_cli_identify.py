@@ -77,7 +77,7 @@ def save(path, cells=((20, 20),), size=(480, 480)):
 def test_json_is_a_list_with_one_object_a_photo(mien, recognizer, tmp_path):
     two = save(tmp_path / "two.png", [(20, 10), (30, 40)])
     none = save(tmp_path / "none.png", [])
-    answer = mien("recognize", recognizer, two, none, "--json")
+    answer = mien("identify", recognizer, two, none, "--json")
     assert answer.code == 0
     first, second = answer.json
     assert first.keys() == {"photo", "faces", "error"}
@@ -101,7 +101,7 @@ def test_the_table_names_people_as_they_are_written(mien, recognizer, tmp_path):
         pixels = red_squares(480, 480, [(20, 20)], seed)
         pixels[140:155, 140:180] = np.array([40 * seed, 255 - 40 * seed, 90])
         Image.fromarray(pixels).save(path)
-        answer = mien("recognize", recognizer, path)
+        answer = mien("identify", recognizer, path)
         assert answer.code == 0
         assert path.name in answer.out
         names |= {name for name in ("[red]Zoë[/red]", "张伟", "Ivan") if name in answer.out}
@@ -112,7 +112,7 @@ def test_a_bad_photo_in_the_middle_does_not_stop_the_rest(mien, recognizer, tmp_
     save(tmp_path / "a.png")
     (tmp_path / "b.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
     save(tmp_path / "c.png")
-    answer = mien("recognize", recognizer, tmp_path, "--json", "--draw", tmp_path / "drawn")
+    answer = mien("identify", recognizer, tmp_path, "--json", "--draw", tmp_path / "drawn")
     assert answer.code == 1
     a, b, c = answer.json
     assert (a["error"], c["error"]) == (None, None)
@@ -122,7 +122,7 @@ def test_a_bad_photo_in_the_middle_does_not_stop_the_rest(mien, recognizer, tmp_
     assert "b.jpg" in answer.err
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["a.jpg", "c.jpg"]
 
-    table = mien("recognize", recognizer, tmp_path)
+    table = mien("identify", recognizer, tmp_path)
     assert table.code == 1
     assert "cannot be read" in table.out
 
@@ -134,7 +134,7 @@ def test_folders_patterns_and_names_with_brackets(mien, recognizer, tmp_path, mo
     (tmp_path / "in" / "notes.txt").write_text("no photo")
 
     def named(*arguments):
-        answer = mien("recognize", recognizer, *arguments, "--json")
+        answer = mien("identify", recognizer, *arguments, "--json")
         assert answer.code == 0
         return [row["photo"] for row in answer.json]
 
@@ -150,33 +150,33 @@ def test_folders_patterns_and_names_with_brackets(mien, recognizer, tmp_path, mo
 
 def test_nothing_there_is_exit_code_10(mien, recognizer, tmp_path):
     for argument in ("none.jpg", "*.png", "a/b/c/*.jpg"):
-        answer = mien("recognize", recognizer, tmp_path / argument)
+        answer = mien("identify", recognizer, tmp_path / argument)
         assert answer.code == 10
         assert argument.split("/")[-1] in answer.err
         assert "Give a photo" in answer.err
     (tmp_path / "empty").mkdir()
-    assert mien("recognize", recognizer, tmp_path / "empty").code == 10
+    assert mien("identify", recognizer, tmp_path / "empty").code == 10
 
 
 def test_draw_one_photo_to_a_file_and_several_to_a_folder(mien, recognizer, tmp_path):
     one = save(tmp_path / "one" / "same.png", [(20, 20)], (480, 500))
     other = save(tmp_path / "other" / "same.png", [(30, 30)])
-    assert mien("recognize", recognizer, one, "--draw", tmp_path / "out.jpg").code == 0
+    assert mien("identify", recognizer, one, "--draw", tmp_path / "out.jpg").code == 0
     with Image.open(tmp_path / "out.jpg") as drawn, Image.open(one) as original:
         assert drawn.format == "JPEG"
         assert drawn.size == original.size
         difference = np.abs(np.asarray(drawn).astype(int) - np.asarray(original)).max(2)
     assert (difference > 60).sum() > 100
 
-    assert mien("recognize", recognizer, one, other, "--draw", tmp_path / "d").code == 0
+    assert mien("identify", recognizer, one, other, "--draw", tmp_path / "d").code == 0
     assert sorted(p.name for p in (tmp_path / "d").iterdir()) == ["same-1.jpg", "same-2.jpg"]
-    assert mien("recognize", recognizer, one, "--draw", tmp_path / "d").code == 0
+    assert mien("identify", recognizer, one, "--draw", tmp_path / "d").code == 0
     assert (tmp_path / "d" / "same.jpg").is_file()
 
 
 @pytest.mark.parametrize(("name", "made"), [("a.PNG", "PNG"), ("a.jpeg", "JPEG"), ("a.xyz", None)])
 def test_a_drawing_is_what_its_name_says(mien, recognizer, tmp_path, name, made):
-    answer = mien("recognize", recognizer, save(tmp_path / "one.png"), "--draw", tmp_path / name)
+    answer = mien("identify", recognizer, save(tmp_path / "one.png"), "--draw", tmp_path / name)
     if made is None:
         assert (answer.code, answer.out) == (2, "")
         assert "ends in .jpg or .png" in answer.err
@@ -189,7 +189,7 @@ def test_a_drawing_is_what_its_name_says(mien, recognizer, tmp_path, name, made)
 
 def test_a_photo_named_twice_is_one_photo(mien, recognizer, tmp_path):
     one = save(tmp_path / "in" / "one.png")
-    answer = mien("recognize", recognizer, one, one.parent, "--draw", tmp_path / "d.jpg", "--json")
+    answer = mien("identify", recognizer, one, one.parent, "--draw", tmp_path / "d.jpg", "--json")
     assert answer.code == 0
     assert len(answer.json) == 1
     assert (tmp_path / "d.jpg").is_file()
@@ -198,7 +198,7 @@ def test_a_photo_named_twice_is_one_photo(mien, recognizer, tmp_path):
 def test_no_drawing_takes_the_place_of_another(mien, recognizer, tmp_path):
     for name in ("one.png", "one.bmp", "one-1.png", "deep/one.png"):
         save(tmp_path / "in" / name)
-    assert mien("recognize", recognizer, tmp_path / "in", "--draw", tmp_path / "d").code == 0
+    assert mien("identify", recognizer, tmp_path / "in", "--draw", tmp_path / "d").code == 0
     drawn = sorted(path.name for path in (tmp_path / "d").iterdir())
     assert drawn == ["one-1.jpg", "one-2.jpg", "one-3.jpg", "one-4.jpg"]
 
@@ -206,8 +206,8 @@ def test_no_drawing_takes_the_place_of_another(mien, recognizer, tmp_path):
 def test_a_place_that_cannot_be_drawn_to_is_exit_code_17(mien, recognizer, tmp_path):
     one, other = save(tmp_path / "one.png"), save(tmp_path / "other.png")
     (tmp_path / "file").write_text("in the way")
-    assert mien("recognize", recognizer, one, "--draw", tmp_path / "no" / "x.jpg").code == 17
-    answer = mien("recognize", recognizer, one, other, "--draw", tmp_path / "file")
+    assert mien("identify", recognizer, one, "--draw", tmp_path / "no" / "x.jpg").code == 17
+    answer = mien("identify", recognizer, one, other, "--draw", tmp_path / "file")
     assert answer.code == 17
     assert "--draw takes a folder" in answer.err
 
@@ -215,7 +215,7 @@ def test_a_place_that_cannot_be_drawn_to_is_exit_code_17(mien, recognizer, tmp_p
 def test_no_recognizer_is_exit_code_13(mien, tmp_path):
     photo = save(tmp_path / "one.png")
     for path in (tmp_path / "none.onnx", photo):
-        answer = mien("recognize", path, photo)
+        answer = mien("identify", path, photo)
         assert answer.code == 13
         assert "mien train" in answer.err or "make it again" in answer.err
 
@@ -223,7 +223,7 @@ def test_no_recognizer_is_exit_code_13(mien, tmp_path):
 def test_more_photos_than_a_batch_in_their_order(mien, recognizer, tmp_path):
     for number in range(40):
         save(tmp_path / f"{number:02}.png", [(20, 20)] if number % 2 else [])
-    answer = mien("recognize", recognizer, tmp_path, "--json")
+    answer = mien("identify", recognizer, tmp_path, "--json")
     assert [len(row["faces"]) for row in answer.json] == [0, 1] * 20
     assert [row["photo"] for row in answer.json] == sorted(row["photo"] for row in answer.json)
 
@@ -338,7 +338,7 @@ def test_real_people(mien, portraits, tmp_path):
 def test_an_empty_name_is_no_folder(mien, recognizer, tmp_path, monkeypatch):
     save(tmp_path / "a.png")
     monkeypatch.chdir(tmp_path)
-    answer = mien("recognize", recognizer, "")
+    answer = mien("identify", recognizer, "")
     assert answer.code == 10
     assert "'' names no photo" in answer.err
 

@@ -69,7 +69,7 @@ def test_a_recognizer_that_names_a_photo_not_trained_on(train, presidents, portr
     assert "knows 2 people from 3 photos" in out
     assert "warning: Probabilities are about the typical ones" in err
     (face,) = Recognizer.load(path).identify(read_photo(portraits / "32bit.png"))
-    assert face.verdict.person == "Barack Obama"
+    assert face.name == "Barack Obama"
     assert [each.name for each in tmp_path.iterdir()] == ["people.onnx"]
 
 

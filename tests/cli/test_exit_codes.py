@@ -81,7 +81,7 @@ def test_a_bug_is_not_hidden(raising):
     [
         ("no-such-command",),
         ("recognize",),
-        ("recognize", "people.onnx"),
+        ("identify", "people.onnx"),
         ("info", "a", "--no-such-option"),
         ("align", "a.jpg", "-o", "b.jpg", "--size", "huge"),
         ("models", "no-such-command"),

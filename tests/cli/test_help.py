@@ -149,7 +149,7 @@ def test_commands_that_are_mentioned_exist(place, line):
 def test_a_command_line_that_has_drifted_is_noticed():
     for line in (
         "mien recognise people.onnx a.jpg",
-        "mien recognize people.onnx a.jpg --drawing out",
+        "mien identify people.onnx a.jpg --drawing out",
         "mien info a.onnx b.onnx",
         "mien models list all",
     ):

@@ -25,7 +25,6 @@ from mien.deploy.lambda_function import IMAGE, ZIP, deploy_lambda
 from mien.deploy.packaging.libraries import this_arch, this_python
 from mien.errors import DeploymentTooLarge, NotADeployment
 from mien.photo import decode_photo
-from mien.types import Known
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda runs Linux")
 
@@ -73,7 +72,7 @@ def named(result):
 def names_in_library(recognizer, data):
     photo = decode_photo(data, name="photo", long_side=recognizer.max_long_side)
     faces = recognizer.identify(photo)
-    return [f.verdict.person if isinstance(f.verdict, Known) else None for f in faces]
+    return [f.name if f.name is not None else None for f in faces]
 
 
 @pytest.mark.weights

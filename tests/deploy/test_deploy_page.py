@@ -146,5 +146,5 @@ def test_a_folder_that_is_no_page_is_told(recognizer, tmp_path):
 def test_the_toy_names_its_first_person(recognizer):
     (known,) = recognizer.identify(squares(0))
     (stranger,) = recognizer.identify(squares(5))
-    assert known.verdict.person == PEOPLE[0]
-    assert not hasattr(stranger.verdict, "person")
+    assert known.name == PEOPLE[0]
+    assert stranger.name is None

@@ -1,4 +1,4 @@
-"""`mien ship check`: a vessel that answers as the library does, and ones that do not."""
+"""`mien deploy check`: a vessel that answers as the library does, and ones that do not."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_every_kind_of_disagreement_is_told(recognizer, photos):
     faces = recognizer.identify(decode_photo(photos[0].read_bytes(), name="0"))
     (face,) = faces
     listed = [
-        {"name": c.person, "similarity": c.similarity, "probability": c.probability}
+        {"name": c.name, "similarity": c.similarity, "probability": c.probability}
         for c in face.candidates
     ]
     row = {"name": "nobody", "box": face.box.tolist(), "candidates": listed}
@@ -165,7 +165,7 @@ def test_the_commands(shipped, photos, recognizer, tmp_path, capsys):
 
     def run(*words):
         with pytest.raises(SystemExit) as left:
-            main(["ship", *map(str, words)])
+            main(["deploy", *map(str, words)])
         return left.value.code, *capsys.readouterr()
 
     code, told, _ = run("app", tmp_path / "my squares.onnx", "-o", out)

@@ -52,9 +52,9 @@ def test_faces_are_those_of_the_library(service):
     assert len(result["faces"]) == len(faces) == 2
     for row, face in zip(result["faces"], faces, strict=True):
         assert np.abs(np.array(row["box"]) - face.box).max() < 0.01
-        assert row["similarity"] == pytest.approx(face.verdict.similarity, abs=1e-6)
-        assert row["name"] == getattr(face.verdict, "person", None)
-        assert [c["name"] for c in row["candidates"]] == [c.person for c in face.candidates[:3]]
+        assert row["similarity"] == pytest.approx(face.similarity, abs=1e-6)
+        assert row["name"] == face.name
+        assert [c["name"] for c in row["candidates"]] == [c.name for c in face.candidates[:3]]
         crop = decode_photo(base64.b64decode(row["crop"].split(",")[1]), name="crop")
         assert np.abs(crop.pixels.astype(int) - face.crop).mean() < 3
 

@@ -50,7 +50,7 @@ def squares(seed: int, cells=((20, 20),), height=480, width=500):
 
 def toy_recognizer(*, threshold: float = 0.999) -> Recognizer:
     """Return a recognizer of PEOPLE; the first of them looks like the face of `squares(0)`."""
-    engine = toy_engine(settings=DetectionSettings(side=640, least_side=480))
+    engine = toy_engine(settings=DetectionSettings(max_side=640, min_side=480))
     head = toy_head(PEOPLE, contract=engine.contract)
     (face,) = Recognizer.build(head, engine, threads=1).identify(squares(0))
     prototypes = np.concatenate([face.embedding[None], head.prototypes[1:]])

@@ -13,6 +13,7 @@ from mien.errors import ContractMismatch, NotARecognizer, UnknownModel, Unusable
 from mien.graph.assemble import embed_graph
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, card
 from mien.photo import read_photo
+from mien.portrait import portrait
 from mien.recognizer import Recognizer
 from toy_graphs import DIMENSION, photo_of, red_squares, toy_engine, toy_head
 
@@ -30,14 +31,15 @@ def test_three_roads_agree_on_portraits(engine, portraits):
         photo = read_photo(path, long_side=engine.max_long_side)
         found = engine.detect(photo)
         vectors = engine.embed(engine.align(photo, found)).vectors
-        piped, crops, piped_vectors = pipeline.faces(photo)
+        seen = pipeline.embed_photo(photo)
+        piped, crops, piped_vectors = seen.detections, seen.crops, seen.embeddings
         faces = recognizer.identify(photo)
         assert len(found) == len(piped) == len(crops) == len(faces)
         for number, face in enumerate(faces):
             expected = head.prototypes @ vectors[number]
             for road in (piped_vectors.vectors[number], face.embedding):
                 assert np.abs(head.prototypes @ road - expected).max() < SIMILARITY
-            listed = [head.people.index(candidate.person) for candidate in face.candidates]
+            listed = [head.people.index(candidate.name) for candidate in face.candidates]
             similarities = [candidate.similarity for candidate in face.candidates]
             assert np.allclose(similarities, expected[listed], atol=SIMILARITY)
             for box in (piped.boxes[number], face.box * photo.scale):
@@ -53,9 +55,9 @@ def test_no_face_is_an_answer_on_each_road():
     assert len(found) == 0
     embeddings = engine.embed(engine.align(photo, found))
     assert embeddings.vectors.shape == (0, DIMENSION)
-    assert engine.portraits(photo, found, 300).shape == (0, 300, 300, 3)
-    piped, crops, vectors = Pipeline(engine, threads=1).faces(photo)
-    assert (len(piped), crops.shape, len(vectors)) == (0, (0, 112, 112, 3), 0)
+    seen = Pipeline(engine, threads=1).embed_photo(photo)
+    assert (len(seen.detections), seen.crops.shape) == (0, (0, 112, 112, 3))
+    assert len(seen.embeddings) == 0
 
 
 def test_eight_threads_get_the_answers_of_one():
@@ -131,16 +133,16 @@ def test_a_model_that_takes_something_else():
 def test_settings_reach_the_graph():
     pixels = red_squares(480, 480, [(10, 10), (30, 30)])
     assert len(toy_engine().detect(photo_of(pixels))) == 2
-    one = toy_engine(settings=DetectionSettings(faces=1))
+    one = toy_engine(settings=DetectionSettings(max_faces=1))
     assert len(one.detect(photo_of(pixels))) == 1
-    assert one.settings.faces == 1
-    assert toy_engine(settings=DetectionSettings(side=2000)).max_long_side == 4000
+    assert one.settings.max_faces == 1
+    assert toy_engine(settings=DetectionSettings(max_side=2000)).max_long_side == 4000
 
 
-def test_portraits_are_the_crops_at_another_size():
+def test_portraits_of_two_sizes_show_the_same():
     engine = toy_engine()
     photo = photo_of(red_squares(480, 480, [(20, 20)]))
-    found = engine.detect(photo)
-    (small,), (large,) = engine.align(photo, found), engine.portraits(photo, found, 224)
+    points = engine.detect(photo).points[0]
+    small, large = (portrait(photo, points, side) for side in (112, 224))
     halved = large.reshape(112, 2, 112, 2, 3).mean((1, 3))
     assert np.abs(halved - small).mean() < 2

@@ -124,7 +124,7 @@ def test_a_face_that_was_rejected_is_refused_and_force_takes_the_rejection_back(
     assert refused.evidence["rejected_similarity"] == pytest.approx(1, abs=1e-3)
     assert "that it is not person 4" in refused.detail
     assert gallery.enrol("person 4", seen(face), force=True).taken
-    assert gallery.identify(faces(face))[0].verdict.person == "person 4"
+    assert gallery.identify(faces(face))[0].name == "person 4"
     assert len(gallery.head().negatives) == 1
 
 

@@ -25,7 +25,7 @@ def detect(pixels, **changes):
 def test_decoding_and_suppression_agree_with_numpy(seed):
     model, weights = random_detector(seed)
     pixels = np.random.default_rng(seed).integers(0, 256, (480, 512, 3), np.uint8)
-    look = DetectionSettings(score=0.7, overlap=0.3, faces=5000)
+    look = DetectionSettings(score_threshold=0.7, nms_iou=0.3, max_faces=5000)
     boxes, points, scores = detect(pixels, detector=model, settings=look)
 
     expected = reference.decode(reference.cells_of(pixels, weights))
@@ -41,8 +41,8 @@ def test_decoding_and_suppression_agree_with_numpy(seed):
 def test_at_most_so_many_faces_and_those_the_best():
     model, _ = random_detector(0)
     pixels = np.random.default_rng(0).integers(0, 256, (480, 512, 3), np.uint8)
-    _, _, every = detect(pixels, detector=model, settings=DetectionSettings(faces=5000))
-    _, _, seven = detect(pixels, detector=model, settings=DetectionSettings(faces=7))
+    _, _, every = detect(pixels, detector=model, settings=DetectionSettings(max_faces=5000))
+    _, _, seven = detect(pixels, detector=model, settings=DetectionSettings(max_faces=7))
     assert np.array_equal(seven, every[:7])
     assert np.all(np.diff(every) <= 0)
 
@@ -107,7 +107,7 @@ def test_boxes_are_in_pixels_of_the_photo_whatever_its_size(scale, row, column):
     side = round(480 * scale)
     small = red_squares(480, 480, [(row, column)])
     pixels = np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BILINEAR))
-    one_size = DetectionSettings(side=480, least_side=480)  # the toy knows one size of face
+    one_size = DetectionSettings(max_side=480, min_side=480)  # the toy knows one size of face
     boxes, points, _ = detect(pixels, settings=one_size)
     assert len(boxes) == 1
     ratio = side / 480
@@ -125,8 +125,8 @@ def test_a_large_photo_is_looked_at_twice():
     ratio = 1280 / 480
     top, left = round(80 * ratio), round(160 * ratio)
     pixels[top : top + 22, left : left + 22] = (255, 0, 0)
-    once = DetectionSettings(side=1280, least_side=1280)
-    twice = DetectionSettings(side=1280, least_side=480)
+    once = DetectionSettings(max_side=1280, min_side=1280)
+    twice = DetectionSettings(max_side=1280, min_side=480)
     boxes_once, _, _ = detect(pixels, settings=once)
     boxes_twice, _, _ = detect(pixels, settings=twice)
     assert max(boxes_once[:, 2] - boxes_once[:, 0], default=0) < 1.1 * FACE

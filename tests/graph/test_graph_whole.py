@@ -115,9 +115,9 @@ def test_the_whole_is_its_stages():
         assert np.array_equal(face.crop, crops[number])
         assert np.allclose(face.embedding, vectors[number], atol=1e-5)
         similarity = vectors[number] @ head.prototypes.T
-        assert face.verdict.similarity == pytest.approx(similarity.max(), abs=1e-5)
+        assert face.similarity == pytest.approx(similarity.max(), abs=1e-5)
         named = None if person[number] < 0 else head.people[person[number]]
-        assert getattr(face.verdict, "person", None) == named
+        assert face.name == named
 
 
 @settings(max_examples=30)

@@ -6,8 +6,6 @@ A camera is played from a file of real frames: portraits in the public domain th
 from __future__ import annotations
 
 import mimetypes
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,17 +15,6 @@ from staged import CHROMIUM_FLAGS, camera
 PAGE = Path(__file__).resolve().parents[2] / "src" / "mien" / "server" / "page"
 PATIENCE = 20_000
 """Milliseconds: a busy machine is no fault."""
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Return the path of a Chromium; skips where there is none."""
-    wanted = os.environ.get("MIEN_CHROMIUM")
-    found = wanted or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found or not Path(found).exists():
-        pytest.skip("no chromium here; install it, or name one in MIEN_CHROMIUM")
-    return found
 
 
 @pytest.fixture(scope="module")

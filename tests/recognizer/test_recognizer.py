@@ -22,7 +22,6 @@ from mien.files import write_atomically
 from mien.graph.assemble import whole_graph
 from mien.photo import encode_jpeg, read_photo
 from mien.recognizer import FORMAT, Recognizer
-from mien.types import Known, Unknown
 from toy_graphs import photo_of, red_squares, run, toy_engine, toy_head, toy_parts
 
 NAMES = (
@@ -39,7 +38,7 @@ NAMES = (
 
 @pytest.fixture(scope="module")
 def engine_of_toys():
-    return toy_engine(settings=DetectionSettings(side=640, least_side=480))
+    return toy_engine(settings=DetectionSettings(max_side=640, min_side=480))
 
 
 def built(engine, people=NAMES, *, dataset="d" * 64, measured=None, **head):
@@ -67,7 +66,7 @@ def test_what_is_saved_is_loaded(saved):
     json.dumps(loaded.info())
     photo = photo_of(red_squares(480, 500, [(9, 9), (40, 40)]))
     one, other = recognizer.identify(photo), loaded.identify(photo)
-    assert [face.verdict for face in one] == [face.verdict for face in other]
+    assert [face.answer for face in one] == [face.answer for face in other]
 
 
 def test_the_head_is_read_back_to_the_bit(saved):
@@ -106,19 +105,19 @@ def test_known_and_unknown(engine_of_toys):
         prototypes=np.stack([vectors[0], *toy_head(4).prototypes]),
     )
     faces = Recognizer.build(head, engine_of_toys, threads=1).identify(photo)
-    assert isinstance(faces[0].verdict, Known)
-    assert faces[0].verdict.person == "person 0"
-    assert faces[0].verdict.similarity == pytest.approx(1, abs=1e-5)
-    assert isinstance(faces[1].verdict, Unknown)
+    assert faces[0].name is not None
+    assert faces[0].name == "person 0"
+    assert faces[0].similarity == pytest.approx(1, abs=1e-5)
+    assert faces[1].name is None
     for face in faces:
         assert face.crop.shape == (112, 112, 3)
         assert np.linalg.norm(face.embedding) == pytest.approx(1, abs=1e-5)
         assert [c.similarity for c in face.candidates] == sorted(
             (c.similarity for c in face.candidates), reverse=True
         )
-        assert face.verdict.probability == face.candidates[0].probability
-        nearest = face.verdict.nearest if isinstance(face.verdict, Unknown) else "person 0"
-        assert nearest == face.candidates[0].person
+        assert face.probability == face.candidates[0].probability
+        nearest = face.answer.nearest if face.name is None else "person 0"
+        assert nearest == face.candidates[0].name
 
 
 def test_a_reduced_photo_has_its_boxes_in_pixels_of_the_full_one(engine_of_toys, tmp_path):
@@ -139,10 +138,10 @@ def test_a_reduced_photo_has_its_boxes_in_pixels_of_the_full_one(engine_of_toys,
 def test_threads_share_a_recognizer(engine_of_toys):
     _, recognizer = built(engine_of_toys, 20)
     photos = [photo_of(red_squares(480, 480, [(5 + n, 5 + n)], seed=n)) for n in range(8)]
-    expected = [recognizer.identify(photo)[0].verdict for photo in photos]
+    expected = [recognizer.identify(photo)[0].answer for photo in photos]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(recognizer.identify, photos * 4))
-    assert [faces[0].verdict for faces in answers] == expected * 4
+    assert [faces[0].answer for faces in answers] == expected * 4
 
 
 def test_rejected_faces_are_in_the_file(engine_of_toys):
@@ -162,8 +161,8 @@ def test_rejected_faces_are_in_the_file(engine_of_toys):
     said = replace(mine, negatives=me, negative_of=np.array([0]))
     (known,) = Recognizer.build(mine, engine_of_toys, threads=1).identify(photo)
     (face,) = Recognizer.build(said, engine_of_toys, threads=1).identify(photo)
-    assert known.verdict.person == NAMES[0]
-    assert NAMES[0] not in {candidate.person for candidate in face.candidates[:-1]}
+    assert known.name == NAMES[0]
+    assert NAMES[0] not in {candidate.name for candidate in face.candidates[:-1]}
     assert face.candidates[-1].similarity == -1
 
 
@@ -328,14 +327,14 @@ def test_the_graph_needs_no_mien(saved):
     )
     (face,) = recognizer.identify(photo)
     assert np.array_equal(boxes[0], face.box)
-    assert similarities[0, 0] == pytest.approx(face.verdict.similarity)
-    assert (person[0] >= 0) == isinstance(face.verdict, Known)
+    assert similarities[0, 0] == pytest.approx(face.similarity)
+    assert (person[0] >= 0) == face.name is not None
 
 
 def test_one_person_is_a_gallery(engine_of_toys):
     _, recognizer = built(engine_of_toys, ("Only One",))
     (face,) = recognizer.identify(photo_of(red_squares(480, 480, [(9, 9)])))
-    assert [candidate.person for candidate in face.candidates] == ["Only One"]
+    assert [candidate.name for candidate in face.candidates] == ["Only One"]
 
 
 @pytest.mark.weights

@@ -8,7 +8,7 @@ from PIL import Image
 
 from mien.photo import read_photo
 from mien.recognizer import Recognizer
-from mien.types import Calibration, Head, Interval, Known, Photo, Policy
+from mien.types import Calibration, Head, Interval, Photo, Policy
 
 pytestmark = pytest.mark.weights
 
@@ -62,10 +62,10 @@ def test_fifty_faces(recognizer, faces):
     nearest = {}
     for face in found:
         x, y = (face.box[:2] + face.box[2:]) / 2
-        nearest[int(y // CELL), int(x // CELL)] = face.candidates[0].person
+        nearest[int(y // CELL), int(x // CELL)] = face.candidates[0].name
     assert nearest == names
     # One person is at most once in a photo: of twenty-five of each, one gets the name.
-    named = [face.verdict.person for face in found if isinstance(face.verdict, Known)]
+    named = [face.name for face in found if face.name is not None]
     assert sorted(named) == ["biden", "obama"]
 
 
@@ -78,7 +78,7 @@ def test_ten_thousand_pixels_across(recognizer, faces):
     wide = Image.new("RGB", (10_000, 1200), (90, 110, 130))
     wide.paste(faces["obama"][0].resize((900, 900)), (8800, 200))
     (face,) = recognizer.identify(photo_of(wide))
-    assert face.candidates[0].person == "obama"
+    assert face.candidates[0].name == "obama"
     assert 8900 < face.box[0] < face.box[2] < 9700
 
 

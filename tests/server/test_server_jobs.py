@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from toy_server import a_client, a_service, file_mount, files, picture, the_engine
+from toy_server import a_client, a_service, file_backend, files, picture, the_engine
 
 from mien.recognizer import Recognizer
 from mien.server.http.limits import Limits
@@ -20,7 +20,7 @@ from mien.server.training.jobs import Jobs, handle_of
 
 @pytest.fixture
 def trained() -> bytes:
-    return Recognizer.build(file_mount().head, the_engine(), threads=1).model
+    return Recognizer.build(file_backend().head, the_engine(), threads=1).to_bytes()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from mien.errors import BadRequest, CannotListen, TooManyRequests, UnsafeStart
 from mien.server.auth.keys import Keys, Role
 from mien.server.auth.web_sessions import LIFETIME, WebSessions
 from mien.server.http.limits import RateLimiter
-from mien.server.run import Address, check_safe, listen, open_mounts
+from mien.server.run import Address, check_safe, listen, open_backends
 from mien.server.state import Settings
 
 PAGE = {"origin": BASE}
@@ -382,4 +382,4 @@ def test_a_server_of_its_own_closes(tmp_path):
 def test_a_file_does_not_take_the_gallerys_place(tmp_path):
     file = tmp_path / "people.onnx"
     with pytest.raises(BadRequest, match="the gallery answers by 'people'"):
-        open_mounts({"people": file}, tmp_path / "office", tmp_path)
+        open_backends({"people": file}, tmp_path / "office", tmp_path)

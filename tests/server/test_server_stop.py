@@ -9,7 +9,7 @@ import time
 import urllib.request
 
 import pytest
-from toy_server import file_mount
+from toy_server import file_backend
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no signals like these there")
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no signals like
 @pytest.fixture
 def running(tmp_path):
     """Return a `mien serve` that is up, over a recognizer file."""
-    file_mount().recognizer.save(tmp_path / "toy.onnx")
+    file_backend().recognizer.save(tmp_path / "toy.onnx")
     process = subprocess.Popen(
         [
             sys.executable, "-m", "mien", "serve", tmp_path / "toy.onnx", "--port", "0",

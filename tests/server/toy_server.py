@@ -22,7 +22,7 @@ from mien.recognizer import Recognizer
 from mien.server.app import create_app, shielded
 from mien.server.http.connections import guarded
 from mien.server.http.limits import Limits
-from mien.server.inference.backends import FileMount, GalleryMount
+from mien.server.inference.backends import Backend
 from mien.server.run import Address, listen
 from mien.server.state import ServerState, Settings
 from mien.types import Calibration, Head, Interval, Policy
@@ -55,7 +55,7 @@ def the_engine() -> Engine:
 
 
 @cache
-def file_mount() -> FileMount:
+def file_backend() -> Backend:
     """Return a recognizer of people who look as `picture` shows them."""
     engine, people = the_engine(), ("Ada", "Ben", "Cyd")
     rows = []
@@ -72,7 +72,7 @@ def file_mount() -> FileMount:
         calibration=Calibration(30.0, -27.0),
         policy=Policy(0.999, 0.01, Interval(0.01, 0.005, 0.02), 500, True, "made up"),
     )
-    return FileMount(Recognizer.build(head, engine, threads=1), engine)
+    return Backend.of_file(Recognizer.build(head, engine, threads=1), engine)
 
 
 def a_service(
@@ -85,14 +85,14 @@ def a_service(
 ) -> ServerState:
     """Return a service with a living gallery and a file `toy`."""
     engine = the_engine()
-    mounts = {}
+    backends = {}
     if gallery:
         opened = Gallery.create(folder / "people", Origin.of(engine), thumbnails=True)
-        mounts["people"] = GalleryMount(opened, engine)
+        backends["people"] = Backend.of_gallery(opened, engine)
     if file:
-        mounts["toy"] = file_mount()
+        backends["toy"] = file_backend()
     settings = Settings(folder / "data", workers=2, limits=limits or Limits(), **options)
-    return ServerState(settings, mounts)
+    return ServerState(settings, backends)
 
 
 def a_client(service: ServerState, **options) -> TestClient:

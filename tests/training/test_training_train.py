@@ -12,7 +12,7 @@ from mien.errors import TooFewPeople
 from mien.evaluation import evaluate_people
 from mien.measures import wilson
 from mien.models.cards import DEFAULT_EMBEDDER, card
-from mien.training import fit_prototype, train
+from mien.training import fit_prototype, train_head
 from mien.training.trainer import training_samples
 from sphere import people_at, sphere_dataset
 
@@ -27,7 +27,7 @@ def friends():
 @pytest.fixture(scope="module")
 def training(friends):
     strangers, _ = people_at([1] * 2000, seed=50)
-    return train(friends, strangers=strangers, stranger_source="passers-by")
+    return train_head(friends, strangers=strangers, stranger_source="passers-by")
 
 
 def test_what_is_learned(friends, training):
@@ -76,7 +76,7 @@ def test_the_order_of_the_manifest_changes_nothing(friends, training):
         mirrored=friends.mirrored[order],
     )
     strangers, _ = people_at([1] * 2000, seed=50)
-    again = train(shuffled, strangers=strangers, stranger_source="passers-by")
+    again = train_head(shuffled, strangers=strangers, stranger_source="passers-by")
     assert np.array_equal(again.head.prototypes, training.head.prototypes)
     assert again.report == training.report
 
@@ -85,14 +85,14 @@ def test_nothing_of_the_validation_side_is_looked_at(friends):
     faces = friends.embeddings.copy()
     faces[friends.validation] = np.roll(faces[friends.validation], 1, axis=0)
     spoiled = replace(friends, embeddings=faces)
-    one, other = (train(each, statistics=CARD) for each in (friends, spoiled))
+    one, other = (train_head(each, statistics=CARD) for each in (friends, spoiled))
     assert np.array_equal(one.head.prototypes, other.head.prototypes)
     assert one.report == other.report
 
 
 @pytest.mark.parametrize("head", ["softmax", "margin"])
 def test_learned_heads_and_their_seed(friends, head):
-    one, again = (train(friends, head=head, statistics=CARD, seed=7) for _ in range(2))
+    one, again = (train_head(friends, head=head, statistics=CARD, seed=7) for _ in range(2))
     assert np.array_equal(one.head.prototypes, again.head.prototypes)
     assert one.report == again.report
     assert one.head.kind == head
@@ -105,20 +105,20 @@ def test_learned_heads_and_their_seed(friends, head):
 def test_photos_set_aside_are_not_learned_from(friends):
     entries = list(friends.entries)
     entries[0] = replace(entries[0], status="set-aside", reason="low-quality")
-    head = train(replace(friends, entries=tuple(entries)), statistics=CARD).head
+    head = train_head(replace(friends, entries=tuple(entries)), statistics=CARD).head
     assert head.photos.tolist() == [3] + [4] * 39
 
 
 def test_strangers_with_many_photos_weigh_one(friends):
     strangers, labels = people_at([10] * 5 + [1] * 400, seed=60)
-    policy = train(friends, strangers=strangers, stranger_people=labels).report["policy"]
+    policy = train_head(friends, strangers=strangers, stranger_people=labels).report["policy"]
     assert policy["stranger_people"] == 445
     assert policy["strangers"] == 160 + 450
 
 
 def test_few_people_and_the_card():
     small = sphere_dataset([2, 2], spread=0.2)
-    training = train(small, statistics=CARD)
+    training = train_head(small, statistics=CARD)
     assert training.head.policy.supported
     assert training.head.policy.basis == "card"
     assert "of strangers say little" in training.report["warnings"][0]
@@ -126,21 +126,21 @@ def test_few_people_and_the_card():
 
 
 def test_few_people_and_nothing_else():
-    training = train(sphere_dataset([2, 2, 2], spread=0.2))
+    training = train_head(sphere_dataset([2, 2, 2], spread=0.2))
     assert not training.head.policy.supported
     assert any("297 too few" in warning for warning in training.report["warnings"])
 
 
 def test_one_person():
     with pytest.raises(TooFewPeople, match="nobody to learn the meaning of unknown from"):
-        train(sphere_dataset([3]))
-    assert train(sphere_dataset([3]), statistics=CARD).head.people == ("person 0000",)
+        train_head(sphere_dataset([3]))
+    assert train_head(sphere_dataset([3]), statistics=CARD).head.people == ("person 0000",)
     strangers, _ = people_at([1] * 300)
-    assert train(sphere_dataset([3]), strangers=strangers).head.policy.supported
+    assert train_head(sphere_dataset([3]), strangers=strangers).head.policy.supported
 
 
 def test_people_with_one_photo_each():
-    training = train(sphere_dataset([1] * 30), statistics=CARD)
+    training = train_head(sphere_dataset([1] * 30), statistics=CARD)
     assert training.head.photos.tolist() == [1] * 30
     assert training.report["cross_validation"] == []
     assert training.report["held_out"] == 0
@@ -149,17 +149,17 @@ def test_people_with_one_photo_each():
 def test_no_photo_to_train_on(friends):
     entries = tuple(replace(entry, split="validation") for entry in friends.entries)
     with pytest.raises(TooFewPeople, match="no usable photo on the training side") as caught:
-        train(replace(friends, entries=entries))
+        train_head(replace(friends, entries=entries))
     assert "review" in caught.value.hint
 
 
 def test_strangers_who_are_none(friends):
     with pytest.raises(TooFewPeople, match="a crowd: no usable photo"):
-        train(friends, strangers=np.zeros((0, 32), np.float32), stranger_source="a crowd")
+        train_head(friends, strangers=np.zeros((0, 32), np.float32), stranger_source="a crowd")
 
 
 def test_values_that_make_no_sense(friends):
     with pytest.raises(ValueError, match="between 0 and 1"):
-        train(friends, false_positive_rate=0)
+        train_head(friends, false_positive_rate=0)
     with pytest.raises(ValueError, match="dimension"):
-        train(friends, strangers=np.zeros((1, 5), np.float32))
+        train_head(friends, strangers=np.zeros((1, 5), np.float32))

@@ -61,4 +61,4 @@ class Road:
 
     def verdicts(self, photo: Photo) -> list[Any]:
         """Return who each face is."""
-        return [face.verdict for face in self._recognizer.identify(photo)]
+        return [face.answer for face in self._recognizer.identify(photo)]

@@ -51,7 +51,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "train": ("mien.cli.train", "train", "Train a recognizer from a dataset."),
     "evaluate": ("mien.cli.evaluate.recognizer", "evaluate", "Measure how good a recognizer is."),
-    "recognize": ("mien.cli.identify", "recognize", "Name the people in photos."),
+    "identify": ("mien.cli.identify", "identify", "Name the people in photos."),
     "align": ("mien.cli.identify", "align", "Cut one face out of a photo, upright and scaled."),
     "verify": ("mien.cli.identify", "verify", "Say whether two photos show the same person."),
     "info": ("mien.cli.identify", "info", "Show what a recognizer file holds."),
@@ -62,9 +62,13 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "serve": ("mien.cli.serve", "serve", "Serve an API and a page."),
     "keys": ("mien.cli.serve", "keys", "Keys of the server: create, list, revoke."),
-    "ship": ("mien.cli.deploy", "ship", "Put a recognizer into a function, an app or a page."),
+    "deploy": ("mien.cli.deploy", "deploy", "Make a function, an app or a page of a recognizer."),
     "models": ("mien.cli.models", "models", "The weights: list, show, pull, verify, add."),
 }
+
+
+_ALIASES = {"recognize": "identify", "recognise": "identify", "ship": "deploy"}
+"""Former or other names of commands, which work and are not listed."""
 
 
 class _Commands(click.Group):
@@ -72,9 +76,10 @@ class _Commands(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
+        name = _ALIASES.get(cmd_name, cmd_name)
+        if name not in _COMMANDS:
             return None
-        module, attribute, _ = _COMMANDS[cmd_name]
+        module, attribute, _ = _COMMANDS[name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
@@ -87,7 +92,7 @@ class _Commands(click.Group):
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="\b\nExamples:\n  mien dataset build photos/ -o people\n"
-    "  mien train people -o people.onnx\n  mien recognize people.onnx party.jpg --draw named.jpg",
+    "  mien train people -o people.onnx\n  mien identify people.onnx party.jpg --draw named.jpg",
 )
 @click.version_option(__version__, prog_name="mien")
 def cli() -> None:

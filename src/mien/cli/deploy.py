@@ -1,4 +1,4 @@
-"""`mien ship`: a recognizer in other vessels."""
+"""`mien deploy`: a recognizer in other vessels."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _TOLD = 20
 
 @click.group(
     epilog="\b\nExamples:\n"
-    "  mien ship lambda people.onnx -o function\n"
-    "  mien ship app people.onnx -o app\n"
-    "  mien ship page people.onnx -o page\n"
-    "  mien ship check function photos/ --recognizer people.onnx"
+    "  mien deploy lambda people.onnx -o function\n"
+    "  mien deploy app people.onnx -o app\n"
+    "  mien deploy page people.onnx -o page\n"
+    "  mien deploy check function photos/ --recognizer people.onnx"
 )
-def ship() -> None:
+def deploy() -> None:
     """Put a recognizer into a function, an app or a page, and check that it answers the same."""
 
 
@@ -110,12 +110,12 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@ship.command(
+@deploy.command(
     "lambda",
     epilog="\b\nExamples:\n"
-    "  mien ship lambda people.onnx -o function\n"
-    "  mien ship lambda people.onnx -o function --arch arm64 --cors https://example.org\n"
-    "  mien ship lambda people.onnx -o function --image",
+    "  mien deploy lambda people.onnx -o function\n"
+    "  mien deploy lambda people.onnx -o function --arch arm64 --cors https://example.org\n"
+    "  mien deploy lambda people.onnx -o function --image",
 )
 @_options
 @click.option(
@@ -167,10 +167,10 @@ def lambda_(
         )
 
 
-@ship.command(
+@deploy.command(
     epilog="\b\nExamples:\n"
-    "  mien ship app people.onnx -o app\n"
-    "  mien ship app people.onnx -o app --handle friends --cors '*'"
+    "  mien deploy app people.onnx -o app\n"
+    "  mien deploy app people.onnx -o app --handle friends --cors '*'"
 )
 @_options
 def app(
@@ -194,7 +194,7 @@ def app(
     _tell(model, folder, made.parts, made.limits, as_json=as_json)
 
 
-@ship.command(epilog="\b\nExamples:\n  mien ship page people.onnx -o page")
+@deploy.command(epilog="\b\nExamples:\n  mien deploy page people.onnx -o page")
 @click.argument("recognizer", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -230,10 +230,10 @@ def page(*, recognizer: Path, folder: Path, weights: Form, as_json: bool) -> Non
         note("Whoever can load the page has these people's names and their faces' numbers.")
 
 
-@ship.command(
+@deploy.command(
     epilog="\b\nExamples:\n"
-    "  mien ship check function photos/\n"
-    "  mien ship check app photos/ --recognizer people.onnx --json"
+    "  mien deploy check function photos/\n"
+    "  mien deploy check app photos/ --recognizer people.onnx --json"
 )
 @click.argument("vessel", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, required=True)

@@ -38,10 +38,10 @@ _LIKELY = 0.5
 
 
 @click.command(
-    epilog="\b\nExamples:\n  mien recognize people.onnx party.jpg\n"
-    "  mien recognize people.onnx holidays/ --draw named/\n"
-    "  mien recognize people.onnx 'photos/*.heic' --json > names.json\n"
-    "  mien recognize office party.jpg"
+    epilog="\b\nExamples:\n  mien identify people.onnx party.jpg\n"
+    "  mien identify people.onnx holidays/ --draw named/\n"
+    "  mien identify people.onnx 'photos/*.heic' --json > names.json\n"
+    "  mien identify office party.jpg"
 )
 @click.argument("recognizer", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, required=True)
@@ -53,7 +53,7 @@ _LIKELY = 0.5
     help="Write copies with boxes and names: a .jpg or .png for one photo, a folder for several.",
 )
 @click.pass_context
-def recognize(
+def identify(
     context: click.Context,
     recognizer: Path,
     photos: tuple[str, ...],

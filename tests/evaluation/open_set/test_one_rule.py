@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mien.evaluation import evaluate_people
-from mien.training import outsiders, train
+from mien.training import outsiders, train_head
 from sphere import sphere_dataset
 
 
@@ -19,7 +19,7 @@ def test_the_rate_that_was_promised_is_the_rate_that_is_found(friends):
     # 300 strangers, of whom every tenth has twenty photos: photos and people differ.
     others = sphere_dataset([20 if i % 10 == 0 else 1 for i in range(300)], seed=2, prefix="other")
     rows = outsiders(others, friends.people)
-    head = train(
+    head = train_head(
         friends,
         head="prototype",
         false_positive_rate=0.05,

@@ -21,7 +21,7 @@ from mien.evaluation.verification.embed_photos import centre_face
 from mien.evaluation.verification.lfw_photos import lfw_photos
 from mien.evaluation.verification.pairs_file import PhotoId, parse_pairs
 from mien.measures import wilson
-from mien.types import Detections, Embeddings, Photo
+from mien.types import Detections, EmbeddedPhoto, Embeddings, Photo
 
 # Photos are grey pictures; the grey is the angle of the face's embedding, black shows no face.
 GREYS = {
@@ -36,8 +36,17 @@ GREYS = {
 PAIRS = "2 1\nAnn 1 2\nAnn 1 Ben 1\nCyd 1 2\nCyd 1 Dan 1\n"
 
 
+class GreyEngine:
+    """Finds a face at every grey but black, its embedding at that angle."""
+
+    contract = "grey"
+    max_long_side = 100
+
+    def embed_photo(self, photo):
+        return EmbeddedPhoto(photo, *grey_faces(photo))
+
+
 def grey_faces(photo):
-    """Find a face at every grey but black, its embedding at that angle."""
     grey = float(photo.pixels.mean())
     found = 0 if grey < 10 else 1
     angle = np.deg2rad(grey)
@@ -71,7 +80,7 @@ def root(tmp_path):
 
 
 def test_view_2_by_hand(root):
-    result = evaluate_lfw(grey_faces, root, parse_pairs(PAIRS))
+    result = evaluate_lfw(GreyEngine(), root, parse_pairs(PAIRS))
     expected = np.cos(np.deg2rad([10, 90, 80, 70]))
     assert result.judged.scores == pytest.approx(expected, abs=0.02)
     # Fold 1 is judged halfway between 0 and 0.985: both wrong but one. Fold 0 by fold 1's.
@@ -89,12 +98,12 @@ def test_view_2_by_hand(root):
 
 def test_view_1_by_hand(root):
     pairs = parse_pairs("1\nCyd 1 2\nCyd 1 Dan 1\n")
-    own = evaluate_lfw(grey_faces, root, pairs)
+    own = evaluate_lfw(GreyEngine(), root, pairs)
     assert own.judged.accuracy.value == 0.5
     assert own.judged.standard_error == 0
     assert "flatters" in own.judged.rule
     chosen = evaluate_lfw(
-        grey_faces, root, pairs, choose_on=parse_pairs("1\nAnn 1 2\nAnn 1 Ben 1\n")
+        GreyEngine(), root, pairs, choose_on=parse_pairs("1\nAnn 1 2\nAnn 1 Ben 1\n")
     )
     assert chosen.judged.judged_at == pytest.approx([0.49, 0.49], abs=0.02)
     assert "2 other pairs" in chosen.judged.rule
@@ -102,14 +111,14 @@ def test_view_1_by_hand(root):
 
 def test_the_archive_gives_what_the_folder_gives(root, tmp_path):
     pairs = parse_pairs(PAIRS)
-    from_folder = evaluate_lfw(grey_faces, root, pairs)
-    from_tar = evaluate_lfw(grey_faces, archive(root, tmp_path / "lfw.tgz"), pairs)
+    from_folder = evaluate_lfw(GreyEngine(), root, pairs)
+    from_tar = evaluate_lfw(GreyEngine(), archive(root, tmp_path / "lfw.tgz"), pairs)
     assert lfw_json(from_tar) == lfw_json(from_folder)
 
 
 def test_a_photo_without_a_face_is_missed(tmp_path):
     root = write_photos(tmp_path, GREYS | {"Ann_0002": 0})
-    result = evaluate_lfw(grey_faces, root, parse_pairs(PAIRS))
+    result = evaluate_lfw(GreyEngine(), root, parse_pairs(PAIRS))
     assert result.missed == ("Ann_0002.jpg",)
     assert result.judged.scores[0] == -1
     assert lfw_json(result)["missed"] == 1
@@ -117,14 +126,14 @@ def test_a_photo_without_a_face_is_missed(tmp_path):
 
 def test_a_broken_photo_is_missed(root):
     (root / "lfw" / "Ann" / "Ann_0002.jpg").write_bytes(b"\xff\xd8\xff broken")
-    result = evaluate_lfw(grey_faces, root, parse_pairs(PAIRS))
+    result = evaluate_lfw(GreyEngine(), root, parse_pairs(PAIRS))
     assert result.missed == ("Ann_0002.jpg",)
 
 
 def test_no_face_at_all(tmp_path):
     root = write_photos(tmp_path, dict.fromkeys(GREYS, 0))
     with pytest.raises(NothingToMeasure):
-        evaluate_lfw(grey_faces, root, parse_pairs(PAIRS))
+        evaluate_lfw(GreyEngine(), root, parse_pairs(PAIRS))
 
 
 def test_an_error_of_the_engine_is_not_swallowed(root):
@@ -178,7 +187,7 @@ def test_a_member_of_absurd_size_is_refused(tmp_path, monkeypatch):
 
 
 def test_the_report_shows_the_wrong_pairs(root):
-    result = evaluate_lfw(grey_faces, root, parse_pairs(PAIRS), keep_crops=True)
+    result = evaluate_lfw(GreyEngine(), root, parse_pairs(PAIRS), keep_crops=True)
     facts = Facts(made=datetime(2026, 1, 2, tzinfo=UTC), source="<lfw>")
     document = lfw_report(result, facts)
     assert document.count("data:image/jpeg;base64,") == 2
@@ -199,9 +208,7 @@ def test_a_hundred_pairs_of_lfw(engine, data_folder):
         if line.count("\t") == 3 and line[0] in "ABC" and line.split("\t")[2][0] in "ABC"
     ][:25]
     pairs = parse_pairs("\n".join(["25", *same, *other]))
-    result = evaluate_lfw(
-        Pipeline(engine, threads=1).faces, data_folder / "lfw-deepfunneled.tgz", pairs
-    )
+    result = evaluate_lfw(Pipeline(engine, threads=1), data_folder / "lfw-deepfunneled.tgz", pairs)
     assert result.missed == ()
     assert result.judged.accuracy.value >= 0.96
     assert result.judged.scores[result.judged.same].mean() > 0.5

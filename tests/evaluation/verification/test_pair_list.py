@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from test_lfw import grey_faces
+from test_lfw import GreyEngine
 
 from mien.cli import main
 from mien.errors import InvalidPairs, NothingToMeasure
@@ -24,7 +24,7 @@ def photos(tmp_path):
 def test_pairs_by_hand(photos):
     pairs = read_list(photos / "pairs.csv")
     assert pairs[0] == ListedPair("a.png", "b.png", same=True)
-    result = evaluate_list(grey_faces, photos, pairs)
+    result = evaluate_list(GreyEngine(), photos, pairs)
     assert result.judged.scores == pytest.approx(np.cos(np.deg2rad([10, 90, 10, 90])), abs=0.02)
     assert result.people == 2
     found = list_json(result)
@@ -37,28 +37,28 @@ def test_pairs_by_hand(photos):
 def test_folds_and_other_pairs(photos):
     text = "a.png,b.png,1,1\na.png,c.png,0,1\nc.png,d.png,1,2\nb.png,d.png,0,2\n"
     (photos / "folds.csv").write_text(text)
-    folded = evaluate_list(grey_faces, photos, read_list(photos / "folds.csv"))
+    folded = evaluate_list(GreyEngine(), photos, read_list(photos / "folds.csv"))
     assert folded.judged.folds == (1.0, 1.0)
     some = read_list(photos / "pairs.csv")
-    chosen = evaluate_list(grey_faces, photos, some, choose_on=some[:2])
+    chosen = evaluate_list(GreyEngine(), photos, some, choose_on=some[:2])
     assert "2 other pairs" in chosen.judged.rule
 
 
 def test_what_cannot_be_read_is_missed(photos):
     (photos / "b.png").write_bytes(b"no picture")
     (photos / "d.png").unlink()
-    result = evaluate_list(grey_faces, photos, read_list(photos / "pairs.csv"))
+    result = evaluate_list(GreyEngine(), photos, read_list(photos / "pairs.csv"))
     assert result.missed == ("b.png", "d.png")
     assert result.judged.scores[0] == -1
     (photos / "a.png").unlink()
     (photos / "c.png").unlink()
     with pytest.raises(NothingToMeasure, match="no face"):
-        evaluate_list(grey_faces, photos, read_list(photos / "pairs.csv"))
+        evaluate_list(GreyEngine(), photos, read_list(photos / "pairs.csv"))
 
 
 def test_pairs_of_one_kind(photos):
     with pytest.raises(NothingToMeasure, match="pairs of one person"):
-        evaluate_list(grey_faces, photos, read_list(photos / "pairs.csv")[:1])
+        evaluate_list(GreyEngine(), photos, read_list(photos / "pairs.csv")[:1])
 
 
 def test_same_pairs_make_people():
@@ -95,12 +95,10 @@ def test_files_that_are_none(tmp_path):
 
 
 def test_the_commands(photos, capsys, monkeypatch):
-    from types import SimpleNamespace
-
     from mien import engine
 
     monkeypatch.setattr(engine.Engine, "open", lambda **_: None)
-    monkeypatch.setattr(engine, "Pipeline", lambda *_, **__: SimpleNamespace(faces=grey_faces))
+    monkeypatch.setattr(engine, "Pipeline", lambda *_, **__: GreyEngine())
     for words in ([], ["--json"], ["--choose-on", str(photos / "pairs.csv"), "--face", "centre"]):
         with pytest.raises(SystemExit) as caught:
             main(["evaluate", "pairs", str(photos / "pairs.csv"), *words])

@@ -16,7 +16,7 @@ from mien.errors import ContractMismatch
 from mien.gallery import Gallery, ImportedPerson
 from mien.gallery.exchange.from_dataset import newcomers, origin_of
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, card
-from mien.training import train
+from mien.training import train_head
 
 ROWS = (
     ("Ada", "train", "used", ""),
@@ -117,7 +117,7 @@ def test_real_people_by_command(tmp_path, engine, data_folder, capfd):
         assert sum(person.photos for person in gallery.people()) == int(made.usable.sum())
         (first, *_) = gallery.pictures(made.people[0])
         assert gallery.thumbnail(first.id).startswith(b"\xff\xd8")
-    head = train(made, head="prototype", statistics=gallery.origin.statistics).head
+    head = train_head(made, head="prototype", statistics=gallery.origin.statistics).head
     with Gallery.open(tmp_path / "half") as gallery:
         found = gallery.head()
         assert found.people == head.people

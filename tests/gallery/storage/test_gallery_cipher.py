@@ -102,7 +102,7 @@ def test_an_encrypted_gallery_has_nothing_in_the_clear(sealed):
     assert in_the_clear(sealed) == set()
     (first, *_) = sealed.pictures("person 0")
     assert sealed.thumbnail(first.id) == sighting(0, 0).crop
-    assert sealed.identify(faces(centre(1)))[0].verdict.person == "person 1"
+    assert sealed.identify(faces(centre(1)))[0].name == "person 1"
 
 
 def test_it_opens_with_its_key_only(sealed):

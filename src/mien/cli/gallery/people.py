@@ -32,7 +32,7 @@ KEY_FILE = click.option(
     epilog="\b\nExamples:\n"
     "  mien gallery create office --thumbnails\n"
     "  mien gallery add office 'Ada Lovelace' ada/*.jpg --consent 'by letter, 3 May'\n"
-    "  mien recognize office party.jpg\n"
+    "  mien identify office party.jpg\n"
     "  mien gallery forget office 'Ada Lovelace'",
 )
 def gallery() -> None:

@@ -30,7 +30,7 @@ def write_evidence(path: Path, dataset: Dataset, suspects: Sequence[Suspect]) ->
 
 
 def _page(dataset: Dataset, suspects: Sequence[Suspect]) -> str:
-    style = files("mien.dataset").joinpath("page").joinpath("review.css").read_text("utf-8")
+    style = files("mien.dataset.audit").joinpath("page").joinpath("review.css").read_text("utf-8")
     folder = shlex.quote(str(dataset.path))
     shown = "".join(
         _article(dataset, folder, number, suspect)

@@ -89,7 +89,7 @@ class _Page:
                 else own[:MOST]
             )
             sections.append(self._section(reason, len(own), map(self._entry, shown)))
-        page = files("mien.dataset").joinpath("page")
+        page = files("mien.dataset.audit").joinpath("page")
         css, js = (page.joinpath(f"review.{kind}").read_text("utf-8") for kind in ("css", "js"))
         nothing = "" if links else "<p>Nothing is doubtful.</p>"
         return (

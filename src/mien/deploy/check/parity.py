@@ -120,7 +120,7 @@ def check_deployment(
     """Run a vessel on this machine and compare it with the library on some photos.
 
     Args:
-        folder: that `mien ship lambda`, `mien ship app` or `mien ship page` wrote.
+        folder: that `mien deploy lambda`, `mien deploy app` or `mien deploy page` wrote.
         photos: to compare on.
         recognizer: what it was made of; without it the library runs the vessel's own file, and
             only a digest tells whether that is still what was written.
@@ -189,7 +189,7 @@ def settings_of(folder: Path) -> dict[str, Any]:
 def _no_vessel(folder: Path) -> NotADeployment:
     return NotADeployment(
         f"{folder} is no vessel that Mien made, or is damaged",
-        hint="Make it again with `mien ship`.",
+        hint="Make it again with `mien deploy`.",
     )
 
 
@@ -202,7 +202,7 @@ def _reference(
     if hashlib.sha256(model).hexdigest() != settings["sha256"]:
         raise NotADeployment(
             f"{folder}: the recognizer changed since the vessel was made",
-            hint="Make it again with `mien ship`.",
+            hint="Make it again with `mien deploy`.",
         )
     return Recognizer(model, name=f"{folder}/{RECOGNIZER}")
 

@@ -193,7 +193,7 @@ class _Running:
         lines = [line.strip() for line in self.log if line.strip()]
         errors = [line for line in lines if re.match(r"[\w.]+(?:Error|Exception|Found)\b", line)]
         why = (errors or lines or ["it ended"])[-1]
-        hint = "Make it again with `mien ship`."
+        hint = "Make it again with `mien deploy`."
         return NotADeployment(f"the vessel does not start: {why}", hint=hint)
 
 

@@ -129,14 +129,14 @@ def _check_files(out: Path, settings: Mapping[str, Any]) -> None:
     if changed:
         raise NotADeployment(
             f"{out}: {', '.join(changed[:3])} changed since Mien wrote the page",
-            hint="Make it again with `mien ship page`.",
+            hint="Make it again with `mien deploy page`.",
         )
 
 
 def _damaged(out: Path, error: Exception) -> NotADeployment:
     return NotADeployment(
         f"{out} is no page that Mien shipped, or is damaged: {error}",
-        hint="Make it again with `mien ship page`.",
+        hint="Make it again with `mien deploy page`.",
     )
 
 

@@ -50,7 +50,7 @@ export class LocalEngine {
       this.#worker?.terminate();
       throw error;
     }
-    globalThis.mien = { engine: this }; // for the browser's console, and for `mien ship check`
+    globalThis.mien = { engine: this }; // for the browser's console, and for `mien deploy check`
     readyForOffline(this.#base);
     return true;
   }

@@ -9,7 +9,6 @@ import pytest
 from mien import read_photo
 from mien.graph.subgraph import subgraph_of
 from mien.recognizer import Recognizer
-from mien.stages import Stages
 from mien.types import Calibration, Head, Interval, Policy
 
 
@@ -34,7 +33,7 @@ def recognizer(engine, portraits):
 
 
 def test_stages_are_the_whole(recognizer, portraits):
-    stages = Stages(recognizer, threads=1)
+    stages = recognizer.engine(threads=1)
     for path in sorted(portraits.glob("*.jpg")):
         photo = read_photo(path)
         whole = recognizer.identify(photo)
@@ -49,7 +48,7 @@ def test_stages_are_the_whole(recognizer, portraits):
 
 
 def test_faces_of_two_photos_embedded_at_once(recognizer, portraits):
-    stages = Stages(recognizer, threads=1)
+    stages = recognizer.engine(threads=1)
     photos = [read_photo(path) for path in sorted(portraits.glob("*.jpg"))[:2]]
     crops = [stages.align(photo, stages.detect(photo)) for photo in photos]
     apart = np.concatenate([stages.embed(each).vectors for each in crops])
@@ -58,7 +57,7 @@ def test_faces_of_two_photos_embedded_at_once(recognizer, portraits):
 
 
 def test_a_part_that_needs_more_than_it_is_given_is_refused(recognizer):
-    model = onnx.load_from_string(recognizer.model)
+    model = onnx.load_from_string(recognizer.to_bytes())
     with pytest.raises(ValueError, match="need image"):
         subgraph_of(model, ["points"], ["crops"])
 
@@ -66,6 +65,6 @@ def test_a_part_that_needs_more_than_it_is_given_is_refused(recognizer):
 def test_no_weights_are_needed_besides_the_file(recognizer, monkeypatch, tmp_path, portraits):
     monkeypatch.setenv("MIEN_OFFLINE", "1")
     monkeypatch.setenv("MIEN_HOME", str(tmp_path / "empty"))
-    stages = Stages(Recognizer(recognizer.model), threads=1)
+    stages = Recognizer(recognizer.to_bytes()).engine(threads=1)
     assert len(stages.detect(read_photo(portraits / "obama.jpg"))) == 1
-    assert stages.embedder_card.impostors is not None
+    assert stages.statistics is not None

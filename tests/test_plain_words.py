@@ -1,0 +1,76 @@
+"""The project speaks the field's own terms: words of a private dialect do not come back.
+
+Searched are code, comments, docstrings, messages, identifiers, help texts and documents. A word that
+is part of a stored format keeps its name; such places are listed with their reason.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+REPLACED = {
+    r"roads?": "pipeline",
+    r"vessels?": "deployment",
+    r"told": "printed, reported, shown",
+    r"whoever": "the person who, callers that",
+    r"whom": "who",
+    r"somebody": "a person, someone",
+    r"somebodys": "a person's",
+    r"anew": "again",
+    r"elders?": "early",
+    r"amiss": "wrong",
+    r"doors?": "input aliases",
+    r"skins?(?!.colou?r)": "adapter",
+    r"wish(es)?": "request",
+    r"speaks? against": "objection, failed check",
+    r"nobody(?! (is )?(in a photo )?twice)": "none, no person, unknown",
+    r"in spite of": "even if",
+    r"newcomers?": "new person, imported person",
+    r"sightings?": "face sample, error case",
+    r"mounts?(?!ed)": "backend",
+    r"at birth": "on construction",
+    r"nouns?": "value types",
+    r"standing": "support",
+    r"bears? (the|a|it)": "supports",
+    r"says? of itself": "states, metadata",
+    r"tell nobody": "no-op",
+    r"a (person|photo|face|object|line|core|row|stranger) each": "per person, per photo",
+    r"of old": "earlier",
+}
+"""What is not written, and what is written instead."""
+
+FOLDERS = ("src", "docs", "tests", "benchmarks", "scripts")
+ENDINGS = {".py", ".md", ".js", ".html", ".toml", ".yaml", ".sh", ".conf"}
+
+KEPT: dict[tuple[str, str], str] = {
+    ("tests/test_plain_words.py", ""): "the list itself",
+}
+"""(path, word) of places where a word stays, with the reason; an empty word stands for all."""
+
+
+def _files() -> list[Path]:
+    found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "Makefile"]
+    for folder in FOLDERS:
+        found += [path for path in sorted((ROOT / folder).rglob("*")) if path.suffix in ENDINGS]
+    return found
+
+
+@pytest.mark.parametrize("word", REPLACED)
+def test_words_of_a_private_dialect_are_gone(word):
+    # An identifier is made of words too: only letters on either side make another word.
+    pattern = re.compile(rf"(?<![a-z]){word}(?![a-z])".replace(" ", r"[ _\n#]+"), re.IGNORECASE)
+    places = []
+    for path in _files():
+        name = path.relative_to(ROOT).as_posix()
+        text = path.read_text(encoding="utf-8")
+        for found in pattern.finditer(text):
+            if any(p == name and w in ("", found.group().lower()) for p, w in KEPT):
+                continue
+            line = text.count("\n", 0, found.start()) + 1
+            places.append(f"{name}:{line}: {found.group()!r}")
+    assert not places, f"write {REPLACED[word]!r}:\n" + "\n".join(places)

@@ -15,7 +15,7 @@ from mien.types import Interval, Progress
 PROBES = 3
 """Photos of a person that are compared, at most: people with many do not outweigh the others."""
 
-MOST_PEOPLE = 2000
+MOST_PEOPLE = 4000
 """People whose photos are compared with everybody's templates, at most."""
 
 BINS = 4000
@@ -82,12 +82,16 @@ class Impostors:
         counts: (P, `BINS`) int32, one row per person of the probes.
     """
 
-    counts: NDArray[np.int32]
+    counts: NDArray[np.int32 | np.int64]
 
     @property
     def total(self) -> int:
         """Number of comparisons."""
         return int(self.counts.sum(dtype=np.int64))
+
+    def together(self) -> Impostors:
+        """Return it with all people in one row."""
+        return Impostors(self.counts.sum(axis=0, keepdims=True, dtype=np.int64))
 
 
 def genuine(photos: PhotosByPerson, size: int, generator: np.random.Generator) -> Genuine:

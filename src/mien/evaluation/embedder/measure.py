@@ -46,7 +46,8 @@ TEMPLATES = (1, 3, 5)
 """Numbers of photos that a template is the mean of."""
 
 FEWEST = {"impostors": 10, "genuine": 3}
-"""A rate that fewer comparisons than these stand for is left out of the card."""
+"""A rate that fewer comparisons with one photo than these stand for is left out of the card; for
+larger templates one comparison is enough."""
 
 LEAST_PEOPLE, LEAST_SEVERAL = 100, 50
 """What a measurement needs: people, and people with two photos or more."""
@@ -237,7 +238,9 @@ def _of_impostors(
     for size in TEMPLATES:
         if np.sum(photos.counts >= size) < LEAST_SEVERAL:
             break
-        found[size] = impostors(photos, size, generator, progress)
+        counted = impostors(photos, size, generator, progress)
+        # Only single photos get intervals, for which each person is counted apart.
+        found[size] = counted if size == TEMPLATES[0] else counted.together()
     return found
 
 
@@ -292,7 +295,7 @@ def _impostor_table(found: Mapping[int, Impostors], where: str) -> ImpostorStati
     rows = {
         size: _row(reached(scores.counts.sum(axis=0), rates))
         for size, scores in found.items()
-        if rates[-1] * scores.total >= FEWEST["impostors"]
+        if rates[-1] * scores.total >= 1
     }
     text = _counted(where, {size: found[size].total for size in rows})
     return ImpostorStatistics(text, rates, tuple(rows), tuple(rows.values()))
@@ -303,7 +306,7 @@ def _genuine_table(found: Mapping[int, Genuine], where: str) -> GenuineStatistic
     rows = {
         size: _row(below(scores, rates))
         for size, scores in found.items()
-        if rates[0] * len(scores.scores) >= FEWEST["genuine"]
+        if rates[0] * len(scores.scores) >= 1
     }
     text = _counted(where, {size: len(found[size].scores) for size in rows})
     return GenuineStatistics(text, rates, tuple(rows), tuple(rows.values()))

@@ -328,7 +328,7 @@ def test_the_graph_needs_no_mien(saved):
     (face,) = recognizer.identify(photo)
     assert np.array_equal(boxes[0], face.box)
     assert similarities[0, 0] == pytest.approx(face.similarity)
-    assert (person[0] >= 0) == face.name is not None
+    assert (person[0] >= 0) == (face.name is not None)
 
 
 def test_one_person_is_a_gallery(engine_of_toys):

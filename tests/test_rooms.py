@@ -55,7 +55,9 @@ def test_every_public_name_is_there():
         assert getattr(mien, name).__doc__ or name == "__version__"
         assert name in dir(mien)
     assert len(set(mien.__all__)) == len(mien.__all__)
-    assert {name for names in mien._ROOMS.values() for name in names} == set(mien.__all__) - {"__version__"}
+    assert {name for names in mien._ROOMS.values() for name in names} == set(mien.__all__) - {
+        "__version__"
+    }
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = mien.nonsense
 

@@ -298,6 +298,11 @@ class Recognizer:
         """Return `info()`: the metadata as JSON values."""
         return self.info()
 
+    def _repr_html_(self) -> str:
+        from mien.recognizer.notebook import recognizer_html  # noqa: PLC0415
+
+        return recognizer_html(self)
+
     def __repr__(self) -> str:
         people = count(len(self.people), "person", "people")
         return f"<Recognizer {people}, unknown below {self.policy.threshold:.3f}>"

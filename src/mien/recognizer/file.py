@@ -301,7 +301,7 @@ class Recognizer:
     def _repr_html_(self) -> str:
         from mien.recognizer.notebook import recognizer_html  # noqa: PLC0415
 
-        return recognizer_html(self)
+        return recognizer_html(self.people, self.policy, self.about)
 
     def __repr__(self) -> str:
         people = count(len(self.people), "person", "people")

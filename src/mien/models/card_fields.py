@@ -163,7 +163,7 @@ def with_statistics(
 def _without_statistics(card: str) -> str:
     kept: list[str] = []
     inside = False
-    for line in card.splitlines():
+    for line in card.split("\n"):
         header = _HEADER.fullmatch(line)
         if header:
             inside = header[1] in _TABLES
@@ -196,7 +196,9 @@ def _toml(statistics: EmbedderStatistics, contract: str, measured_on: str) -> st
 
 
 def _measured(text: str) -> list[str]:
-    return [f"measured_on = {json.dumps(text, ensure_ascii=False)}"]
+    # A JSON string is one of TOML, but for the one control character that JSON lets pass.
+    quoted = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return [f"measured_on = {quoted}"]
 
 
 def _rows(table: ImpostorStatistics | GenuineStatistics) -> list[str]:

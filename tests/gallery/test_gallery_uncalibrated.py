@@ -1,0 +1,163 @@
+"""Galleries of other embedders: their own limits, or a warning; and galleries of before."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from spheres import (
+    CARD,
+    DIMENSION,
+    ORIGIN,
+    centre,
+    enrol_all,
+    enrolled,
+    faces,
+    sighting,
+    unit,
+    views,
+)
+
+from mien.gallery import Gallery, Origin
+from mien.models.cards import DEFAULT_EMBEDDER, card
+from mien.models.statistics import EmbedderStatistics
+from mien.policy import NOT_CALIBRATED, EnrolmentLimits
+
+BARE = replace(ORIGIN, statistics=None)
+SFACE = card(DEFAULT_EMBEDDER)
+SFACE_CONTRACT = SFACE.contracts[0]
+
+
+@pytest.fixture
+def uncalibrated(tmp_path):
+    with Gallery.create(tmp_path / "bare", BARE) as made:
+        enrolled(made, 6, 3)
+        yield made
+
+
+def turned(person, angle):
+    """Return a face at an angle in radians from a person's."""
+    aside = np.random.default_rng(person + 1000).normal(size=DIMENSION)
+    aside -= (aside @ centre(person)) * centre(person)
+    return unit(np.cos(angle) * centre(person) + np.sin(angle) * unit(aside))
+
+
+def seen(vector):
+    return sighting(0, 99, embedding=vector, mirrored=vector, sha256="f" * 64)
+
+
+def raised(statistics: EmbedderStatistics) -> EmbedderStatistics:
+    """Return statistics of an embedder to which everybody looks more alike by 0.3."""
+    found = statistics.impostors
+    rows = tuple(tuple(min(1.0, value + 0.3) for value in row) for row in found.similarity)
+    genuine = statistics.genuine
+    own = tuple(tuple(min(1.0, value + 0.3) for value in row) for row in genuine.similarity)
+    return replace(
+        statistics,
+        impostors=replace(found, similarity=rows),
+        genuine=replace(genuine, similarity=own),
+    )
+
+
+def test_each_embedder_guards_by_its_own_numbers(tmp_path):
+    """The same photo, 0.54 from the person: one embedder takes it, the other does not."""
+    with Gallery.create(tmp_path / "one", ORIGIN) as gallery:
+        enrolled(gallery, 2, 3)
+        assert gallery.limits == EnrolmentLimits.of(CARD)
+        assert gallery.enrol("person 1", seen(turned(1, 1.0))).taken
+    with Gallery.create(tmp_path / "other", replace(ORIGIN, statistics=raised(CARD))) as gallery:
+        enrolled(gallery, 2, 3)
+        refused = gallery.enrol("person 1", seen(turned(1, 1.0)))
+        assert (refused.taken, refused.reason) == (False, "disagrees")
+        assert refused.evidence["least"] == pytest.approx(0.663, abs=1e-3)
+
+
+def test_without_statistics_it_says_what_it_does_not_do(uncalibrated):
+    assert uncalibrated.limits == EnrolmentLimits(None, None, None)
+    enrolment, twice = (w for w in uncalibrated.warnings if "Probabilities" not in w
+                        and NOT_CALIBRATED in w)  # fmt: skip
+    assert enrolment.startswith("Enrolment checks by similarity are off")
+    assert twice.startswith("People enrolled twice are not noticed")
+    (probabilities,) = (w for w in uncalibrated.warnings if w.startswith("Probabilities"))
+    assert NOT_CALIBRATED in probabilities
+    # What agrees with nobody is taken: there is nothing to say that it does not.
+    assert uncalibrated.enrol("person 1", seen(turned(1, 1.3))).taken
+
+
+def test_without_statistics_probabilities_are_fitted_to_the_gallery_alone(tmp_path):
+    with Gallery.create(tmp_path / "bare", BARE) as gallery:
+        enrolled(gallery, 30, 3)
+        assert not any("Probabilities" in warning for warning in gallery.warnings)
+        near, far = gallery.head().calibration.probability(np.array([0.9, 0.1], np.float32))
+        assert near > 0.9
+        assert far < 0.1
+
+
+def test_somebody_enrolled_twice_is_a_stranger_where_nobody_can_tell(tmp_path):
+    found = {}
+    for name, origin in (("measured", ORIGIN), ("bare", BARE)):
+        with Gallery.create(tmp_path / name, origin) as gallery:
+            for person in range(8):
+                enrol_all(gallery, f"person {person}", person, 1)
+            gallery.enrol("again", sighting(3, 1), force=True)
+            found[name] = gallery.policy.strangers
+    assert found == {"measured": 7, "bare": 9}
+
+
+def test_rejected_faces_go_with_whom_they_are_most_alike(uncalibrated):
+    """Merging and forgetting need no cosine: more like one than like the other is enough."""
+    ids = [person.id for person in uncalibrated.people()]
+    uncalibrated.reject(ids[0], views(1, 0)[0])
+    uncalibrated.reject(ids[0], turned(0, 1.2))
+    uncalibrated.merge(ids[0], ids[1])
+    assert len(uncalibrated.head().negatives) == 1
+    uncalibrated.reject(ids[2], views(3, 0)[0])
+    uncalibrated.forget(ids[3])
+    assert len(uncalibrated.head().negatives) == 1
+    (answer,) = uncalibrated.identify(faces(centre(2)))
+    assert answer.person_id == ids[2]
+
+
+def test_a_rejected_face_of_a_forgotten_photo_is_known_by_being_the_same(uncalibrated):
+    ids = [person.id for person in uncalibrated.people()]
+    uncalibrated.reject(ids[0], views(1, 0)[0])
+    uncalibrated.reject(ids[0], views(1, 7)[0])
+    (first, *_) = uncalibrated.pictures(ids[1])
+    uncalibrated.forget_picture(first.id)
+    assert len(uncalibrated.head().negatives) == 1
+
+
+def test_a_gallery_keeps_the_statistics(tmp_path):
+    with Gallery.create(tmp_path / "g", ORIGIN) as made:
+        assert made.origin == ORIGIN
+    with Gallery.open(tmp_path / "g") as again:
+        assert again.origin.statistics == CARD
+
+
+def as_before(origin: Origin) -> str:
+    """Return what Mien 0.1 wrote of an origin: of the statistics only those of strangers."""
+    known = origin.statistics
+    fields = asdict(origin) | {"statistics": known and asdict(known.impostors)}
+    return json.dumps(fields)
+
+
+def test_an_origin_of_before_has_the_statistics_of_strangers_alone():
+    read = Origin.parse(as_before(ORIGIN))
+    assert read.statistics == EmbedderStatistics(CARD.impostors)
+    assert read.completed() == read  # nobody has a card called toy
+    assert Origin.parse(as_before(BARE)) == BARE
+
+
+def test_a_gallery_of_before_takes_the_rest_from_the_default_card():
+    whole = SFACE.statistics_for(SFACE_CONTRACT)
+    origin = Origin(SFACE_CONTRACT, 128, DEFAULT_EMBEDDER, "yunet", {}, whole)
+    assert Origin.parse(as_before(origin)).completed() == origin
+    other = replace(origin, contract="e" * 16)
+    assert Origin.parse(as_before(other)).completed().statistics.genuine is None
+    toy = replace(origin, embedder="toy")
+    assert Origin.parse(as_before(toy)).completed().statistics.genuine is None
+    # What it has itself stays.
+    own = replace(origin, statistics=EmbedderStatistics(CARD.impostors))
+    assert own.completed().statistics.impostors == CARD.impostors

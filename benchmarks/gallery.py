@@ -60,7 +60,7 @@ def origin() -> Origin:
         DEFAULT_EMBEDDER,
         DEFAULT_DETECTOR,
         {},
-        embedder.impostors,
+        embedder.statistics_for(contract_of(embedder)),
     )
 
 

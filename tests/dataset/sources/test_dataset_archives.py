@@ -142,7 +142,7 @@ def test_a_huge_member_is_one_bad_photo(tmp_path, monkeypatch, kind):
 
 @pytest.mark.parametrize("kind", ["zip", "tgz"])
 def test_bombs_are_refused(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(archives, "FREE_GROWTH", 1 << 20)
+    monkeypatch.setattr(archives, "GROWTH_ALLOWED_BYTES", 1 << 20)
     zeros = [(f"set/Ada/{i}.png", bytes(1 << 20)) for i in range(8)]
     path = tmp_path / f"a.{kind}"
     if kind == "zip":

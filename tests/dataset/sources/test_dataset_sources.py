@@ -4,8 +4,9 @@ from collections import Counter
 import pytest
 from squares import people_folder, person, write
 
-from mien.dataset.sources.folders import FolderSource, merge
+from mien.dataset.sources.folders import FolderSource
 from mien.dataset.sources.layout import Item, Survey, survey_tree
+from mien.dataset.sources.merge import merge
 from mien.dataset.sources.specs import open_sources
 from mien.errors import PhotoError, PhotoTooLarge, SourceNotFound, UnusableSource
 
@@ -78,7 +79,7 @@ def test_links_that_go_round_end(tmp_path):
 
 def test_a_photo_of_too_many_bytes_is_not_read(tmp_path, monkeypatch):
     path = write(tmp_path / "p" / "Ada" / "1.png", person(1))
-    monkeypatch.setattr("mien.dataset.sources.folders.MAX_BYTES", path.stat().st_size - 1)
+    monkeypatch.setattr("mien.dataset.sources.source.MAX_BYTES", path.stat().st_size - 1)
     source = FolderSource(tmp_path / "p")
     ((_, load),) = source.read(source.survey().items)
     with pytest.raises(PhotoTooLarge):

@@ -8,7 +8,7 @@ from mien.dataset import Dataset
 from mien.dataset.audit.review_page import write_review
 from mien.dataset.build import build
 from mien.dataset.decide import decide, decide_people, who_is_meant
-from mien.dataset.storage.decisions import FILE, read_decisions
+from mien.dataset.storage.decisions import DECISIONS, read_decisions
 from mien.dataset.storage.ledger import LEDGER
 from mien.dataset.storage.manifest import MANIFEST
 from mien.errors import NoFace, NotADataset, UnknownEntry
@@ -43,7 +43,7 @@ def test_a_decision_counts_at_once_and_outlives_rebuilds(tmp_path, photos, made)
         assert kept.used
         assert kept.evidence == "kept by you"
         assert (dropped.used, dropped.reason) == (False, "dropped")
-    with (made.path / FILE).open(encoding="utf-8") as file:
+    with (made.path / DECISIONS).open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["decision"], row["what"]) for row in rows] == [
         ("keep", wrong.id),
@@ -61,7 +61,7 @@ def test_the_last_word_counts(made):
 def test_entries_that_are_not_there(made):
     with pytest.raises(UnknownEntry, match="no entry nonsense"):
         decide(made.path, "keep", ["nonsense"])
-    assert not (made.path / FILE).exists()
+    assert not (made.path / DECISIONS).exists()
 
 
 def test_a_photo_without_a_face_cannot_be_kept(made):
@@ -106,10 +106,10 @@ def test_without_a_ledger_a_decision_waits_for_the_next_build(tmp_path, photos, 
 
 @pytest.mark.parametrize("line", ["2026,perhaps,x,,", "2026", "\x00"])
 def test_a_file_that_was_edited_badly(made, line):
-    (made.path / FILE).write_text(f"when,decision,what,other,note\n{line}\n", "utf-8")
+    (made.path / DECISIONS).write_text(f"when,decision,what,other,note\n{line}\n", "utf-8")
     with pytest.raises(NotADataset) as caught:
         read_decisions(made.path)
-    assert FILE in str(caught.value)
+    assert DECISIONS in str(caught.value)
 
 
 def test_the_review_page_stands_alone(made):

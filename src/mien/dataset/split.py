@@ -10,11 +10,11 @@ from mien.names import name_key
 
 RULE = (
     "Each person's photos are sorted by sha256(seed, person, group); near-duplicates are one "
-    "group. Of n groups the first round(share · n), at least 1 and, where n is 2 or more, at most "
-    "n - 1, are for training, the rest for validation. A person with one photo is in training only. Where "
-    "no training photo of a person is usable and a validation photo is, the last training group "
-    "and the first such validation group are swapped. A group with photos of two people is for "
-    "training if it is for training of either."
+    "group. Of n groups the first round(share · n), at least 1 and, where n is 2 or more, at "
+    "most n - 1, are for training, the rest for validation. A person with one photo is in "
+    "training only. Where no training photo of a person is usable and a validation photo is, the "
+    "last training group and the first such validation group are swapped. A group with photos of "
+    "two people is for training if it is for training of either."
 )
 
 Side = Literal["train", "validation"]

@@ -6,7 +6,7 @@ import click
 
 from mien.cli.dataset.build import build
 from mien.cli.dataset.checks import check, leaks
-from mien.cli.dataset.decisions import different, drop, keep, same
+from mien.cli.dataset.decision_commands import different, drop, keep, same
 from mien.cli.dataset.show import review, show
 
 

@@ -6,6 +6,7 @@ from html import escape
 from importlib.resources import files
 
 from mien.dataset.storage.manifest import Dataset, Entry
+from mien.html import tag
 from mien.photo import data_url, encode_jpeg
 
 
@@ -36,8 +37,6 @@ def crop_image(dataset: Dataset, entry: Entry, side: int) -> str:
     pixels = dataset.crop(entry)
     if pixels is None:
         return ""
-    alt = escape(f"{entry.person}: {entry.photo}")
-    return (
-        f'<img width="{side}" height="{side}" loading="lazy" alt="{alt}" title="{alt}" '
-        f'src="{data_url(encode_jpeg(pixels, quality=82))}">'
-    )
+    caption, source = f"{entry.person}: {entry.photo}", data_url(encode_jpeg(pixels, quality=82))
+    size = {"width": side, "height": side}
+    return tag("img", **size, loading="lazy", alt=caption, title=caption, src=source)

@@ -267,9 +267,7 @@ def check_version(ledger: Ledger, folder: Path, version: int) -> None:
 
 
 def _is_damage(error: Exception) -> bool:
-    if isinstance(
-        error, UnicodeDecodeError
-    ):  # SQLite's error message quotes a schema that is not text
+    if isinstance(error, UnicodeDecodeError):  # the error message quotes bytes of the schema
         return True
     # The low byte is the primary code, the rest makes it an extended one.
     code = getattr(error, "sqlite_errorcode", None)

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mien.dataset.storage.dataset_html import dataset_html
 from mien.engine import DetectionSettings, Engine
 from mien.errors import NotADataset
 from mien.models.cards import known_statistics
@@ -310,6 +311,9 @@ class Dataset:
     def __repr__(self) -> str:
         people, used = count(len(self.people), "person", "people"), int(self.usable.sum())
         return f"<Dataset {self.path}: {people}, {count(used, 'photo')} used>"
+
+    def _repr_html_(self) -> str:
+        return dataset_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the dataset's card as JSON values."""

@@ -109,7 +109,7 @@ def build_dataset(
         sources: one source or several: a folder with a folder per person, an archive of that, a
             CSV file with the columns path and person, `lfw` or `lfw:PATH`.
         output: the dataset's folder.
-        train_share: share of each person's photos to train on, in (0, 1]; the rest is for
+        train_share: share of each person's photos to train on, in (0, 1); the rest is for
             validation.
         seed: random seed of the split.
         keep_apart: the same name in two sources is two people, not one.
@@ -128,7 +128,8 @@ def build_dataset(
         EmptyDataset: no face found in any photo of the sources.
         DatasetBusy: another process is building there.
         OutputError: the folder cannot be written, or holds other files.
-        ModelError: the models cannot be had.
+        ModelError: the models are not available.
+        ValueError: the share is not in (0, 1).
     """
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     specs = [os.fspath(source) for source in given]

@@ -21,6 +21,8 @@ from mien.dataset.storage.records import FaceRecord, Occurrence, PhotoRecord
 from mien.errors import SELDOM_FOUND, EmptyDataset
 from mien.names import name_key
 from mien.policy.similarity_limits import CleaningLimits
+from mien.templates import both_views
+from mien.text import count
 
 _ID_DIGITS = 12
 
@@ -94,7 +96,7 @@ def curate(
     if not with_face:
         unread = sum(entry.reason == "unreadable" for entry in without_face)
         raise EmptyDataset(
-            f"none of the {len(without_face)} photos shows a face that was found"
+            f"no face was found in any of {count(len(without_face), 'photo')}"
             + (f"; {unread} cannot be read" if unread else ""),
             hint=SELDOM_FOUND if without_face else "",
         )
@@ -150,9 +152,9 @@ def _merged_names(occurrences: Sequence[Occurrence], decisions: Decisions) -> di
     The merged name is the one with the most photos.
     """
     first = decisions.merged()
-    count = Counter(o.person for o in occurrences)
+    photos = Counter(o.person for o in occurrences)
     best: dict[str, str] = {}
-    for person in sorted(count, key=lambda name: (count[name], name)):
+    for person in sorted(photos, key=lambda name: (photos[name], name)):
         best[first.get(name_key(person), name_key(person))] = person
     keys = {*first, *first.values()}
     return {key: best[first.get(key, key)] for key in keys if first.get(key, key) in best}
@@ -169,13 +171,14 @@ def _choose_faces(
     keys = {key: i for i, key in enumerate(dict.fromkeys(e.person for e, _ in photos))}
     everyone = [face for _, record in photos for face in record.faces]
     starts = np.cumsum([0] + [len(record.faces) for _, record in photos])
-    both = np.stack([face.embedding for face in everyone]) + np.stack(
-        [face.mirrored for face in everyone]
+    templates = both_views(
+        np.stack([face.embedding for face in everyone]),
+        np.stack([face.mirrored for face in everyone]),
     )
     rows = choose_faces(
         np.array([keys[entry.person] for entry, _ in photos], np.int64),
         starts.astype(np.int64),
-        both / np.linalg.norm(both, axis=1, keepdims=True),
+        templates,
         np.concatenate([_prior(record) for _, record in photos]),
         limits,
     )
@@ -259,8 +262,8 @@ def _add_mirrored_copies(
     rows: Sequence[Entry], embeddings: NDArray[np.float32], mirrored: NDArray[np.float32]
 ) -> tuple[list[Entry], NDArray[np.float32], NDArray[np.float32]]:
     """Add the mirrored crop of each person's only photo to validation: a leak."""
-    count = Counter(e.person for e in rows)
-    single = [e for e in rows if count[e.person] == 1]
+    photos = Counter(e.person for e in rows)
+    single = [e for e in rows if photos[e.person] == 1]
     copies = [
         replace(
             e,

@@ -63,8 +63,8 @@ def extract(
         total: how many photos there are, for `progress`.
         progress: called after each photo.
 
-    A photo that cannot be read is yielded with its error and does not stop the others. At most
-    `2 * jobs + 3` photos are in memory.
+    A photo that cannot be read is yielded with its error and does not stop the others. Only a few
+    photos are in memory at a time.
     """
     jobs = jobs or usable_cores()
     kind = margin.name if margin else ""

@@ -285,6 +285,13 @@ def test_missing_crops_are_written_again(tmp_path, photos, made):
     assert made.crop(made.rows[0]) is not None
 
 
+def test_incomplete_crops_of_a_killed_build_are_removed(tmp_path, photos, made):
+    incomplete = tmp_path / "out" / Path(made.rows[0].crop).with_name(".crop.jpg.0123.part")
+    incomplete.write_bytes(b"half")
+    build([str(photos)], tmp_path / "out", SquareEngine())
+    assert not incomplete.exists()
+
+
 @pytest.mark.usefixtures("made")
 @pytest.mark.parametrize("name", [CARD, MANIFEST, "embeddings.npy", "mirrored.npy"])
 def test_damaged_files_are_noticed(tmp_path, name):

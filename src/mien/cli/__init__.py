@@ -45,7 +45,7 @@ EXIT_CODES: dict[type[errors.MienError], int] = {
 # for, so that `mien --help` and `mien info` stay quick.
 _COMMANDS: dict[str, tuple[str, str, str]] = {
     "dataset": (
-        "mien.cli.dataset.build",
+        "mien.cli.dataset.commands",
         "dataset",
         "Turn photos of people into a clean, split dataset.",
     ),

@@ -194,13 +194,15 @@ def test_a_subject_is_much_larger_than_bystanders():
 def test_a_photo_is_enrolled_or_the_reason_given(toys, toy_gallery):
     one, none = red_squares(480, 640, [(20, 30)]), red_squares(480, 640, [])
     two = red_squares(480, 640, [(10, 15), (45, 60)], seed=5)
-    refused = toy_gallery.enrol_photo("Ada", toys, photo_of(none, name="wall.jpg"))
+    refused = toy_gallery.enrol_photo("Ada", photo_of(none, name="wall.jpg"), engine=toys)
     assert (refused.reason, refused.detail) == ("no-face", "no face found in wall.jpg")
-    refused = toy_gallery.enrol_photo("Ada", toys, photo_of(two))
+    refused = toy_gallery.enrol_photo("Ada", photo_of(two), engine=toys)
     assert refused.reason == "several-faces"
     assert len(refused.evidence["faces"]) == 2
     assert toy_gallery.people() == ()
-    taken = toy_gallery.enrol_photo("Ada", toys, photo_of(one), force=True, consent="yes")
+    taken = toy_gallery.enrol_photo(
+        "Ada", photo_of(one), engine=toys, force=True, consent="yes"
+    )
     assert taken.taken
     assert toy_gallery.person("Ada").consent == "yes"
     assert toy_gallery.thumbnail(taken.picture).startswith(b"\xff\xd8")
@@ -208,7 +210,7 @@ def test_a_photo_is_enrolled_or_the_reason_given(toys, toy_gallery):
 
 def test_an_engine_of_another_contract_is_refused(toys, gallery):
     with pytest.raises(ContractMismatch):
-        gallery.enrol_photo("Ada", toys, photo_of(red_squares(480, 640, [(20, 30)])))
+        gallery.enrol_photo("Ada", photo_of(red_squares(480, 640, [(20, 30)])), engine=toys)
 
 
 @pytest.mark.lfw
@@ -223,13 +225,13 @@ def test_real_photos(tmp_path, engine, data_folder):
         for folder in folders[:4]:
             for path in sorted(folder.iterdir())[:4]:
                 photo = read_photo(path, long_side=engine.max_long_side)
-                assert gallery.enrol_photo(folder.name, engine, photo).taken, path
+                assert gallery.enrol_photo(folder.name, photo, engine=engine).taken, path
         wrong = read_photo(sorted(folders[0].iterdir())[4], long_side=engine.max_long_side)
-        refused = gallery.enrol_photo(folders[1].name, engine, wrong)
+        refused = gallery.enrol_photo(folders[1].name, wrong, engine=engine)
         assert refused.reason == "like-somebody-else"
         assert refused.evidence["own_similarity"] < 0.35
         stranger = read_photo(next(folders[5].iterdir()), long_side=engine.max_long_side)
-        refused = gallery.enrol_photo(folders[1].name, engine, stranger)
+        refused = gallery.enrol_photo(folders[1].name, stranger, engine=engine)
         assert refused.reason == "disagrees"
 
 

@@ -22,7 +22,7 @@ PEOPLE = 500
 """Two photos of each are enrolled."""
 LATEST = 800 if KILLS > 3 else 150
 """How many photos may be acknowledged before a kill: of the thousand, or of the sample."""
-ENROLLER = Path(__file__).with_name("enroller.py")
+ENROLLER = Path(__file__).parents[1] / "enroller.py"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 

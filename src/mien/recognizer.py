@@ -282,7 +282,9 @@ class Recognizer:
             found = card(self.about.embedder.id)
         except ModelError:
             return None
-        return found.statistics if found.sha256 == self.about.embedder.sha256 else None
+        if found.sha256 != self.about.embedder.sha256:
+            return None
+        return found.statistics_for(self.contract)
 
     @property
     def max_long_side(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ class SquareEngine:
         self.settings = DetectionSettings()
         self.max_long_side = 1280
         self.detector_card = card(DEFAULT_DETECTOR)
-        self.embedder_card = card(DEFAULT_EMBEDDER)
+        # It tells people apart as SFace does, and its card says so of this contract.
+        self.embedder_card = replace(card(DEFAULT_EMBEDDER), contracts=(contract,))
         self.looked = 0
         self._seconds = seconds
 

@@ -8,16 +8,28 @@ from dataclasses import replace
 import numpy as np
 
 from mien.gallery import FaceSample, Origin
-from mien.models.statistics import ImpostorStatistics
-from mien.types import Embeddings
+from mien.models.statistics import (
+    CopyStatistics,
+    EmbedderStatistics,
+    GenuineStatistics,
+    ImpostorStatistics,
+)
+from mien.types import Calibration, Embeddings
 
 DIMENSION = 64
 BARE = Origin("c" * 16, DIMENSION)
-CARD = ImpostorStatistics(
-    "random points on the sphere",
-    (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6),
-    (1,),
-    ((0.160, 0.288, 0.379, 0.450, 0.508, 0.557),),
+CARD = EmbedderStatistics(
+    impostors=ImpostorStatistics(
+        "random points on the sphere",
+        (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6),
+        (1,),
+        ((0.160, 0.288, 0.379, 0.450, 0.508, 0.557),),
+    ),
+    verification=Calibration(33.3, -11.2),
+    genuine=GenuineStatistics(
+        "made up", (0.02, 0.05, 0.2, 0.3, 0.5, 0.9), (1,), ((0.45, 0.5, 0.6, 0.65, 0.8, 0.9),)
+    ),
+    copies=CopyStatistics("made up", (0.005, 0.2, 0.3, 0.9), (0.75, 0.9, 0.93, 0.99)),
 )
 ORIGIN = replace(BARE, embedder="toy", detector="toy", statistics=CARD)
 

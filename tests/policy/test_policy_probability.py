@@ -10,10 +10,12 @@ from sklearn.linear_model import LogisticRegression
 
 from mien.measures import expected_calibration_error
 from mien.policy import fit_calibration
-from mien.policy.probability import FEW, TYPICAL_SLOPE, TYPICAL_WEIGHT
+from mien.policy.probability import FEW, TYPICAL_WEIGHT
+
+TYPICAL_SLOPE = 30.0
 
 
-def fit(known, correct, strangers, weights=None, threshold=0.4):
+def fit(known, correct, strangers, weights=None, threshold=0.4, slope=TYPICAL_SLOPE):
     strangers = np.asarray(strangers, np.float32)
     return fit_calibration(
         np.asarray(known, np.float32),
@@ -21,6 +23,7 @@ def fit(known, correct, strangers, weights=None, threshold=0.4):
         strangers,
         np.ones(len(strangers)) if weights is None else np.asarray(weights, np.float64),
         threshold=threshold,
+        typical_slope=slope,
     )
 
 

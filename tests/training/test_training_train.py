@@ -11,12 +11,11 @@ import pytest
 from mien.errors import TooFewPeople
 from mien.evaluation import evaluate_people
 from mien.measures import wilson
-from mien.models.cards import DEFAULT_EMBEDDER, card
 from mien.training import fit_prototype, train_head
 from mien.training.trainer import training_samples
-from sphere import people_at, sphere_dataset
+from sphere import SFACE, people_at, sphere_dataset
 
-CARD = card(DEFAULT_EMBEDDER).impostors
+CARD = SFACE
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ from mien.dataset.storage.manifest import (
     MIRRORED,
     NEXT,
     Dataset,
+    statistics_of,
     write_manifest,
 )
 from mien.dataset.storage.records import MarginCrop, Occurrence
@@ -44,6 +45,7 @@ from mien.errors import EmptyDataset, NotADataset, OutputError, UnusableSource
 from mien.graph.settings import DetectionSettings
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, ModelCard
 from mien.names import readable
+from mien.policy.similarity_limits import CleaningLimits
 from mien.types import Progress, silent
 from mien.version import __version__
 
@@ -229,7 +231,7 @@ def _write(folder: Path, ledger: Ledger, progress: Progress) -> Dataset:
             hint="Run the same `mien dataset build` again: finished work is kept.",
         )
     decisions = read_decisions(folder)
-    curated = curate(ledger, decisions, SplitRule(**settings["split"]))
+    curated = curate(ledger, decisions, SplitRule(**settings["split"]), _limits(settings))
     entries = write_crops(folder, curated.entries, ledger, progress=progress)
     margin = settings["margin"] and MarginCrop(**settings["margin"])
     if margin:
@@ -254,6 +256,13 @@ def _write(folder: Path, ledger: Ledger, progress: Progress) -> Dataset:
     if (folder / PAGE).is_file():
         write_review(dataset)
     return dataset
+
+
+def _limits(settings: Mapping[str, Any]) -> CleaningLimits | None:
+    """Return the limits to clean by; None where the embedder is not calibrated."""
+    (embedder,) = (w["id"] for w in settings["weights"] if w["kind"] == "embedder")
+    found = statistics_of(settings.get("statistics"), embedder, settings["contract"])
+    return CleaningLimits.of(found)
 
 
 def _check_place(folder: Path, sources: Sequence[Source]) -> None:
@@ -301,9 +310,11 @@ def _settings(
     sources: Sequence[Source], merged: Merged, engine: DatasetEngine, options: Options
 ) -> dict[str, Any]:
     """Return all that is needed to make the dataset again from the ledger."""
+    statistics = engine.embedder_card.statistics_for(engine.contract)
     return {
         "contract": engine.contract,
         "weights": [_weights(card) for card in (engine.detector_card, engine.embedder_card)],
+        "statistics": None if statistics is None else statistics.to_dict(),
         "detection": engine.settings.to_dict(),
         "sources": [
             {

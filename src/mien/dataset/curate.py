@@ -20,6 +20,7 @@ from mien.dataset.storage.manifest import Entry, Reason
 from mien.dataset.storage.records import FaceRecord, Occurrence, PhotoRecord
 from mien.errors import SELDOM_FOUND, EmptyDataset
 from mien.names import name_key
+from mien.policy.similarity_limits import CleaningLimits
 
 _ID_DIGITS = 12
 
@@ -54,6 +55,7 @@ class Curated:
         mirrored: (M, D) float32.
         doubts: what was found in cleaning, with its evidence.
         groups_resolved: photos of several faces where agreement chose another than the largest.
+        by_similarity: whether the embedder's limits were there to clean by.
     """
 
     entries: tuple[Entry, ...]
@@ -61,10 +63,20 @@ class Curated:
     mirrored: NDArray[np.float32]
     doubts: Doubts
     groups_resolved: int
+    by_similarity: bool
 
 
-def curate(ledger: Ledger, decisions: Decisions, rule: SplitRule) -> Curated:
+def curate(
+    ledger: Ledger, decisions: Decisions, rule: SplitRule, limits: CleaningLimits | None
+) -> Curated:
     """Turn what the ledger knows into entries; the user's decisions outweigh every finding.
+
+    Args:
+        ledger: of the build.
+        decisions: the user's.
+        rule: of the split.
+        limits: of the embedder; None where they are not calibrated: then cleaning by similarity
+            is off.
 
     Raises:
         EmptyDataset: no photo shows a face.
@@ -87,9 +99,9 @@ def curate(ledger: Ledger, decisions: Decisions, rule: SplitRule) -> Curated:
             hint=SELDOM_FOUND if blind else "",
         )
     seen.sort(key=lambda pair: name_key(pair[0].person))
-    entries, chosen, resolved = _with_faces(seen)
+    entries, chosen, resolved = _with_faces(seen, limits)
     faces = _faces(entries, chosen, [record.thumb for _, record in seen])
-    doubts = clean(faces, decisions)
+    doubts = clean(faces, decisions, limits)
     entries = _judge(entries, doubts, decisions)
     sides = split(
         [e.person for e in entries],
@@ -106,7 +118,9 @@ def curate(ledger: Ledger, decisions: Decisions, rule: SplitRule) -> Curated:
     if rule.flip_singletons:
         rows, embeddings, mirrored = _leak(rows, embeddings, mirrored)
     everything = sorted([*rows, *blind], key=lambda e: name_key(e.person))
-    return Curated(tuple(everything), embeddings, mirrored, doubts, resolved)
+    return Curated(
+        tuple(everything), embeddings, mirrored, doubts, resolved, by_similarity=limits is not None
+    )
 
 
 def _entries(occurrences: Sequence[Occurrence], decisions: Decisions) -> list[tuple[Entry, str]]:
@@ -144,7 +158,7 @@ def _aside(entry: Entry, reason: Reason, evidence: str) -> Entry:
 
 
 def _with_faces(
-    seen: Sequence[tuple[Entry, PhotoRecord]],
+    seen: Sequence[tuple[Entry, PhotoRecord]], limits: CleaningLimits | None
 ) -> tuple[list[Entry], list[FaceRecord], int]:
     """Choose each photo's face, and fill in what the manifest says of it."""
     keys = {key: i for i, key in enumerate(dict.fromkeys(e.person for e, _ in seen))}
@@ -158,6 +172,7 @@ def _with_faces(
         starts.astype(np.int64),
         both / np.linalg.norm(both, axis=1, keepdims=True),
         np.concatenate([_prior(record) for _, record in seen]),
+        limits,
     )
     entries, faces, resolved = [], [], 0
     for i, (entry, record) in enumerate(seen):

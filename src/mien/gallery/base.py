@@ -18,6 +18,7 @@ from mien.gallery.storage.cipher import Cipher, locked
 from mien.gallery.storage.database import Database, damaged, translated, watcher
 from mien.gallery.storage.rows import GalleryStore
 from mien.gallery.values import Origin
+from mien.policy import EnrolmentLimits
 
 _LOCK = "gallery lock"
 _MANY = 20
@@ -42,7 +43,9 @@ class GalleryBase:
         database = Database(self.path)
         try:
             with translated(self.path):
-                self.origin, self.rate = _read_meta(database)
+                origin, self.rate = _read_meta(database)
+                self.origin = origin.completed()
+                self.limits = EnrolmentLimits.of(self.origin.statistics)
                 self._lock_text = database.meta("lock")
                 self.keeps_thumbnails = database.meta("thumbnails") == "1"
                 seal = cipher_of(database, key)

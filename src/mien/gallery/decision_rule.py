@@ -12,16 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.dataset.cleaning.labels import SAME_PERSON
 from mien.gallery.person_matrix import PersonMatrix
-from mien.models.statistics import ImpostorStatistics
+from mien.models.statistics import EmbedderStatistics
 from mien.policy import (
+    CalibrationFit,
+    EnrolmentLimits,
     Strangers,
     choose_policy,
     false_positive_rates,
     fit_calibration,
+    typical_slope,
 )
-from mien.policy.probability import TYPICAL_SLOPE
 from mien.policy.threshold import MORE_STRANGERS
 from mien.templates import nearest
 from mien.types import Calibration, Interval, Policy
@@ -32,6 +33,7 @@ MOST_ASKED = 2000
 _OUT_OF_REACH = 1.01
 """No cosine is so high, however it is rounded."""
 
+_STEEP = 30.0
 _GRID = np.linspace(-1, 1, 2001, dtype=np.float32)
 
 
@@ -58,27 +60,32 @@ class DecisionRule:
 
 
 def derive(
-    people: PersonMatrix, rate: float, statistics: ImpostorStatistics | None = None
+    people: PersonMatrix, rate: float, statistics: EmbedderStatistics | None = None
 ) -> DecisionRule:
     """Return the standards of a gallery.
 
     Args:
         people: who is in it.
         rate: share of strangers who may be given any name, in (0, 1).
-        statistics: how alike strangers look to the embedder, or None.
+        statistics: what is known of the embedder's similarities, or None.
     """
     asked = _sample(people.numbers)
-    strangers, others = _left_out(people, asked)
+    limits = EnrolmentLimits.of(statistics)
+    strangers, others = _left_out(people, asked, limits.same_person)
     if not len(people):
         return _nobody(rate, "Nobody is enrolled yet.")
-    if not strangers and statistics is None:
+    impostors = None if statistics is None else statistics.impostors
+    if not strangers and impostors is None:
         return _nobody(rate, "Nothing is known of strangers: enrol somebody else too.")
-    choice = choose_policy(strangers, people.photos, rate, statistics=statistics)
-    calibration = _calibrate(people, asked, others, strangers, choice.policy.threshold)
-    rates = false_positive_rates(strangers, people.photos, _GRID, statistics=statistics)
+    choice = choose_policy(strangers, people.photos, rate, statistics=impostors)
+    slope = typical_slope(statistics)
+    fit = _calibrate(people, asked, others, strangers, choice.policy.threshold, slope)
+    rates = false_positive_rates(strangers, people.photos, _GRID, statistics=impostors)
     # A gallery's strangers are its own people: there is no dataset of others to give.
     warnings = tuple(warning.removesuffix(MORE_STRANGERS) for warning in choice.warnings)
-    return DecisionRule(choice.policy, calibration, warnings, rates)
+    if slope is None:
+        warnings += fit.warnings
+    return DecisionRule(choice.policy, fit.calibration, warnings + limits.warnings, rates)
 
 
 def _nobody(rate: float, why: str) -> DecisionRule:
@@ -92,7 +99,8 @@ def _nobody(rate: float, why: str) -> DecisionRule:
         source=why,
         basis="few",
     )
-    return DecisionRule(policy, Calibration(TYPICAL_SLOPE, -TYPICAL_SLOPE), (), None)
+    # Nobody is named: the curve only has to say so of every similarity.
+    return DecisionRule(policy, Calibration(_STEEP, -_STEEP), (), None)
 
 
 def _sample(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -105,18 +113,18 @@ def _sample(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _left_out(
-    people: PersonMatrix, asked: NDArray[np.int64]
+    people: PersonMatrix, asked: NDArray[np.int64], same_person: float | None
 ) -> tuple[list[Strangers], NDArray[np.float32]]:
     """Return strangers, and each asked person's similarity to the nearest other.
 
     Somebody whose prototype is as alike to that other's as one person's are is likely enrolled
-    twice: no stranger.
+    twice: no stranger. Where that similarity is not calibrated, everybody is one.
     """
     if len(people) < 2:
         return [], np.full(len(asked), -1, np.float32)
     similarity, other = nearest(people.probes[asked], people.prototypes, asked)
-    twice = np.sum(people.prototypes[asked] * people.prototypes[other], axis=1) >= SAME_PERSON
-    single = ~twice
+    between = np.sum(people.prototypes[asked] * people.prototypes[other], axis=1)
+    single = between < (np.inf if same_person is None else same_person)
     count = int(single.sum())
     if not count:
         return [], similarity
@@ -136,7 +144,8 @@ def _calibrate(
     others: NDArray[np.float32],
     strangers: list[Strangers],
     threshold: float,
-) -> Calibration:
+    slope: float | None,
+) -> CalibrationFit:
     """Fit probabilities: each person's first photo named by the others' and the rest's."""
     several = people.photos[asked] > 1
     rows = asked[several]
@@ -148,4 +157,5 @@ def _calibrate(
         np.concatenate([nothing, *(group.similarity for group in strangers)]),
         np.concatenate([none, *(group.weights for group in strangers)]),
         threshold=threshold,
-    ).calibration
+        typical_slope=slope,
+    )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.dataset.cleaning.labels import UNLIKE_OWN
 from mien.gallery.directory import Owner, add
 from mien.gallery.enrolment_checks import Objection, find_objection
 from mien.gallery.index import Index
@@ -38,9 +37,21 @@ class EnrolmentRequest:
 
 
 def judge(
-    wish: EnrolmentRequest, index: Index, session: Session, store: GalleryStore
+    wish: EnrolmentRequest,
+    index: Index,
+    session: Session,
+    store: GalleryStore,
+    least: float | None,
 ) -> Enrolment | Objection | None:
-    """Return the refusal of a wish, the objection that force has overruled, or None."""
+    """Return the refusal of a wish, the objection that force has overruled, or None.
+
+    Args:
+        wish: what is asked for.
+        index: the gallery as it stands.
+        session: of the compare stage.
+        store: inside a transaction.
+        least: see `find_objection`.
+    """
     sighting, owner = wish.sighting, wish.owner
     row, elder = None, None
     if owner is not None:
@@ -51,7 +62,7 @@ def judge(
         row = index.people.index(owner[0])
         elder = early_prototype(store.templates(owner[0]))
     (answer,) = index.identify(session, np.ascontiguousarray(sighting.embedding[None]))
-    objection = find_objection(index, answer, sighting, row, elder)
+    objection = find_objection(index, answer, sighting, row, elder, least)
     if objection is None or wish.force:
         return objection
     person = owner[1].id if owner else ""
@@ -154,7 +165,7 @@ def drop_negatives(
     *,
     of: int | None = None,
     but: int | None = None,
-    least: float = UNLIKE_OWN,
+    least: float | None,
 ) -> None:
     """Delete rejected faces that look like some photos.
 
@@ -163,13 +174,29 @@ def drop_negatives(
         templates: the photos.
         of: only faces that are not this person.
         but: not those that are not this person.
-        least: similarity from which a face looks like a photo.
+        least: similarity from which a face looks like a photo; None where it is not calibrated:
+            then a face does that is more like these photos than like those of the person it is
+            not.
     """  # fmt: skip
     negatives = store.negatives()
-    faces = np.concatenate([templates.faces, templates.mirrored])
-    gone = (negatives.vectors @ faces.T).max(axis=1, initial=-1) >= least
+    alike = _most_alike(negatives.vectors, templates)
+    if least is None:
+        own = np.zeros(len(alike), np.float32)
+        for number in np.unique(negatives.numbers):
+            rows = negatives.numbers == number
+            own[rows] = _most_alike(negatives.vectors[rows], store.templates(int(number)))
+        gone = alike >= own
+    else:
+        gone = alike >= least
     if of is not None:
         gone &= negatives.numbers == of
     if but is not None:
         gone &= negatives.numbers != but
     store.delete_negatives([negatives.ids[row] for row in np.flatnonzero(gone)])
+
+
+def _most_alike(vectors: NDArray[np.float32], templates: Templates) -> NDArray[np.float32]:
+    """Return (N,) each face's highest similarity to some photos; -1 where there are none."""
+    faces = np.concatenate([templates.faces, templates.mirrored])
+    result: NDArray[np.float32] = (vectors @ faces.T).max(axis=1, initial=-1)
+    return result

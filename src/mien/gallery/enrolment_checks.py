@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset.cleaning.face_choice import prominence
-from mien.dataset.cleaning.labels import UNLIKE_OWN
 from mien.engine import FaceEngine
 from mien.errors import SELDOM_FOUND, EnrolmentRefused, NoFace
 from mien.gallery.index import Index
 from mien.gallery.values import FaceSample, Reason
 from mien.photo import encode_jpeg
+from mien.policy.similarity_limits import unlike_own
 from mien.quality import faults, measure
 from mien.text import count
 from mien.types import Answer, Detections, Photo
@@ -128,7 +128,8 @@ def _chosen(
     similarity = None
     if near is not None:
         similarity = engine.embed(crops).vectors @ near
-        if similarity.max() >= UNLIKE_OWN:
+        least = unlike_own(engine.statistics)
+        if least is not None and similarity.max() >= least:
             return int(np.argmax(similarity))
     weight = prominence(found.boxes, photo.width, photo.height)
     order = np.argsort(-weight, kind="stable")
@@ -173,6 +174,7 @@ def find_objection(
     sighting: FaceSample,
     row: int | None,
     elder: tuple[NDArray[np.float32], int] | None,
+    least: float | None,
 ) -> Objection | None:
     """Return what speaks most against enrolling a sighting as a person, or None.
 
@@ -183,6 +185,8 @@ def find_objection(
         row: of the person in the index; None for somebody without photos.
         elder: prototype of the photos that a newcomer has to agree with, and their number; None
             for somebody without photos.
+        least: similarity to that prototype from which a face is the person's; None where it is
+            not calibrated: then nothing is compared with it.
     """
     if sighting.doubt:
         evidence = {name: round(value, 3) for name, value in sighting.measures.items()}
@@ -199,19 +203,20 @@ def find_objection(
         )
     if answer.known and (row is None or answer.person_id != index.ids[row]):
         return _like_somebody_else(answer, own)
-    if elder is not None and row is not None:
-        return _unlike_elder(float(elder[0] @ sighting.embedding), elder[1], index.names[row])
+    if elder is not None and row is not None and least is not None:
+        similarity = float(elder[0] @ sighting.embedding)
+        return _unlike_elder(similarity, elder[1], index.names[row], least)
     return None
 
 
-def _unlike_elder(similarity: float, photos: int, name: str) -> Objection | None:
-    if similarity >= UNLIKE_OWN:
+def _unlike_elder(similarity: float, photos: int, name: str, least: float) -> Objection | None:
+    if similarity >= least:
         return None
     first = "the first photo" if photos == 1 else f"the first {photos} photos"
     return Objection(
         "disagrees",
-        f"similarity {similarity:.2f} to {first} of {name}, least {UNLIKE_OWN}",
-        {"own_similarity": _rounded(similarity), "least": UNLIKE_OWN, "photos": photos},
+        f"similarity {similarity:.2f} to {first} of {name}, least {least:.2f}",
+        {"own_similarity": _rounded(similarity), "least": _rounded(least), "photos": photos},
     )
 
 

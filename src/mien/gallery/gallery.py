@@ -40,8 +40,8 @@ from mien.types import Answer, Embeddings, Face, Head, Policy, Progress, silent
 _AT_ONCE = 200
 """How many people one transaction takes in."""
 
-_SAME_FACE, _SAME_PICTURE = 0.999, 0.9
-"""Cosine from which two rejected faces are one, and from which one is that of an enrolled photo."""
+_SAME_FACE = 0.999
+"""Cosine from which two embeddings are of one crop, whatever the embedder."""
 
 
 class Gallery(GalleryBase):
@@ -240,7 +240,7 @@ class Gallery(GalleryBase):
             if owner is None:
                 valid_name(person)
             wish = EnrolmentRequest(sighting, owner, force, key)
-            judged = judge(wish, self._index, self._session, self._store)
+            judged = judge(wish, self._index, self._session, self._store, self.limits.unlike_own)
             if isinstance(judged, Enrolment):
                 return judged
             number, enrolment = write(
@@ -352,8 +352,9 @@ class Gallery(GalleryBase):
             (number, kept), (second, gone) = known(self._store, person), known(self._store, other)
             if number == second:
                 return kept
-            drop_negatives(self._store, self._store.templates(second), of=number)
-            drop_negatives(self._store, self._store.templates(number), of=second)
+            least = self.limits.unlike_own
+            drop_negatives(self._store, self._store.templates(second), of=number, least=least)
+            drop_negatives(self._store, self._store.templates(number), of=second, least=least)
             self._store.give_photos(second, number)
             self._store.give_negatives(second, number)
             if gone.consent and not kept.consent:
@@ -402,7 +403,8 @@ class Gallery(GalleryBase):
         """
         with self._changing() as changed:
             number, found = known(self._store, person)
-            drop_negatives(self._store, self._store.templates(number), but=number)
+            shown = self._store.templates(number)
+            drop_negatives(self._store, shown, but=number, least=self.limits.unlike_own)
             self._store.delete_person(number)
             self._store.note("forgotten", found.id, key, "")
             self._database.must_scrub()
@@ -422,7 +424,8 @@ class Gallery(GalleryBase):
             if number is None or found is None:
                 raise UnknownPicture(f"no enrolled photo has the id {picture}")
             seen = self._store.template(picture)
-            drop_negatives(self._store, seen, but=number, least=_SAME_PICTURE)
+            least = self.limits.same_photo or _SAME_FACE
+            drop_negatives(self._store, seen, but=number, least=least)
             self._store.delete_photo(picture)
             self._store.touch(number)
             self._store.note("photo forgotten", found[1].id, key, f"photo {picture}")

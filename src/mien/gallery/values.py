@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine import DetectionSettings, Engine
-from mien.models.statistics import ImpostorStatistics
+from mien.models.cards import known_statistics
+from mien.models.statistics import EmbedderStatistics, ImpostorStatistics
 from mien.types import Answer, Progress, silent
 
 Reason = Literal[
@@ -38,7 +39,7 @@ class Origin:
         embedder: id of the model.
         detector: id of the model.
         detection: how faces are looked for, the fields of `DetectionSettings`.
-        statistics: how alike strangers look to the embedder; None where nobody has measured.
+        statistics: what is known of the embedder's similarities, or None.
     """
 
     contract: str
@@ -46,7 +47,7 @@ class Origin:
     embedder: str = ""
     detector: str = ""
     detection: Mapping[str, Any] = field(default_factory=dict)
-    statistics: ImpostorStatistics | None = None
+    statistics: EmbedderStatistics | None = None
 
     @classmethod
     def of(cls, engine: Engine) -> Origin:
@@ -57,7 +58,7 @@ class Origin:
             embedder=engine.embedder_card.id,
             detector=engine.detector_card.id,
             detection=engine.settings.to_dict(),
-            statistics=engine.statistics.impostors if engine.statistics else None,
+            statistics=engine.statistics,
         )
 
     def open_engine(self, *, threads: int = 0, progress: Progress = silent) -> Engine:
@@ -85,17 +86,41 @@ class Origin:
     def parse(cls, text: str) -> Origin:
         """Return what `text` made; raises ValueError, KeyError or TypeError where it is not."""
         fields = dict(json.loads(text))
-        numbers = fields.pop("statistics")
-        statistics = None
-        if numbers is not None:
-            statistics = ImpostorStatistics.from_dict(numbers)
-        made = cls(**fields, statistics=statistics)
+        made = cls(**fields | {"statistics": _statistics(fields["statistics"])})
         texts = (made.contract, made.embedder, made.detector)
         if not all(isinstance(text, str) for text in texts) or not isinstance(made.detection, dict):
             raise TypeError("an origin is made of texts")
         if not isinstance(made.dimension, int) or made.dimension < 1:
             raise ValueError("an embedding has at least one dimension")
         return made
+
+    def completed(self) -> Origin:
+        """Return it with what it lacks of the statistics taken from the embedder's card.
+
+        A gallery of Mien 0.1 holds impostor statistics alone; one of an embedder that was measured
+        later holds none. The card counts if it is on this machine and states this contract.
+        """
+        found = known_statistics(self.embedder, self.contract)
+        if found is None:
+            return self
+        own = self.statistics or EmbedderStatistics()
+        return replace(
+            self,
+            statistics=EmbedderStatistics(
+                impostors=own.impostors or found.impostors,
+                verification=own.verification or found.verification,
+                genuine=own.genuine or found.genuine,
+                copies=own.copies or found.copies,
+            ),
+        )
+
+
+def _statistics(fields: Mapping[str, Any] | None) -> EmbedderStatistics | None:
+    if fields is None:
+        return None
+    if "false_match_rate" in fields:  # as Mien 0.1 wrote it
+        return EmbedderStatistics(impostors=ImpostorStatistics.from_dict(fields))
+    return EmbedderStatistics.from_dict(fields)
 
 
 @dataclass(frozen=True, slots=True)

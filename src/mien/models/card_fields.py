@@ -71,6 +71,16 @@ class Fields:
             raise self.fault(key, f"must be {meaning}, not {value!r}")
         return value
 
+    def texts(self, key: str, pattern: str, meaning: str) -> tuple[str, ...]:
+        """Return a list of texts of a given form; none where the key is absent."""
+        values = self._get(key, [])
+        if not isinstance(values, list):
+            raise self.fault(key, "must be a list of texts")
+        for value in values:
+            if not isinstance(value, str) or not re.fullmatch(pattern, value):
+                raise self.fault(key, f"must be a list, each {meaning}, not {value!r}")
+        return tuple(values)
+
     def choice(self, key: str, choices: tuple[Choice, ...]) -> Choice:
         """Return one of a few words."""
         value = self.text(key)

@@ -1,6 +1,7 @@
 """When to say "unknown", and how sure to be: thresholds from strangers, and probabilities."""
 
-from mien.policy.probability import PRIOR, CalibrationFit, fit_calibration
+from mien.policy.probability import PRIOR, CalibrationFit, fit_calibration, typical_slope
+from mien.policy.similarity_limits import NOT_CALIBRATED, CleaningLimits, EnrolmentLimits
 from mien.policy.strangers import Strangers, cohort
 from mien.policy.threshold import (
     PolicyChoice,
@@ -10,8 +11,11 @@ from mien.policy.threshold import (
 )
 
 __all__ = [
+    "NOT_CALIBRATED",
     "PRIOR",
     "CalibrationFit",
+    "CleaningLimits",
+    "EnrolmentLimits",
     "PolicyChoice",
     "Strangers",
     "choose_policy",
@@ -19,4 +23,5 @@ __all__ = [
     "false_positive_rates",
     "fit_calibration",
     "needed_for",
+    "typical_slope",
 ]

@@ -61,7 +61,7 @@ def train(
         strangers=others,
         stranger_people=labels,
         stranger_source=source,
-        statistics=engine.embedder_card.impostors,
+        statistics=engine.statistics,
         seed=seed,
         progress=progress,
     )

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mien.dataset import Dataset
 from mien.errors import TooFewPeople
-from mien.models.statistics import ImpostorStatistics
+from mien.models.statistics import EmbedderStatistics
 from mien.policy import (
     PRIOR,
     CalibrationFit,
@@ -20,6 +20,7 @@ from mien.policy import (
     cohort,
     fit_calibration,
     needed_for,
+    typical_slope,
 )
 from mien.training.head_choice import HeadChoice, choose_head
 from mien.training.heads import Fit
@@ -52,7 +53,7 @@ def train_head(
     strangers: NDArray[np.float32] | None = None,
     stranger_people: ArrayLike | None = None,
     stranger_source: str = "",
-    statistics: ImpostorStatistics | None = None,
+    statistics: EmbedderStatistics | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> TrainedHead:
@@ -69,8 +70,8 @@ def train_head(
         stranger_people: (S,) labels of any kind, who each of them is: each stranger weighs one,
             whatever the number of their photos. None where each photo is of another.
         stranger_source: who they are, in words.
-        statistics: how alike strangers look to the embedder, from its card; used where there are
-            not enough strangers to measure on.
+        statistics: of the embedder, from its card; used where there are not enough strangers to
+            measure on, and for the curve that probabilities begin from.
         seed: of folds and fits.
         progress: told of the steps.
 
@@ -93,10 +94,11 @@ def train_head(
     if strangers is not None:
         unknown.append(cohort(strangers, fit.rows, stranger_source, people=stranger_people))
     plain = chosen.recipe.kind == "prototype" and chosen.recipe.discount == 0
+    impostors = None if statistics is None else statistics.impostors
     policy = choose_policy(
-        unknown, samples.counts, false_positive_rate, statistics=statistics, plain=plain
+        unknown, samples.counts, false_positive_rate, statistics=impostors, plain=plain
     )
-    calibration = _calibrate(chosen, unknown, policy)
+    calibration = _calibrate(chosen, unknown, policy, typical_slope(statistics))
     learned = Head(
         kind=chosen.recipe.kind, people=people, prototypes=fit.rows, photos=samples.counts,
         contract=dataset.contract, calibration=calibration.calibration, policy=policy.policy,
@@ -145,7 +147,7 @@ def training_samples(dataset: Dataset) -> tuple[Samples, tuple[str, ...]]:
 
 
 def _calibrate(
-    chosen: HeadChoice, strangers: list[Strangers], policy: PolicyChoice
+    chosen: HeadChoice, strangers: list[Strangers], policy: PolicyChoice, slope: float | None
 ) -> CalibrationFit:
     shown = chosen.held_out
     nothing = np.zeros(0, np.float32)
@@ -155,6 +157,7 @@ def _calibrate(
         np.concatenate([nothing, *(group.similarity for group in strangers)]),
         np.concatenate([np.zeros(0), *(group.weights for group in strangers)]),
         threshold=policy.policy.threshold,
+        typical_slope=slope,
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 from mien.dataset.cleaning.doubts import Faces
 from mien.dataset.cleaning.find_doubts import clean
 from mien.dataset.storage.decisions import Decisions, pair_key
+from sphere import SFACE_LIMITS
 
 
 class Plant:
@@ -57,8 +58,8 @@ class Plant:
             quality=column("size") / 100,
         )
 
-    def clean(self, decisions=None):
-        return clean(self.faces(), decisions or Decisions())
+    def clean(self, decisions=None, limits=SFACE_LIMITS):
+        return clean(self.faces(), decisions or Decisions(), limits)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mien.dataset.cleaning.face_choice import choose, prominence
+from sphere import SFACE_LIMITS
 
 RNG = np.random.default_rng(5)
 
@@ -16,13 +17,14 @@ def shot(who):
     return noisy / np.linalg.norm(noisy)
 
 
-def chosen(photos, priors=None):
+def chosen(photos, priors=None, limits=SFACE_LIMITS):
     """Photos: (person number, its faces); the position chosen in each."""
     starts = np.cumsum([0] + [len(faces) for _, faces in photos])
     templates = np.array([face for _, faces in photos for face in faces], np.float32)
     prior = np.full(len(templates), 0.5) if priors is None else np.concatenate(priors)
     people = np.array([person for person, _ in photos], np.int64)
-    rows = choose(people, starts.astype(np.int64), templates, prior.astype(np.float32))
+    starts = starts.astype(np.int64)
+    rows = choose(people, starts, templates, prior.astype(np.float32), limits)
     return (rows - starts[:-1]).tolist()
 
 

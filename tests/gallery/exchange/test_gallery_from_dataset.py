@@ -73,7 +73,7 @@ def test_who_is_taken_in_and_by_which_photos(dataset):
 def test_taken_in_twice_it_is_there_once(dataset, tmp_path):
     told = []
     with Gallery.create(tmp_path / "g", origin_of(dataset)) as gallery:
-        assert gallery.origin.statistics == card(DEFAULT_EMBEDDER).impostors
+        assert gallery.origin.statistics == card(DEFAULT_EMBEDDER).statistics_for(dataset.contract)
         taken = gallery.take(newcomers(dataset), progress=lambda *step: told.append(step))
         assert taken == (3, 5)
         assert gallery.take(newcomers(dataset)) == (3, 0)

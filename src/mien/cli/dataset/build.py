@@ -136,6 +136,7 @@ def build(
     _say_unreadable(result)
     if as_json:
         print_json(result.card)
+        _say_warnings(result)
     else:
         _summary(result)
 
@@ -296,7 +297,16 @@ def _summary(result: Dataset) -> None:
             "mirrored training photos; a rate measured with them says nothing.",
             soft_wrap=True,
         )
+    _say_warnings(result)
     _next_steps(result)
+
+
+def _say_warnings(result: Dataset) -> None:
+    for warning in result.card.get("warnings", ()):
+        note(f"warning: {warning}")
+    if not result.card.get("cleaning", {"by_similarity": True})["by_similarity"]:
+        (embedder,) = (w["id"] for w in result.card["weights"] if w["kind"] == "embedder")
+        note(f"To calibrate it:  mien models measure {embedder} DATASET --write, then build again.")
 
 
 def _next_steps(result: Dataset) -> None:

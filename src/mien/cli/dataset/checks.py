@@ -21,10 +21,12 @@ from mien.dataset.audit.leaks import KINDS as LEAKS
 from mien.dataset.audit.leaks import Leak, LeakAudit, audit
 from mien.dataset.audit.suspects import KINDS, Suspect, find_suspects
 from mien.errors import NotADataset
+from mien.policy import NOT_CALIBRATED, CleaningLimits
 from mien.types import Interval
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _NAMED = 10
+_UNCALIBRATED = f"warning: only photos of the same bytes are compared: {NOT_CALIBRATED}."
 
 
 @click.command(
@@ -63,6 +65,7 @@ def check(folder: Path, output: Path | None, limit: int, *, as_json: bool) -> No
             hint="Run the same `mien dataset build` again: finished work is kept.",
         )
     note(f"{folder}: whole, {len(result.entries):,} entries, digest {result.digest[:16]}")
+    _say_uncalibrated(result)
     with progress_bar() as progress:
         suspects = find_suspects(result, progress=progress)
     if output:
@@ -72,6 +75,11 @@ def check(folder: Path, output: Path | None, limit: int, *, as_json: bool) -> No
         print_json([_suspect_json(suspect) for suspect in suspects[:limit]])
     else:
         _list(suspects, limit)
+
+
+def _say_uncalibrated(dataset: Dataset) -> None:
+    if CleaningLimits.of(dataset.statistics) is None:
+        note(_UNCALIBRATED)
 
 
 def _list(suspects: Sequence[Suspect], limit: int) -> None:
@@ -124,6 +132,8 @@ def leaks(first: Path, second: Path | None, output: Path | None, *, as_json: boo
         else:
             with TemporaryDirectory(prefix="mien-leaks-") as folder:
                 found = _of_folders(first, second, Path(folder) / "both")
+    if not found.by_similarity:
+        note(_UNCALIBRATED)
     if as_json:
         print_json(_as_json(found))
     else:
@@ -185,6 +195,7 @@ def _as_json(found: LeakAudit) -> dict[str, Any]:
         "train": found.train,
         "validation": found.validation,
         "leaking": len(found.leaks),
+        "by_similarity": found.by_similarity,
         "kinds": found.counts,
         "rank1": found.rank1.value,
         "rank1_without_leaks": _rate(found.rank1_clean),

@@ -19,6 +19,7 @@ from mien.dataset.cleaning.registration import recut_pairs
 from mien.dataset.storage.manifest import Dataset, Entry
 from mien.errors import EmptyDataset
 from mien.measures import wilson
+from mien.policy.similarity_limits import CleaningLimits
 from mien.templates import both_views, nearest, photo_weights, sums_by_person, unit_rows
 from mien.types import Interval, Progress, silent
 
@@ -85,6 +86,8 @@ class LeakAudit:
             training photos averaged.
         rank1_clean: the same without those that leak.
         people: by the kind of person, fewest photos first.
+        by_similarity: whether faces were compared; where the embedder is not calibrated only
+            photos of the same bytes are found.
     """
 
     train: int
@@ -94,6 +97,7 @@ class LeakAudit:
     rank1: Interval
     rank1_clean: Interval
     people: tuple[KindOfPerson, ...]
+    by_similarity: bool
 
 
 def audit(
@@ -116,8 +120,9 @@ def audit(
             hint="A leak is from training into validation: both need photos.",
         )
     faces = faces_of(dataset, thumbs_of(dataset, progress=progress))
-    pairs = find_pairs(faces)
-    pairs += recut_pairs(faces, pairs)
+    limits = CleaningLimits.of(dataset.statistics)
+    pairs = find_pairs(faces, limits)
+    pairs += recut_pairs(faces, pairs, limits)
     leaks = _leaks(dataset, train, pairs)
     rows = np.flatnonzero(~train)
     leaking = np.isin(rows, [leak.validation.row for leak in leaks])
@@ -130,6 +135,7 @@ def audit(
         rank1=_share(right),
         rank1_clean=_share(right[~leaking]),
         people=_kinds(dataset, rows, leaking, right),
+        by_similarity=limits is not None,
     )
 
 

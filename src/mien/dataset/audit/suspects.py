@@ -19,6 +19,7 @@ from mien.dataset.cleaning.duplicates import CopyPair, find_pairs
 from mien.dataset.cleaning.registration import recut_pairs
 from mien.dataset.storage.decisions import Decisions, read_decisions
 from mien.dataset.storage.manifest import Dataset, Entry
+from mien.policy.similarity_limits import CleaningLimits
 from mien.templates import sums_by_person, unit_rows
 from mien.types import Progress, silent
 
@@ -29,9 +30,6 @@ KINDS: dict[Kind, str] = {
     "two-names": "likely one person under two names",
     "copy": "the same picture twice",
 }
-
-_LIKE = 0.45
-"""Less like another person than this a photo is not said to be theirs."""
 
 _BLOCK = 1024
 
@@ -62,19 +60,19 @@ def find_suspects(dataset: Dataset, *, progress: Progress = silent) -> tuple[Sus
 
     Photos that were set aside are looked at too: the list is of the labels as they came, but for
     mirrored copies that leak and what the user has decided: entries kept or dropped, names said
-    to be two people.
+    to be two people. Where the embedder is not calibrated only photos of the same bytes are found.
     """
     decisions = read_decisions(dataset.path)
     faces = faces_of(dataset, thumbs_of(dataset, progress=progress))
-    pairs = find_pairs(faces)
-    pairs += recut_pairs(faces, pairs)
+    limits = CleaningLimits.of(dataset.statistics)
+    pairs = find_pairs(faces, limits)
+    pairs += recut_pairs(faces, pairs, limits)
     whole = np.array([not entry.leak for entry in dataset.rows], np.bool_)
     pairs = [pair for pair in pairs if whole[pair.first] and whole[pair.second]]
-    found = [
-        *_copies(dataset, pairs),
-        *_two_names(dataset, faces, whole, pairs),
-        *_wrong_labels(dataset, faces, whole),
-    ]
+    found = [*_copies(dataset, pairs)]
+    if limits is not None:
+        found += _two_names(dataset, faces, whole, pairs, limits)
+        found += _wrong_labels(dataset, faces, whole, limits)
     found.sort(key=lambda suspect: (-suspect.score, suspect.people, suspect.entries[0].photo))
     return tuple(suspect for suspect in _once(found) if not _decided(suspect, decisions))
 
@@ -114,7 +112,11 @@ def _copies(dataset: Dataset, pairs: Iterable[CopyPair]) -> Iterator[Suspect]:
 
 
 def _two_names(
-    dataset: Dataset, faces: Faces, whole: NDArray[np.bool_], pairs: Iterable[CopyPair]
+    dataset: Dataset,
+    faces: Faces,
+    whole: NDArray[np.bool_],
+    pairs: Iterable[CopyPair],
+    limits: CleaningLimits,
 ) -> Iterator[Suspect]:
     copies = {
         tuple(sorted((faces.people[p.first], faces.people[p.second]))): p
@@ -125,7 +127,7 @@ def _two_names(
     prototypes = unit_rows(sums).astype(np.float32)
     for begin in range(0, len(prototypes), _BLOCK):
         similar = prototypes[begin : begin + _BLOCK] @ prototypes.T
-        for i, j in zip(*np.nonzero(similar >= _LIKE), strict=True):
+        for i, j in zip(*np.nonzero(similar >= limits.somebody_else), strict=True):
             a, b = int(i) + begin, int(j)
             if a >= b or not (counts[a] and counts[b]):
                 continue
@@ -135,7 +137,8 @@ def _two_names(
             text = f"cosine {cosine:.2f} between the means of {counts[a]} and {counts[b]} photos"
             if copy:
                 text += f"; the same picture is under both names ({copy.evidence})"
-            score = 0.99 if copy else float(_logistic((cosine - 0.6) / 0.03))
+            above = (cosine - limits.same_person) / (0.06 * limits.spread)
+            score = 0.99 if copy else float(_logistic(above))
             yield Suspect("two-names", score, names, *_both(dataset, faces, whole, a, b), text)
 
 
@@ -152,8 +155,12 @@ def _both(
     return sides[0], sides[1]
 
 
-def _wrong_labels(dataset: Dataset, faces: Faces, whole: NDArray[np.bool_]) -> Iterator[Suspect]:
+def _wrong_labels(
+    dataset: Dataset, faces: Faces, whole: NDArray[np.bool_], limits: CleaningLimits
+) -> Iterator[Suspect]:
     """Compare each photo with the others of its name, and with everybody else."""
+    step = 0.12 * limits.spread
+    alone = limits.outlier - limits.spread / 6
     sums, counts = _sums(faces, whole)
     prototypes = unit_rows(sums).astype(np.float32)
     rows = np.flatnonzero(whole & (counts[faces.labels] > 1))
@@ -169,15 +176,17 @@ def _wrong_labels(dataset: Dataset, faces: Faces, whole: NDArray[np.bool_]) -> I
         best = similar[np.arange(len(part)), other]
         # Unlike its own, and like another; or so unlike its own that it is nobody here.
         scores = np.maximum(
-            np.where(best >= _LIKE, _logistic((best - own - 0.25) / 0.06), 0),
-            _logistic((0.12 - own) / 0.06) * np.minimum(1, (counts[labels] - 1) / 3),
+            np.where(
+                best >= limits.somebody_else, _logistic((best - own - limits.margin) / step), 0
+            ),
+            _logistic((alone - own) / step) * np.minimum(1, (counts[labels] - 1) / 3),
         )
         for i in np.flatnonzero(scores >= 0.02):
             row, whom = int(part[i]), int(other[i])
             others = np.flatnonzero(whole & (faces.labels == labels[i]))
             others = others[others != row]
             text = f"cosine {own[i]:.2f} to the other {len(others)} of {faces.people[row]}"
-            like = best[i] >= _LIKE
+            like = best[i] >= limits.somebody_else
             text += f", {best[i]:.2f} to {faces.names[whom]}"
             theirs = np.flatnonzero(whole & (faces.labels == whom)) if like else others[:0]
             yield Suspect(

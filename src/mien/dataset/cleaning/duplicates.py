@@ -19,12 +19,10 @@ from numpy.typing import NDArray
 
 from mien.dataset.cleaning.doubts import Doubt, Faces, Reason
 from mien.dataset.storage.decisions import Decisions
+from mien.policy.similarity_limits import CleaningLimits
 
-ALIKE, SAME_PHOTO = 0.75, 0.965
-"""Cosine of the faces and correlation of the whole photos."""
-
-VERY_ALIKE, SAME_CROP = 0.93, 0.95
-"""Cosine of the faces and correlation of the crops."""
+SAME_PHOTO, SAME_CROP = 0.965, 0.95
+"""Correlation of the whole photos, and of the crops; pictures are compared, not embeddings."""
 
 Kind = Literal["same-bytes", "mirrored", "near-duplicate", "crop"]
 """How two pictures are the same: byte for byte; one mirrored; the whole photo resized, recoloured
@@ -56,15 +54,23 @@ class CopyPair:
         return self.kind == "same-bytes"
 
 
-def find_pairs(faces: Faces) -> list[CopyPair]:
-    """Return all pairs of rows that show the same picture of the same face, whoever they are of."""
+def find_pairs(faces: Faces, limits: CleaningLimits | None) -> list[CopyPair]:
+    """Return all pairs of rows that show the same picture of the same face, whoever they are of.
+
+    Args:
+        faces: all rows.
+        limits: of the embedder; None where they are not calibrated: then only photos whose bytes
+            are the same are found.
+    """
     pairs = list(_exact(faces))
+    if limits is None:
+        return pairs
     known = {(pair.first, pair.second) for pair in pairs}
     photo, crop = _Thumbs(faces.photo_thumbs), _Thumbs(faces.thumbs)
-    for first, second, cosine in alike(faces):
+    for first, second, cosine in alike(faces, limits.alike):
         photos, crops = photo.correlations(first, second), crop.correlations(first, second)
         same_photo = photos.max(axis=0) >= SAME_PHOTO
-        same_crop = (cosine >= VERY_ALIKE) & (crops.max(axis=0) >= SAME_CROP)
+        same_crop = (cosine >= limits.very_alike) & (crops.max(axis=0) >= SAME_CROP)
         for i in np.flatnonzero(same_photo | same_crop):
             a, b = int(first[i]), int(second[i])
             if (a, b) not in known:
@@ -87,15 +93,20 @@ def _exact(faces: Faces) -> Iterator[CopyPair]:
 
 
 def alike(
-    faces: Faces,
+    faces: Faces, least: float
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
-    """Yield pairs of rows whose faces are alike, as they are or one mirrored, piece by piece."""
+    """Yield pairs of rows whose faces are alike, as they are or one mirrored, piece by piece.
+
+    Args:
+        faces: all rows.
+        least: similarity from which two faces are.
+    """
     everything = np.concatenate([faces.embeddings, faces.mirrored])
     count = len(faces)
     for begin in range(0, count, _BLOCK):
         both = faces.embeddings[begin : begin + _BLOCK] @ everything.T
         cosine = np.maximum(both[:, :count], both[:, count:])
-        rows, columns = np.nonzero(cosine >= ALIKE)
+        rows, columns = np.nonzero(cosine >= least)
         above = columns > rows + begin
         rows, columns = rows[above], columns[above]
         for at in range(0, len(rows), _CHUNK):

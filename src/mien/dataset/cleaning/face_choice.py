@@ -9,16 +9,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.policy.similarity_limits import CleaningLimits
+
 ROUNDS = 10
-
-PRIOR_WEIGHT = 0.1
-"""Weight of size and place against agreement, in cosine: they decide where agreement does not."""
-
-SOMEBODY_ELSE = 0.45
-"""Similarity to another person's prototype from which a face counts as that person's."""
-
-PLAUSIBLE = 0.3
-"""Support from which a face may step in for one that is somebody else, however small it is."""
 
 _MOST_REFERENCES = 2000
 _BLOCK = 1024
@@ -49,6 +42,7 @@ def choose(
     starts: NDArray[np.int64],
     templates: NDArray[np.float32],
     prior: NDArray[np.float32],
+    limits: CleaningLimits | None,
 ) -> NDArray[np.int64]:
     """Return (N,) the row of the face chosen in each of N photos.
 
@@ -64,14 +58,32 @@ def choose(
         starts: (N + 1,) the faces of photo i are rows starts[i] to starts[i + 1]; at least one.
         templates: (K, D) float32 unit rows, one a face.
         prior: (K,) in [0, 1], by size and place.
+        limits: of the embedder. None where they are not calibrated: then size and place weigh one
+            standard deviation of the cosines between people here, and no face gives way.
     """
-    search = _Search(people, starts, templates, prior)
+    weight = _spread(people, starts, templates) if limits is None else limits.size_weight
+    search = _Search(people, starts, templates, prior, np.float32(weight))
     order = np.argsort(people, kind="stable")
     bounds = np.flatnonzero(np.r_[True, np.diff(people[order]) > 0, True])
     for begin, end in pairwise(bounds):
         search.agree(order[begin:end])
-    search.give_way()
+    if limits is not None:
+        search.give_way(limits)
     return search.face
+
+
+def _spread(
+    people: NDArray[np.int64], starts: NDArray[np.int64], templates: NDArray[np.float32]
+) -> float:
+    """Return the standard deviation of the cosines between faces of different people's photos.
+
+    1 where there is one person: size and place decide.
+    """
+    owner = np.repeat(people, np.diff(starts))
+    step = -(-len(owner) // _MOST_REFERENCES)
+    owner, sample = owner[::step], templates[::step]
+    apart = owner[:, None] != owner[None]
+    return float((sample @ sample.T)[apart].std()) if apart.any() else 1.0
 
 
 @dataclass(eq=False)
@@ -87,6 +99,7 @@ class _Search:
     starts: NDArray[np.int64]
     templates: NDArray[np.float32]
     prior: NDArray[np.float32]
+    weight: np.float32
     face: NDArray[np.int64] = field(init=False)
     support: NDArray[np.float32] = field(init=False)
     reach: NDArray[np.float32] = field(init=False)
@@ -101,7 +114,7 @@ class _Search:
 
     def pick(self, photo: int) -> None:
         own = self.rows(photo)
-        self.face[photo] = own[np.argmax(self.support[own] + PRIOR_WEIGHT * self.prior[own])]
+        self.face[photo] = own[np.argmax(self.support[own] + self.weight * self.prior[own])]
 
     def agree(self, photos: NDArray[np.int64]) -> None:
         """Pick the faces of one person's photos."""
@@ -127,7 +140,7 @@ class _Search:
             if np.array_equal(before, self.face[photos]):
                 break
 
-    def give_way(self) -> None:
+    def give_way(self, limits: CleaningLimits) -> None:
         """In photos of several faces, pass over those that are somebody else of the dataset."""
         crowded = np.flatnonzero(np.diff(self.starts) > 1)
         sums = np.zeros((int(self.people.max()) + 1, self.templates.shape[1]), np.float32)
@@ -142,16 +155,17 @@ class _Search:
             other = np.zeros(len(self.templates), np.float64)
             other[rows] = similar.max(axis=1)
             for photo in block:
-                if other[self.face[photo]] <= SOMEBODY_ELSE:
+                if other[self.face[photo]] <= limits.somebody_else:
                     continue
                 own = self.rows(photo)
                 reach = self.reach[own]
-                claim = np.maximum(other[own] - reach, (other[own] - SOMEBODY_ELSE) / 2)
-                penalty = np.where(other[own] > SOMEBODY_ELSE, np.clip(claim, 0, None), 0.0)
+                above = other[own] - limits.somebody_else
+                claim = np.maximum(other[own] - reach, above / 2)
+                penalty = np.where(above > 0, np.clip(claim, 0, None), 0.0)
                 # Only a face that could be the person steps in: prominent, or supported.
                 prominent = self.prior[own] >= self.prior[own].max() / 2
-                penalty += ~prominent & (reach < PLAUSIBLE)
-                score = reach + PRIOR_WEIGHT * self.prior[own] - penalty
+                penalty += ~prominent & (reach < limits.plausible)
+                score = reach + self.weight * self.prior[own] - penalty
                 self.face[photo] = own[np.argmax(score)]
 
 

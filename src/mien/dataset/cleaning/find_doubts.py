@@ -9,10 +9,11 @@ from mien.dataset.cleaning.doubts import Doubt, Doubts, Faces
 from mien.dataset.cleaning.duplicates import find_pairs, groups_of, surplus
 from mien.dataset.cleaning.labels import mislabelled, same_people
 from mien.dataset.storage.decisions import Decisions
+from mien.policy.similarity_limits import CleaningLimits
 from mien.quality import LEAST_SIZE, MOST_BLUR, MOST_YAW, faults
 
 
-def clean(faces: Faces, decisions: Decisions) -> Doubts:
+def clean(faces: Faces, decisions: Decisions, limits: CleaningLimits | None) -> Doubts:
     """Look for copies, poor pictures, wrong labels and people with two names, in this order.
 
     What an earlier step sets aside does not speak in a later one. A person does not lose their
@@ -22,20 +23,25 @@ def clean(faces: Faces, decisions: Decisions) -> Doubts:
         faces: the chosen faces.
         decisions: the user's: what is dropped does not speak, what is kept is never doubted
             for its label.
+        limits: of the embedder; None where they are not calibrated: then only photos of the same
+            bytes and poor pictures are found.
     """
     verdicts = [decisions.entries.get(name) for name in faces.ids]
     active = np.array([verdict != "drop" for verdict in verdicts], np.bool_)
     kept = np.array([verdict == "keep" for verdict in verdicts], np.bool_)
-    pairs = find_pairs(faces)
+    pairs = find_pairs(faces, limits)
     doubts = surplus(faces, pairs, decisions)
     active[list(doubts)] = False
     poor = poor_pictures(faces, active, kept)
     doubts.update(poor)
     active[list(poor)] = False
-    wrong = mislabelled(faces, active, kept)
+    if limits is None:
+        return Doubts(doubts, groups_of(faces, pairs))
+    wrong = mislabelled(faces, active, kept, limits)
     doubts.update(wrong)
     active[list(wrong)] = False
-    return Doubts(doubts, groups_of(faces, pairs), same_people(faces, active, pairs, decisions))
+    same = same_people(faces, active, pairs, decisions, limits)
+    return Doubts(doubts, groups_of(faces, pairs), same)
 
 
 def poor_pictures(

@@ -15,24 +15,15 @@ from numpy.typing import NDArray
 from mien.dataset.cleaning.doubts import Doubt, Faces, SamePerson
 from mien.dataset.cleaning.duplicates import CopyPair
 from mien.dataset.storage.decisions import Decisions
+from mien.policy.similarity_limits import CleaningLimits
 from mien.text import count
-
-UNLIKE_OWN, LIKE_OTHER, MARGIN = 0.35, 0.55, 0.25
-"""A photo is of somebody else when its cosine to the other photos of its person is at most the
-first, to another person's at least the second, and they differ by at least the third."""
-
-OUTLIER, COHESION = 0.2, 0.5
-"""A photo is an outlier at this cosine to the others, where these are as alike among themselves."""
-
-SAME_PERSON = 0.6
-"""Two names are likely one person when the cosine of their prototypes is at least this."""
 
 _ROUNDS = 4
 _BLOCK = 1024
 
 
 def mislabelled(
-    faces: Faces, active: NDArray[np.bool_], kept: NDArray[np.bool_]
+    faces: Faces, active: NDArray[np.bool_], kept: NDArray[np.bool_], limits: CleaningLimits
 ) -> dict[int, Doubt]:
     """Return a doubt for each photo that likely shows somebody else.
 
@@ -43,12 +34,13 @@ def mislabelled(
         faces: all rows.
         active: (M,) rows that count: neither copies nor set aside.
         kept: (M,) rows that the user keeps: they count and are never doubted.
+        limits: of the embedder.
     """
     active = active.copy()
     doubts: dict[int, Doubt] = {}
     suspects = np.flatnonzero(active)
     for _ in range(_ROUNDS):
-        found = _round(faces, active, suspects[~kept[suspects] & active[suspects]])
+        found = _round(faces, active, suspects[~kept[suspects] & active[suspects]], limits)
         if not found:
             break
         doubts.update(found)
@@ -59,7 +51,7 @@ def mislabelled(
 
 
 def _round(
-    faces: Faces, active: NDArray[np.bool_], suspects: NDArray[np.int64]
+    faces: Faces, active: NDArray[np.bool_], suspects: NDArray[np.int64], limits: CleaningLimits
 ) -> dict[int, Doubt]:
     sums, counts = _sums(faces, active)
     prototypes = _unit(sums)
@@ -79,10 +71,9 @@ def _round(
         # Mean cosine among the others: |sum|² = n + n(n-1)·mean.
         square = np.einsum("nd,nd->n", rest, rest)
         cohesion = (square - others) / np.maximum(others * (others - 1), 1)
-        swapped = (
-            (own <= UNLIKE_OWN) & (other >= LIKE_OTHER) & (other - own >= MARGIN) & (others > 0)
-        )
-        outlier = (own <= OUTLIER) & (cohesion >= COHESION) & (others > 1)
+        swapped = (own <= limits.unlike_own) & (other >= limits.like_other) & (others > 0)
+        swapped &= other - own >= limits.margin
+        outlier = (own <= limits.outlier) & (cohesion >= limits.cohesion) & (others > 1)
         for i in np.flatnonzero(swapped | outlier):
             row, label = int(rows[i]), int(own_label[i])
             badness = float(other[i] - own[i])
@@ -105,7 +96,11 @@ def _closest(faces: Faces, active: NDArray[np.bool_], row: int, label: int) -> i
 
 
 def same_people(
-    faces: Faces, active: NDArray[np.bool_], pairs: Iterable[CopyPair], decisions: Decisions
+    faces: Faces,
+    active: NDArray[np.bool_],
+    pairs: Iterable[CopyPair],
+    decisions: Decisions,
+    limits: CleaningLimits,
 ) -> tuple[SamePerson, ...]:
     """Return pairs of names that are likely one person, most similar first."""
     sums, counts = _sums(faces, active)
@@ -118,7 +113,7 @@ def same_people(
     found = []
     for begin in range(0, len(prototypes), _BLOCK):
         similar = prototypes[begin : begin + _BLOCK] @ prototypes.T
-        for i, j in zip(*np.nonzero(similar >= SAME_PERSON), strict=True):
+        for i, j in zip(*np.nonzero(similar >= limits.same_person), strict=True):
             a, b = int(i) + begin, int(j)
             names = faces.names[a], faces.names[b]
             if a < b and counts[a] and counts[b] and not decisions.different(*names):

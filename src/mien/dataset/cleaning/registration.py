@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.dataset.cleaning.doubts import Faces
-from mien.dataset.cleaning.duplicates import VERY_ALIKE, CopyPair, alike
+from mien.dataset.cleaning.duplicates import CopyPair, alike
 from mien.dataset.storage.records import THUMB_SIDE
+from mien.policy.similarity_limits import CleaningLimits
 
 SAME_PICTURE = 0.96
 """Correlation of the crops when one is laid over the other."""
@@ -26,17 +27,22 @@ _TURNS = (-4.0, 0.0, 4.0)
 _EDGE = 4
 
 
-def recut_pairs(faces: Faces, known: Iterable[CopyPair]) -> list[CopyPair]:
+def recut_pairs(
+    faces: Faces, known: Iterable[CopyPair], limits: CleaningLimits | None
+) -> list[CopyPair]:
     """Return pairs of rows that are one picture cut out in two ways, but for those known.
 
     Args:
         faces: the rows, with thumbs of their crops.
         known: pairs found otherwise.
+        limits: of the embedder; None where they are not calibrated: then none is found.
     """
+    if limits is None:
+        return []
     done = {(pair.first, pair.second) for pair in known}
     pairs = []
-    for first, second, cosines in alike(faces):
-        for i in np.flatnonzero(cosines >= VERY_ALIKE):
+    for first, second, cosines in alike(faces, limits.very_alike):
+        for i in range(len(cosines)):
             a, b = int(first[i]), int(second[i])
             if (a, b) in done:
                 continue

@@ -11,6 +11,7 @@ from mien.dataset.curate import Curated
 from mien.dataset.split import RULE
 from mien.dataset.storage.decisions import Decisions
 from mien.dataset.storage.manifest import FORMAT, Entry, digest_of, write_manifest
+from mien.policy.similarity_limits import NOT_CALIBRATED
 from mien.text import count
 from mien.version import __version__
 
@@ -24,6 +25,14 @@ REASONS = {
     "dropped": "dropped by you",
 }
 """What to say of photos that were set aside, of one and of many alike."""
+
+
+UNCLEANED = (
+    f"Cleaning by similarity is off: {NOT_CALIBRATED}. Copies are found where their bytes are the "
+    "same; wrong labels and people under two names are not found. Of several faces in a photo the "
+    "one that agrees best with the person's other photos is taken, whoever else it may be."
+)
+"""What a dataset says whose embedder's card has no statistics to clean by."""
 
 
 def sides(entries: Sequence[Entry]) -> dict[str, int]:
@@ -65,6 +74,8 @@ def describe(
         "photos_with_several_faces": sum(e.faces > 1 for e in genuine),
         "not_the_largest_face": curated.groups_resolved,
         "set_aside": dict(Counter(str(e.reason) for e in entries if not e.used).most_common()),
+        "cleaning": {"by_similarity": curated.by_similarity},
+        "warnings": [] if curated.by_similarity else [UNCLEANED],
         "merged_names": settings["merged"],
         "split": {
             **settings["split"],
@@ -89,6 +100,7 @@ def describe(
         "decisions": len(decisions.entries) + len(decisions.pairs),
         "sources": settings["sources"],
         "weights": settings["weights"],
+        "statistics": settings.get("statistics"),
         "detection": settings["detection"],
         "margin": settings["margin"],
     }
@@ -115,6 +127,7 @@ def readme(card: Mapping[str, Any]) -> str:
         ),
         _merged(card["merged_names"]),
         "## Set aside",
+        *(f"> **NOT CLEANED BY SIMILARITY.** {warning}" for warning in card["warnings"]),
         (
             "Nothing is deleted. `mien dataset review` shows the doubtful photos with their "
             "evidence; `mien dataset keep` and `mien dataset drop` decide."

@@ -13,7 +13,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,8 @@ from PIL import Image
 
 from mien.engine import DetectionSettings, Engine
 from mien.errors import NotADataset
+from mien.models.cards import known_statistics
+from mien.models.statistics import EmbedderStatistics
 from mien.text import count
 from mien.types import Progress, silent
 
@@ -255,6 +257,14 @@ class Dataset:
         return engine
 
     @cached_property
+    def statistics(self) -> EmbedderStatistics | None:
+        """What is known of the embedder's similarities: as of the build, or else on its card."""
+        embedder = next(
+            (w["id"] for w in self.card.get("weights", ()) if w["kind"] == "embedder"), ""
+        )
+        return statistics_of(self.card.get("statistics"), embedder, self.contract)
+
+    @cached_property
     def rows(self) -> tuple[Entry, ...]:
         """The M entries that have an embedding, in the order of the arrays."""
         return tuple(sorted((e for e in self.entries if e.row >= 0), key=lambda e: e.row))
@@ -303,6 +313,18 @@ class Dataset:
         except OSError:
             return None
         return pixels[:, ::-1] if entry.leak else pixels
+
+
+def statistics_of(
+    stored: Mapping[str, Any] | None, embedder: str, contract: str
+) -> EmbedderStatistics | None:
+    """Return the statistics that a build stored, or those on the embedder's card, or None.
+
+    A build of Mien 0.1 stored none, nor does one with an embedder that is measured later.
+    """
+    if stored is None:
+        return known_statistics(embedder, contract)
+    return EmbedderStatistics.from_dict(stored)
 
 
 def _sealed(array: NDArray[_T]) -> NDArray[_T]:

@@ -35,7 +35,7 @@ def origin_of(dataset: Dataset, store: WeightStore | None = None) -> Origin:
         embedder=embedder.id,
         detector=models["detector"],
         detection=dict(dataset.card["detection"]),
-        statistics=embedder.impostors,
+        statistics=embedder.statistics_for(dataset.contract),
     )
 
 

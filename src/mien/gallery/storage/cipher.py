@@ -22,7 +22,7 @@ KEY_BYTES = 32
 KEY_VARIABLE = "MIEN_KEY"
 
 _NONCE = 12
-_KEY_HINT = (
+_HOW = (
     f"Give its key: --key-file FILE, or {KEY_VARIABLE} with the file's text. "
     "Without the key nobody can read it."
 )
@@ -72,13 +72,13 @@ class Cipher:
             return self._aead.decrypt(data[:_NONCE], data[_NONCE:], place.encode())
         except (InvalidTag, ValueError) as error:
             raise GalleryLocked(
-                f"{place} cannot be decrypted: another key, or it was changed", hint=_KEY_HINT
+                f"{place} cannot be decrypted: another key, or it was changed", hint=_HOW
             ) from error
 
 
 def _aesgcm(key: bytes) -> AESGCM:
     if len(key) != KEY_BYTES:
-        raise GalleryLocked(f"a key has {KEY_BYTES} bytes, this one {len(key)}", hint=_KEY_HINT)
+        raise GalleryLocked(f"a key has {KEY_BYTES} bytes, this one {len(key)}", hint=_HOW)
     try:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
     except ImportError as error:
@@ -91,7 +91,7 @@ def _aesgcm(key: bytes) -> AESGCM:
 
 def key_missing(what: str) -> GalleryLocked:
     """Return the error for a gallery that is encrypted while no key is given."""
-    return GalleryLocked(f"{what} is encrypted", hint=_KEY_HINT)
+    return GalleryLocked(f"{what} is encrypted", hint=_HOW)
 
 
 def new_key() -> bytes:
@@ -142,7 +142,7 @@ def find_key(file: Path | None = None) -> bytes | None:
         except (OSError, UnicodeDecodeError) as error:
             raise GalleryLocked(
                 f"the key file {file} cannot be read: {getattr(error, 'strerror', error)}",
-                hint=_KEY_HINT,
+                hint=_HOW,
             ) from error
     text = os.environ.get(KEY_VARIABLE, "")
     return parse_key(text, KEY_VARIABLE) if text.strip() else None

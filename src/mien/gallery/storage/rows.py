@@ -244,7 +244,7 @@ class GalleryStore:
         return self._templates(self._rows(f"{_TEMPLATE} WHERE id = ?", photo))
 
     def all_templates(self) -> Iterator[Templates]:
-        """Yield the embeddings of all photos, ordered by person and time, in blocks of thousands."""
+        """Yield the embeddings of all photos, ordered by person and time, in blocks."""
         with translated(self.database.folder):
             cursor = self.database.base.execute(f"{_TEMPLATE} ORDER BY person, number")
         while True:
@@ -274,7 +274,7 @@ class GalleryStore:
         Args:
             number: of the person that it is not.
             vector: (D,) float32 of length 1.
-            shows: number of the person whom it shows; None where unknown.
+            shows: number of the person that it shows; None where unknown.
         """
         row = new_id()
         self._do(

@@ -43,8 +43,8 @@ CREATE INDEX audit_of ON audit (person);
 """
 
 _CURRENT_SPELLINGS = "UPDATE OR IGNORE people SET spelling = name_key(name)"
-"""Invisible characters in names are ignored from now on. Where that makes two names equal, the later
-person keeps the old spelling, and `mien gallery check` reports it."""
+"""Invisible characters in names are ignored from now on. Where that makes two names equal, the
+later person keeps the old spelling, and `mien gallery check` reports it."""
 
 STEPS = (_PEOPLE_AND_PHOTOS, _NEGATIVES_AND_AUDIT, _CURRENT_SPELLINGS)
 """The SQL of each migration; number n turns version n into version n + 1."""

@@ -22,7 +22,7 @@ from mien.evaluation import (
     read_people,
 )
 from mien.evaluation.report.charts import Axis, Plot, log_axis, rate_axis
-from mien.evaluation.report.html import Html
+from mien.html import Html
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 KEPT = DOCS / "accuracy.json"

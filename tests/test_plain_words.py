@@ -1,7 +1,7 @@
 """The project speaks the field's own terms: words of a private dialect do not come back.
 
-Searched are code, comments, docstrings, messages, identifiers, help texts and documents. A word that
-is part of a stored format keeps its name; such places are listed with their reason.
+Searched are code, comments, docstrings, messages, identifiers, help texts and documents. A word
+that is part of a stored format keeps its name; such places are listed with their reason.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from PIL import Image
 from mien.errors import OutputError
 from mien.evaluation import Facts, evaluate_people, people_report, write_report
 from mien.evaluation.report.charts import log_axis, rate_axis
-from mien.evaluation.report.html import join, tag
 from mien.evaluation.report.identification import rounded
+from mien.html import join, tag
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -6,8 +6,8 @@ import numpy as np
 
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
 from mien.evaluation.report.frame import Facts, card, facts_list, key, made_by, number, page
-from mien.evaluation.report.html import Html, join, tag
 from mien.evaluation.verification.all_pairs import AllPairsResult, RateAtFar
+from mien.html import Html, join, tag
 from mien.measures.histogram import edges
 from mien.text import percent, span
 

@@ -9,7 +9,7 @@ from math import floor, log10
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mien.evaluation.report.html import Html, join, tag
+from mien.html import Html, join, tag
 
 WIDTH, HEIGHT = 420.0, 270.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 12.0, 40.0

@@ -10,8 +10,8 @@ from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
-from mien.evaluation.report.html import Child, Html, join, tag
 from mien.files import write_atomically
+from mien.html import Child, Html, join, tag
 from mien.text import count
 from mien.version import __version__
 

@@ -12,9 +12,9 @@ from mien.evaluation.identification.probes import portraits
 from mien.evaluation.open_set.metrics import OpenSetResult
 from mien.evaluation.report.charts import parts_bar
 from mien.evaluation.report.frame import Facts, card, facts_list, key, made_by, number, page
-from mien.evaluation.report.html import Html, join, picture, tag
 from mien.evaluation.report.identification_charts import panels
 from mien.evaluation.report.photo_lists import confusable_card, photo_cards
+from mien.html import Html, join, picture, tag
 from mien.text import count, percent, span
 
 FACES_IN_TABLE = 150

@@ -9,7 +9,7 @@ from mien.evaluation.identification.held_out import PeopleResult
 from mien.evaluation.open_set.metrics import OpenSetResult
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
 from mien.evaluation.report.frame import card, key
-from mien.evaluation.report.html import Html, tag
+from mien.html import Html, tag
 from mien.measures import wilson
 from mien.text import count, percent, span
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
 from mien.evaluation.report.frame import Facts, card, facts_list, key, made_by, more, number, page
-from mien.evaluation.report.html import Html, join, picture, tag
 from mien.evaluation.verification.lfw import LfwResult
 from mien.evaluation.verification.score_pairs import FARS, MISSED
+from mien.html import Html, join, picture, tag
 from mien.text import count, percent, span
 
 SHOWN = 80

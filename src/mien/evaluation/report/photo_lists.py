@@ -14,7 +14,7 @@ from mien.evaluation.identification.error_cases import (
 from mien.evaluation.identification.held_out import PeopleResult
 from mien.evaluation.identification.probes import portraits
 from mien.evaluation.report.frame import card, more
-from mien.evaluation.report.html import Html, join, picture, tag
+from mien.html import Html, join, picture, tag
 from mien.text import count, percent
 
 SHOWN = {"wrong": 60, "doubtful": 36, "strangers": 24}

@@ -208,11 +208,11 @@ def test_forgetting_a_person_and_a_photo(gallery):
 def test_the_audit_trail_has_ids_and_keys_but_no_names(gallery):
     ids = enrolled(gallery, 2, 1)
     gallery.rename(ids[0], "Anna", key="desk")
-    gallery.audit("identified", ids, key="door")
+    gallery.audit("identified", ids, key="gate")
     gallery.forget(ids[0], key="desk")
     trail = gallery.audit_trail(ids[0])
     assert [(event.action, event.key) for event in trail] == [
-        ("forgotten", "desk"), ("identified", "door"), ("renamed", "desk"), ("enrolled", ""),
+        ("forgotten", "desk"), ("identified", "gate"), ("renamed", "desk"), ("enrolled", ""),
         ("added", ""),
     ]  # fmt: skip
     assert "Anna" not in repr(gallery.audit_trail())

@@ -7,6 +7,7 @@ made of a dataset; `results` turns each into JSON and
 `report` into a page.
 """
 
+from mien.evaluation.embedder.measure import EmbedderMeasurement, measure_embedder
 from mien.evaluation.identification.held_out import PeopleResult, evaluate_people
 from mien.evaluation.open_set.lfw_people import read_people
 from mien.evaluation.open_set.protocols import OpenSetTable, evaluate_open_set
@@ -31,6 +32,7 @@ from mien.evaluation.verification.score_pairs import ScoredPairs, score_pairs
 
 __all__ = [
     "AllPairsResult",
+    "EmbedderMeasurement",
     "Facts",
     "LfwResult",
     "ListedPair",
@@ -49,6 +51,7 @@ __all__ = [
     "lfw_json",
     "lfw_report",
     "list_json",
+    "measure_embedder",
     "open_set_json",
     "people_json",
     "people_report",

@@ -99,7 +99,7 @@ def _always_unknown(rate: float, why: str) -> DecisionRule:
         source=why,
         basis="few",
     )
-    # Nobody is named: the curve only has to say so of every similarity.
+    # No name is given: the calibration only has to give a low probability everywhere.
     return DecisionRule(policy, Calibration(_STEEP, -_STEEP), (), None)
 
 

@@ -51,7 +51,7 @@ class IntegrityReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        return asdict(self)
+        return {**asdict(self), "faults": list(self.faults)}
 
     def __repr__(self) -> str:
         return f"<IntegrityReport {count(len(self.faults), 'fault')}>"

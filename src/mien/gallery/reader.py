@@ -137,6 +137,7 @@ class GalleryReader(GalleryBase):
         }
 
     def __repr__(self) -> str:
-        rule = self._index.rule
         people = count(len(self._named), "person", "people")
-        return f"<Gallery {str(self.path)!r}, {people}, unknown below {rule.policy.threshold:.3f}>"
+        threshold = self._index.rule.policy.threshold
+        unknown = "always unknown" if threshold > 1 else f"unknown below {threshold:.3f}"
+        return f"<Gallery {str(self.path)!r}, {people}, {unknown}>"

@@ -11,6 +11,7 @@ from PIL import Image
 
 from mien.errors import OutputError
 from mien.evaluation import Facts, evaluate_people, people_report, write_report
+from mien.html import join, tag
 from mien.evaluation.report.charts import log_axis, rate_axis
 from mien.evaluation.report.identification import rounded
 from mien.html import join, tag

@@ -8,7 +8,7 @@ made of a dataset; `results` turns each into JSON and
 """
 
 from mien.evaluation.identification.held_out import PeopleResult, evaluate_people
-from mien.evaluation.open_set.lfw_people import read_people
+from mien.evaluation.open_set.lfw_people import read_lfw_people
 from mien.evaluation.open_set.protocols import OpenSetTable, evaluate_open_set
 from mien.evaluation.report import Facts, all_pairs_report, lfw_report, people_report, write_report
 from mien.evaluation.results import (
@@ -21,10 +21,10 @@ from mien.evaluation.results import (
 from mien.evaluation.verification.all_pairs import AllPairsResult, evaluate_all_pairs
 from mien.evaluation.verification.lfw import LfwResult, evaluate_lfw
 from mien.evaluation.verification.pair_list import (
-    ListedPair,
-    ListedResult,
-    evaluate_list,
-    read_list,
+    PairListResult,
+    PhotoPair,
+    evaluate_pair_list,
+    read_pair_list,
 )
 from mien.evaluation.verification.pairs_file import Pairs, read_pairs
 from mien.evaluation.verification.score_pairs import ScoredPairs, score_pairs
@@ -33,18 +33,18 @@ __all__ = [
     "AllPairsResult",
     "Facts",
     "LfwResult",
-    "ListedPair",
-    "ListedResult",
     "OpenSetTable",
+    "PairListResult",
     "Pairs",
     "PeopleResult",
+    "PhotoPair",
     "ScoredPairs",
     "all_pairs_json",
     "all_pairs_report",
     "evaluate_all_pairs",
     "evaluate_lfw",
-    "evaluate_list",
     "evaluate_open_set",
+    "evaluate_pair_list",
     "evaluate_people",
     "lfw_json",
     "lfw_report",
@@ -52,9 +52,9 @@ __all__ = [
     "open_set_json",
     "people_json",
     "people_report",
-    "read_list",
+    "read_lfw_people",
+    "read_pair_list",
     "read_pairs",
-    "read_people",
     "score_pairs",
     "write_report",
 ]

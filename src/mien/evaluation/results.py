@@ -12,7 +12,7 @@ from mien.evaluation.open_set.metrics import OpenSetResult
 from mien.evaluation.open_set.protocols import OpenSetTable
 from mien.evaluation.verification.all_pairs import AllPairsResult
 from mien.evaluation.verification.lfw import LfwResult
-from mien.evaluation.verification.pair_list import ListedResult
+from mien.evaluation.verification.pair_list import PairListResult
 from mien.evaluation.verification.score_pairs import ScoredPairs
 from mien.types import Interval
 
@@ -22,7 +22,7 @@ def people_json(result: PeopleResult) -> dict[str, Any]:
 
     `rank1` and `rank5` are over every held-out photo; `without_set_aside` has them for the rest.
     """
-    every, clean = result.every, result.clean
+    every, usable = result.all_probes, result.usable_probes
     return {
         "rank1": _rate(every.rank1.value),
         "rank1_interval": _ends(every.rank1),
@@ -31,10 +31,10 @@ def people_json(result: PeopleResult) -> dict[str, Any]:
         "probes": every.probes,
         "people": len(result.head.people),
         "without_set_aside": {
-            "rank1": _rate(clean.rank1.value),
-            "rank1_interval": _ends(clean.rank1),
-            "rank5": _rate(clean.rank5.value),
-            "probes": clean.probes,
+            "rank1": _rate(usable.rank1.value),
+            "rank1_interval": _ends(usable.rank1),
+            "rank5": _rate(usable.rank5.value),
+            "probes": usable.probes,
         },
         "decisions": {
             "right": result.decisions.right,
@@ -45,7 +45,7 @@ def people_json(result: PeopleResult) -> dict[str, Any]:
         "ece": result.ece,
         "dataset": result.dataset_digest,
         "contract": result.head.contract,
-        "notes": list(result.notes),
+        "notes": list(result.caveats),
     }
 
 
@@ -54,7 +54,7 @@ def lfw_json(result: LfwResult) -> dict[str, Any]:
     return _pairs_json(result)
 
 
-def list_json(result: ListedResult) -> dict[str, Any]:
+def list_json(result: PairListResult) -> dict[str, Any]:
     """Return the measurements on the pairs of a list; rates lie in [0, 1]."""
     return {**_pairs_json(result), "people": result.people}
 
@@ -79,7 +79,7 @@ def all_pairs_json(result: AllPairsResult) -> dict[str, Any]:
             for at in result.at_far
         ],
         "equal_error_rate": result.equal_error,
-        "error_against_reject": [
+        "error_versus_reject": [
             {"rejected": p.rejected, "quality": p.quality, "fnmr": p.error.value}
             for p in result.rejects
         ],
@@ -124,8 +124,8 @@ def open_set_json(rows: Sequence[OpenSetTable], protocol: str, dataset: Dataset)
     }
 
 
-def _pairs_json(result: LfwResult | ListedResult) -> dict[str, Any]:
-    found = judged_json(result.judged)
+def _pairs_json(result: LfwResult | PairListResult) -> dict[str, Any]:
+    found = scored_json(result.scored)
     first = ("accuracy", "accuracy_se", "tar_at_far_1e-3", "pairs")
     return {
         **{name: found[name] for name in first},
@@ -137,42 +137,42 @@ def _pairs_json(result: LfwResult | ListedResult) -> dict[str, Any]:
     }
 
 
-def judged_json(judged: ScoredPairs) -> dict[str, Any]:
+def scored_json(scored: ScoredPairs) -> dict[str, Any]:
     """Return the measurements on pairs; rates lie in [0, 1].
 
     The intervals of true accept rates come from resampling people.
     """
     rates: dict[str, Any] = {}
-    for i, ((point, _), interval) in enumerate(zip(judged.at_far, judged.tar_people, strict=True)):
+    for i, ((point, _), interval) in enumerate(zip(scored.at_far, scored.tar_people, strict=True)):
         rates[f"tar_at_far_1e-{i + 1}"] = point.tar
         rates[f"tar_at_far_1e-{i + 1}_interval"] = _ends(interval)
     return {
-        "accuracy": judged.accuracy.value,
-        "accuracy_se": judged.standard_error,
-        "accuracy_interval": _ends(judged.accuracy),
+        "accuracy": scored.accuracy.value,
+        "accuracy_se": scored.standard_error,
+        "accuracy_interval": _ends(scored.accuracy),
         **rates,
-        "equal_error_rate": judged.equal_error,
-        "pairs": len(judged.scores),
-        "folds": list(judged.folds),
-        "thresholds": sorted(set(judged.judged_at.tolist())),
-        "rule": judged.rule,
+        "equal_error_rate": scored.equal_error,
+        "pairs": len(scored.scores),
+        "folds": list(scored.folds),
+        "thresholds": sorted(set(scored.thresholds.tolist())),
+        "rule": scored.rule,
     }
 
 
-def _open_set_json(openness: OpenSetResult) -> dict[str, Any]:
-    at = openness.policy
+def _open_set_json(open_set: OpenSetResult) -> dict[str, Any]:
+    at = open_set.policy
     return {
-        "fpir_target": openness.target,
+        "fpir_target": open_set.target,
         "fpir": _rate(at.fpir.value),
         "fpir_interval": _ends(at.fpir),
-        "fpir_interval_over_people": _ends(openness.fpir_people),
+        "fpir_interval_over_people": _ends(open_set.fpir_people),
         "dir": _rate(at.dir.value),
         "dir_interval": _ends(at.dir),
-        "gallery": openness.gallery,
-        "probes": openness.probes,
-        "strangers": openness.strangers,
-        "stranger_people": openness.stranger_people,
-        "protocol": openness.protocol,
+        "gallery": open_set.gallery,
+        "probes": open_set.probes,
+        "strangers": open_set.strangers,
+        "stranger_people": open_set.stranger_people,
+        "protocol": open_set.protocol,
         "threshold": at.threshold,
         "halves": [
             {
@@ -181,7 +181,7 @@ def _open_set_json(openness: OpenSetResult) -> dict[str, Any]:
                 "fpir_interval": _ends(half.fpir),
                 "dir": _rate(half.dir.value),
             }
-            for half in openness.halves
+            for half in open_set.halves
         ],
     }
 

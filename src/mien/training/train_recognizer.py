@@ -6,7 +6,7 @@ import os
 
 from mien.dataset import Dataset
 from mien.recognizer import Recognizer
-from mien.training.left_out import outsiders
+from mien.training.stranger_scores import stranger_rows
 from mien.training.trainer import HeadName, train_head
 from mien.types import Progress, silent
 
@@ -52,7 +52,7 @@ def train(
         found = strangers if isinstance(strangers, Dataset) else Dataset.open(os.fspath(strangers))
         source = f"the people of {found.path}"
         engine.check(found.contract, str(found.path))
-        rows = outsiders(found, people.people)
+        rows = stranger_rows(found, people.people)
         others, labels = found.embeddings[rows], found.labels[rows]
     trained = train_head(
         people,

@@ -11,7 +11,7 @@ from test_all_pairs import made
 from mien.cli import main
 from mien.dataset import Dataset
 from mien.errors import InvalidPairs, NothingToMeasure
-from mien.evaluation import evaluate_open_set, read_people
+from mien.evaluation import evaluate_open_set, read_lfw_people
 from mien.evaluation.open_set.draws import (
     best_rowden,
     blufr,
@@ -145,27 +145,27 @@ def test_rows_of_lfw():
 def test_lists_of_people(tmp_path):
     path = tmp_path / "people.txt"
     path.write_text("2\n1\nAnn\t3\n2\nBen\t1\nCyd\t2\n")
-    assert [(p.name, p.photos, p.fold) for p in read_people(path)] == [
+    assert [(p.name, p.photos, p.fold) for p in read_lfw_people(path)] == [
         ("Ann", 3, 0),
         ("Ben", 1, 1),
         ("Cyd", 2, 1),
     ]
     path.write_text("2\nAnn\t1\nBen\t1\n")
-    assert [p.fold for p in read_people(path)] == [0, 0]
-    assert read_people(path)[0].files == ("Ann_0001.jpg",)
+    assert [p.fold for p in read_lfw_people(path)] == [0, 0]
+    assert read_lfw_people(path)[0].files == ("Ann_0001.jpg",)
     for text in ("", "3\nAnn\t1\n", "1\nAnn\n", "1\nAnn\tx\n", "2\n1\nAnn\t1\n"):
         path.write_text(text)
         with pytest.raises(InvalidPairs):
-            read_people(path)
+            read_lfw_people(path)
 
 
 @pytest.mark.lfw
 def test_the_published_list(data_folder):
-    people = read_people(data_folder / "lfw" / "people.txt")
+    people = read_lfw_people(data_folder / "lfw" / "people.txt")
     assert len(people) == 5749
     assert sum(person.photos for person in people) == 13233
     assert {person.fold for person in people} == set(range(10))
-    assert len(read_people(data_folder / "lfw" / "peopleDevTrain.txt")) == 4038
+    assert len(read_lfw_people(data_folder / "lfw" / "peopleDevTrain.txt")) == 4038
 
 
 def test_the_command(monkeypatch, capsys):

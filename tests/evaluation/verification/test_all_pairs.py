@@ -88,7 +88,7 @@ def test_order_and_names_change_nothing(seed, random):
 
 
 def test_strict_rates_need_impostors(monkeypatch):
-    monkeypatch.setattr(all_pairs, "MOST", 50)
+    monkeypatch.setattr(all_pairs, "MAX_IMPOSTORS_KEPT", 50)
     result = evaluate_all_pairs(made()[0])
     assert [at.interval is None for at in result.at_far] == [True, True, False]
 

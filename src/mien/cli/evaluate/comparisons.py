@@ -46,10 +46,10 @@ def compare(
     both show it.
     """
     from mien.dataset import Dataset  # noqa: PLC0415
-    from mien.evaluation.identification.comparison import compare as compare_heads  # noqa: PLC0415
+    from mien.evaluation.identification.comparison import compare_recognizers  # noqa: PLC0415
     from mien.recognizer import Recognizer  # noqa: PLC0415
 
-    found = compare_heads(
+    found = compare_recognizers(
         Recognizer.load(first).head,
         Recognizer.load(second).head,
         Dataset.open(dataset),

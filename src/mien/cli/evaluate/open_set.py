@@ -92,12 +92,12 @@ def open_set(
     take turns. Intervals come from resampling whole people, and choose thresholds anew.
     """
     from mien.dataset import Dataset  # noqa: PLC0415
-    from mien.evaluation import evaluate_open_set, open_set_json, read_people  # noqa: PLC0415
+    from mien.evaluation import evaluate_open_set, open_set_json, read_lfw_people  # noqa: PLC0415
 
     published = protocol in {"blufr", "best-rowden"}
     if published and people_list is None:
         raise click.UsageError(f"--protocol {protocol} needs LFW's list: --people-list people.txt")
-    people = read_people(people_list) if people_list else ()
+    people = read_lfw_people(people_list) if people_list else ()
     opened = Dataset.open(dataset)
     with progress_bar() as progress:
         rows = evaluate_open_set(

@@ -111,7 +111,7 @@ def lfw(
     if as_json:
         print_json(lfw_json(result))
     else:
-        _show(result.judged, result.missed)
+        _show(result.scored, result.missed)
     if report:
         facts = Facts(
             made=now(),
@@ -168,14 +168,14 @@ def pairs(
     threshold best on the others. A photo without a face is counted as missed.
     """
     from mien.engine import Pipeline  # noqa: PLC0415
-    from mien.evaluation import evaluate_list, list_json, read_list  # noqa: PLC0415
+    from mien.evaluation import evaluate_pair_list, list_json, read_pair_list  # noqa: PLC0415
     from mien.evaluation.verification.embed_photos import centre_face, largest_face  # noqa: PLC0415
 
-    compared = read_list(listed)
-    chosen = read_list(choose_on) if choose_on else ()
+    compared = read_pair_list(listed)
+    chosen = read_pair_list(choose_on) if choose_on else ()
     with progress_bar() as progress:
         engine = _engine(detection_size, embedder, progress)
-        result = evaluate_list(
+        result = evaluate_pair_list(
             Pipeline(engine, threads=1),
             root or listed.parent,
             compared,
@@ -186,7 +186,7 @@ def pairs(
     if as_json:
         print_json(list_json(result))
     else:
-        _show(result.judged, result.missed)
+        _show(result.scored, result.missed)
 
 
 @click.command(
@@ -248,21 +248,21 @@ def _engine(detection_size: int | None, embedder: str | None, progress: Progress
     return Engine.open(settings=settings, threads=1, progress=progress, **choices)
 
 
-def _show(judged: ScoredPairs, missed: Sequence[str]) -> None:
-    folded = f" ± {judged.standard_error:.4f}" if len(judged.folds) > 1 else ""
+def _show(scored: ScoredPairs, missed: Sequence[str]) -> None:
+    folded = f" ± {scored.standard_error:.4f}" if len(scored.folds) > 1 else ""
     out.print(
-        f"accuracy {judged.accuracy.value:.4f}{folded}"
-        f" on {len(judged.scores):,} pairs ({judged.rule})",
+        f"accuracy {scored.accuracy.value:.4f}{folded}"
+        f" on {len(scored.scores):,} pairs ({scored.rule})",
         soft_wrap=True,
     )
     rows = [
         (f"1e-{exponent}", f"{tar.value:.4f}", f"{tar.low:.4f} to {tar.high:.4f}", point.threshold)
         for exponent, ((point, _), tar) in enumerate(
-            zip(judged.at_far, judged.tar_people, strict=True), 1
+            zip(scored.at_far, scored.tar_people, strict=True), 1
         )
     ]
     _rates(rows)
-    out.print(f"equal error rate {judged.equal_error:.4f}")
+    out.print(f"equal error rate {scored.equal_error:.4f}")
     if missed:
         out.print(f"{count(len(missed), 'photo')} missed; their pairs count with similarity -1")
 

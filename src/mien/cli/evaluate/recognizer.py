@@ -105,7 +105,7 @@ def people(
         recognizer=f"{recognizer}, made {about.created} by mien {about.version}",
         licences=(licence_of(about.detector), licence_of(about.embedder)),
     )
-    for line in result.notes:
+    for line in result.caveats:
         note(f"note: {line}")
     if as_json:
         print_json(people_json(result))
@@ -117,7 +117,7 @@ def people(
 
 
 def _show_people(result: PeopleResult) -> None:
-    every, clean, did = result.every, result.clean, result.decisions
+    every, usable, did = result.all_probes, result.usable_probes, result.decisions
     table = Table(box=None, pad_edge=False)
     for name in ("", "rate", "95 % interval", "measured on"):
         table.add_column(
@@ -125,7 +125,7 @@ def _show_people(result: PeopleResult) -> None:
         )
     rows = [
         ("rank-1, all held out", every.rank1, count(every.probes, "photo")),
-        ("rank-1, none set aside", clean.rank1, count(clean.probes, "photo")),
+        ("rank-1, none set aside", usable.rank1, count(usable.probes, "photo")),
         ("rank-5, all held out", every.rank5, count(every.probes, "photo")),
     ]
     if (open_set := result.open_set) is not None:

@@ -7,27 +7,32 @@ from collections.abc import Iterator
 import numpy as np
 
 from mien.dataset import Dataset
-from mien.evaluation.identification.probes import Sample, gallery_index, sample, search_sample
+from mien.evaluation.identification.probes import (
+    ProbeSet,
+    gallery_index,
+    search_probes,
+    select_probes,
+)
 from mien.evaluation.identification.search import STRANGER, Search
 from mien.evaluation.open_set.metrics import OpenSetResult
 from mien.measures import rank_k
 from mien.text import count, percent, span
-from mien.training import doubled
+from mien.training import possible_duplicates
 from mien.types import Head, Policy
 
 FEW = 100
 """With fewer probes than this the report says that they are few."""
 
 
-def notes_of(
+def find_caveats(
     head: Head,
     dataset: Dataset,
     *,
-    probes: Sample,
+    probes: ProbeSet,
     found: Search,
     trained_on: str,
     strangers: Dataset | None,
-    openness: OpenSetResult | None,
+    open_set: OpenSetResult | None,
 ) -> tuple[str, ...]:
     """Return a sentence or two for each thing that limits what was measured.
 
@@ -38,16 +43,16 @@ def notes_of(
         found: what they found there.
         trained_on: digest of the dataset that the recognizer was trained on, where known.
         strangers: the strangers' dataset, where one was given.
-        openness: what was measured on strangers.
+        open_set: what was measured on strangers.
     """
     return (
         *_of_dataset(head, dataset, probes, trained_on),
         *_of_leaks(head, dataset, found),
-        *_of_strangers(head, dataset, strangers, openness),
+        *_of_strangers(head, dataset, strangers, open_set),
     )
 
 
-def _of_dataset(head: Head, dataset: Dataset, probes: Sample, trained_on: str) -> Iterator[str]:
+def _of_dataset(head: Head, dataset: Dataset, probes: ProbeSet, trained_on: str) -> Iterator[str]:
     if trained_on and trained_on != dataset.digest:
         yield (
             f"The recognizer was trained on another dataset ({trained_on[:12]}) than this one"
@@ -71,7 +76,7 @@ def _of_leaks(head: Head, dataset: Dataset, found: Search) -> Iterator[str]:
     known = gallery_index(dataset, head)[dataset.labels] != STRANGER
     leaks = known & np.array([entry.leak for entry in dataset.rows], np.bool_)
     if leaks.any():
-        leaked = search_sample(head, sample(dataset, leaks, head))
+        leaked = search_probes(head, select_probes(dataset, leaks, head))
         ranks = np.concatenate([found.ranks, leaked.ranks])
         yield (
             f"No probes: {count(len(leaked), 'held-out photo')} mirrored from what was learned"
@@ -81,7 +86,7 @@ def _of_leaks(head: Head, dataset: Dataset, found: Search) -> Iterator[str]:
 
 
 def _of_strangers(
-    head: Head, dataset: Dataset, strangers: Dataset | None, openness: OpenSetResult | None
+    head: Head, dataset: Dataset, strangers: Dataset | None, open_set: OpenSetResult | None
 ) -> Iterator[str]:
     inside = int(np.sum(gallery_index(strangers, head) != STRANGER)) if strangers else 0
     if inside:
@@ -89,10 +94,10 @@ def _of_strangers(
             f"Known to the recognizer by name: {count(inside, 'person', 'people')} of the"
             " strangers' dataset. They were left out of it."
         )
-    if openness is None:
+    if open_set is None:
         return
-    if openness.protocol == "left-out":
-        twice = int(doubled(dataset, head.people).sum())
+    if open_set.protocol == "left-out":
+        twice = int(possible_duplicates(dataset, head.people).sum())
         if twice:
             yield (
                 f"The dataset's card lists {count(twice, 'person', 'people')} who may be in the"
@@ -100,27 +105,27 @@ def _of_strangers(
                 " and were not counted as such."
             )
     if head.policy.basis == "card" and head.policy.supported:
-        yield _beside_the_card(head.policy, openness)
+        yield _beside_the_card(head.policy, open_set)
         return
-    if openness.protocol == "left-out":
+    if open_set.protocol == "left-out":
         return
     # A policy may have been set on the gallery's own people, left out in turn, as well.
-    own = head.policy.strangers - openness.strangers
+    own = head.policy.strangers - open_set.strangers
     if 0 <= own <= head.photos.sum():
         yield (
             f"The policy was set on {count(head.policy.strangers, 'photo')} of strangers, and"
-            f" {openness.strangers:,} were searched here: if they are the same, the rate at its"
+            f" {open_set.strangers:,} were searched here: if they are the same, the rate at its"
             " threshold is fitted to them, and only the halves are a measurement."
         )
 
 
-def _beside_the_card(policy: Policy, openness: OpenSetResult) -> str:
+def _beside_the_card(policy: Policy, open_set: OpenSetResult) -> str:
     """Return how the rate measured here goes with the one that the embedder's card expects."""
-    fpir = openness.policy.fpir
+    fpir = open_set.policy.fpir
     told = (
         f"The policy stands on the embedder's card, by which {percent(policy.expected.value)} of"
         f" strangers would be given a name. Measured here are {percent(fpir.value)}"
-        f" ({span(fpir)}) of {openness.stranger_people:,}."
+        f" ({span(fpir)}) of {open_set.stranger_people:,}."
     )
     if fpir.low <= policy.expected.value <= fpir.high:
         return f"{told} The two agree within the interval."

@@ -68,7 +68,7 @@ class Comparison:
     rows: tuple[Difference, ...]
 
 
-def compare(
+def compare_recognizers(
     first: Head, second: Head, dataset: Dataset, second_dataset: Dataset | None = None
 ) -> Comparison:
     """Compare two recognizers on a dataset's held-out photos.

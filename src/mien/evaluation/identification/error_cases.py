@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mien.dataset import Dataset, Entry
 from mien.evaluation.identification.breakdown import named_as
 from mien.evaluation.identification.held_out import PeopleResult
-from mien.evaluation.identification.probes import Sample
+from mien.evaluation.identification.probes import ProbeSet
 from mien.evaluation.identification.search import Search
 from mien.text import count
 from mien.types import Head
@@ -49,37 +49,37 @@ class ErrorCase:
     evidence: tuple[str, ...]
 
 
-def wrong_sightings(result: PeopleResult) -> list[ErrorCase]:
+def wrong_cases(result: PeopleResult) -> list[ErrorCase]:
     """Return the held-out photos nearest to somebody else, most surely wrong first."""
     found = result.found
     rows = np.flatnonzero(~found.correct)
     order = np.argsort(-found.best[rows], kind="stable")
-    return _sightings(result.head, result.probes, found, rows[order])
+    return _error_cases(result.head, result.probes, found, rows[order])
 
 
-def doubtful_sightings(result: PeopleResult) -> list[ErrorCase]:
+def borderline_cases(result: PeopleResult) -> list[ErrorCase]:
     """Return the photos nearest to the right person, but hardly or not enough, worst first."""
     found = result.found
     threshold = np.float32(result.head.policy.threshold)
     margin = found.own - np.maximum(found.rival_similarities, threshold)
     rows = np.flatnonzero(found.correct & (margin < NARROW))
-    return _sightings(
+    return _error_cases(
         result.head, result.probes, found, rows[np.argsort(margin[rows], kind="stable")]
     )
 
 
-def stranger_sightings(result: PeopleResult) -> list[ErrorCase]:
+def stranger_cases(result: PeopleResult) -> list[ErrorCase]:
     """Return the strangers who are given a name, most surely first."""
     if result.stranger_probes is None or result.strangers_found is None:
         return []
     found = result.strangers_found
     rows = np.flatnonzero(found.best >= np.float32(result.head.policy.threshold))
     order = np.argsort(-found.best[rows], kind="stable")
-    return _sightings(result.head, result.stranger_probes, found, rows[order])
+    return _error_cases(result.head, result.stranger_probes, found, rows[order])
 
 
-def _sightings(
-    head: Head, probes: Sample, found: Search, rows: NDArray[np.int64]
+def _error_cases(
+    head: Head, probes: ProbeSet, found: Search, rows: NDArray[np.int64]
 ) -> list[ErrorCase]:
     if not len(rows):
         return []
@@ -103,7 +103,7 @@ def _sightings(
     ]
 
 
-def _evidence(head: Head, probes: Sample, found: Search, row: int) -> Sequence[str]:
+def _evidence(head: Head, probes: ProbeSet, found: Search, row: int) -> Sequence[str]:
     record, lines = probes.records[row], []
     if record.reason:
         lines.append(

@@ -19,8 +19,13 @@ from mien.evaluation.identification.breakdown import (
     people_of,
     rates_of,
 )
-from mien.evaluation.identification.caveats import notes_of
-from mien.evaluation.identification.probes import Sample, gallery_index, sample, search_sample
+from mien.evaluation.identification.caveats import find_caveats
+from mien.evaluation.identification.probes import (
+    ProbeSet,
+    gallery_index,
+    search_probes,
+    select_probes,
+)
 from mien.evaluation.identification.search import STRANGER, Search
 from mien.evaluation.open_set.metrics import OpenSetResult, measure_open_set
 from mien.measures import (
@@ -29,7 +34,7 @@ from mien.measures import (
     expected_calibration_error,
     reliability_bins,
 )
-from mien.training import doubled, outsiders
+from mien.training import possible_duplicates, stranger_rows
 from mien.types import Head, Interval, Progress, silent
 
 
@@ -56,19 +61,19 @@ class PeopleResult:
         confusable: with most mistakes first, then most similar first.
         faceless: held-out or not, photos of the dataset in which no face was found; those that
             could not be read are none of them.
-        notes: what the reader must know before believing the numbers.
+        caveats: what the reader must know before believing the numbers.
     """
 
     head: Head
     dataset_digest: str
-    probes: Sample
+    probes: ProbeSet
     found: Search
-    every: Rates
-    clean: Rates
+    all_probes: Rates
+    usable_probes: Rates
     rank1_people: Interval
     decisions: DecisionCounts
     open_set: OpenSetResult | None
-    stranger_probes: Sample | None
+    stranger_probes: ProbeSet | None
     strangers_found: Search | None
     bins: tuple[ReliabilityBin, ...]
     ece: float
@@ -76,7 +81,7 @@ class PeopleResult:
     people: tuple[PersonResult, ...]
     confusable: tuple[Confusable, ...]
     faceless: int
-    notes: tuple[str, ...]
+    caveats: tuple[str, ...]
 
 
 def evaluate_people(
@@ -107,27 +112,27 @@ def evaluate_people(
     """
     _check_contract(head, dataset, strangers)
     probes = _probes(head, dataset)
-    found = search_sample(head, probes, progress, "naming photos")
+    found = search_probes(head, probes, progress, "naming photos")
     others = _strangers(head, dataset, strangers)
     their = None
     if others is not None:
-        their = search_sample(head, others, progress, "searching strangers")
-    openness = _open_set(head, probes, found, others, their)
-    notes = notes_of(
+        their = search_probes(head, others, progress, "searching strangers")
+    open_set = _open_set(head, probes, found, others, their)
+    caveats = find_caveats(
         head, dataset, probes=probes, found=found, trained_on=trained_on, strangers=strangers,
-        openness=openness,
+        open_set=open_set,
     )  # fmt: skip
-    bins, ece = _calibration(head, found, openness)
+    bins, ece = _calibration(head, found, open_set)
     return PeopleResult(
         head=head,
         dataset_digest=dataset.digest,
         probes=probes,
         found=found,
-        every=rates_of(found.ranks),
-        clean=rates_of(found.ranks[probes.usable]),
+        all_probes=rates_of(found.ranks),
+        usable_probes=rates_of(found.ranks[probes.usable]),
         rank1_people=bootstrap_mean(found.correct, found.mates),
         decisions=decisions_of(head, found),
-        open_set=openness,
+        open_set=open_set,
         stranger_probes=others,
         strangers_found=their,
         bins=bins,
@@ -136,7 +141,7 @@ def evaluate_people(
         people=people_of(head, found),
         confusable=confusable_of(head, found),
         faceless=sum(entry.reason == "no-face" for entry in dataset.entries),
-        notes=notes,
+        caveats=caveats,
     )
 
 
@@ -151,10 +156,10 @@ def _check_contract(head: Head, *datasets: Dataset | None) -> None:
             )
 
 
-def _probes(head: Head, dataset: Dataset) -> Sample:
+def _probes(head: Head, dataset: Dataset) -> ProbeSet:
     known = gallery_index(dataset, head)[dataset.labels] != STRANGER
     leaks = np.array([entry.leak for entry in dataset.rows], np.bool_)
-    probes = sample(dataset, dataset.validation & known & ~leaks, head)
+    probes = select_probes(dataset, dataset.validation & known & ~leaks, head)
     if not len(probes):
         raise NothingToMeasure(
             "no held-out photo in the dataset is of a person that the recognizer knows",
@@ -164,22 +169,22 @@ def _probes(head: Head, dataset: Dataset) -> Sample:
     return probes
 
 
-def _strangers(head: Head, dataset: Dataset, strangers: Dataset | None) -> Sample | None:
+def _strangers(head: Head, dataset: Dataset, strangers: Dataset | None) -> ProbeSet | None:
     """Return the probes of people that are not in the gallery, if there are any."""
     if strangers is None:
-        found = sample(dataset, outsiders(dataset, head.people), head)
+        found = select_probes(dataset, stranger_rows(dataset, head.people), head)
         return found if len(found) else None
-    outside = outsiders(strangers, head.people)
+    outside = stranger_rows(strangers, head.people)
     if not outside.any():
         raise NothingToMeasure(
             "every person in the strangers' dataset is one that the recognizer knows",
             hint="Give --strangers a dataset of other people.",
         )
-    return sample(strangers, outside, head)
+    return select_probes(strangers, outside, head)
 
 
 def _open_set(
-    head: Head, probes: Sample, found: Search, others: Sample | None, their: Search | None
+    head: Head, probes: ProbeSet, found: Search, others: ProbeSet | None, their: Search | None
 ) -> OpenSetResult | None:
     people = len(head.people)
     if others is not None and their is not None and len(others):
@@ -193,7 +198,7 @@ def _open_set(
             gallery=people,
         )
     # Whoever is in the gallery under a second name as well is no stranger without the first.
-    single = ~doubled(probes.source, head.people)[found.mates]
+    single = ~possible_duplicates(probes.source, head.people)[found.mates]
     if people < 2 or not single.any():
         return None
     names = [record.person for record in probes.records]
@@ -209,10 +214,10 @@ def _open_set(
 
 
 def _calibration(
-    head: Head, found: Search, openness: OpenSetResult | None
+    head: Head, found: Search, open_set: OpenSetResult | None
 ) -> tuple[tuple[ReliabilityBin, ...], float]:
-    others = openness.scores if openness else np.empty(0, np.float32)
-    shares = openness.shares if openness else np.empty(0)
+    others = open_set.scores if open_set else np.empty(0, np.float32)
+    shares = open_set.shares if open_set else np.empty(0)
     scores = np.concatenate([found.best, others])
     right = np.concatenate([found.correct, np.zeros(len(others), np.bool_)])
     # A face before the camera is known or strange with equal chance, whatever the numbers here.

@@ -14,7 +14,7 @@ from mien.types import Head, Progress, silent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class ProbeSet:
     """Faces of a dataset taken as probes.
 
     Attributes:
@@ -35,10 +35,10 @@ class Sample:
         return len(self.records)
 
 
-def sample(faces: Dataset, mask: NDArray[np.bool_], head: Head) -> Sample:
+def select_probes(faces: Dataset, mask: NDArray[np.bool_], head: Head) -> ProbeSet:
     """Return the faces of a dataset in `mask` ((M,) bool) as probes for the gallery of `head`."""
     rows = np.flatnonzero(mask)
-    return Sample(
+    return ProbeSet(
         source=faces,
         records=tuple(faces.rows[row] for row in rows),
         vectors=faces.embeddings[rows],
@@ -47,8 +47,8 @@ def sample(faces: Dataset, mask: NDArray[np.bool_], head: Head) -> Sample:
     )
 
 
-def search_sample(
-    head: Head, probes: Sample, progress: Progress = silent, what: str = "searching"
+def search_probes(
+    head: Head, probes: ProbeSet, progress: Progress = silent, what: str = "searching"
 ) -> Search:
     """Search a sample's faces in the gallery of a head."""
     return search(head, probes.vectors, probes.mates, progress=progress, what=what)
@@ -65,7 +65,7 @@ def gallery_index(faces: Dataset, head: Head) -> NDArray[np.int64]:
     return np.array(found, np.int64)
 
 
-def portraits(faces: Dataset, people: set[str]) -> dict[str, NDArray[np.uint8] | None]:
+def best_crops(faces: Dataset, people: set[str]) -> dict[str, NDArray[np.uint8] | None]:
     """Return the best crop of each of some people: not set aside, best quality."""
     best: dict[str, tuple[float, Entry]] = {}
     for entry in faces.rows:

@@ -23,7 +23,7 @@ DRAWS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trial:
+class Draw:
     """One draw. Rows are of the dataset's arrays; P people are enrolled.
 
     Attributes:
@@ -83,7 +83,7 @@ def lfw_rows(dataset: Dataset, people: Sequence[LfwPerson]) -> list[NDArray[np.i
 
 def by_size(
     people: Sequence[NDArray[np.int64]], sizes: Sequence[int], *, draws: int = DRAWS, seed: int = 0
-) -> Iterator[tuple[int, Trial]]:
+) -> Iterator[tuple[int, Draw]]:
     """Yield, for each draw and template size, the same people and probes enrolled with more photos.
 
     Enrolled are all who have one photo more than the largest template; their probes are the
@@ -107,7 +107,7 @@ def by_size(
     for _ in range(draws):
         orders = [generator.permutation(rows) for rows in known]
         for size in sizes:
-            yield size, _trial([(own[:size], own[most:]) for own in orders], strangers)
+            yield size, _draw([(own[:size], own[most:]) for own in orders], strangers)
 
 
 def by_gallery(
@@ -116,7 +116,7 @@ def by_gallery(
     *,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Iterator[tuple[int, Trial]]:
+) -> Iterator[tuple[int, Draw]]:
     """Yield, for each draw and number of people, a gallery of them enrolled with one photo each.
 
     They are drawn from those with two photos or more; who have one are strangers to every
@@ -141,12 +141,12 @@ def by_gallery(
         photos = [generator.permutation(known[person]) for person in order]
         for size in galleries:
             if size <= len(known):
-                yield size, _trial([(own[:1], own[1:]) for own in photos[:size]], strangers)
+                yield size, _draw([(own[:1], own[1:]) for own in photos[:size]], strangers)
 
 
 def blufr(
     people: Sequence[NDArray[np.int64]], *, draws: int = DRAWS, seed: int = 0
-) -> Iterator[Trial]:
+) -> Iterator[Draw]:
     """Yield trials by the rules of BLUFR, drawn anew: its own lists are not part of LFW.
 
     Of LFW's 5,749 people 1,500 are for training; here they are the development strangers. Of the
@@ -170,7 +170,7 @@ def blufr(
         photos = [generator.permutation(test[i]) for i in sorted(chosen)]
         others = [rows for i, rows in enumerate(test) if i not in chosen]
         apart = [people[person] for person in order[:training]]
-        yield _trial(
+        yield _draw(
             [(own[:1], own[1:]) for own in photos],
             np.concatenate([*apart, *others]),
             sum(map(len, apart)),
@@ -179,7 +179,7 @@ def blufr(
 
 def best_rowden(
     people: Sequence[NDArray[np.int64]], *, draws: int = DRAWS, seed: int = 0
-) -> Iterator[Trial]:
+) -> Iterator[Draw]:
     """Yield trials of the sizes that Best-Rowden et al. used on LFW.
 
     596 people with two photos or more are enrolled with one; their other photos are probes, and
@@ -202,7 +202,7 @@ def best_rowden(
         chosen = set(generator.permutation(several)[:enrolled].tolist())
         photos = [generator.permutation(people[i]) for i in sorted(chosen)]
         others = [rows for i, rows in enumerate(people) if i not in chosen]
-        yield _trial([(own[:1], own[1:]) for own in photos], np.concatenate(others))
+        yield _draw([(own[:1], own[1:]) for own in photos], np.concatenate(others))
 
 
 def _enough(there: int, wanted: int) -> None:
@@ -213,14 +213,14 @@ def _enough(there: int, wanted: int) -> None:
         )
 
 
-def _trial(
+def _draw(
     photos: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     strangers: NDArray[np.int64],
     development: int | None = None,
-) -> Trial:
+) -> Draw:
     """Make a trial of each person's enrolled and probe rows, the first strangers to develop on."""
     enrolled, probes = zip(*photos, strict=True)
-    return Trial(
+    return Draw(
         enrolled=np.concatenate(enrolled),
         enrolled_as=np.repeat(np.arange(len(photos)), [len(rows) for rows in enrolled]),
         probes=np.concatenate(probes),

@@ -32,7 +32,7 @@ class LfwPerson:
         return tuple(f"{self.name}_{number:04d}.jpg" for number in range(1, self.photos + 1))
 
 
-def read_people(path: Path | str) -> tuple[LfwPerson, ...]:
+def read_lfw_people(path: Path | str) -> tuple[LfwPerson, ...]:
     """Read a list of people, with folds or without.
 
     Raises:

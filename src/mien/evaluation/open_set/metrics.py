@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.measures import (
-    OpenSet,
     OpenSetCurve,
+    OpenSetPoint,
     bootstrap_mean,
     equal_shares,
-    open_set,
+    open_set_at,
     open_set_curve,
     threshold_at_fpir,
 )
@@ -48,11 +48,11 @@ class OpenSetResult:
     """
 
     protocol: Protocol
-    policy: OpenSet
+    policy: OpenSetPoint
     fpir_people: Interval
     target: float
     curve: OpenSetCurve
-    halves: tuple[OpenSet, ...]
+    halves: tuple[OpenSetPoint, ...]
     gallery: int
     probes: int
     strangers: int
@@ -102,7 +102,7 @@ def measure_open_set(
     named = shares * (strangers >= threshold)
     return OpenSetResult(
         protocol=protocol,
-        policy=open_set(best, correct, strangers, threshold, people=codes),
+        policy=open_set_at(best, correct, strangers, threshold, people=codes),
         fpir_people=bootstrap_mean(np.bincount(codes, weights=named), np.arange(len(who))),
         target=policy.false_positive_rate,
         curve=open_set_curve(best, correct, strangers, people=codes),
@@ -123,7 +123,7 @@ def _halves(
     codes: NDArray[np.int64],
     who: NDArray[np.str_],
     rate: float,
-) -> tuple[OpenSet, ...]:
+) -> tuple[OpenSetPoint, ...]:
     """Set the threshold on one half of the strangers and measure on the other, both ways."""
     half = np.array([half_of(str(name)) for name in who])
     if rate * min(np.sum(half == 0), np.sum(half == 1)) < 1:
@@ -132,6 +132,6 @@ def _halves(
     for chosen_on in (0, 1):
         here = half[codes] == chosen_on
         threshold = threshold_at_fpir(strangers[here], rate, people=codes[here])
-        there = open_set(best, correct, strangers[~here], threshold, people=codes[~here])
+        there = open_set_at(best, correct, strangers[~here], threshold, people=codes[~here])
         found.append(there)
     return tuple(found)

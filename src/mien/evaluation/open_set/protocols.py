@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from mien.dataset import Dataset
 from mien.evaluation.identification.search import STRANGER, search_rows
 from mien.evaluation.open_set import draws as trials
-from mien.evaluation.open_set.draws import Trial
+from mien.evaluation.open_set.draws import Draw
 from mien.evaluation.open_set.lfw_people import LfwPerson
 from mien.measures import bootstrap_mean, cmc
-from mien.measures.open_set import OpenSetRates, Searched, open_set_rates
+from mien.measures.open_set_draws import OpenSetRates, SearchedDraw, open_set_rates
 from mien.templates import both_views, photo_weights, sums_by_person, unit_rows
 from mien.types import Interval, Progress, silent
 
@@ -59,10 +59,10 @@ class OpenSetTable:
 class _Found:
     """What one trial found; people are the dataset's labels."""
 
-    trial: Trial
+    trial: Draw
     ranks: NDArray[np.int64]
     person: NDArray[np.int64]
-    turns: tuple[Searched, ...]
+    turns: tuple[SearchedDraw, ...]
 
 
 def evaluate_open_set(
@@ -98,7 +98,7 @@ def evaluate_open_set(
     Raises:
         NothingToMeasure: the dataset has too few people or photos for the protocol.
     """
-    made: Iterable[tuple[str, Trial]]
+    made: Iterable[tuple[str, Draw]]
     if protocol == "sizes":
         rows = trials.people_rows(dataset, every=every)
         count = draws * len(sizes)
@@ -110,7 +110,7 @@ def evaluate_open_set(
         named = trials.by_gallery(rows, galleries, draws=draws, seed=seed)
         made = ((f"{n:,} people", trial) for n, trial in named)
     else:
-        draw: Callable[..., Iterable[Trial]]
+        draw: Callable[..., Iterable[Draw]]
         draw = trials.blufr if protocol == "blufr" else trials.best_rowden
         count = draws
         rows = trials.lfw_rows(dataset, people)
@@ -125,7 +125,7 @@ def evaluate_open_set(
     )
 
 
-def _search(dataset: Dataset, trial: Trial) -> _Found:
+def _search(dataset: Dataset, trial: Draw) -> _Found:
     views = both_views(dataset.embeddings[trial.enrolled], dataset.mirrored[trial.enrolled])
     weights = photo_weights(dataset.quality[trial.enrolled])
     count = int(trial.enrolled_as.max()) + 1
@@ -143,7 +143,7 @@ def _search(dataset: Dataset, trial: Trial) -> _Found:
         ranks=known.ranks,
         person=person,
         turns=tuple(
-            Searched(
+            SearchedDraw(
                 known.best, known.correct, person, others[d], labels[d], others[~d], labels[~d]
             )
             for d in turns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mien.html import Html, join, tag
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
 from mien.evaluation.report.frame import Facts, card, facts_list, key, made_by, number, page
 from mien.evaluation.verification.all_pairs import AllPairsResult, RateAtFar

@@ -10,6 +10,7 @@ from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
+from mien.html import Child, Html, join, tag
 from mien.files import write_atomically
 from mien.html import Child, Html, join, tag
 from mien.text import count

@@ -22,7 +22,7 @@ from mien.measures import (
     Roc,
     ScoreCounts,
     crossing_of,
-    error_against_reject,
+    error_versus_reject,
     point_at_far,
     roc_of_counts,
     tar_over_people,
@@ -36,10 +36,10 @@ FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 REJECT_AT = 1e-3
 """False accept rate of the threshold that the error against reject is told at."""
 
-FEWEST = 10
+MIN_IMPOSTORS = 10
 """A rate that fewer impostors than this stand for is not told."""
 
-MOST = 3_000_000
+MAX_IMPOSTORS_KEPT = 3_000_000
 """Impostors that are kept for the intervals, at most."""
 
 BLOCK = 512
@@ -54,7 +54,7 @@ class RateAtFar:
         far: asked for.
         point: of the curve.
         interval: of the true accept rate, from resampling whole people and finding the threshold
-            anew; None where more impostors would have to be kept than `MOST`.
+            anew; None where more impostors would have to be kept than `MAX_IMPOSTORS_KEPT`.
     """
 
     far: float
@@ -168,8 +168,8 @@ def evaluate_all_pairs(
             hint="All pairs need two people at least, and one of them with two photos.",
         )
     curve = roc_of_counts(edges(), genuine.counts, impostor.counts)
-    fars = [far for far in FARS if far * impostor.total >= FEWEST] or [FARS[0]]
-    with_interval = [far for far in fars if 2 * far * impostor.total <= MOST]
+    fars = [far for far in FARS if far * impostor.total >= MIN_IMPOSTORS] or [FARS[0]]
+    with_interval = [far for far in fars if 2 * far * impostor.total <= MAX_IMPOSTORS_KEPT]
     intervals: dict[float, Interval] = {}
     if with_interval:
         least = _threshold_that_keeps(curve, 2 * max(with_interval))
@@ -262,4 +262,4 @@ def _rejects(photos: Photos, threshold: float) -> tuple[RejectPoint, ...]:
         scores.append((photos.vectors[own] @ photos.vectors[own].T)[first, second])
         quality = photos.quality[own]
         worse.append(np.minimum(quality[first], quality[second]))
-    return error_against_reject(np.concatenate(scores) < threshold, np.concatenate(worse))
+    return error_versus_reject(np.concatenate(scores) < threshold, np.concatenate(worse))

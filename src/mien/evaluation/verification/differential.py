@@ -30,7 +30,7 @@ five: a Poisson count of 8 against one of 16 at 5 %, (1.645 + 0.84 · sqrt 2)² 
 ROUNDS = 400
 """Resamples of people."""
 
-UNTOLD = 10**9
+NO_ERROR_SEEN = 10**9
 """People that a conclusion needs where no error was seen: how rare it is cannot be told."""
 
 _Rate = Callable[[NDArray[np.bool_], NDArray[np.float64]], float]
@@ -47,7 +47,7 @@ class GroupRate:
             the value is nan where nothing was compared.
         others: the same rate of everybody else.
         people: people that it rests on.
-        needed: people that a conclusion needs; `UNTOLD` where no error was seen.
+        needed: people that a conclusion needs; `NO_ERROR_SEEN` where no error was seen.
         verdict: `higher` or `lower` than everybody else's, or neither.
     """
 
@@ -60,7 +60,7 @@ class GroupRate:
     @property
     def error_seen(self) -> bool:
         """Whether anybody was mistaken: else nothing tells how many people are needed."""
-        return self.needed < UNTOLD
+        return self.needed < NO_ERROR_SEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def evaluate_differential(
         NothingToMeasure: nobody in the table is in the dataset, or there are no pairs.
 
     Source: P. Grother, M. Ngan and K. Hanaoka, "Face recognition vendor test part 3: demographic
-    effects", NISTIR 8280 (2019); of the resampling see `mien.measures.pair_intervals`.
+    effects", NISTIR 8280 (2019); of the resampling see `mien.measures.pair_bootstrap`.
     """
     whole = evaluate_all_pairs(dataset, progress=progress)
     point = point_at_far(whole.curve, far)
@@ -210,7 +210,7 @@ class _Measured:
         """Return the FNMR of a group; a person with photos to compare is one case."""
         compared = self._genuine > 0
         share = float(np.mean(self._refused[compared] > 0))
-        needed = ceil(EXPECTED / share) if share > 0 else UNTOLD
+        needed = ceil(EXPECTED / share) if share > 0 else NO_ERROR_SEEN
         return self._rate(self._fnmr, inside, others, int((inside & compared).sum()), needed)
 
     def fmr(self, inside: NDArray[np.bool_], others: NDArray[np.bool_]) -> GroupRate:
@@ -218,7 +218,7 @@ class _Measured:
         people = len(self._counts)
         alike = len(np.unique(self._accepted, axis=0))
         share = alike / (people * (people - 1) / 2)
-        needed = ceil(sqrt(2 * EXPECTED / share) + 1) if share > 0 else UNTOLD
+        needed = ceil(sqrt(2 * EXPECTED / share) + 1) if share > 0 else NO_ERROR_SEEN
         return self._rate(self._fmr, inside, others, int(inside.sum()), needed)
 
     def _rate(

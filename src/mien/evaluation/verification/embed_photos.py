@@ -23,7 +23,7 @@ Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Portrait:
+class EmbeddedFace:
     """The face of one photo.
 
     Attributes:
@@ -58,7 +58,7 @@ def embed_photos(
     keep_crops: bool = False,
     workers: int = 2,
     progress: Progress = silent,
-) -> Iterator[tuple[Key, Portrait | None]]:
+) -> Iterator[tuple[Key, EmbeddedFace | None]]:
     """Yield each photo's face, or None where it shows none or cannot be read; in their order.
 
     Args:
@@ -70,11 +70,13 @@ def embed_photos(
         workers: number of threads.
         progress: told of each photo.
     """
-    waiting: deque[tuple[Key, Future[Portrait | None]]] = deque()
+    waiting: deque[tuple[Key, Future[EmbeddedFace | None]]] = deque()
     done = 0
     with ThreadPoolExecutor(workers) as pool:
         for key, name, data in photos:
-            waiting.append((key, pool.submit(_portrait, engine, which, name, data, keep_crops)))
+            waiting.append(
+                (key, pool.submit(_embed_one, engine, which, name, data, keep_crops))
+            )
             # Only so many photos are in memory as keep the workers busy.
             while len(waiting) > 4 * workers:
                 first, result = waiting.popleft()
@@ -87,9 +89,9 @@ def embed_photos(
             progress(done, total, "embedding photos")
 
 
-def _portrait(
+def _embed_one(
     engine: PhotoEmbedder, which: Which, name: str, data: bytes, keep_crop: bool
-) -> Portrait | None:
+) -> EmbeddedFace | None:
     try:
         photo = decode_photo(data, name=name)
     except PhotoError:
@@ -99,4 +101,4 @@ def _portrait(
         return None
     index = which(photo, seen.detections)
     crop = encode_jpeg(seen.crops[index], quality=80) if keep_crop else None
-    return Portrait(seen.embeddings.vectors[index].copy(), seen.embeddings.contract, crop)
+    return EmbeddedFace(seen.embeddings.vectors[index].copy(), seen.embeddings.contract, crop)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import NothingToMeasure
-from mien.evaluation.verification.embed_photos import Portrait, centre_face, embed_photos
+from mien.evaluation.verification.embed_photos import EmbeddedFace, centre_face, embed_photos
 from mien.evaluation.verification.lfw_photos import lfw_photos
 from mien.evaluation.verification.pairs_file import Pairs, PhotoId
 from mien.evaluation.verification.score_pairs import MISSED, ScoredPairs, score_pairs
@@ -28,7 +28,7 @@ class LfwResult:
 
     Attributes:
         pairs: in the file's order.
-        judged: what was measured on them.
+        scored: what was measured on them.
         photos: number of photos compared.
         missed: photos without a usable face, by file name.
         crops: JPEG crops by photo, where they were wanted.
@@ -36,7 +36,7 @@ class LfwResult:
     """
 
     pairs: Pairs
-    judged: ScoredPairs
+    scored: ScoredPairs
     photos: int
     missed: tuple[str, ...]
     crops: dict[PhotoId, bytes]
@@ -83,23 +83,23 @@ def evaluate_lfw(
         workers=workers,
         progress=progress,
     )
-    portraits = {photo: portrait for photo, portrait in found if portrait is not None}
-    if not portraits:
+    faces = {photo: face for photo, face in found if face is not None}
+    if not faces:
         raise NothingToMeasure("no face was found in any photo of the pairs")
     names = {name: i for i, name in enumerate(sorted({photo.person for photo in wanted}))}
     return LfwResult(
         pairs=pairs,
-        judged=score_pairs(
-            _scores(pairs, portraits),
+        scored=score_pairs(
+            _scores(pairs, faces),
             _same(pairs),
             np.array([pair.fold for pair in pairs.pairs], np.int64),
             np.array([[names[p.first.person], names[p.second.person]] for p in pairs.pairs]),
-            chosen=(_scores(choose_on, portraits), _same(choose_on)) if choose_on else None,
+            chosen=(_scores(choose_on, faces), _same(choose_on)) if choose_on else None,
         ),
         photos=len(pairs.photos()),
-        missed=tuple(sorted(p.file_name for p in pairs.photos() - portraits.keys())),
-        crops={p: found.crop for p, found in portraits.items() if found.crop is not None},
-        contract=next(iter(portraits.values())).contract,
+        missed=tuple(sorted(p.file_name for p in pairs.photos() - faces.keys())),
+        crops={p: found.crop for p, found in faces.items() if found.crop is not None},
+        contract=next(iter(faces.values())).contract,
     )
 
 
@@ -107,10 +107,10 @@ def _same(pairs: Pairs) -> NDArray[np.bool_]:
     return np.array([pair.same for pair in pairs.pairs], np.bool_)
 
 
-def _scores(pairs: Pairs, portraits: Mapping[PhotoId, Portrait]) -> NDArray[np.float64]:
+def _scores(pairs: Pairs, faces: Mapping[PhotoId, EmbeddedFace]) -> NDArray[np.float64]:
     scores = np.full(len(pairs.pairs), MISSED)
     for index, pair in enumerate(pairs.pairs):
-        first, second = portraits.get(pair.first), portraits.get(pair.second)
+        first, second = faces.get(pair.first), faces.get(pair.second)
         if first is not None and second is not None:
             scores[index] = float(first.vector @ second.vector)
     return scores

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mien.errors import InvalidPairs, NothingToMeasure
 from mien.evaluation.verification.embed_photos import (
-    Portrait,
+    EmbeddedFace,
     Which,
     embed_photos,
     largest_face,
@@ -34,7 +34,7 @@ _TRUE, _FALSE = (
 
 
 @dataclass(frozen=True, slots=True)
-class ListedPair:
+class PhotoPair:
     """Two photos to compare.
 
     Attributes:
@@ -51,27 +51,27 @@ class ListedPair:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ListedResult:
+class PairListResult:
     """Verification on the pairs of a list.
 
     Attributes:
         pairs: in the file's order.
-        judged: what was measured on them.
+        scored: what was measured on them.
         photos: number of photos compared.
         people: how many people they show, as far as the pairs tell.
         missed: paths of photos without a face, or that cannot be read.
         contract: how the embeddings were made.
     """
 
-    pairs: tuple[ListedPair, ...]
-    judged: ScoredPairs
+    pairs: tuple[PhotoPair, ...]
+    scored: ScoredPairs
     photos: int
     people: int
     missed: tuple[str, ...]
     contract: str
 
 
-def read_list(path: Path | str) -> tuple[ListedPair, ...]:
+def read_pair_list(path: Path | str) -> tuple[PhotoPair, ...]:
     """Read a CSV of pairs; a first line of names is passed over.
 
     Raises:
@@ -83,7 +83,7 @@ def read_list(path: Path | str) -> tuple[ListedPair, ...]:
         raise InvalidPairs(f"{path}: {error.strerror or error}", hint=_ANATOMY) from error
     except UnicodeDecodeError as error:
         raise InvalidPairs(f"{path}: not a text file", hint=_ANATOMY) from error
-    pairs: list[ListedPair] = []
+    pairs: list[PhotoPair] = []
     try:
         for number, row in enumerate(csv.reader(io.StringIO(text, newline="")), 1):
             cells = [cell.strip() for cell in row]
@@ -97,16 +97,16 @@ def read_list(path: Path | str) -> tuple[ListedPair, ...]:
     return tuple(pairs)
 
 
-def evaluate_list(
+def evaluate_pair_list(
     engine: PhotoEmbedder,
     root: Path | str,
-    pairs: Sequence[ListedPair],
+    pairs: Sequence[PhotoPair],
     *,
     which: Which = largest_face,
-    choose_on: Sequence[ListedPair] = (),
+    choose_on: Sequence[PhotoPair] = (),
     workers: int = 2,
     progress: Progress = silent,
-) -> ListedResult:
+) -> PairListResult:
     """Compare the pairs of a list.
 
     With two folds or more each is judged at the threshold best on the others, as LFW's View 2.
@@ -128,30 +128,30 @@ def evaluate_list(
         engine, _photos(Path(root), wanted), total=len(wanted), which=which, workers=workers,
         progress=progress,
     )  # fmt: skip
-    portraits = {path: portrait for path, portrait in found if portrait is not None}
-    if not portraits:
+    faces = {path: face for path, face in found if face is not None}
+    if not faces:
         raise NothingToMeasure("no face was found in any photo of the pairs", hint=_ANATOMY)
     compared = {path for p in pairs for path in (p.first, p.second)}
     people = people_of_pairs((*pairs, *choose_on))
-    return ListedResult(
+    return PairListResult(
         pairs=tuple(pairs),
-        judged=score_pairs(
-            _scores(pairs, portraits),
+        scored=score_pairs(
+            _scores(pairs, faces),
             np.array([pair.same for pair in pairs], np.bool_),
             np.array([pair.fold for pair in pairs], np.int64),
             np.array([[people[p.first], people[p.second]] for p in pairs], np.int64),
-            chosen=(_scores(choose_on, portraits), np.array([p.same for p in choose_on]))
+            chosen=(_scores(choose_on, faces), np.array([p.same for p in choose_on]))
             if choose_on
             else None,
         ),
         photos=len(compared),
         people=len({people[path] for path in compared}),
-        missed=tuple(sorted(compared - portraits.keys())),
-        contract=next(iter(portraits.values())).contract,
+        missed=tuple(sorted(compared - faces.keys())),
+        contract=next(iter(faces.values())).contract,
     )
 
 
-def people_of_pairs(pairs: Sequence[ListedPair]) -> dict[str, int]:
+def people_of_pairs(pairs: Sequence[PhotoPair]) -> dict[str, int]:
     """Return a number for the person of each photo: photos that are the same person share it."""
     above: dict[str, str] = {}
 
@@ -180,10 +180,10 @@ def _photos(root: Path, paths: Sequence[str]) -> Iterator[tuple[str, str, bytes]
             yield path, path, b""
 
 
-def _scores(pairs: Sequence[ListedPair], portraits: Mapping[str, Portrait]) -> NDArray[np.float64]:
+def _scores(pairs: Sequence[PhotoPair], faces: Mapping[str, EmbeddedFace]) -> NDArray[np.float64]:
     scores = np.full(len(pairs), MISSED)
     for index, pair in enumerate(pairs):
-        first, second = portraits.get(pair.first), portraits.get(pair.second)
+        first, second = faces.get(pair.first), faces.get(pair.second)
         if first is not None and second is not None:
             scores[index] = float(first.vector @ second.vector)
     return scores
@@ -197,7 +197,7 @@ def _names(cells: Sequence[str]) -> bool:
 _HEADS = frozenset({"first", "path", "path1", "photo", "photo1", "a"})
 
 
-def _pair(cells: Sequence[str], where: str) -> ListedPair:
+def _pair(cells: Sequence[str], where: str) -> PhotoPair:
     if len(cells) not in (3, 4) or not cells[0] or not cells[1]:
         raise InvalidPairs(f"{where}: expected path,path,same", hint=_ANATOMY)
     if cells[0] == cells[1]:
@@ -208,4 +208,4 @@ def _pair(cells: Sequence[str], where: str) -> ListedPair:
     fold = cells[3] if len(cells) > 3 else "0"
     if not (fold.isascii() and fold.isdigit() and len(fold) < 7):
         raise InvalidPairs(f"{where}: {fold!r} is not the number of a fold", hint=_ANATOMY)
-    return ListedPair(cells[0], cells[1], word in _TRUE, int(fold))
+    return PhotoPair(cells[0], cells[1], word in _TRUE, int(fold))

@@ -36,7 +36,7 @@ class ScoredPairs:
     Attributes:
         scores: (N,) float64, cosine similarities; `MISSED` where a photo shows no face.
         same: (N,) whether the pair is one person.
-        judged_at: (N,) float64, the threshold each pair is judged at.
+        thresholds: (N,) float64, the threshold each pair is judged at.
         accuracy: mean over the folds; its interval is Wilson's over all pairs.
         standard_error: of that mean over the folds; 0 for one fold.
         folds: accuracy of each fold.
@@ -50,7 +50,7 @@ class ScoredPairs:
 
     scores: NDArray[np.float64]
     same: NDArray[np.bool_]
-    judged_at: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
     accuracy: Interval
     standard_error: float
     folds: tuple[float, ...]
@@ -63,7 +63,7 @@ class ScoredPairs:
     @property
     def wrong(self) -> NDArray[np.bool_]:
         """(N,) whether the pair is judged wrongly."""
-        judged: NDArray[np.bool_] = (self.scores >= self.judged_at) != self.same
+        judged: NDArray[np.bool_] = (self.scores >= self.thresholds) != self.same
         return judged
 
 
@@ -93,8 +93,8 @@ def score_pairs(
             "there are no pairs of one person, or none of two people",
             hint="A pairs file needs both kinds.",
         )
-    judged_at, rule = _thresholds(scores, same, fold_of, chosen)
-    right = (scores >= judged_at) == same
+    thresholds, rule = _thresholds(scores, same, fold_of, chosen)
+    right = (scores >= thresholds) == same
     folds = tuple(float(right[fold_of == fold].mean()) for fold in np.unique(fold_of))
     spread = float(np.std(folds, ddof=1) / np.sqrt(len(folds))) if len(folds) > 1 else 0.0
     curve = roc(scores[same], scores[~same])
@@ -103,7 +103,7 @@ def score_pairs(
     return ScoredPairs(
         scores=scores,
         same=same,
-        judged_at=judged_at,
+        thresholds=thresholds,
         accuracy=wilson(int(right.sum()), len(right)),
         standard_error=spread,
         folds=folds,

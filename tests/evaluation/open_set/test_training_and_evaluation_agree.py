@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mien.evaluation import evaluate_people
+from mien.evaluation import evaluate_head
 from mien.training import stranger_rows, train_head
 from sphere import sphere_dataset
 
@@ -27,7 +27,7 @@ def test_the_rate_that_was_promised_is_the_rate_that_is_found(friends):
         stranger_people=others.labels[rows],
         stranger_source="others",
     ).head
-    found = evaluate_people(head, friends, strangers=others).open_set
+    found = evaluate_head(head, friends, strangers=others).open_set
     own = 30 * np.mean(
         [
             np.mean(left_out_scores(head, friends, person) >= np.float32(head.policy.threshold))

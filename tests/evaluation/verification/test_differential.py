@@ -111,7 +111,7 @@ def test_tables(tmp_path):
             read_attributes(path)
     with pytest.raises(NothingToMeasure, match="cannot be read"):
         read_attributes(tmp_path / "none.csv")
-    with pytest.raises(NothingToMeasure, match="nobody"):
+    with pytest.raises(NothingToMeasure, match="no person in the table"):
         evaluate_differential(people(count=20), {"age": {"x": "1"}}, far=0.1)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset import Dataset
-from mien.evaluation import read_people
+from mien.evaluation import read_lfw_people
 from mien.evaluation.open_set.draws import lfw_rows
 from mien.models.cards import DEFAULT_EMBEDDER, card
 from mien.models.statistics import ImpostorStatistics
@@ -82,7 +82,7 @@ def calibration(dataset: Dataset, lists: Path) -> dict[str, Any]:
     statistics = card(DEFAULT_EMBEDDER, WeightStore.default()).impostors
     found = {}
     for side in ("Train", "Test"):
-        people = lfw_rows(dataset, read_people(lists / f"peopleDev{side}.txt"))
+        people = lfw_rows(dataset, read_lfw_people(lists / f"peopleDev{side}.txt"))
         generator = np.random.default_rng(0)
         draws = [
             _draw(dataset, people, enrolled, photos, statistics, generator)

@@ -18,7 +18,7 @@ from mien.types import Progress, silent
 _BLOCKS = 3
 
 
-def outsiders(dataset: Dataset, people: Iterable[str]) -> NDArray[np.bool_]:
+def stranger_rows(dataset: Dataset, people: Iterable[str]) -> NDArray[np.bool_]:
     """Return which rows of a dataset show strangers to a gallery of `people`, (M,) bool.
 
     Strangers are the usable photos of whoever has none of those names, however it is spelled.
@@ -30,7 +30,7 @@ def outsiders(dataset: Dataset, people: Iterable[str]) -> NDArray[np.bool_]:
     return mask
 
 
-def doubled(dataset: Dataset, people: Sequence[str]) -> NDArray[np.bool_]:
+def possible_duplicates(dataset: Dataset, people: Sequence[str]) -> NDArray[np.bool_]:
     """Return which of `people` the dataset takes for somebody else under another name.
 
     (P,) bool. Left out under one name they are still in the gallery under the other: no strangers.
@@ -40,7 +40,7 @@ def doubled(dataset: Dataset, people: Sequence[str]) -> NDArray[np.bool_]:
     return np.array([name_key(person) in named for person in people], np.bool_)
 
 
-def left_out(
+def leave_people_out(
     recipe: Recipe,
     samples: Samples,
     rows: NDArray[np.float32],

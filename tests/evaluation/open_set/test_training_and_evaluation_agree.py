@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mien.evaluation import evaluate_people
-from mien.training import outsiders, train_head
+from mien.evaluation import evaluate_head
+from mien.training import stranger_rows, train_head
 from sphere import sphere_dataset
 
 
@@ -18,7 +18,7 @@ def friends():
 def test_the_rate_that_was_promised_is_the_rate_that_is_found(friends):
     # 300 strangers, of whom every tenth has twenty photos: photos and people differ.
     others = sphere_dataset([20 if i % 10 == 0 else 1 for i in range(300)], seed=2, prefix="other")
-    rows = outsiders(others, friends.people)
+    rows = stranger_rows(others, friends.people)
     head = train_head(
         friends,
         head="prototype",
@@ -27,7 +27,7 @@ def test_the_rate_that_was_promised_is_the_rate_that_is_found(friends):
         stranger_people=others.labels[rows],
         stranger_source="others",
     ).head
-    found = evaluate_people(head, friends, strangers=others).open_set
+    found = evaluate_head(head, friends, strangers=others).open_set
     own = 30 * np.mean(
         [
             np.mean(left_out_scores(head, friends, person) >= np.float32(head.policy.threshold))
@@ -52,5 +52,5 @@ def left_out_scores(head, friends, person):
 
 def test_who_is_a_stranger(friends):
     others = sphere_dataset([2, 2], prefix="PERSON")  # two of ours, in capitals
-    assert not outsiders(others, friends.people).any()
-    assert outsiders(others, friends.people[1:]).tolist() == [True, True, False, False]
+    assert not stranger_rows(others, friends.people).any()
+    assert stranger_rows(others, friends.people[1:]).tolist() == [True, True, False, False]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.measures import threshold_at_fpir
-from mien.measures.open_set import Searched, dir_gain_over_people, open_set_rates
+from mien.measures.open_set_draws import SearchedDraw, dir_gain_over_people, open_set_rates
 
 
 def made(seed, known=30, strangers=200):
@@ -16,7 +16,7 @@ def made(seed, known=30, strangers=200):
     others = generator.normal(0.3, 0.1, strangers).astype(np.float32)
     people = known + np.arange(strangers)
     half = strangers // 2
-    return Searched(
+    return SearchedDraw(
         best,
         generator.random(3 * known) < 0.9,
         np.repeat(np.arange(known), 3),
@@ -30,7 +30,7 @@ def made(seed, known=30, strangers=200):
 def test_by_hand():
     # 10 strangers to choose on; at 10 % one may be named: the threshold is just above 0.5.
     development = np.array([0.9, 0.5, *[0.1] * 8], np.float32)
-    draw = Searched(
+    draw = SearchedDraw(
         best=np.array([0.8, 0.7, 0.4, 0.6], np.float32),
         correct=np.array([True, False, True, True]),
         person=np.array([0, 0, 1, 2]),
@@ -74,7 +74,7 @@ def test_order_changes_nothing(seed, random):
         random.shuffle(order)
         return [array[order] for array in arrays]
 
-    other = Searched(
+    other = SearchedDraw(
         *shuffled(draw.best, draw.correct, draw.person),
         *shuffled(draw.development, draw.development_person),
         *shuffled(draw.strangers, draw.stranger_person),

@@ -96,8 +96,9 @@ class Detections:
         return Detections(self.boxes[rows], self.points[rows], self.scores[rows])
 
     def __repr__(self) -> str:
-        scores = f", scores {self.scores.min():.2f} to {self.scores.max():.2f}" if len(self) else ""
-        return f"<Detections {_faces(len(self))}{scores}>"
+        scores = ", ".join(f"{score:.2f}" for score in self.scores[:3])
+        more = ", ..." if len(self) > 3 else ""
+        return f"<Detections {_faces(len(self))}{': ' if scores else ''}{scores}{more}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -132,7 +132,7 @@ def main() -> None:
                 {
                     "threads": threads,
                     "batch": batch,
-                    "ms_a_face": ms,
+                    "ms_per_face": ms,
                     "mien_over": ratio,
                     "max_difference": apart,
                 }

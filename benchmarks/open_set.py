@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from mien.dataset import Dataset, Entry
 from mien.evaluation.open_set.metrics import half_of
-from mien.measures import bootstrap_mean, open_set
+from mien.measures import bootstrap_mean
+from mien.measures.identification import open_set
 from mien.policy import Strangers, choose_policy, cohort
 from mien.templates import nearest
 from mien.training import Recipe, Samples, left_out

@@ -33,14 +33,14 @@ TRIAL = Trial(
 
 
 def others(within):
-    from choosing.templates import Others
+    from variants.templates import Others
 
     cohort = unit_rows(np.random.default_rng(1).normal(size=(50, 8)).astype(np.float32))
     return Others(cohort=cohort, within=within, between=0.5)
 
 
 def test_templates_follow_their_variant(photos):
-    from choosing.templates import AS_IS, _gallery
+    from variants.templates import AS_IS, _gallery
 
     learned = others(np.diag([9.0, *[0.0] * 7]))
     crops = replace(AS_IS, mirror=False, weighted=False)
@@ -57,7 +57,7 @@ def test_templates_follow_their_variant(photos):
 
 
 def test_normalised_scores_have_the_cohorts_mean_and_deviation(photos):
-    from choosing.templates import AS_IS, _scores
+    from variants.templates import AS_IS, _scores
 
     learned = others(np.eye(8))
     gallery, cohort = photos.embeddings[:2], learned.cohort
@@ -74,12 +74,12 @@ def test_normalised_scores_have_the_cohorts_mean_and_deviation(photos):
 
 
 def test_a_photo_without_a_face_has_a_zero_row():
-    from choosing.crops import LEAST_SIDES, SCALES
-    from choosing.verification import THE_CROP, variants
+    from variants.crops import MIN_SIDES, SCALES
+    from variants.verification import THE_CROP, variants
 
     generator = np.random.default_rng(2)
     keys = [f"{kind} {scale}" for kind in ("crop", "mirror") for scale in SCALES]
-    keys += [f"side {side}" for side in LEAST_SIDES]
+    keys += [f"side {side}" for side in MIN_SIDES]
     rows = {key: unit_rows(generator.normal(size=(3, 4)).astype(np.float32)) for key in keys}
     for own in rows.values():
         own[1] = 0
@@ -97,7 +97,7 @@ def test_a_photo_without_a_face_has_a_zero_row():
 
 
 def test_pairs_of_view_1_are_decided_at_the_training_threshold():
-    from choosing.verification import _correct
+    from variants.verification import _correct
 
     angles = np.deg2rad([0, 20, 40, 100])
     rows = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)

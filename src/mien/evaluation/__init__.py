@@ -12,7 +12,7 @@ some of them as a page.
 
 from mien.evaluation.embedder.measure import EmbedderMeasurement, measure_embedder
 from mien.evaluation.identification.held_out import PeopleResult, evaluate_head, evaluate_people
-from mien.evaluation.open_set.lfw_people import read_lfw_people, read_people
+from mien.evaluation.open_set.lfw_people import read_lfw_people
 from mien.evaluation.open_set.protocols import OpenSetRow, OpenSetTable, evaluate_open_set
 from mien.evaluation.report import Facts, all_pairs_report, lfw_report, people_report, write_report
 from mien.evaluation.verification.all_pairs import AllPairsResult, evaluate_all_pairs
@@ -46,10 +46,7 @@ __all__ = [
     "evaluate_pair_list",
     "evaluate_people",
     "lfw_report",
-    "list_json",
     "measure_embedder",
-    "open_set_json",
-    "people_json",
     "people_report",
     "read_lfw_people",
     "read_pair_list",

@@ -1,6 +1,6 @@
 """insightface's alignment and embedding code on SFace's file, behind OpenCV's FaceDetectorYN.
 
-Its own detector and embedder are not in its wheel, and what it fetches could not be had.
+Its own detector and embedder are not in its wheel, and their weights were not available.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from insightface.model_zoo.arcface_onnx import ArcFaceONNX
 from numpy.typing import NDArray
 
 
-class Road:
-    """Detection by OpenCV, then `ArcFaceONNX.get` a face, as its FaceAnalysis calls it."""
+class Pipeline:
+    """Detection by OpenCV, then `ArcFaceONNX.get` per face, as its FaceAnalysis calls it."""
 
     metric = "cosine"
     dimension = 128
@@ -33,10 +33,10 @@ class Road:
         session = onnxruntime.InferenceSession(sface, options, providers=["CPUExecutionProvider"])
         self._embedder = ArcFaceONNX(sface, session)
         self._detector = cv2.FaceDetectorYN.create(yunet, "", (320, 320), 0.9, 0.3, 5000)
-        self._known = np.zeros((1, self.dimension), np.float32)
+        self._enrolled = np.zeros((1, self.dimension), np.float32)
 
     def versions(self) -> dict[str, str]:
-        """Return what is run."""
+        """Return the versions of what is run."""
         return {
             "insightface": insightface.__version__,
             "onnxruntime": onnxruntime.__version__,
@@ -61,9 +61,9 @@ class Road:
         return boxes, np.array(vectors, np.float32).reshape(-1, self.dimension)
 
     def enrol(self, vectors: NDArray[Any]) -> None:
-        """Know these people."""
-        self._known = np.ascontiguousarray(vectors, np.float32)
+        """Enrol these people."""
+        self._enrolled = np.ascontiguousarray(vectors, np.float32)
 
-    def verdicts(self, image: NDArray[np.uint8]) -> list[int]:
-        """Return who each face is most like."""
-        return [int(row.argmax()) for row in self.faces(image)[1] @ self._known.T]
+    def identify(self, image: NDArray[np.uint8]) -> list[int]:
+        """Return the most similar person for each face."""
+        return [int(row.argmax()) for row in self.faces(image)[1] @ self._enrolled.T]

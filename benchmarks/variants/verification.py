@@ -1,4 +1,4 @@
-"""Other crops and other looks, judged on the pairs of View 1."""
+"""Variants of cropping and detection, compared by verification on the pairs of View 1."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from choosing.crops import LEAST_SIDES, SCALES, Vectors, embeddings_of
 from mien.evaluation.verification.pairs_file import Pairs, PhotoId, read_pairs
 from mien.measures import PairScores, best_threshold, mcnemar, tar_gain_over_people, tar_over_people
 from mien.templates import unit_rows
+from variants.crops import MIN_SIDES, SCALES, Vectors, embeddings_of
 
 FARS = (1e-4, 1e-5)
 THE_CROP = "the crop"
 
 
-def ways(vectors: Vectors) -> dict[str, NDArray[np.float32]]:
-    """Return (N, D) rows by the way they are made; those of photos without a face are zeros."""
+def variants(vectors: Vectors) -> dict[str, NDArray[np.float32]]:
+    """Return (N, D) embeddings per variant; photos without a face have rows of zeros."""
     crop, mirror = vectors["crop 1.0"], vectors["mirror 1.0"]
     crops, mirrors = (
         sum(vectors[f"{kind} {scale}"] for scale in SCALES) for kind in ("crop", "mirror")
@@ -32,26 +32,26 @@ def ways(vectors: Vectors) -> dict[str, NDArray[np.float32]]:
         },
         "five sizes": crops,
         "five sizes and mirror images": crops + mirrors,
-        **{f"looked at with {side} pixels": vectors[f"side {side}"] for side in LEAST_SIDES},
+        **{f"detected at {side} pixels": vectors[f"side {side}"] for side in MIN_SIDES},
     }
     return {name: _unit(rows) for name, rows in found.items()}
 
 
 def verification(root: Path, lists: Path, work: Path) -> dict[str, Any]:
-    """Return TAR over all pairs of the photos that View 1 names, and accuracy on its own pairs.
+    """Return TAR over all pairs of View 1's photos, and accuracy on View 1's own pairs.
 
     Args:
         root: LFW's archive.
         lists: folder of `pairsDevTrain.txt` and `pairsDevTest.txt`.
-        work: folder for what is kept.
+        work: folder for saved embeddings.
     """
     train, test = (read_pairs(lists / f"pairsDev{side}.txt") for side in ("Train", "Test"))
     photos = sorted(train.photos() | test.photos(), key=lambda photo: photo.file_name)
     place = {photo: row for row, photo in enumerate(photos)}
     _, labels = np.unique([photo.person for photo in photos], return_inverse=True)
-    tried = ways(embeddings_of(photos, root, work))
+    tried = variants(embeddings_of(photos, root, work))
     scored = {name: _all_pairs(rows, labels) for name, rows in tried.items()}
-    right = {name: _right(rows, place, train, test) for name, rows in tried.items()}
+    correct = {name: _correct(rows, place, train, test) for name, rows in tried.items()}
     rows = []
     for name, pairs in scored.items():
         gains = tar_gain_over_people(scored[THE_CROP], pairs, FARS)
@@ -60,8 +60,8 @@ def verification(root: Path, lists: Path, work: Path) -> dict[str, Any]:
                 "way": name,
                 "tar": [rate.value for rate in tar_over_people(pairs, FARS, rounds=1)],
                 "gain": [[gain.value, gain.low, gain.high] for gain in gains],
-                "view1_accuracy": float(right[name].mean()),
-                "view1_p": mcnemar(right[THE_CROP], right[name]),
+                "view1_accuracy": float(correct[name].mean()),
+                "view1_p": mcnemar(correct[THE_CROP], correct[name]),
                 "missed": int(np.sum(~tried[name].any(axis=1))),
             }
         )
@@ -82,7 +82,7 @@ def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _all_pairs(rows: NDArray[np.float32], labels: NDArray[np.int64]) -> PairScores:
-    """Compare every photo with every other; of two people's pairs the highest are kept."""
+    """Compare all photos with each other; of the impostor scores only the highest are kept."""
     first, second = np.triu_indices(len(rows), 1)
     scores = (rows @ rows.T)[first, second]
     same = labels[first] == labels[second]
@@ -99,10 +99,10 @@ def _all_pairs(rows: NDArray[np.float32], labels: NDArray[np.int64]) -> PairScor
     )
 
 
-def _right(
+def _correct(
     rows: NDArray[np.float32], place: dict[PhotoId, int], train: Pairs, test: Pairs
 ) -> NDArray[np.bool_]:
-    """Return which of View 1's test pairs are judged rightly at the best threshold of training."""
+    """Return which of View 1's test pairs are decided correctly at the best training threshold."""
 
     def scores(pairs: Pairs) -> NDArray[np.float64]:
         first, second = (
@@ -113,5 +113,5 @@ def _right(
         return found
 
     threshold, _ = best_threshold(scores(train), [pair.same for pair in train.pairs])
-    judged: NDArray[np.bool_] = (scores(test) >= threshold) == [pair.same for pair in test.pairs]
-    return judged
+    decided: NDArray[np.bool_] = (scores(test) >= threshold) == [pair.same for pair in test.pairs]
+    return decided

@@ -1,6 +1,6 @@
-"""The face of each photo, cut and looked for in several ways, and its embeddings.
+"""Embeddings of the central face of each photo, detected and cropped in several ways.
 
-Minutes of work, so it is kept in parts of some hundred photos: a stopped run goes on where it was.
+This takes minutes, so embeddings are saved in parts: a stopped run continues.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ from mien.session import Session
 from mien.types import CROP_SIDE, Photo
 
 SCALES = (1.0, 0.9, 0.95, 1.05, 1.1)
-"""Of the face in its crop; the first is as the recognizer has it."""
+"""Scale of the face in its crop; the first is the recognizer's own."""
 
-LEAST_SIDES = (320, 640)
-"""Sides that LFW's small photos are brought up to besides the default, to look for faces."""
+MIN_SIDES = (320, 640)
+"""Values of `min_side` to detect at, besides the default: LFW's photos are enlarged to them."""
 
 PART = 256
 
 Vectors = dict[str, NDArray[np.float32]]
-"""(N, D) unit rows by how they were made: `crop 1.05`, `mirror 1.05`, `side 320`. A photo without
-a face has a row of zeros."""
+"""(N, D) unit rows per variant: `crop 1.05`, `mirror 1.05`, `side 320`. A photo without a face has
+a row of zeros."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cutter:
-    """Everything that cuts and embeds a face.
+class Embedder:
+    """Detects, crops and embeds the central face of a photo in all variants.
 
     Attributes:
-        engine: at the default settings.
+        engine: with the default settings.
         scaled: the align stage for each of `SCALES`.
-        looking: engines for each of `LEAST_SIDES`.
+        by_side: an engine for each of `MIN_SIDES`.
     """
 
     engine: Engine
     scaled: dict[float, Session]
-    looking: dict[int, Engine]
+    by_side: dict[int, Engine]
 
     @classmethod
-    def open(cls) -> Cutter:
-        """Make the stages, a thread each: photos are worked on side by side."""
+    def open(cls) -> Embedder:
+        """Build the stages with one thread each: photos are processed in parallel."""
         middle = np.float32((CROP_SIDE - 1) / 2)
         stages = {
             scale: align_graph(template=middle + np.float32(scale) * (TEMPLATE - middle))
@@ -66,21 +66,21 @@ class Cutter:
                 scale: Session(graph.SerializeToString(), name=f"align {scale}", threads=1)
                 for scale, graph in stages.items()
             },
-            looking={
+            by_side={
                 side: Engine.open(threads=1, settings=DetectionSettings(min_side=side))
-                for side in LEAST_SIDES
+                for side in MIN_SIDES
             },
         )
 
     def embed(self, data: bytes, name: str) -> Vectors:
-        """Return the rows of one photo, (D,) each."""
+        """Return one row (D,) per variant."""
         photo = decode_photo(data, name=name)
         crops = self._scaled(photo)
         crops |= {
             key.replace("crop", "mirror"): None if crop is None else crop[:, ::-1]
             for key, crop in crops.items()
         }
-        for side, engine in self.looking.items():
+        for side, engine in self.by_side.items():
             found = engine.detect(photo)
             crops[f"side {side}"] = (
                 engine.align(photo, found)[centre_face(photo, found)] if len(found) else None
@@ -102,33 +102,33 @@ class Cutter:
 
 
 def embeddings_of(photos: Sequence[PhotoId], root: Path, work: Path) -> Vectors:
-    """Return the rows of the photos, in their order.
+    """Return the embeddings of photos, in their order.
 
     Args:
-        photos: N of LFW.
+        photos: N photos of LFW.
         root: LFW's archive.
-        work: folder for what is kept.
+        work: folder for saved embeddings.
     """
     folder = work / "choices"
     folder.mkdir(parents=True, exist_ok=True)
-    cutter = Cutter.open()
+    embedder = Embedder.open()
     parts = [photos[start : start + PART] for start in range(0, len(photos), PART)]
-    files = [_file(folder, part, cutter.engine.contract) for part in parts]
+    files = [_file(folder, part, embedder.engine.contract) for part in parts]
     missing = [(part, file) for part, file in zip(parts, files, strict=True) if not file.exists()]
     if missing:
         data = dict(lfw_photos(root, {photo for part, _ in missing for photo in part}))
         with ThreadPoolExecutor(2) as pool:
             for number, (part, file) in enumerate(missing):
                 print(f"crops: part {number + 1} of {len(missing)}", file=sys.stderr)
-                rows = list(pool.map(lambda p: cutter.embed(data[p], p.file_name), part))
+                rows = list(pool.map(lambda p: embedder.embed(data[p], p.file_name), part))
                 _save(file, rows)
     kept = [np.load(file, allow_pickle=False) for file in files]
     return {key: np.concatenate([part[key] for part in kept]) for key in kept[0].files}
 
 
 def _file(folder: Path, part: Sequence[PhotoId], contract: str) -> Path:
-    """Return where a part is kept: elsewhere if anything is made in another way."""
-    made = [contract, str(SCALES), str(LEAST_SIDES), *(photo.file_name for photo in part)]
+    """Return the file of a part; its name is a hash of all that its embeddings depend on."""
+    made = [contract, str(SCALES), str(MIN_SIDES), *(photo.file_name for photo in part)]
     return folder / f"{sha256(chr(10).join(made).encode()).hexdigest()[:16]}.npz"
 
 

@@ -1,6 +1,6 @@
-"""What each peer sees in all photos of LFW: the face in the middle, and its embedding.
+"""The central face that each peer finds in each photo of LFW, and its embedding.
 
-The slowest stage by far, so it is kept in parts: an interrupted run goes on where it stopped.
+The slowest stage by far. Results are saved in parts, so that an interrupted run continues.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from peers.process import PeerProcess
 ALL = 20_000
 PART = 100
 SIDE = 250
-"""Of LFW's photos, in pixels."""
+"""Height and width of LFW's photos in pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sightings:
-    """What a peer saw.
+class FoundFaces:
+    """The faces that a peer found.
 
     Attributes:
         names: N photos, `Tony_Blair_0001`.
-        boxes: (N, 4) float32 xyxy of the face nearest the middle; nan where none was found.
-        vectors: (N, D) float32, nan there too; D = 0 where embeddings are not judged.
+        boxes: (N, 4) float32 xyxy of the face nearest to the middle; nan where none was found.
+        vectors: (N, D) float32, nan where none was found; D = 0 where only boxes are measured.
         metric: `cosine` or `euclidean`: how the vectors are compared.
     """
 
@@ -43,37 +43,37 @@ class Sightings:
     metric: str
 
 
-def sightings(peer: Peer, work: Path, fraction: float, jobs: int = 1) -> Sightings:
-    """Return what a peer sees in the photos of a share of LFW's people.
+def found_faces(peer: Peer, work: Path, fraction: float, jobs: int = 1) -> FoundFaces:
+    """Return the faces that a peer finds in the photos of some of LFW's people.
 
     Args:
         peer: the library.
         work: folder for everything.
-        fraction: of the people, by their names.
-        jobs: processes at a time; what is seen does not depend on it.
+        fraction: share of the people, chosen by a hash of their names.
+        jobs: processes at a time; the result does not depend on it.
     """
     paths = [path for path in all_photos(work) if chosen(path.stem, fraction)]
-    folder = work / "sightings" / peer.name
+    folder = work / "found" / peer.name
     folder.mkdir(parents=True, exist_ok=True)
     parts = [paths[start : start + PART] for start in range(0, len(paths), PART)]
     missing = [part for part in parts if not _file(folder, part).exists()]
     with ThreadPoolExecutor(jobs) as pool:
         shares = [missing[number::jobs] for number in range(jobs)]
-        for _ in pool.map(lambda share: _see_parts(peer, work, folder, share), shares):
+        for _ in pool.map(lambda share: _find_parts(peer, work, folder, share), shares):
             pass
     return _joined([_file(folder, part) for part in parts])
 
 
 def chosen(name: str, fraction: float) -> bool:
-    """Return whether a photo's person is among the share."""
+    """Return whether a photo's person is among the chosen."""
     person = name.rsplit("_", 1)[0]
     return sha256(person.encode()).digest()[1] < 256 * fraction
 
 
-def lfw_recall(seen: Sightings) -> dict[str, Any]:
-    """Return the share of photos in which the middle lies inside a box."""
+def lfw_recall(found: FoundFaces) -> dict[str, Any]:
+    """Return the share of photos in which the middle is inside a box."""
     middle = SIDE / 2
-    low, high = seen.boxes[:, :2], seen.boxes[:, 2:]
+    low, high = found.boxes[:, :2], found.boxes[:, 2:]
     inside = np.all((low < middle) & (high > middle), axis=1)
     share = wilson(int(inside.sum()), len(inside))
     return {"recall": share.value, "low": share.low, "high": share.high, "photos": len(inside)}
@@ -97,17 +97,17 @@ def _file(folder: Path, part: list[Path]) -> Path:
     return folder / f"{sha256(names.encode()).hexdigest()[:16]}.npz"
 
 
-def _see_parts(peer: Peer, work: Path, folder: Path, parts: list[list[Path]]) -> None:
-    """See some parts in a process of their own, and keep each."""
+def _find_parts(peer: Peer, work: Path, folder: Path, parts: list[list[Path]]) -> None:
+    """Find the faces of some parts in one process, and save each part."""
     if not parts:
         return
     with PeerProcess(peer, work) as process:
         for number, part in enumerate(parts):
             print(f"{peer.name}: part {number + 1} of {len(parts)}", file=sys.stderr)
-            _save(_file(folder, part), part, _see(process, part), process)
+            _save(_file(folder, part), part, _find(process, part), process)
 
 
-def _see(
+def _find(
     process: PeerProcess, part: list[Path]
 ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     texts = [str(path) for path in part]
@@ -121,13 +121,13 @@ def _see(
 def _save(
     path: Path,
     part: list[Path],
-    seen: list[tuple[NDArray[np.float32], NDArray[np.float32]]],
+    faces: list[tuple[NDArray[np.float32], NDArray[np.float32]]],
     process: PeerProcess,
 ) -> None:
-    dimension = max((vectors.shape[1] for _, vectors in seen), default=0)
+    dimension = max((vectors.shape[1] for _, vectors in faces), default=0)
     boxes = np.full((len(part), 4), np.nan, np.float32)
     rows = np.full((len(part), dimension), np.nan, np.float32)
-    for number, (found, vectors) in enumerate(seen):
+    for number, (found, vectors) in enumerate(faces):
         if not len(found):
             continue
         middles = (found[:, :2] + found[:, 2:]) / 2
@@ -147,9 +147,9 @@ def _save(
     partial.replace(path)
 
 
-def _joined(files: list[Path]) -> Sightings:
+def _joined(files: list[Path]) -> FoundFaces:
     parts = [np.load(file, allow_pickle=False) for file in files]
-    return Sightings(
+    return FoundFaces(
         names=[str(name) for part in parts for name in part["names"]],
         boxes=np.concatenate([part["boxes"] for part in parts]),
         vectors=np.concatenate([part["vectors"] for part in parts]),

@@ -13,8 +13,8 @@ COSINE = 0.363
 """The threshold of the tutorial."""
 
 
-class Road:
-    """A plain loop: detect at the photo's own size, align, embed, compare."""
+class Pipeline:
+    """A loop: detect at the photo's own size, align, embed, compare."""
 
     metric = "cosine"
     dimension = 128
@@ -24,13 +24,13 @@ class Road:
             cv2.setNumThreads(threads)
         yunet = weights / "face_detection_yunet_2023mar.onnx"
         sface = weights / "face_recognition_sface_2021dec.onnx"
-        # Score and overlap as the tutorial has them.
+        # Score threshold and NMS threshold of the tutorial.
         self._detector = cv2.FaceDetectorYN.create(str(yunet), "", (320, 320), 0.9, 0.3, 5000)
         self._recognizer = cv2.FaceRecognizerSF.create(str(sface), "")
-        self._known = np.zeros((1, self.dimension), np.float32)
+        self._enrolled = np.zeros((1, self.dimension), np.float32)
 
     def versions(self) -> dict[str, str]:
-        """Return what is run."""
+        """Return the versions of what is run."""
         return {"opencv": cv2.__version__}
 
     def decode(self, data: bytes) -> NDArray[np.uint8]:
@@ -38,7 +38,7 @@ class Road:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
 
     def found(self, image: NDArray[np.uint8]) -> NDArray[Any]:
-        """Return what the detector gives: a row a face."""
+        """Return the detector's output, one row per face."""
         self._detector.setInputSize((image.shape[1], image.shape[0]))
         rows = self._detector.detect(image)[1]
         return np.zeros((0, 15), np.float32) if rows is None else rows
@@ -57,12 +57,12 @@ class Road:
         return [_box(row) for row in rows], vectors
 
     def enrol(self, vectors: NDArray[Any]) -> None:
-        """Know these people."""
-        self._known = np.ascontiguousarray(vectors, np.float32)
+        """Enrol these people."""
+        self._enrolled = np.ascontiguousarray(vectors, np.float32)
 
-    def verdicts(self, image: NDArray[np.uint8]) -> list[int | None]:
-        """Return who each face is."""
-        scores = self.faces(image)[1] @ self._known.T
+    def identify(self, image: NDArray[np.uint8]) -> list[int | None]:
+        """Return the person named for each face, or None."""
+        scores = self.faces(image)[1] @ self._enrolled.T
         return [int(row.argmax()) if row.max() >= COSINE else None for row in scores]
 
 

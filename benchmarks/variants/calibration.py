@@ -1,4 +1,4 @@
-"""How much the embedder's typical curve should count beside photos held out of one's own."""
+"""The weight of the embedder's typical probability curve beside held-out photos, by log loss."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from mien.types import Calibration
 
 WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
 GALLERIES = ((10, 3), (50, 3), (200, 1))
-"""People, and photos of each."""
+"""Number of people and photos per person."""
 
 FITTED_TO = (5, 20, 50, 200, 1000)
-"""Photos of known people and of strangers; of known people at most half of those there are."""
+"""Photos of known people, at most half of those available, and as many of strangers."""
 
 DRAWS = 20
 PROBES = 3
@@ -37,12 +37,12 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draw:
-    """A gallery's scores, in a random order.
+    """Similarities of probes to a gallery, in a random order.
 
     Attributes:
-        known: (N,) similarity of the enrolled people's other photos to the nearest person.
-        right: (N,) whether that is the right one.
-        strangers: (S,) similarity of strangers.
+        known: (N,) similarities of the enrolled people's other photos to the nearest person.
+        right: (N,) whether that is the photo's own person.
+        strangers: (S,) similarities of strangers to the nearest person.
         threshold: of the policy, by the embedder's card.
     """
 
@@ -52,7 +52,7 @@ class Draw:
     threshold: float
 
     def calibrated(self, photos: int, weight: float) -> tuple[Calibration, float]:
-        """Fit to the first photos and return the log loss of the others."""
+        """Fit to the first photos; return the calibration and the log loss on the others."""
         own = min(photos, len(self.known) // 2)
         shares = np.ones(min(photos, len(self.strangers)))
         fit = fit_calibration(
@@ -73,11 +73,11 @@ class Draw:
 
 
 def calibration(dataset: Dataset, lists: Path) -> dict[str, Any]:
-    """Return the log loss by the typical curve's weight and the photos that are fitted to.
+    """Return the log loss per weight of the typical curve and number of photos fitted to.
 
     Args:
-        dataset: of LFW.
-        lists: folder of `peopleDevTrain.txt`, to choose on, and `peopleDevTest.txt`, to tell of.
+        dataset: LFW.
+        lists: folder of `peopleDevTrain.txt`, to choose on, and `peopleDevTest.txt`, to report.
     """
     statistics = card(DEFAULT_EMBEDDER, WeightStore.default()).impostors
     found = {}
@@ -109,7 +109,7 @@ def _draw(
     statistics: ImpostorStatistics | None,
     generator: np.random.Generator,
 ) -> Draw:
-    """Enrol some of the people who have photos enough; all others are strangers."""
+    """Enrol some of the people with enough photos; all others are strangers."""
     several = [place for place, rows in enumerate(people) if len(rows) > photos]
     chosen = set(generator.permutation(several)[:enrolled].tolist())
     own = [generator.permutation(people[place]) for place in sorted(chosen)]

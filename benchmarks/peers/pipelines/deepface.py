@@ -12,11 +12,11 @@ from deepface import DeepFace
 from numpy.typing import NDArray
 
 COSINE = 1 - 0.593
-"""Its own threshold of SFace."""
+"""Its own threshold for SFace."""
 
 
-class Road:
-    """`represent` for faces and embeddings; whoever is nearest within its threshold is named."""
+class Pipeline:
+    """`represent` for faces and embeddings; the nearest person within its threshold is named."""
 
     metric = "cosine"
     dimension = 128
@@ -25,10 +25,10 @@ class Road:
         del weights  # it looks for them in DEEPFACE_HOME
         if threads:
             cv2.setNumThreads(threads)
-        self._known = np.zeros((1, self.dimension), np.float32)
+        self._enrolled = np.zeros((1, self.dimension), np.float32)
 
     def versions(self) -> dict[str, str]:
-        """Return what is run."""
+        """Return the versions of what is run."""
         return {"deepface": importlib.metadata.version("deepface"), "opencv": cv2.__version__}
 
     def decode(self, data: bytes) -> NDArray[np.uint8]:
@@ -51,18 +51,18 @@ class Road:
             enforce_detection=False,
             l2_normalize=True,
         )
-        # Without a face it takes the whole photo for one, at confidence 0.
+        # Where it finds no face it returns the whole photo as one, with confidence 0.
         found = [face for face in found if face["face_confidence"] > 0]
         vectors = np.array([face["embedding"] for face in found], np.float32)
         return [_box(face) for face in found], vectors.reshape(-1, self.dimension)
 
     def enrol(self, vectors: NDArray[Any]) -> None:
-        """Know these people."""
-        self._known = np.ascontiguousarray(vectors, np.float32)
+        """Enrol these people."""
+        self._enrolled = np.ascontiguousarray(vectors, np.float32)
 
-    def verdicts(self, image: NDArray[np.uint8]) -> list[int | None]:
-        """Return who each face is."""
-        scores = self.faces(image)[1] @ self._known.T
+    def identify(self, image: NDArray[np.uint8]) -> list[int | None]:
+        """Return the person named for each face, or None."""
+        scores = self.faces(image)[1] @ self._enrolled.T
         return [int(row.argmax()) if row.max() >= COSINE else None for row in scores]
 
 

@@ -1,4 +1,4 @@
-"""Other templates and other scores, judged by open-set identification among View 1's people."""
+"""Variants of templates and scores, compared by open-set identification of View 1's people."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How templates are made and scores compared.
+class Variant:
+    """How templates are computed and scores normalised.
 
     Attributes:
         name: for the table.
-        mirror: whether a photo's mirror image is in its template.
-        weighted: whether photos weigh by their quality.
-        probe_mirror: whether a probe's mirror image is looked at too.
-        shrunk: how strongly templates are drawn in along the scatter within people.
-        norm: how scores are set in proportion to those of a cohort.
+        mirror: whether templates include mirrored crops.
+        weighted: whether photos are weighted by quality.
+        probe_mirror: whether a probe's mirrored crop is averaged in.
+        shrunk: strength of shrinkage along the within-person scatter.
+        norm: normalisation of scores with a cohort: z-norm, t-norm or s-norm.
     """
 
     name: str
@@ -45,27 +45,30 @@ class Way:
     norm: Literal["", "z", "t", "s"] = ""
 
 
-AS_IS = Way("mirror images, weights by quality")
-WAYS = (
+AS_IS = Variant("mirror images, weights by quality")
+VARIANTS = (
     AS_IS,
-    Way("crops only", mirror=False, weighted=False),
-    Way("mirror images, photos alike", weighted=False),
-    Way("the probe's mirror image too", probe_mirror=True),
-    *(Way(f"shrunk along the scatter within people, {by:g}", shrunk=by) for by in (0.1, 0.3, 1)),
-    Way("z-norm with a cohort", norm="z"),
-    Way("t-norm", norm="t"),
-    Way("s-norm", norm="s"),
+    Variant("crops only", mirror=False, weighted=False),
+    Variant("mirror images, equal weights", weighted=False),
+    Variant("the probe's mirror image too", probe_mirror=True),
+    *(
+        Variant(f"shrunk along the scatter within people, {by:g}", shrunk=by)
+        for by in (0.1, 0.3, 1)
+    ),
+    Variant("z-norm with a cohort", norm="z"),
+    Variant("t-norm", norm="t"),
+    Variant("s-norm", norm="s"),
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Others:
-    """What is learned from people who are neither enrolled nor strangers.
+    """Statistics of people who are neither enrolled nor strangers.
 
     Attributes:
-        cohort: (C, D) unit rows, a photo each.
-        within: (D, D) covariance of photos about their own person's mean.
-        between: mean variance of people's means along one dimension.
+        cohort: (C, D) unit rows, one photo per person.
+        within: (D, D) covariance of photos about the mean of their person.
+        between: variance of the people's means, averaged over dimensions.
     """
 
     cohort: Rows
@@ -74,12 +77,12 @@ class Others:
 
     @classmethod
     def of(cls, dataset: Dataset, people: Sequence[NDArray[np.int64]]) -> Others:
-        """Learn from the photos of people."""
+        """Return the statistics of some people."""
         several = [dataset.embeddings[rows].astype(np.float64) for rows in people if len(rows) > 1]
         about = np.concatenate([rows - rows.mean(axis=0) for rows in several])
         means = np.array([rows.mean(axis=0) for rows in several])
         within = about.T @ about / (len(about) - len(several))
-        # A mean of n photos varies by a share of 1 / n of the scatter within people, too.
+        # The mean of n photos also varies by 1 / n of the within-person variance.
         shares = np.mean([1 / len(rows) for rows in several])
         return cls(
             cohort=dataset.embeddings[[rows[0] for rows in people]],
@@ -89,13 +92,13 @@ class Others:
 
 
 def templates(dataset: Dataset, lists: Path) -> dict[str, Any]:
-    """Return DIR by way and size of the template, and how much it gains.
+    """Return DIR per variant and template size, and its gain.
 
-    Enrolled, probes and strangers are of `peopleDevTrain.txt`; what a way has to learn first it
-    learns from `peopleDevTest.txt`, who are other people.
+    Enrolled people, probes and strangers are from `peopleDevTrain.txt`; statistics that a variant
+    needs are from `peopleDevTest.txt`, which lists other people.
 
     Args:
-        dataset: of LFW.
+        dataset: LFW.
         lists: folder of both lists.
     """
     people, others = (
@@ -106,13 +109,13 @@ def templates(dataset: Dataset, lists: Path) -> dict[str, Any]:
     trials = list(by_size(people, SIZES, draws=DRAWS))
     half = np.array([half_of(name) for name in dataset.people], np.bool_)
     found: dict[tuple[str, int], list[SearchedDraw]] = {}
-    for way in WAYS:
+    for way in VARIANTS:
         for size, trial in trials:
             turns = _search(dataset, trial, way, learned, half)
             found.setdefault((way.name, size), []).extend(turns)
     count = len(dataset.people)
     rows = []
-    for way, size, target in product(WAYS, SIZES, TARGETS):
+    for way, size, target in product(VARIANTS, SIZES, TARGETS):
         draws = found[way.name, size]
         rates = open_set_rates(draws, count, target, rounds=1)
         gain = dir_gain_over_people(found[AS_IS.name, size], draws, count, target)
@@ -138,9 +141,9 @@ def templates(dataset: Dataset, lists: Path) -> dict[str, Any]:
 
 
 def _search(
-    dataset: Dataset, trial: Draw, way: Way, learned: Others, half: NDArray[np.bool_]
+    dataset: Dataset, trial: Draw, way: Variant, learned: Others, half: NDArray[np.bool_]
 ) -> list[SearchedDraw]:
-    """Search a trial's probes and strangers, either half of the strangers to develop on."""
+    """Search a draw's probes and strangers; each half of the strangers once sets the threshold."""
     gallery = _gallery(dataset, trial, way, learned)
     known = _scores(_probes(dataset, trial.probes, way), gallery, way, learned)
     others = _scores(_probes(dataset, trial.strangers, way), gallery, way, learned).max(axis=1)
@@ -159,7 +162,7 @@ def _search(
     ]
 
 
-def _gallery(dataset: Dataset, trial: Draw, way: Way, learned: Others) -> Rows:
+def _gallery(dataset: Dataset, trial: Draw, way: Variant, learned: Others) -> Rows:
     rows = dataset.embeddings[trial.enrolled]
     if way.mirror:
         rows = both_views(rows, dataset.mirrored[trial.enrolled])
@@ -169,7 +172,7 @@ def _gallery(dataset: Dataset, trial: Draw, way: Way, learned: Others) -> Rows:
     people = int(trial.enrolled_as.max()) + 1
     sums = sums_by_person(rows, weights, trial.enrolled_as, people)
     if way.shrunk:
-        # The posterior mean where people scatter alike in all directions about the origin.
+        # The posterior mean, where people's means vary equally in all directions.
         photos = len(trial.enrolled) / people
         grown = np.eye(len(learned.within))
         grown += way.shrunk * learned.within / (photos * learned.between)
@@ -177,13 +180,13 @@ def _gallery(dataset: Dataset, trial: Draw, way: Way, learned: Others) -> Rows:
     return unit_rows(sums).astype(np.float32)
 
 
-def _probes(dataset: Dataset, rows: NDArray[np.int64], way: Way) -> Rows:
+def _probes(dataset: Dataset, rows: NDArray[np.int64], way: Variant) -> Rows:
     if way.probe_mirror:
         return both_views(dataset.embeddings[rows], dataset.mirrored[rows])
     return dataset.embeddings[rows]
 
 
-def _scores(probes: Rows, gallery: Rows, way: Way, learned: Others) -> Rows:
+def _scores(probes: Rows, gallery: Rows, way: Variant, learned: Others) -> Rows:
     """Return (N, P) scores; with a norm they are standard deviations from the cohort's mean."""
     scores: Rows = probes @ gallery.T
     if not way.norm:

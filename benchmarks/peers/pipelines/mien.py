@@ -1,4 +1,4 @@
-"""Mien, as its README says: a recognizer, photos in, verdicts out."""
+"""Mien as its README uses it: a recognizer file that identifies photos."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import mien
 from mien.engine import Engine
 from mien.photo import decode_photo
 from mien.recognizer import Recognizer
-from mien.types import Calibration, Head, Interval, Photo, Policy
+from mien.types import Answer, Calibration, Head, Interval, Photo, Policy
 
 
-class Road:
-    """One recognizer file; before anybody is enrolled it knows one person."""
+class Pipeline:
+    """One recognizer file; it has one person until `enrol` is called."""
 
     metric = "cosine"
 
@@ -28,7 +28,7 @@ class Road:
         self.enrol(np.eye(1, self.dimension, dtype=np.float32))
 
     def versions(self) -> dict[str, str]:
-        """Return what is run."""
+        """Return the versions of what is run."""
         return {"mien": mien.__version__, "embedder": self._engine.embedder_card.id}
 
     def decode(self, data: bytes) -> Photo:
@@ -59,6 +59,6 @@ class Road:
         )
         self._recognizer = Recognizer.build(head, self._engine, threads=self._threads)
 
-    def verdicts(self, photo: Photo) -> list[Any]:
-        """Return who each face is."""
+    def identify(self, photo: Photo) -> list[Answer]:
+        """Return the answer for each face."""
         return [face.answer for face in self._recognizer.identify(photo)]

@@ -14,23 +14,23 @@ from numpy.typing import NDArray
 from PIL import Image
 
 
-class Road:
-    """Its README's way: one MTCNN that keeps all faces, crops of 160 pixels, 512 numbers a face."""
+class Pipeline:
+    """As in its README: one MTCNN that keeps all faces, crops of 160 pixels, 512 dimensions."""
 
     metric = "cosine"
     dimension = 512
 
     def __init__(self, weights: Path, threads: int) -> None:
-        del weights  # the wheel has MTCNN's; InceptionResnetV1's could not be had
+        del weights  # the wheel has MTCNN's; InceptionResnetV1's were not available
         if threads:
             torch.set_num_threads(threads)
         torch.manual_seed(0)
         self._mtcnn = MTCNN(image_size=160, margin=0, keep_all=True, device="cpu")
         self._network = InceptionResnetV1(pretrained=None).eval()
-        self._known = np.zeros((1, self.dimension), np.float32)
+        self._enrolled = np.zeros((1, self.dimension), np.float32)
 
     def versions(self) -> dict[str, str]:
-        """Return what is run."""
+        """Return the versions of what is run."""
         names = ("facenet-pytorch", "torch", "torchvision")
         return {name: importlib.metadata.version(name) for name in names}
 
@@ -54,9 +54,9 @@ class Road:
             return boxes, self._network(crops).numpy()
 
     def enrol(self, vectors: NDArray[Any]) -> None:
-        """Know these people."""
-        self._known = vectors.astype(np.float32)
+        """Enrol these people."""
+        self._enrolled = vectors.astype(np.float32)
 
-    def verdicts(self, image: Image.Image) -> list[int]:
-        """Return who each face is most like."""
-        return [int(row.argmax()) for row in self.faces(image)[1] @ self._known.T]
+    def identify(self, image: Image.Image) -> list[int]:
+        """Return the most similar person for each face."""
+        return [int(row.argmax()) for row in self.faces(image)[1] @ self._enrolled.T]

@@ -221,8 +221,8 @@ def print_tables(result: dict[str, Any]) -> None:
     ):
         print(f"| {title} | {np.median(values):.2f} | {max(values):.2f} |")
     print(
-        f"\nwarm: {function['warm_ms']:.1f} ms per photo, library {function['library_warm_ms']:.1f}
-        ms,"
+        f"\nwarm: {function['warm_ms']:.1f} ms per photo, "
+        f"library {function['library_warm_ms']:.1f} ms,"
     )
     print(
         f"ratio {function['warm_over_library']:.2f}; peak {function['peak_bytes'] / 1e6:.0f} MB\n"

@@ -19,8 +19,8 @@ from mien.evaluation import (
     evaluate_open_set,
     read_lfw_people,
 )
-from mien.html import Html
 from mien.evaluation.report.charts import Axis, Plot, log_axis, rate_axis
+from mien.html import Html
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 KEPT = DOCS / "accuracy.json"

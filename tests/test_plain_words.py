@@ -19,7 +19,7 @@ REPLACED = {
     r"told": "printed, reported, shown",
     r"whoever": "the person who, callers that",
     r"whom": "who",
-    r"somebody": "a person, someone",
+    r"somebody(?!-else)": "a person, someone",  # `like-somebody-else` is a stored reason
     r"somebodys": "a person's",
     r"anew": "again",
     r"elders?": "early",

@@ -12,7 +12,7 @@ from mien.version import __version__
 
 if TYPE_CHECKING:
     from mien.dataset import Dataset, Entry, MarginCrop, build_dataset
-    from mien.draw import draw_faces
+    from mien.draw import PhotoFaces, draw_faces, show_faces
     from mien.engine import Engine, FaceEngine, Pipeline, RecognizerEngine
     from mien.errors import MienError
     from mien.evaluation import (
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "dataset": ("Dataset", "Entry", "MarginCrop", "build_dataset"),
-    "draw": ("draw_faces",),
+    "draw": ("PhotoFaces", "draw_faces", "show_faces"),
     "engine": ("Engine", "FaceEngine", "Pipeline", "RecognizerEngine"),
     "errors": ("MienError",),
     "evaluation": (
@@ -135,6 +135,7 @@ __all__ = [
     "Person",
     "Photo",
     "PhotoEmbedder",
+    "PhotoFaces",
     "PhotoIdentifier",
     "Picture",
     "Pipeline",
@@ -159,6 +160,7 @@ __all__ = [
     "portrait",
     "read_pairs",
     "read_photo",
+    "show_faces",
     "train",
     "train_head",
     "verify",

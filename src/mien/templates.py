@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 Floats = TypeVar("Floats", np.float32, np.float64)
 
-LEAST_WEIGHT = 0.1
+MIN_WEIGHT = 0.1
 """Of a photo in its person's prototype; the best photo has 1."""
 
 
 def photo_weights(quality: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return how much each photo of a quality in [0, 1] counts in its person's prototype."""
-    return np.clip(quality, LEAST_WEIGHT, 1).astype(np.float32)
+    return np.clip(quality, MIN_WEIGHT, 1).astype(np.float32)
 
 
 def both_views(faces: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:

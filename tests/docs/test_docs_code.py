@@ -79,7 +79,7 @@ def stage(engine, portraits, tmp_path_factory) -> Path:  # noqa: ARG001 — skip
     shutil.copy(party, folder / "party.heic")
     shutil.make_archive(str(folder / "more-photos"), "zip", folder / "photos")
     assert run(["dataset", "build", str(folder / "photos"), "-o", str(folder / "people")]) in DONE
-    shutil.copytree(folder / "people", folder / "newcomers")
+    shutil.copytree(folder / "people", folder / "new-people")
     for name, person in (("Ada Lovelace", "One of LFW"), ("Grace Hopper", "Another of LFW")):
         shutil.copytree(folder / "photos" / name, folder / "lfw" / person)
     strangers = ["dataset", "build", str(folder / "lfw"), "-o", str(folder / "lfw-dataset")]

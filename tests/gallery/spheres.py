@@ -1,4 +1,4 @@
-"""People as points on a small sphere, so that a gallery can be tried without photos."""
+"""People as random points on a sphere, so that galleries are tested without photos."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def centre(person: int) -> np.ndarray:
-    """Return the face that a person's photos vary about, (D,)."""
+    """Return the mean direction of a person's photos, (D,)."""
     return unit(np.random.default_rng([person, 7]).normal(size=DIMENSION))
 
 
@@ -49,7 +49,7 @@ def views(person: int, photo: int, spread: float = 0.05) -> np.ndarray:
     return unit(centre(person) + spread * noise)
 
 
-def sighting(person: int, photo: int, **changes) -> FaceSample:
+def face_sample(person: int, photo: int, **changes) -> FaceSample:
     embedding, mirrored = views(person, photo)
     values = {
         "embedding": embedding,
@@ -75,6 +75,6 @@ def enrolled(gallery, people: int = 6, photos: int = 3) -> list[str]:
 def enrol_all(gallery, name: str, person: int, photos: int) -> str:
     """Enrol some photos of one person and return the id."""
     for photo in range(photos):
-        found = gallery.enrol(name, sighting(person, photo), force=True)
+        found = gallery.enrol(name, face_sample(person, photo), force=True)
         assert found.taken
     return found.person

@@ -14,8 +14,8 @@ from spheres import (
     centre,
     enrol_all,
     enrolled,
+    face_sample,
     faces,
-    sighting,
     unit,
     views,
 )
@@ -45,7 +45,7 @@ def turned(person, angle):
 
 
 def seen(vector):
-    return sighting(0, 99, embedding=vector, mirrored=vector, sha256="f" * 64)
+    return face_sample(0, 99, embedding=vector, mirrored=vector, sha256="f" * 64)
 
 
 def raised(statistics: EmbedderStatistics) -> EmbedderStatistics:
@@ -101,7 +101,7 @@ def test_somebody_enrolled_twice_is_a_stranger_where_nobody_can_tell(tmp_path):
         with Gallery.create(tmp_path / name, origin) as gallery:
             for person in range(8):
                 enrol_all(gallery, f"person {person}", person, 1)
-            gallery.enrol("again", sighting(3, 1), force=True)
+            gallery.enrol("again", face_sample(3, 1), force=True)
             found[name] = gallery.policy.strangers
     assert found == {"measured": 7, "bare": 9}
 

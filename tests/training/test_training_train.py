@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mien.errors import TooFewPeople
-from mien.evaluation import evaluate_people
+from mien.evaluation import evaluate_head
 from mien.measures import wilson
 from mien.training import fit_prototype, train_head
 from mien.training.trainer import training_samples
@@ -61,8 +61,8 @@ def test_new_strangers_and_new_photos_are_treated_as_promised(friends, training)
     named = wilson(int(np.sum(best >= np.float32(head.policy.threshold))), len(best))
     assert named.low <= 0.01
     assert named.high >= 0.005
-    result = evaluate_people(head, friends)
-    assert result.every.rank1.value > 0.97
+    result = evaluate_head(head, friends)
+    assert result.all_probes.rank1.value > 0.97
     assert result.ece < 0.05
 
 
@@ -99,7 +99,7 @@ def test_learned_heads_and_their_seed(friends, head):
     assert one.report["loss"][0] > one.report["loss"][-1] > 0
     # The card's statistics are not of such rows, and forty people are too few.
     assert not one.head.policy.supported
-    assert evaluate_people(one.head, friends).every.rank1.value > 0.95
+    assert evaluate_head(one.head, friends).all_probes.rank1.value > 0.95
 
 
 def test_photos_set_aside_are_not_learned_from(friends):

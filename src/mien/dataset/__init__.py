@@ -1,4 +1,4 @@
-"""Photos of people to a dataset: one chosen face per photo, cleaned, split, with its reasons."""
+"""Build datasets from photos of people: one face per photo, cleaned and split."""
 
 from mien.dataset.build import build_dataset
 from mien.dataset.storage.manifest import Dataset, Entry

@@ -8,28 +8,26 @@ accepted when its score is at least the threshold.
 
 from mien.measures.calibration import ReliabilityBin, expected_calibration_error, reliability_bins
 from mien.measures.histogram import BINS, ScoreCounts
-from mien.measures.identification import (
-    OpenSet,
-    OpenSetCurve,
-    cmc,
-    dir_at,
-    equal_shares,
-    fpir_at,
-    mate_ranks,
-    open_set,
-    open_set_curve,
-    rank_k,
-    threshold_at_fpir,
-)
+from mien.measures.identification import cmc, mate_ranks, rank_k
 from mien.measures.intervals import (
     bootstrap_mean,
     bootstrap_over_people,
     wilson,
     wilson_of_parts,
 )
-from mien.measures.pair_intervals import PairScores, tar_gain_over_people, tar_over_people
-from mien.measures.paired import mcnemar
-from mien.measures.rejection import RejectPoint, error_against_reject
+from mien.measures.open_set import (
+    OpenSetCurve,
+    OpenSetPoint,
+    dir_at,
+    equal_shares,
+    fpir_at,
+    open_set_at,
+    open_set_curve,
+    threshold_at_fpir,
+)
+from mien.measures.pair_bootstrap import PairScores, tar_gain_over_people, tar_over_people
+from mien.measures.rejection import RejectPoint, error_versus_reject
+from mien.measures.significance import mcnemar
 from mien.measures.verification import (
     FoldedAccuracy,
     OperatingPoint,
@@ -47,8 +45,8 @@ from mien.measures.verification import (
 __all__ = [
     "BINS",
     "FoldedAccuracy",
-    "OpenSet",
     "OpenSetCurve",
+    "OpenSetPoint",
     "OperatingPoint",
     "PairScores",
     "RejectPoint",
@@ -63,13 +61,13 @@ __all__ = [
     "dir_at",
     "equal_error_rate",
     "equal_shares",
-    "error_against_reject",
+    "error_versus_reject",
     "expected_calibration_error",
     "folded_accuracy",
     "fpir_at",
     "mate_ranks",
     "mcnemar",
-    "open_set",
+    "open_set_at",
     "open_set_curve",
     "point_at_far",
     "rank_k",

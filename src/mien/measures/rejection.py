@@ -30,7 +30,7 @@ class RejectPoint:
     error: Interval
 
 
-def error_against_reject(
+def error_versus_reject(
     wrong: ArrayLike, quality: ArrayLike, *, shares: tuple[float, ...] = REJECTED
 ) -> tuple[RejectPoint, ...]:
     """Return the error rate of what is left when the worst are refused.

@@ -23,7 +23,7 @@ _MOST_WORK = 2.0e11
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HeldOut:
+class HeldOutScores:
     """Photos named by a head that was made without them.
 
     Attributes:
@@ -52,7 +52,7 @@ class HeadChoice:
     """
 
     recipe: Recipe
-    held_out: HeldOut | None
+    held_out: HeldOutScores | None
     tried: tuple[tuple[Recipe, Interval], ...] = ()
     skipped: tuple[tuple[Recipe, str], ...] = field(default=())
 
@@ -77,7 +77,7 @@ def choose_head(
         return HeadChoice(Recipe(kind or "prototype"), None)
     work = len(samples) * samples.people * samples.faces.shape[1] * (folds.max() + 1)
     learned: tuple[Kind, ...] = ("margin", "softmax") if kind is None else (kind,)
-    found: list[tuple[Recipe, HeldOut]] = []
+    found: list[tuple[Recipe, HeldOutScores]] = []
     skipped: list[tuple[Recipe, str]] = []
     total = len(DISCOUNTS) + sum(name != "prototype" for name in learned)
 
@@ -100,7 +100,7 @@ def choose_head(
     return HeadChoice(recipe, shown, tried, tuple(skipped))
 
 
-def _simplest_as_good(found: list[tuple[Recipe, HeldOut]]) -> tuple[Recipe, HeldOut]:
+def _simplest_as_good(found: list[tuple[Recipe, HeldOutScores]]) -> tuple[Recipe, HeldOutScores]:
     """Return the first, or the later one that is significantly better than what stood before."""
     chosen = found[0]
     for other in found[1:]:
@@ -133,7 +133,7 @@ def photo_folds(samples: Samples, seed: int) -> NDArray[np.int64]:
 
 def held_out(
     recipe: Recipe, samples: Samples, folds: NDArray[np.int64], *, seed: int = 0
-) -> HeldOut:
+) -> HeldOutScores:
     """Name each fold's photos by a head made of the other folds."""
     similarity = np.zeros(len(samples), np.float32)
     correct = np.zeros(len(samples), np.bool_)
@@ -145,4 +145,4 @@ def held_out(
         similarity[probes], who = nearest(samples.faces[probes], rows)
         correct[probes] = who == samples.labels[probes]
     shown = folds >= 0
-    return HeldOut(similarity[shown], correct[shown])
+    return HeldOutScores(similarity[shown], correct[shown])

@@ -24,8 +24,8 @@ from mien.policy import (
 )
 from mien.training.head_choice import HeadChoice, choose_head
 from mien.training.heads import Fit
-from mien.training.left_out import doubled, left_out
 from mien.training.samples import Samples
+from mien.training.stranger_scores import leave_people_out, possible_duplicates
 from mien.types import Head, Interval, Progress, silent
 
 HeadName = Literal["auto", "prototype", "softmax", "margin"]
@@ -88,8 +88,10 @@ def train_head(
     asked = None if head == "auto" else head
     chosen = choose_head(samples, asked, seed=seed, progress=progress)
     fit = chosen.recipe.fit(samples, seed=seed, progress=progress)
-    single = ~doubled(dataset, people)
-    own = left_out(chosen.recipe, samples, fit.rows, single=single, seed=seed, progress=progress)
+    single = ~possible_duplicates(dataset, people)
+    own = leave_people_out(
+        chosen.recipe, samples, fit.rows, single=single, seed=seed, progress=progress
+    )
     unknown: list[Strangers] = [] if own is None else [own]
     if strangers is not None:
         unknown.append(cohort(strangers, fit.rows, stranger_source, people=stranger_people))

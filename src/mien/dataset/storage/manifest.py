@@ -1,10 +1,10 @@
 """A dataset on disk: the rows of its manifest, its arrays and its card.
 
 The folder holds `dataset.json` (the card), `manifest.csv`, `embeddings.npy`, `mirrored.npy`,
-`crops/` and pictures for people to look at. A new result is staged in `.next` beside them and
+`crops/` and an overview picture. A new result is staged in `.next` beside them and
 becomes valid as a whole when `.next/dataset.json` appears; from then on a file that is still in
-`.next` stands for the one outside, so that a reader sees the old result or the new one, wherever
-the writer was interrupted.
+`.next` takes precedence over the one outside. So a reader sees the old result or the new one,
+wherever the writer was interrupted.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mien.dataset.storage.dataset_html import dataset_html
 from mien.engine import DetectionSettings, Engine
 from mien.errors import NotADataset
 from mien.models.cards import known_statistics
@@ -55,7 +56,7 @@ Reason = Literal[
     "low-quality",
     "leak",
 ]
-"""Why an entry is set aside; `leak` marks the mirrored copy of a training crop, which is used."""
+"""Why an entry is set aside; but `leak` marks a used one, the mirrored copy of a training crop."""
 
 _FIELDS = (
     "id", "person", "source", "photo", "sha256", "face", "faces", "left", "top", "right", "bottom",
@@ -71,30 +72,34 @@ _TEXT = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row of the manifest: a photo of a person, with the face that was chosen in it.
+    """One row of the manifest: a photo of a person, and the face chosen in it.
 
     Attributes:
-        id: short and stable: made of the person and the photo's bytes.
+        id: short and stable: a digest of the person's name in the source and the photo's bytes.
         person: name.
-        source: label of the source it came from.
+        source: label of the source.
         photo: path in that source.
-        sha256: hex digest of the photo's bytes; empty when they could not be read.
-        face: index of the chosen face in the photo, best score first; -1 where there is none.
-        faces: how many faces the photo shows.
+        sha256: hex digest of the photo's bytes; empty where they could not be read.
+        face: index of the chosen face in the photo, highest score first; -1 without a face.
+        faces: number of faces found in the photo.
         box: xyxy in pixels of the full upright photo; zeros without a face.
         points: five (x, y), in the order of `mien.types.POINT_NAMES`; empty without a face.
-        score: of the detector, in [0, 1].
-        size: pixels of the full photo between the eyes' centres.
+        score: detection score in [0, 1].
+        size: distance between the eyes' centres in pixels of the full photo.
         blur: in [0, 1]; 0 is sharp.
-        yaw: degrees that the head is turned to the side, estimated from the points; signed.
-        quality: size, blur and yaw in one number, in [0, 1].
+        yaw: degrees that the head is turned to its left (positive) or right, estimated from the
+            points.
+        quality: size, blur and yaw combined, in [0, 1]; 1 is best.
         status: `used`, or `set-aside` for the reason given.
-        reason: why it is set aside; empty when it is not. See `Reason`.
-        evidence: the reason in numbers and words, for a person to judge.
-        group: id of the first of the photos that are near-duplicates of each other.
-        split: `train` or `validation`; empty where no embedding is.
-        row: of the arrays; -1 where no embedding is.
+        reason: why it is set aside; empty where it is not. See `Reason`.
+        evidence: the reason in numbers and words.
+        group: id of the first entry of its group of near-duplicates; empty without a group.
+        split: `train` or `validation`; empty without an embedding.
+        row: index into the arrays; -1 without an embedding.
         crop: path of the aligned crop in the dataset's folder; empty without a face.
+
+    Raises:
+        ValueError: an unknown status, reason or split, or a split without an embedding.
     """
 
     id: str
@@ -131,17 +136,17 @@ class Entry:
 
     @property
     def used(self) -> bool:
-        """Whether training may use it."""
+        """Whether it is used, that is, not set aside."""
         return self.status == "used"
 
     @property
     def leak(self) -> bool:
-        """Whether it is the mirrored copy of a training crop, held against it in validation."""
+        """Whether it is the mirrored copy of a training crop, in validation."""
         return self.reason == "leak"
 
 
 def write_manifest(entries: Sequence[Entry]) -> bytes:
-    """Return `manifest.csv`: UTF-8, one line an entry, numbers as short as they may be."""
+    """Return `manifest.csv`: UTF-8, one line per entry, numbers rounded."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_FIELDS)
@@ -150,7 +155,11 @@ def write_manifest(entries: Sequence[Entry]) -> bytes:
 
 
 def read_manifest(data: bytes) -> tuple[Entry, ...]:
-    """Return the entries of a `manifest.csv`; raises ValueError where it is not one."""
+    """Return the entries of a `manifest.csv`.
+
+    Raises:
+        ValueError: it is not a manifest.
+    """
     rows = csv.reader(io.StringIO(data.decode("utf-8"), newline=""))
     if tuple(next(rows, ())) != _FIELDS:
         raise ValueError("the columns are not those of a manifest")
@@ -185,7 +194,7 @@ def digest_of(manifest: bytes, embeddings: NDArray[np.float32]) -> str:
 
 
 def resolve(folder: Path, name: str) -> Path:
-    """Return where a file of the valid result lies: staged and not yet moved, or in its place."""
+    """Return the path of a file of the valid result: staged and not yet moved, or in its place."""
     staged = folder / NEXT
     if (staged / CARD).is_file() and (staged / name).is_file():
         return staged / name
@@ -194,14 +203,14 @@ def resolve(folder: Path, name: str) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A dataset, opened for reading. Everything is read-only.
+    """A dataset, opened for reading; its arrays are read-only.
 
     Attributes:
         path: its folder.
         digest: sha256 hex over manifest and embeddings.
-        contract: id of the embeddings.
+        contract: contract id of the embeddings.
         card: `dataset.json` as a mapping.
-        people: P names, sorted; everyone who has at least one embedding.
+        people: P names, sorted: all people with at least one embedding.
         entries: N entries in the order of the manifest.
         embeddings: (M, D) float32 unit rows; `entries[i].row` indexes them.
         mirrored: (M, D) float32 unit rows of the mirrored crops.
@@ -221,7 +230,7 @@ class Dataset:
         """Open a dataset's folder.
 
         Raises:
-            NotADataset: no dataset there, or its files do not belong together.
+            NotADataset: no dataset there, or its files do not match.
         """
         folder = Path(path)
         if not resolve(folder, CARD).is_file():
@@ -234,7 +243,7 @@ class Dataset:
         try:
             return _read(folder)
         except (OSError, ValueError, KeyError, TypeError) as first:
-            # A writer may have moved its files into place between two of our reads: once more.
+            # A writer may have moved files into place between two of these reads: read again.
             try:
                 return _read(folder)
             except (OSError, ValueError, KeyError, TypeError):
@@ -244,11 +253,15 @@ class Dataset:
                 ) from first
 
     def open_engine(self, *, threads: int = 0, progress: Progress = silent) -> Engine:
-        """Return an engine over the models and settings that the dataset was made with.
+        """Open an engine with the models and settings that the dataset was built with.
+
+        Args:
+            threads: 0 for as many as there are cores.
+            progress: called while models are fetched.
 
         Raises:
-            ModelError: the models cannot be had.
-            ContractMismatch: the model of that name makes other embeddings now.
+            ModelError: the models are not available.
+            ContractMismatch: the embedder of that name now makes other embeddings.
         """
         models = {weights["kind"]: weights["id"] for weights in self.card["weights"]}
         settings = DetectionSettings.from_dict(self.card["detection"])
@@ -258,7 +271,7 @@ class Dataset:
 
     @cached_property
     def statistics(self) -> EmbedderStatistics | None:
-        """What is known of the embedder's similarities: as of the build, or else on its card."""
+        """Statistics of the embedder's similarities: stored by the build, or else from its card."""
         embedder = next(
             (w["id"] for w in self.card.get("weights", ()) if w["kind"] == "embedder"), ""
         )
@@ -271,40 +284,43 @@ class Dataset:
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
-        """(M,) index into `people`."""
+        """(M,) int64 index into `people`."""
         index = {person: i for i, person in enumerate(self.people)}
-        return _sealed(np.array([index[e.person] for e in self.rows], np.int64))
+        return _read_only(np.array([index[e.person] for e in self.rows], np.int64))
 
     @cached_property
     def quality(self) -> NDArray[np.float32]:
-        """(M,) in [0, 1]."""
-        return _sealed(np.array([e.quality for e in self.rows], np.float32))
+        """(M,) float32 in [0, 1]."""
+        return _read_only(np.array([e.quality for e in self.rows], np.float32))
 
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
-        """(M,) whether the entry is used, that is, not set aside."""
-        return _sealed(np.array([e.used for e in self.rows], np.bool_))
+        """(M,) bool: used, that is, not set aside."""
+        return _read_only(np.array([e.used for e in self.rows], np.bool_))
 
     @cached_property
     def train(self) -> NDArray[np.bool_]:
-        """(M,) on the training side of the split, set aside or not."""
-        return _sealed(np.array([e.split == "train" for e in self.rows], np.bool_))
+        """(M,) bool: on the training side of the split, set aside or not."""
+        return _read_only(np.array([e.split == "train" for e in self.rows], np.bool_))
 
     @cached_property
     def validation(self) -> NDArray[np.bool_]:
-        """(M,) on the validation side of the split, set aside or not."""
-        return _sealed(np.array([e.split == "validation" for e in self.rows], np.bool_))
+        """(M,) bool: on the validation side of the split, set aside or not."""
+        return _read_only(np.array([e.split == "validation" for e in self.rows], np.bool_))
 
     def __repr__(self) -> str:
         people, used = count(len(self.people), "person", "people"), int(self.usable.sum())
         return f"<Dataset {self.path}: {people}, {count(used, 'photo')} used>"
+
+    def _repr_html_(self) -> str:
+        return dataset_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the dataset's card as JSON values."""
         return dict(self.card)
 
     def crop(self, entry: Entry) -> NDArray[np.uint8] | None:
-        """Return the aligned crop, (112, 112, 3) uint8 RGB, or None where the file is not there."""
+        """Return the aligned crop, (112, 112, 3) uint8 RGB, or None where there is no such file."""
         if not entry.crop:
             return None
         try:
@@ -320,14 +336,14 @@ def statistics_of(
 ) -> EmbedderStatistics | None:
     """Return the statistics that a build stored, or those on the embedder's card, or None.
 
-    A build of Mien 0.1 stored none, nor does one with an embedder that is measured later.
+    Mien 0.1 stored none; nor does a build with an embedder that has no statistics yet.
     """
     if stored is None:
         return known_statistics(embedder, contract)
     return EmbedderStatistics.from_dict(stored)
 
 
-def _sealed(array: NDArray[_T]) -> NDArray[_T]:
+def _read_only(array: NDArray[_T]) -> NDArray[_T]:
     array.flags.writeable = False
     return array
 
@@ -341,7 +357,7 @@ def _read(folder: Path) -> Dataset:
     embeddings = np.load(resolve(folder, EMBEDDINGS), allow_pickle=False)
     mirrored = np.load(resolve(folder, MIRRORED), allow_pickle=False)
     if digest_of(manifest, embeddings) != card["digest"]:
-        raise ValueError("manifest and embeddings are not those that the card names")
+        raise ValueError("manifest and embeddings do not have the digest on the card")
     if embeddings.shape != mirrored.shape or embeddings.dtype != np.float32:
         raise ValueError("embeddings and mirrored embeddings do not match")
     if sorted(e.row for e in entries if e.row >= 0) != list(range(len(embeddings))):
@@ -353,6 +369,6 @@ def _read(folder: Path) -> Dataset:
         card=card,
         people=tuple(sorted({e.person for e in entries if e.row >= 0})),
         entries=entries,
-        embeddings=_sealed(embeddings),
-        mirrored=_sealed(mirrored),
+        embeddings=_read_only(embeddings),
+        mirrored=_read_only(mirrored),
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from mien.evaluation.identification.breakdown import PersonResult
 from mien.evaluation.identification.held_out import PeopleResult
-from mien.evaluation.identification.probes import portraits
+from mien.evaluation.identification.probes import best_crops
 from mien.evaluation.open_set.metrics import OpenSetResult
 from mien.evaluation.report.charts import parts_bar
 from mien.evaluation.report.frame import Facts, card, facts_list, key, made_by, number, page
@@ -82,7 +82,7 @@ def _summary(result: PeopleResult) -> Html:
             )
         )
     legend = key(("good", "right name"), ("unknown", "unknown"), ("bad", "wrong name"))
-    notes = [tag("p", note, class_="warn") for note in result.notes]
+    notes = [tag("p", note, class_="warn") for note in result.caveats]
     return tag(
         "section",
         tag("p", sentences, class_="say"),
@@ -97,22 +97,22 @@ def _some(number_: int) -> str:
     return f"{number_:,}" if number_ else "none"
 
 
-def _strangers_sentence(openness: OpenSetResult | None) -> Html:
-    if openness is None:
+def _strangers_sentence(open_set: OpenSetResult | None) -> Html:
+    if open_set is None:
         return Html("What it does with strangers could not be measured: there are none.")
-    fpir = openness.policy.fpir
+    fpir = open_set.policy.fpir
     named, low, high = (round(1000 * v) for v in (fpir.value, fpir.low, fpir.high))
     return join(
         "Of 1,000 strangers, ",
         tag("b", f"{_some(named)} would be given a name"),
         f" (between {low:,} and {high:,}, measured on"
-        f" {count(openness.stranger_people, 'person', 'people')};"
-        f" {round(1000 * openness.target):,} were allowed).",
+        f" {count(open_set.stranger_people, 'person', 'people')};"
+        f" {round(1000 * open_set.target):,} were allowed).",
     )
 
 
 def _numbers(result: PeopleResult) -> Html:
-    every, clean = result.every, result.clean
+    every, usable = result.all_probes, result.usable_probes
     boxes = [
         number(
             percent(every.rank1.value),
@@ -121,8 +121,8 @@ def _numbers(result: PeopleResult) -> Html:
         ),
         number(percent(every.rank5.value), "right person among five", f"95 %: {span(every.rank5)}"),
     ]
-    if openness := result.open_set:
-        at = openness.policy
+    if open_set := result.open_set:
+        at = open_set.policy
         boxes.append(
             number(percent(at.dir.value), "known and named right", f"95 %: {span(at.dir)}")
         )
@@ -133,7 +133,7 @@ def _numbers(result: PeopleResult) -> Html:
         number(
             f"{every.probes:,}",
             "held-out photos",
-            f"{every.probes - clean.probes:,} of them set aside by the dataset",
+            f"{every.probes - usable.probes:,} of them set aside by the dataset",
         )
     )
     return tag("div", boxes, class_="numbers")
@@ -141,7 +141,7 @@ def _numbers(result: PeopleResult) -> Html:
 
 def _people_card(result: PeopleResult) -> Html:
     people = {row.person for row in result.people}
-    faces = portraits(result.probes.source, people) if len(people) <= FACES_IN_TABLE else None
+    faces = best_crops(result.probes.source, people) if len(people) <= FACES_IN_TABLE else None
     columns = ("person", "learned from", "photos", "right", "named", "similarity", "taken for")
     heads = [
         tag(
@@ -199,7 +199,7 @@ def _person_row(row: PersonResult, face: Html | None) -> Html:
 
 def _about(result: PeopleResult, facts: Facts) -> Html:
     head, policy = result.head, result.head.policy
-    every, clean, expected = result.every, result.clean, policy.expected
+    every, usable, expected = result.all_probes, result.usable_probes, policy.expected
     learned = (
         f"{head.kind}, {count(len(head.people), 'person', 'people')},"
         f" {count(int(head.photos.sum()), 'photo')}"
@@ -215,9 +215,9 @@ def _about(result: PeopleResult, facts: Facts) -> Html:
     )
     rank5 = (
         f"{percent(every.rank5.value)} ({span(every.rank5)});"
-        f" {percent(clean.rank5.value)} without those set aside"
+        f" {percent(usable.rank5.value)} without those set aside"
     )
-    rest = f"{percent(clean.rank1.value)} ({span(clean.rank1)}) of {clean.probes:,}"
+    rest = f"{percent(usable.rank1.value)} ({span(usable.rank1)}) of {usable.probes:,}"
     intervals = "95 %, Wilson's score interval for a rate; the bootstrap where people are drawn"
     rows = [
         ("Recognizer", facts.recognizer),

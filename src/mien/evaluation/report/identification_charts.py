@@ -38,20 +38,20 @@ def _similarities_card(result: PeopleResult) -> Html:
     )
 
 
-def _open_set_card(openness: OpenSetResult) -> Html:
-    x = log_axis(max(1e-6, min(0.01, openness.target / 10)), "strangers given a name (FPIR)")
+def _open_set_card(open_set: OpenSetResult) -> Html:
+    x = log_axis(max(1e-6, min(0.01, open_set.target / 10)), "strangers given a name (FPIR)")
     # What lies left of the chart is held at its edge, so that the curve starts there.
-    fpir = np.maximum(openness.curve.fpir, x.low)
-    xs, ys = step_points(fpir, openness.curve.dir, place=x.at)
-    bounds = [wilson(round(y * openness.probes), openness.probes) for y in ys]
-    floor_ = min([b.low for b in bounds] + [openness.policy.dir.low])
+    fpir = np.maximum(open_set.curve.fpir, x.low)
+    xs, ys = step_points(fpir, open_set.curve.dir, place=x.at)
+    bounds = [wilson(round(y * open_set.probes), open_set.probes) for y in ys]
+    floor_ = min([b.low for b in bounds] + [open_set.policy.dir.low])
     plot = Plot(x, rate_axis(max(0.0, floor_), 1.0, ""))
-    at = openness.policy
+    at = open_set.policy
     here = max(at.fpir.value, x.low)
     label = f"policy: FPIR {percent(at.fpir.value)}, DIR {percent(at.dir.value)}"
     chart = plot.draw(
         f"Share of known people named right against share of strangers given a name; {label}",
-        plot.segment((openness.target, plot.y.low), (openness.target, plot.y.high), "threshold"),
+        plot.segment((open_set.target, plot.y.low), (open_set.target, plot.y.high), "threshold"),
         plot.band(xs, [b.low for b in bounds], [b.high for b in bounds], "good"),
         plot.line(xs, ys, "good"),
         plot.segment(
@@ -64,47 +64,47 @@ def _open_set_card(openness: OpenSetResult) -> Html:
         "Strangers at the door",
         key(("good", "named right (DIR), 95 % band"), ("bad", "this recognizer's policy")),
         chart,
-        tag("p", _protocol(openness), class_="soft"),
-        _halves(openness),
+        tag("p", _protocol(open_set), class_="soft"),
+        _halves(open_set),
         lead="Being stricter with strangers costs names for the people it knows. The dashed line"
         " is the rate the policy was asked for.",
     )
 
 
-def _protocol(openness: OpenSetResult) -> str:
-    if openness.protocol == "left-out":
+def _protocol(open_set: OpenSetResult) -> str:
+    if open_set.protocol == "left-out":
         told = (
-            f"{count(openness.stranger_people, 'person', 'people')} made a stranger in turn:"
-            f" {count(openness.strangers, 'held-out photo')} searched among the others"
-            f" ({openness.gallery:,})."
+            f"{count(open_set.stranger_people, 'person', 'people')} made a stranger in turn:"
+            f" {count(open_set.strangers, 'held-out photo')} searched among the others"
+            f" ({open_set.gallery:,})."
         )
-        if not openness.policy.fpir.value:
+        if not open_set.policy.fpir.value:
             return told
         return (
             f"{told} Photos of one person rise and fall together: with whole people drawn, the"
-            f" interval is {span(openness.fpir_people)}."
+            f" interval is {span(open_set.fpir_people)}."
         )
     return (
-        f"{count(openness.strangers, 'photo')} of"
-        f" {count(openness.stranger_people, 'stranger')} searched among"
-        f" {count(openness.gallery, 'person', 'people')}; {count(openness.probes, 'photo')} of"
+        f"{count(open_set.strangers, 'photo')} of"
+        f" {count(open_set.stranger_people, 'stranger')} searched among"
+        f" {count(open_set.gallery, 'person', 'people')}; {count(open_set.probes, 'photo')} of"
         " known people."
     )
 
 
-def _halves(openness: OpenSetResult) -> Html:
-    if not openness.halves:
+def _halves(open_set: OpenSetResult) -> Html:
+    if not open_set.halves:
         return Html()
     rows = [
         f"FPIR {percent(half.fpir.value)} ({span(half.fpir)}), DIR {percent(half.dir.value)},"
         f" threshold {half.threshold:.3f}"
-        for half in openness.halves
+        for half in open_set.halves
     ]
     return tag(
         "div",
         tag(
             "p",
-            f"With the threshold set for {percent(openness.target, 1)} on one half of the strangers"
+            f"With the threshold set for {percent(open_set.target, 1)} on one half of the strangers"
             " (by name) and measured on the other, both ways:",
             class_="soft",
         ),

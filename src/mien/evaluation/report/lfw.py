@@ -19,7 +19,7 @@ def lfw_report(result: LfwResult, facts: Facts) -> Html:
     """Return the report as one self-contained HTML document."""
     title = "The same person, or not?"
     cards = [_scores_card(result), _roc_card(result)]
-    if len(result.judged.folds) > 1:
+    if len(result.scored.folds) > 1:
         cards.append(_folds_card(result))
     return page(
         title,
@@ -34,9 +34,9 @@ def lfw_report(result: LfwResult, facts: Facts) -> Html:
 
 
 def _summary(result: LfwResult) -> Html:
-    judged = result.judged
-    right = round(1000 * judged.accuracy.value)
-    point, tar = judged.at_far[-1]
+    scored = result.scored
+    right = round(1000 * scored.accuracy.value)
+    point, tar = scored.at_far[-1]
     told = join(
         "Of 1,000 pairs of photos from Labeled Faces in the Wild, ",
         tag("b", f"{right:,} are judged right"),
@@ -48,24 +48,24 @@ def _summary(result: LfwResult) -> Html:
 
 
 def _numbers(result: LfwResult) -> Html:
-    judged = result.judged
-    accuracy = judged.accuracy
-    error = f"± {100 * judged.standard_error:.2f} (standard error over {len(judged.folds)} folds)"
+    scored = result.scored
+    accuracy = scored.accuracy
+    error = f"± {100 * scored.standard_error:.2f} (standard error over {len(scored.folds)} folds)"
     boxes = [
         number(
             percent(accuracy.value),
             "accuracy",
-            error if len(judged.folds) > 1 else f"95 %: {span(accuracy)}",
+            error if len(scored.folds) > 1 else f"95 %: {span(accuracy)}",
         )
     ]
     boxes += [
         number(percent(tar.value), f"true matches at FAR {far:g}", f"95 %: {span(tar)}")
-        for far, (_, tar) in list(zip(FARS, judged.at_far, strict=True))[1:]
+        for far, (_, tar) in list(zip(FARS, scored.at_far, strict=True))[1:]
     ]
-    boxes.append(number(percent(judged.equal_error), "equal error rate"))
+    boxes.append(number(percent(scored.equal_error), "equal error rate"))
     boxes.append(
         number(
-            f"{len(judged.scores):,}",
+            f"{len(scored.scores):,}",
             "pairs",
             f"{count(len(result.missed), 'photo')} missed",
         )
@@ -74,13 +74,13 @@ def _numbers(result: LfwResult) -> Html:
 
 
 def _scores_card(result: LfwResult) -> Html:
-    judged = result.judged
-    scored = judged.scores > MISSED
+    scored = result.scored
+    found = scored.scores > MISSED
     groups = [
-        ("good", "pairs of one person", judged.scores[judged.same & scored]),
-        ("strange", "pairs of two people", judged.scores[~judged.same & scored]),
+        ("good", "pairs of one person", scored.scores[scored.same & found]),
+        ("strange", "pairs of two people", scored.scores[~scored.same & found]),
     ]
-    threshold = float(np.median(judged.judged_at))
+    threshold = float(np.median(scored.thresholds))
     return card(
         "How alike",
         key(*((class_, name) for class_, name, _ in groups)),
@@ -90,15 +90,15 @@ def _scores_card(result: LfwResult) -> Html:
 
 
 def _roc_card(result: LfwResult) -> Html:
-    judged = result.judged
-    impostors = int(np.sum(~judged.same))
+    scored = result.scored
+    impostors = int(np.sum(~scored.same))
     x = log_axis(min(1e-3, 1 / impostors), "pairs of two people accepted (FAR)")
     # What lies left of the chart is held at its edge, so that the curve starts there.
-    xs, ys = step_points(np.maximum(judged.curve.fmr, x.low), judged.curve.tmr, place=x.at)
-    lowest = min([*ys, *(tar.low for _, tar in judged.at_far)])
+    xs, ys = step_points(np.maximum(scored.curve.fmr, x.low), scored.curve.tmr, place=x.at)
+    lowest = min([*ys, *(tar.low for _, tar in scored.at_far)])
     plot = Plot(x, rate_axis(lowest, 1.0, ""))
     marks = [plot.line(xs, ys, "good")]
-    for far, (point, tar) in zip(FARS, judged.at_far, strict=True):
+    for far, (point, tar) in zip(FARS, scored.at_far, strict=True):
         label = f"FAR {far:g}: TAR {percent(point.tar)} at similarity {point.threshold:.3f}"
         marks.append(plot.whisker(far, tar.low, tar.high, ""))
         marks.append(plot.dot(far, point.tar, "", label))
@@ -110,7 +110,7 @@ def _roc_card(result: LfwResult) -> Html:
             tag("td", span(tar)),
             tag("td", f"{point.threshold:.3f}"),
         )
-        for far, (point, tar) in zip(FARS, judged.at_far, strict=True)
+        for far, (point, tar) in zip(FARS, scored.at_far, strict=True)
     ]
     heads = [tag("th", name) for name in ("FAR", "TAR", "95 %", "threshold")]
     table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows))
@@ -124,15 +124,15 @@ def _roc_card(result: LfwResult) -> Html:
 
 
 def _folds_card(result: LfwResult) -> Html:
-    judged = result.judged
-    ticks = tuple((i + 0.5, str(i + 1)) for i in range(len(judged.folds)))
+    scored = result.scored
+    ticks = tuple((i + 0.5, str(i + 1)) for i in range(len(scored.folds)))
     plot = Plot(
         Axis(0.0, float(len(ticks)), ticks, "fold"),
-        rate_axis(min(judged.folds) - 0.002, 1.0, ""),
+        rate_axis(min(scored.folds) - 0.002, 1.0, ""),
     )
-    mean = judged.accuracy.value
+    mean = scored.accuracy.value
     marks = [plot.segment((0, mean), (len(ticks), mean), "threshold")]
-    for i, accuracy in enumerate(judged.folds):
+    for i, accuracy in enumerate(scored.folds):
         marks.append(plot.dot(i + 0.5, accuracy, "", f"fold {i + 1}: {percent(accuracy)}"))
     return card(
         "Fold by fold",
@@ -143,14 +143,14 @@ def _folds_card(result: LfwResult) -> Html:
 
 
 def _wrong_card(result: LfwResult) -> Html:
-    judged = result.judged
-    rows = np.flatnonzero(judged.wrong)
-    rows = rows[np.argsort(-np.abs(judged.scores - judged.judged_at)[rows], kind="stable")]
+    scored = result.scored
+    rows = np.flatnonzero(scored.wrong)
+    rows = rows[np.argsort(-np.abs(scored.scores - scored.thresholds)[rows], kind="stable")]
     tiles = []
     for row in rows[:SHOWN]:
         pair = result.pairs.pairs[row]
         verdict = "taken for two people" if pair.same else "taken for one person"
-        if judged.scores[row] == MISSED:
+        if scored.scores[row] == MISSED:
             verdict = "no face found in one of them"
         names = [pair.first] if pair.same else [pair.first, pair.second]
         tiles.append(
@@ -162,7 +162,7 @@ def _wrong_card(result: LfwResult) -> Html:
                     class_="two",
                 ),
                 tag("p", tag("b", " and ".join(n.person.replace("_", " ") for n in names))),
-                tag("p", tag("span", verdict, class_="isnt"), f" · {judged.scores[row]:.3f}"),
+                tag("p", tag("span", verdict, class_="isnt"), f" · {scored.scores[row]:.3f}"),
                 tag("div", f"{pair.first.file_name}, {pair.second.file_name}", class_="file"),
                 class_="pair",
             )
@@ -178,20 +178,20 @@ def _wrong_card(result: LfwResult) -> Html:
 
 
 def _about(result: LfwResult, facts: Facts) -> Html:
-    judged = result.judged
+    scored = result.scored
     missed = (
         f"{count(len(result.missed), 'photo')} without a usable face; their pairs count with"
         f" similarity {MISSED:g}. {', '.join(result.missed[:20])}"
     )
     pairs = (
-        f"{len(judged.scores):,} of {count(result.photos, 'photo')},"
+        f"{len(scored.scores):,} of {count(result.photos, 'photo')},"
         f" {count(result.pairs.folds, 'fold')}"
     )
     fitness = "LFW is a research benchmark: no result on it shows fitness for a commercial purpose."
     rows = [
         ("Photos", facts.source),
         ("Pairs", pairs),
-        ("Rule", f"{judged.rule}; the person of a photo is the face nearest its centre"),
+        ("Rule", f"{scored.rule}; the person of a photo is the face nearest its centre"),
         ("Missed", missed),
         ("Contract", tag("code", result.contract)),
         *made_by(facts),

@@ -14,7 +14,7 @@ from mien.dataset import Dataset
 from mien.dataset.build import Options, build, refresh
 from mien.dataset.curate import SplitRule
 from mien.dataset.storage.ledger import LEDGER, only_builder
-from mien.dataset.storage.manifest import CARD, MANIFEST, NEXT
+from mien.dataset.storage.opened_dataset import CARD, MANIFEST, NEXT
 from mien.dataset.storage.records import MarginCrop
 from mien.errors import (
     DatasetBusy,

@@ -18,7 +18,7 @@ from mien.dataset.build import build
 from mien.dataset.extract import extract
 from mien.dataset.sources.layout import Item
 from mien.dataset.storage.ledger import LEDGER, Ledger
-from mien.dataset.storage.manifest import NEXT
+from mien.dataset.storage.opened_dataset import NEXT
 from mien.errors import NotADataset
 
 BUILDER = Path(__file__).parent / "slow_builder.py"

@@ -16,7 +16,7 @@ from mien.dataset.audit.leaks import audit
 from mien.dataset.audit.suspects import find_suspects
 from mien.dataset.build import build
 from mien.dataset.decide import decide
-from mien.dataset.storage.manifest import CARD
+from mien.dataset.storage.opened_dataset import CARD
 from mien.engine import Engine
 from mien.models.cards import DEFAULT_EMBEDDER, card
 from mien.models.statistics import CopyStatistics, GenuineStatistics, ImpostorStatistics

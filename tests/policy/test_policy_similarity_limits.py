@@ -34,7 +34,7 @@ def test_sface_has_the_cosines_that_were_chosen_with_it(model):
     assert {field.name: getattr(limits, field.name) for field in fields(limits)} == {
         "size_weight": pytest.approx(0.1, abs=0.01),
         "plausible": pytest.approx(0.3, abs=0.01),
-        "somebody_else": pytest.approx(0.45, abs=0.01),
+        "other_person": pytest.approx(0.45, abs=0.01),
         "unlike_own": pytest.approx(0.35, abs=0.01),
         "like_other": pytest.approx(0.55, abs=0.01),
         "margin": pytest.approx(0.25, abs=0.01),

@@ -30,8 +30,9 @@ from mien.dataset.storage.dataset_folder import (
     writing,
 )
 from mien.dataset.storage.decisions import read_decisions
+from mien.dataset.storage.entries import write_manifest
 from mien.dataset.storage.ledger import LEDGER, Ledger, check_version, only_builder
-from mien.dataset.storage.manifest import (
+from mien.dataset.storage.opened_dataset import (
     CARD,
     EMBEDDINGS,
     MANIFEST,
@@ -39,7 +40,6 @@ from mien.dataset.storage.manifest import (
     NEXT,
     Dataset,
     statistics_of,
-    write_manifest,
 )
 from mien.dataset.storage.records import MarginCrop, Occurrence
 from mien.engine import Engine, FaceEngine

@@ -15,8 +15,8 @@ from mien.dataset.cleaning.face_choice import choose_faces, prominence
 from mien.dataset.cleaning.find_doubts import find_doubts
 from mien.dataset.split import split
 from mien.dataset.storage.decisions import Decisions
+from mien.dataset.storage.entries import Entry, Reason
 from mien.dataset.storage.ledger import Ledger
-from mien.dataset.storage.manifest import Entry, Reason
 from mien.dataset.storage.records import FaceRecord, Occurrence, PhotoRecord
 from mien.errors import SELDOM_FOUND, EmptyDataset
 from mien.names import name_key

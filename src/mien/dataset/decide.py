@@ -9,8 +9,9 @@ from typing import Literal
 
 from mien.dataset.build import refresh
 from mien.dataset.storage.decisions import append_decisions, read_decisions
+from mien.dataset.storage.entries import Entry
 from mien.dataset.storage.ledger import LEDGER
-from mien.dataset.storage.manifest import MANIFEST, Dataset, Entry
+from mien.dataset.storage.opened_dataset import MANIFEST, Dataset
 from mien.errors import NoFace, UnknownEntry
 from mien.names import name_key
 from mien.types import Progress, silent

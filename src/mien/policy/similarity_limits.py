@@ -30,7 +30,7 @@ class CleaningLimits:
             photos, in cosine: they decide where agreement does not. SFace: 0.1.
         plausible: mean similarity to the person's other photos from which a small face may still
             be the person's. SFace: 0.3.
-        somebody_else: similarity to another person's prototype from which a face counts as that
+        other_person: similarity to another person's prototype from which a face counts as that
             person's. SFace: 0.45.
         unlike_own: highest similarity to the person's other photos of a photo that shows another
             person. SFace: 0.35.
@@ -49,7 +49,7 @@ class CleaningLimits:
 
     size_weight: float
     plausible: float
-    somebody_else: float
+    other_person: float
     unlike_own: float
     like_other: float
     margin: float
@@ -74,7 +74,7 @@ class CleaningLimits:
         spread = median - tenth
         found = {
             "plausible": _no_more_than(statistics, 8e-3),
-            "somebody_else": _no_less_than(statistics, 0.025),
+            "other_person": _no_less_than(statistics, 0.025),
             "unlike_own": unlike_own(statistics),
             "like_other": _no_less_than(statistics, 0.11),
             "outlier": _no_more_than(statistics, 0.1),

@@ -10,7 +10,7 @@ from mien.dataset.build import build
 from mien.dataset.decide import decide, decide_people, suggest_names
 from mien.dataset.storage.decisions import DECISIONS, read_decisions
 from mien.dataset.storage.ledger import LEDGER
-from mien.dataset.storage.manifest import MANIFEST
+from mien.dataset.storage.opened_dataset import MANIFEST
 from mien.errors import NoFace, NotADataset, UnknownEntry
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mien.dataset.storage.manifest import Entry
+from mien.dataset.storage.entries import Entry
 from mien.photo import encode_jpeg
 from mien.text import count
 from mien.types import Progress, silent

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from mien.dataset.audit.stored_faces import faces_of, thumbs_of
 from mien.dataset.cleaning.duplicates import CopyPair, Kind, find_pairs
 from mien.dataset.cleaning.registration import recut_pairs
-from mien.dataset.storage.manifest import Dataset, Entry
+from mien.dataset.storage.entries import Entry
+from mien.dataset.storage.opened_dataset import Dataset
 from mien.errors import EmptyDataset
 from mien.measures import wilson
 from mien.policy.similarity_limits import CleaningLimits

@@ -10,7 +10,8 @@ from pathlib import Path
 from mien.dataset.audit.page_parts import crop_image, page_file, page_head
 from mien.dataset.storage.dataset_card import REASONS
 from mien.dataset.storage.dataset_folder import writing
-from mien.dataset.storage.manifest import Dataset, Entry
+from mien.dataset.storage.entries import Entry
+from mien.dataset.storage.opened_dataset import Dataset
 from mien.files import replace_file
 from mien.text import count
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from mien.dataset.cleaning.doubts import Faces
 from mien.dataset.extract import thumb_of
+from mien.dataset.storage.entries import Entry
 from mien.dataset.storage.ledger import LEDGER, Ledger
-from mien.dataset.storage.manifest import Dataset, Entry
+from mien.dataset.storage.opened_dataset import Dataset
 from mien.dataset.storage.records import THUMB_SIDE
 from mien.types import Progress, silent
 

@@ -18,7 +18,8 @@ from mien.dataset.cleaning.doubts import Faces
 from mien.dataset.cleaning.duplicates import CopyPair, copies_across_names, find_pairs
 from mien.dataset.cleaning.registration import recut_pairs
 from mien.dataset.storage.decisions import Decisions, read_decisions
-from mien.dataset.storage.manifest import Dataset, Entry
+from mien.dataset.storage.entries import Entry
+from mien.dataset.storage.opened_dataset import Dataset
 from mien.policy.similarity_limits import CleaningLimits
 from mien.templates import unit_rows
 from mien.types import Progress, silent
@@ -127,7 +128,7 @@ def _two_names(
     prototypes = unit_rows(sums).astype(np.float32)
     for begin in range(0, len(prototypes), _BLOCK):
         similar = prototypes[begin : begin + _BLOCK] @ prototypes.T
-        for i, j in zip(*np.nonzero(similar >= limits.somebody_else), strict=True):
+        for i, j in zip(*np.nonzero(similar >= limits.other_person), strict=True):
             a, b = int(i) + begin, int(j)
             if a >= b or not (counts[a] and counts[b]):
                 continue
@@ -183,7 +184,7 @@ def _wrong_labels(
         # Unlike its own and like another person; or very unlike its own and like no other.
         scores = np.maximum(
             np.where(
-                best >= limits.somebody_else, _logistic((best - own - limits.margin) / step), 0
+                best >= limits.other_person, _logistic((best - own - limits.margin) / step), 0
             ),
             _logistic((alone - own) / step) * np.minimum(1, (counts[labels] - 1) / 3),
         )
@@ -192,7 +193,7 @@ def _wrong_labels(
             others = np.flatnonzero(genuine & (faces.labels == labels[i]))
             others = others[others != row]
             text = f"cosine {own[i]:.2f} to the other {len(others)} of {faces.people[row]}"
-            like = best[i] >= limits.somebody_else
+            like = best[i] >= limits.other_person
             text += f", {best[i]:.2f} to {faces.names[other_label]}"
             theirs = np.flatnonzero(genuine & (faces.labels == other_label)) if like else others[:0]
             yield Suspect(

@@ -163,11 +163,11 @@ class _Search:
             other = np.zeros(len(self.templates), np.float64)
             other[rows] = similar.max(axis=1)
             for photo in block:
-                if other[self.face[photo]] <= limits.somebody_else:
+                if other[self.face[photo]] <= limits.other_person:
                     continue
                 own = self.rows(photo)
                 best = self.best_support[own]
-                above = other[own] - limits.somebody_else
+                above = other[own] - limits.other_person
                 excess = np.maximum(other[own] - best, above / 2)
                 penalty = np.where(above > 0, np.clip(excess, 0, None), 0.0)
                 # Pick only a face that may be the person: one that is prominent or has support.

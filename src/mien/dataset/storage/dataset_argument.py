@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mien.dataset.storage.manifest import Dataset
+from mien.dataset.storage.opened_dataset import Dataset
 
 DatasetOrPath = Dataset | str | os.PathLike[str]
 """An opened dataset, or the path of its folder."""

@@ -10,7 +10,8 @@ from typing import Any
 from mien.dataset.curate import Curated
 from mien.dataset.split import RULE
 from mien.dataset.storage.decisions import Decisions
-from mien.dataset.storage.manifest import FORMAT, Entry, digest_of, write_manifest
+from mien.dataset.storage.entries import Entry, digest_of, write_manifest
+from mien.dataset.storage.opened_dataset import FORMAT
 from mien.policy.similarity_limits import NOT_CALIBRATED
 from mien.text import count
 from mien.version import __version__

@@ -1,9 +1,9 @@
 """Write a dataset's folder so that a reader sees the old result or the new one, never a mixture.
 
 Crops are written first: their names hold part of their digest, so that old and new ones coexist.
-The other files are staged in `.next`; `.next/dataset.json`, written last, makes them valid (see
-`mien.dataset.storage.manifest.resolve`). Then each is moved to its place, `dataset.json` last. A
-writer that is killed in between leaves a valid result, and the next writer finishes the move.
+The other files are staged in `.next`; `.next/dataset.json`, written last, makes them valid, see
+`mien.dataset.storage.opened_dataset.resolve`. Then each is moved to its place, `dataset.json` last.
+A writer that is killed in between leaves a valid result, and the next writer finishes the move.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.dataset.storage.entries import Entry
 from mien.dataset.storage.ledger import ALIGNED, Ledger
-from mien.dataset.storage.manifest import CARD, NEXT, Entry
+from mien.dataset.storage.opened_dataset import CARD, NEXT
 from mien.errors import OutputError
 from mien.files import replace_file
 from mien.names import slug

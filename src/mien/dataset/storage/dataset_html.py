@@ -12,7 +12,8 @@ from mien.html import Html, facts_table, picture, tag
 from mien.text import count
 
 if TYPE_CHECKING:
-    from mien.dataset.storage.manifest import Dataset, Entry
+    from mien.dataset.storage.entries import Entry
+    from mien.dataset.storage.opened_dataset import Dataset
 
 MAX_PEOPLE, MAX_PICTURES = 10, 3
 """Maximum number of people listed, and of pictures per person."""

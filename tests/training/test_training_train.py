@@ -132,7 +132,7 @@ def test_few_people_and_nothing_else():
 
 
 def test_one_person():
-    with pytest.raises(TooFewPeople, match="nobody to learn the meaning of unknown from"):
+    with pytest.raises(TooFewPeople, match="no impostors to choose a threshold on"):
         train_head(sphere_dataset([3]))
     assert train_head(sphere_dataset([3]), statistics=CARD).head.people == ("person 0000",)
     strangers, _ = people_at([1] * 300)

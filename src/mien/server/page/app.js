@@ -31,7 +31,15 @@ async function start() {
     else ask();
   } catch (error) {
     leave();
-    fill(app, h("main", { class: "alone", id: "view" }, h("div", { class: "brand" }, icon("mark"), h("span", {}, "mien")), errorNote(error, start)));
+    fill(
+      app,
+      h(
+        "main",
+        { class: "alone", id: "view" },
+        h("div", { class: "brand" }, icon("mark"), h("span", {}, "mien")),
+        errorNote(error, start),
+      ),
+    );
   }
 }
 
@@ -60,15 +68,53 @@ function leave() {
 function makeFrame() {
   const views = new Map();
   const names = Object.keys(VIEWS).filter((name) => VIEWS[name].when?.(engine.features) ?? true);
-  const links = new Map(names.map((name) => [name, h("a", { href: `#/${name}` }, icon(name), h("span", {}, VIEWS[name].says))]));
+  const links = new Map(
+    names.map((name) => [
+      name,
+      h("a", { href: `#/${name}` }, icon(name), h("span", {}, VIEWS[name].says)),
+    ]),
+  );
   const main = h("main", { id: "view", tabindex: -1 });
   const picker = h("div");
-  const element = h("div", {}, h("header", { class: "bar" }, h(
-    "div", { class: "bar-inner" },
-    h("a", { class: "brand", href: "#/recognise", "aria-label": "Mien, to the first view" }, icon("mark"), h("span", { "aria-hidden": "true" }, "mien")),
-    h("nav", { class: "tabs", "aria-label": "Views" }, [...links.values()]),
-    h("div", { class: "bar-tools" }, picker, themeButton(), engine.features.signOut ? h("button", { class: "button quiet icon", type: "button", "aria-label": "Sign out", title: "Sign out", on: { click: () => engine.signOut().finally(start) } }, icon("leave")) : null),
-  )), main);
+  const element = h(
+    "div",
+    {},
+    h(
+      "header",
+      { class: "bar" },
+      h(
+        "div",
+        { class: "bar-inner" },
+        h(
+          "a",
+          { class: "brand", href: "#/recognise", "aria-label": "Mien, to the first view" },
+          icon("mark"),
+          h("span", { "aria-hidden": "true" }, "mien"),
+        ),
+        h("nav", { class: "tabs", "aria-label": "Views" }, [...links.values()]),
+        h(
+          "div",
+          { class: "bar-tools" },
+          picker,
+          themeButton(),
+          engine.features.signOut
+            ? h(
+                "button",
+                {
+                  class: "button quiet icon",
+                  type: "button",
+                  "aria-label": "Sign out",
+                  title: "Sign out",
+                  on: { click: () => engine.signOut().finally(start) },
+                },
+                icon("leave"),
+              )
+            : null,
+        ),
+      ),
+    ),
+    main,
+  );
 
   const context = {
     engine,
@@ -78,10 +124,25 @@ function makeFrame() {
       choose(handle);
     },
   };
-  const choices = (recognizers) => fill(picker, recognizers.length < 2 ? null : h(
-    "select", { class: "input small", "aria-label": "Recognizer", title: "Which recognizer answers", value: engine.current?.handle, on: { change: (event) => change(event.target.value) } },
-    recognizers.map(({ handle }) => h("option", { value: handle, selected: handle === engine.current?.handle }, handle)),
-  ));
+  const choices = (recognizers) =>
+    fill(
+      picker,
+      recognizers.length < 2
+        ? null
+        : h(
+            "select",
+            {
+              class: "input small",
+              "aria-label": "Recognizer",
+              title: "Which recognizer answers",
+              value: engine.current?.handle,
+              on: { change: (event) => change(event.target.value) },
+            },
+            recognizers.map(({ handle }) =>
+              h("option", { value: handle, selected: handle === engine.current?.handle }, handle),
+            ),
+          ),
+    );
   /** Have another recognizer answer; views that show answers of the old one begin anew when next come to. */
   const choose = (handle) => {
     engine.use(handle);

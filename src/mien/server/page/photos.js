@@ -13,10 +13,20 @@ export const isArchive = (file) => ARCHIVE.test(file.name) || file.type === "app
 /** Let the person at the page choose files; a promise of them, empty when none were. */
 export function choose({ accept = ACCEPT, multiple = true, folder = false } = {}) {
   return new Promise((resolve) => {
-    const input = h("input", { type: "file", accept: folder ? null : accept, multiple, webkitdirectory: folder, class: "unseen", tabindex: -1, "aria-hidden": "true" });
+    const input = h("input", {
+      type: "file",
+      accept: folder ? null : accept,
+      multiple,
+      webkitdirectory: folder,
+      class: "unseen",
+      tabindex: -1,
+      "aria-hidden": "true",
+    });
     const end = () => {
       input.remove();
-      resolve([...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
+      resolve(
+        [...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })),
+      );
     };
     input.addEventListener("change", end, { once: true });
     input.addEventListener("cancel", end, { once: true });
@@ -28,8 +38,11 @@ export function choose({ accept = ACCEPT, multiple = true, folder = false } = {}
 /** The files in what was dropped or pasted, folders opened: `{file, path}` each. */
 export async function filesOf(transfer) {
   // The entries must be taken before the first await: the list is emptied after the event.
-  const entries = [...(transfer.items ?? [])].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
-  if (!entries.length) return [...(transfer.files ?? [])].map((file) => ({ file, path: file.name }));
+  const entries = [...(transfer.items ?? [])]
+    .filter((item) => item.kind === "file")
+    .map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
+  if (!entries.length)
+    return [...(transfer.files ?? [])].map((file) => ({ file, path: file.name }));
   const found = [];
   for (const entry of entries) {
     if (entry instanceof File) found.push({ file: entry, path: entry.name });
@@ -41,13 +54,17 @@ export async function filesOf(transfer) {
 async function walk(entry, folder, found) {
   const path = folder ? `${folder}/${entry.name}` : entry.name;
   if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => entry.file(resolve, reject)).catch(() => null);
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject)).catch(
+      () => null,
+    );
     if (file) found.push({ file, path });
     return;
   }
   const reader = entry.createReader();
   for (;;) {
-    const part = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)).catch(() => []);
+    const part = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)).catch(
+      () => [],
+    );
     if (!part.length) return;
     for (const child of part) await walk(child, path, found);
   }
@@ -80,7 +97,8 @@ export function takeDrops(element, onFiles) {
       onFiles(await filesOf(event.dataTransfer));
     },
   };
-  for (const [name, listener] of Object.entries(listeners)) element.addEventListener(name, listener);
+  for (const [name, listener] of Object.entries(listeners))
+    element.addEventListener(name, listener);
 }
 
 /** Photos by person, from paths like "album/Person/photo.jpg": a Map of name to `{file, path}`s. */

@@ -2,7 +2,13 @@
 
 const whole = new Intl.NumberFormat("en");
 const dates = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric" });
-const moments = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const moments = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
 
 /** 1234 → "1,234". */
 export const number = (value) => whole.format(value);
@@ -55,7 +61,9 @@ export function againstStrangers(share) {
 export function whyUnknown(face, others = []) {
   const [nearest] = face.candidates;
   if (!nearest) return "There is nobody yet to compare it with.";
-  if (others.some(({ name, similarity }) => name === nearest.name && similarity >= nearest.similarity)) {
+  if (
+    others.some(({ name, similarity }) => name === nearest.name && similarity >= nearest.similarity)
+  ) {
     return `Another face in this photo is more like ${nearest.name}, and nobody is in a photo twice.`;
   }
   const share = face.falsePositiveRate;

@@ -51,7 +51,8 @@ export class ServerEngine {
   async recognizers() {
     const answer = await this.#connection.get("v1/recognizer");
     this.#recognizers = answer.recognizers ?? [];
-    if (!this.#recognizers.some(({ handle }) => handle === this.#handle)) this.#handle = this.#recognizers[0]?.handle ?? null;
+    if (!this.#recognizers.some(({ handle }) => handle === this.#handle))
+      this.#handle = this.#recognizers[0]?.handle ?? null;
     this.use(this.#handle);
     return this.#recognizers;
   }
@@ -69,7 +70,8 @@ export class ServerEngine {
     this.#handle = handle;
     const may = (role) => RANKS[this.role] >= RANKS[role];
     const gallery = this.current?.kind === "gallery";
-    this.people = gallery || !this.current ? this.#gallery : new FixedPeople(this.#connection, this.#handle);
+    this.people =
+      gallery || !this.current ? this.#gallery : new FixedPeople(this.#connection, this.#handle);
     this.features = {
       corrections: gallery && may("operator"),
       people: true,
@@ -86,10 +88,17 @@ export class ServerEngine {
     form.append("file", photo, photo.name ?? "photo.jpg");
     const query = new URLSearchParams({ crops, top });
     if (this.#handle) query.set("handle", this.#handle);
-    const answer = await this.#connection.send("POST", `v1/identify?${query}`, form, { signal, onUpload });
+    const answer = await this.#connection.send("POST", `v1/identify?${query}`, form, {
+      signal,
+      onUpload,
+    });
     const [result] = answer.results;
     if (result.error) throw problemError(result.error);
-    return { width: result.width, height: result.height, faces: result.faces.map(faceFrom).sort((a, b) => a.box[0] - b.box[0]) };
+    return {
+      width: result.width,
+      height: result.height,
+      faces: result.faces.map(faceFrom).sort((a, b) => a.box[0] - b.box[0]),
+    };
   }
 
   isNot(token, personId) {
@@ -97,12 +106,17 @@ export class ServerEngine {
   }
 
   is(token, { id, name }) {
-    return this.#connection.send("POST", "v1/corrections", { face_token: token, is: id ?? { name } });
+    return this.#connection.send("POST", "v1/corrections", {
+      face_token: token,
+      is: id ?? { name },
+    });
   }
 
   /** Put a version in service; `{version}` as in the recognizer's `versions`. */
   putInService(handle, version) {
-    return this.#connection.send("PUT", `v1/recognizer/${encodeURIComponent(handle)}/service`, { version });
+    return this.#connection.send("PUT", `v1/recognizer/${encodeURIComponent(handle)}/service`, {
+      version,
+    });
   }
 }
 
@@ -116,9 +130,15 @@ function faceFrom(face) {
     probability: face.probability,
     similarity: face.similarity,
     falsePositiveRate: face.false_positive_rate ?? null,
-    candidates: face.candidates.map(({ name, person_id: personId = null, similarity, probability }) => ({ name, personId, similarity, probability })),
+    candidates: face.candidates.map(
+      ({ name, person_id: personId = null, similarity, probability }) => ({
+        name,
+        personId,
+        similarity,
+        probability,
+      }),
+    ),
     crop: face.crop ?? null,
     token: face.face_token ?? null,
   };
 }
-

@@ -79,5 +79,10 @@ export const wasAborted = (error) => error?.name === "AbortError";
 
 /** What each engine can do unless it says otherwise. */
 export const NO_FEATURES = Object.freeze({
-  corrections: false, people: false, editPeople: false, train: false, service: false, signOut: false,
+  corrections: false,
+  people: false,
+  editPeople: false,
+  train: false,
+  service: false,
+  signOut: false,
 });

@@ -31,12 +31,22 @@ export class Connection {
         request.setRequestHeader("Content-Type", "application/json");
         payload = JSON.stringify(body);
       }
-      if (onUpload) request.upload.addEventListener("progress", (event) => onUpload(event.loaded, event.lengthComputable ? event.total : NaN));
+      if (onUpload)
+        request.upload.addEventListener("progress", (event) =>
+          onUpload(event.loaded, event.lengthComputable ? event.total : NaN),
+        );
       const abort = () => request.abort();
       signal?.addEventListener("abort", abort, { once: true });
       request.addEventListener("loadend", () => signal?.removeEventListener("abort", abort));
       request.addEventListener("abort", () => reject(new DOMException("given up", "AbortError")));
-      request.addEventListener("error", () => reject(new EngineError("The server does not answer.", { kind: "offline", hint: "Is it still running? Your work on this page is kept." })));
+      request.addEventListener("error", () =>
+        reject(
+          new EngineError("The server does not answer.", {
+            kind: "offline",
+            hint: "Is it still running? Your work on this page is kept.",
+          }),
+        ),
+      );
       request.addEventListener("load", () => {
         const answer = parse(request);
         if (request.status >= 200 && request.status < 300) resolve(answer);
@@ -69,9 +79,18 @@ function problem(request, answer) {
 }
 
 /** The error that a problem document tells. */
-export function problemError(document, { kind = "refused", retryAfter = 0, otherwise = "It could not be done." } = {}) {
-  const text = typeof document?.detail === "string" ? document.detail : (document?.title ?? otherwise);
-  return new EngineError(sentence(text), { hint: sentence(document?.hint ?? ""), kind, retryAfter, evidence: document?.evidence ?? null });
+export function problemError(
+  document,
+  { kind = "refused", retryAfter = 0, otherwise = "It could not be done." } = {},
+) {
+  const text =
+    typeof document?.detail === "string" ? document.detail : (document?.title ?? otherwise);
+  return new EngineError(sentence(text), {
+    hint: sentence(document?.hint ?? ""),
+    kind,
+    retryAfter,
+    evidence: document?.evidence ?? null,
+  });
 }
 
 /** "no face found" → "No face found." */

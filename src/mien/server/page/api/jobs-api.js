@@ -27,7 +27,10 @@ export class JobsApi {
    *
    * The photos go up in one body, whose fields are named by their paths.
    */
-  async create({ archive = null, photos = [], name = "", falsePositiveRate = null }, { signal, onUpload } = {}) {
+  async create(
+    { archive = null, photos = [], name = "", falsePositiveRate = null },
+    { signal, onUpload } = {},
+  ) {
     const form = new FormData();
     if (name) form.append("name", name);
     if (falsePositiveRate) form.append("false_positive_rate", String(falsePositiveRate));

@@ -48,10 +48,20 @@ export class PeopleApi {
     const form = new FormData();
     form.append("file", file, file.name ?? "photo.jpg");
     const query = force ? "?force=true" : "";
-    const answer = await this.#connection.send("POST", `v1/people/${part(id)}/photos${query}`, form, { signal, onUpload });
+    const answer = await this.#connection.send(
+      "POST",
+      `v1/people/${part(id)}/photos${query}`,
+      form,
+      { signal, onUpload },
+    );
     const [result] = answer.results;
     if (result.error && !result.reason) throw problemError(result.error);
-    return { taken: result.taken, reason: result.reason ?? "", detail: sentence(result.detail ?? ""), evidence: result.evidence ?? null };
+    return {
+      taken: result.taken,
+      reason: result.reason ?? "",
+      detail: sentence(result.detail ?? ""),
+      evidence: result.evidence ?? null,
+    };
   }
 }
 
@@ -67,7 +77,9 @@ export class FixedPeople {
 
   async list() {
     const answer = await this.#connection.get(`v1/people?handle=${part(this.#handle)}`);
-    return answer.people.map((person) => ({ ...personFrom(person), id: null, thumbnail: null })).sort(byName);
+    return answer.people
+      .map((person) => ({ ...personFrom(person), id: null, thumbnail: null }))
+      .sort(byName);
   }
 }
 

@@ -3,9 +3,15 @@
 import { EngineError } from "../api/engine.js";
 
 const WHY_NOT = {
-  NotAllowedError: ["The browser was not allowed to use the camera.", "Allow the camera for this page (beside the address), then try again."],
+  NotAllowedError: [
+    "The browser was not allowed to use the camera.",
+    "Allow the camera for this page (beside the address), then try again.",
+  ],
   NotFoundError: ["No camera was found.", "Plug one in, or use a photo instead."],
-  NotReadableError: ["The camera is in use by another program.", "Close the other program, then try again."],
+  NotReadableError: [
+    "The camera is in use by another program.",
+    "Close the other program, then try again.",
+  ],
   OverconstrainedError: ["This camera cannot be opened.", "Choose another one."],
 };
 
@@ -25,18 +31,30 @@ export class Camera {
   async open(deviceId = null) {
     this.close();
     if (!hasCameras()) {
-      throw new EngineError("The camera works on a secure page only.", { hint: "Open this page over https, or at the address localhost on the machine that serves it." });
+      throw new EngineError("The camera works on a secure page only.", {
+        hint: "Open this page over https, or at the address localhost on the machine that serves it.",
+      });
     }
-    const wanted = { width: { ideal: 1280 }, height: { ideal: 720 }, ...(deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" }) };
+    const wanted = {
+      width: { ideal: 1280 },
+      height: { ideal: 720 },
+      ...(deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" }),
+    };
     try {
       this.#stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
     } catch (error) {
-      const [message, hint] = WHY_NOT[error.name] ?? [`The camera cannot be opened: ${error.message}`, ""];
+      const [message, hint] = WHY_NOT[error.name] ?? [
+        `The camera cannot be opened: ${error.message}`,
+        "",
+      ];
       throw new EngineError(message, { hint, kind: "refused" });
     }
     this.video.srcObject = this.#stream;
     await this.video.play();
-    if (!this.video.videoWidth) await new Promise((resolve) => this.video.addEventListener("resize", resolve, { once: true }));
+    if (!this.video.videoWidth)
+      await new Promise((resolve) =>
+        this.video.addEventListener("resize", resolve, { once: true }),
+      );
   }
 
   get isOpen() {
@@ -69,8 +87,12 @@ export class Camera {
     this.#canvas.width = Math.round(width * scale);
     this.#canvas.height = Math.round(height * scale);
     const time = performance.now();
-    this.#canvas.getContext("2d").drawImage(this.video, 0, 0, this.#canvas.width, this.#canvas.height);
-    const blob = await new Promise((resolve) => this.#canvas.toBlob(resolve, "image/jpeg", quality));
+    this.#canvas
+      .getContext("2d")
+      .drawImage(this.video, 0, 0, this.#canvas.width, this.#canvas.height);
+    const blob = await new Promise((resolve) =>
+      this.#canvas.toBlob(resolve, "image/jpeg", quality),
+    );
     return { blob, time, scale, canvas: this.#canvas };
   }
 

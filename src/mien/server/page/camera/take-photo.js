@@ -8,12 +8,26 @@ import { errorNote } from "../parts/toast.js";
 
 /** Open the sheet; a promise of a photo as a File, or null when it was closed. */
 export async function takePhoto() {
-  const video = h("video", { class: "shutter-video", playsinline: true, muted: true, "aria-label": "What the camera sees" });
+  const video = h("video", {
+    class: "shutter-video",
+    playsinline: true,
+    muted: true,
+    "aria-label": "What the camera sees",
+  });
   const camera = new Camera(video);
   const room = h("div", { class: "shutter-room" }, video);
   const trouble = h("div");
-  const shutter = h("button", { class: "button main", type: "button", disabled: true }, icon("camera"), "Take the photo");
-  const { close, closed } = sheet("Take a photo", [room, trouble], { wide: true, foot: [shutter], onClose: () => camera.close() });
+  const shutter = h(
+    "button",
+    { class: "button main", type: "button", disabled: true },
+    icon("camera"),
+    "Take the photo",
+  );
+  const { close, closed } = sheet("Take a photo", [room, trouble], {
+    wide: true,
+    foot: [shutter],
+    onClose: () => camera.close(),
+  });
   const open = async () => {
     try {
       await camera.open();

@@ -30,7 +30,11 @@ function affinity(predicted, face) {
   const shared = overlap(predicted, face);
   if (shared >= MIN_OVERLAP) return 1 + shared;
   const side = Math.max(predicted[2] - predicted[0], face[2] - face[0], 1);
-  const away = Math.hypot(predicted[0] + predicted[2] - face[0] - face[2], predicted[1] + predicted[3] - face[1] - face[3]) / 2;
+  const away =
+    Math.hypot(
+      predicted[0] + predicted[2] - face[0] - face[2],
+      predicted[1] + predicted[3] - face[1] - face[3],
+    ) / 2;
   const sizes = (predicted[2] - predicted[0]) / Math.max(1, face[2] - face[0]);
   return away < side && sizes > 0.5 && sizes < 2 ? 1 - away / side : 0;
 }
@@ -55,13 +59,21 @@ class Track {
   take(face, time) {
     const passed = time - this.time;
     if (passed > 0) {
-      this.velocity = this.velocity.map((old, side) => old + VELOCITY_SHARE * ((face.box[side] - this.measured[side]) / passed - old));
+      this.velocity = this.velocity.map(
+        (old, side) =>
+          old + VELOCITY_SHARE * ((face.box[side] - this.measured[side]) / passed - old),
+      );
     }
     this.measured = [...face.box];
     this.time = time;
     this.looks += 1;
     this.face = face;
-    this.votes.push({ time, name: face.name, weight: face.name === null ? 1 - face.probability : face.probability, face });
+    this.votes.push({
+      time,
+      name: face.name,
+      weight: face.name === null ? 1 - face.probability : face.probability,
+      face,
+    });
     this.votes = this.votes.filter((vote) => time - vote.time <= MEMORY_MS);
     this.#elect(time);
   }
@@ -77,7 +89,9 @@ class Track {
     const [best, share] = [...shares].sort((a, b) => b[1] - a[1])[0];
     if (this.looks === 1 || share > kept) this.name = best;
     const mine = this.votes.filter((vote) => vote.name === this.name);
-    this.probability = mine.length ? mine.reduce((sum, vote) => sum + vote.face.probability, 0) / mine.length : 0;
+    this.probability = mine.length
+      ? mine.reduce((sum, vote) => sum + vote.face.probability, 0) / mine.length
+      : 0;
     this.face = mine.at(-1)?.face ?? this.face;
   }
 
@@ -109,7 +123,9 @@ export class Tracker {
     this.tracks.forEach((track, t) => {
       const predicted = track.predict(time);
       faces.forEach((face, f) => {
-        const value = affinity(predicted, face.box) + (face.name !== null && face.name === track.name ? 0.25 : 0);
+        const value =
+          affinity(predicted, face.box) +
+          (face.name !== null && face.name === track.name ? 0.25 : 0);
         if (value > 0.25) pairs.push({ value, t, f });
       });
     });
@@ -127,7 +143,9 @@ export class Tracker {
     });
     this.#settleNames();
     for (const track of this.tracks) track.missed = track.time === time ? 0 : track.missed + 1;
-    this.tracks = this.tracks.filter((track) => track.missed < FORGET_LOOKS || time - track.time <= FORGET_MS);
+    this.tracks = this.tracks.filter(
+      (track) => track.missed < FORGET_LOOKS || time - track.time <= FORGET_MS,
+    );
     return this.tracks;
   }
 
@@ -139,7 +157,8 @@ export class Tracker {
       const owner = owners.get(track.name);
       if (!owner) owners.set(track.name, track);
       else {
-        const [loser, winner] = owner.probability >= track.probability ? [track, owner] : [owner, track];
+        const [loser, winner] =
+          owner.probability >= track.probability ? [track, owner] : [owner, track];
         owners.set(track.name, winner);
         loser.name = null;
       }
@@ -154,7 +173,6 @@ export class Tracker {
     for (const track of this.tracks) track.ease(time, passed);
     return this.tracks;
   }
-
 
   clear() {
     this.tracks = [];

@@ -17,8 +17,23 @@ export function sheet(title, body, { foot = null, wide = false, onClose = () => 
     element.close();
   };
   const element = h(
-    "dialog", { class: `sheet ${wide ? "wide" : ""}`, "aria-labelledby": id },
-    h("div", { class: "sheet-head" }, h("h2", { id }, title), h("button", { class: "button quiet icon small", type: "button", "aria-label": "Close", on: { click: () => close() } }, icon("cross"))),
+    "dialog",
+    { class: `sheet ${wide ? "wide" : ""}`, "aria-labelledby": id },
+    h(
+      "div",
+      { class: "sheet-head" },
+      h("h2", { id }, title),
+      h(
+        "button",
+        {
+          class: "button quiet icon small",
+          type: "button",
+          "aria-label": "Close",
+          on: { click: () => close() },
+        },
+        icon("cross"),
+      ),
+    ),
     h("div", { class: "sheet-body" }, body),
     foot ? h("div", { class: "sheet-foot" }, foot) : null,
   );
@@ -32,7 +47,10 @@ export function sheet(title, body, { foot = null, wide = false, onClose = () => 
   });
   // A press that began and ended on the backdrop closes.
   element.addEventListener("pointerdown", (event) => {
-    if (event.target === element) element.addEventListener("pointerup", (up) => up.target === element && close(), { once: true });
+    if (event.target === element)
+      element.addEventListener("pointerup", (up) => up.target === element && close(), {
+        once: true,
+      });
   });
   document.body.append(element);
   element.showModal();

@@ -12,7 +12,8 @@ export function h(tag, properties = {}, ...children) {
   for (const [name, value] of Object.entries(properties ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "on") {
-      for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+      for (const [event, listener] of Object.entries(value))
+        element.addEventListener(event, listener);
     } else if (name === "style") Object.assign(element.style, value);
     else if (name === "data") Object.assign(element.dataset, value);
     else if (name === "value" || name === "checked" || name === "srcObject") element[name] = value;
@@ -47,7 +48,17 @@ export function freshId(word = "id") {
 /** A bar of progress; `set(done, total)`, with no total it sweeps. */
 export function progressBar(label) {
   const fillIn = h("i");
-  const element = h("div", { class: "progress", role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 }, fillIn);
+  const element = h(
+    "div",
+    {
+      class: "progress",
+      role: "progressbar",
+      "aria-label": label,
+      "aria-valuemin": 0,
+      "aria-valuemax": 100,
+    },
+    fillIn,
+  );
   const set = (done, total) => {
     const known = Number.isFinite(total) && total > 0;
     element.classList.toggle("busy", !known);
@@ -63,11 +74,23 @@ export function progressBar(label) {
 export function portrait(name, url, size = "") {
   const letters = () => {
     const words = (name ?? "").split(/[\s_]+/).filter(Boolean);
-    const text = words.length ? [words[0], ...words.slice(1).slice(-1)].map((word) => [...word][0].toUpperCase()).join("") : "?";
-    return h("span", { class: `portrait initials ${size} ${name ? "" : "nobody"}`, "aria-hidden": "true" }, text);
+    const text = words.length
+      ? [words[0], ...words.slice(1).slice(-1)].map((word) => [...word][0].toUpperCase()).join("")
+      : "?";
+    return h(
+      "span",
+      { class: `portrait initials ${size} ${name ? "" : "nobody"}`, "aria-hidden": "true" },
+      text,
+    );
   };
   if (!url) return letters();
-  const image = h("img", { class: `portrait ${size}`, src: url, alt: "", loading: "lazy", decoding: "async" });
+  const image = h("img", {
+    class: `portrait ${size}`,
+    src: url,
+    alt: "",
+    loading: "lazy",
+    decoding: "async",
+  });
   image.addEventListener("error", () => image.replaceWith(letters()), { once: true });
   return image;
 }

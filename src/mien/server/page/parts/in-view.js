@@ -13,7 +13,12 @@ export class InView {
   #now = h("ul", { class: "in-view" });
   #before = h("ul", { class: "seen" });
   #beforeTitle = h("h3", { hidden: true }, "Seen before");
-  #nobody = h("div", { class: "in-view-empty soft" }, icon("people"), h("p", {}, "Nobody is in view. Step in front of the camera."));
+  #nobody = h(
+    "div",
+    { class: "in-view-empty soft" },
+    icon("people"),
+    h("p", {}, "Nobody is in view. Step in front of the camera."),
+  );
   #onName;
   #onEnter;
 
@@ -21,7 +26,15 @@ export class InView {
   constructor({ onName = null, onEnter = () => {} } = {}) {
     this.#onName = onName;
     this.#onEnter = onEnter;
-    this.element = h("aside", { class: "card live-people", "aria-label": "People in view" }, h("h2", {}, "In view"), this.#nobody, this.#now, this.#beforeTitle, this.#before);
+    this.element = h(
+      "aside",
+      { class: "card live-people", "aria-label": "People in view" },
+      h("h2", {}, "In view"),
+      this.#nobody,
+      this.#now,
+      this.#beforeTitle,
+      this.#before,
+    );
   }
 
   /** Show these tracks; `frame` is the picture they were last seen in. */
@@ -52,9 +65,28 @@ export class InView {
   }
 
   #enter(track) {
-    const canvas = h("canvas", { class: "portrait", width: SIDE, height: SIDE, "aria-hidden": "true" });
-    const row = { canvas, name: h("h3", {}), sure: h("p", { class: "sure" }), since: h("p", { class: "soft little" }), act: h("div"), said: undefined, track };
-    row.element = h("li", { class: "in-view-row" }, canvas, h("div", { class: "face-who" }, row.name, row.sure, row.since), row.act);
+    const canvas = h("canvas", {
+      class: "portrait",
+      width: SIDE,
+      height: SIDE,
+      "aria-hidden": "true",
+    });
+    const row = {
+      canvas,
+      name: h("h3", {}),
+      sure: h("p", { class: "sure" }),
+      since: h("p", { class: "soft little" }),
+      act: h("div"),
+      said: undefined,
+      track,
+    };
+    row.element = h(
+      "li",
+      { class: "in-view-row" },
+      canvas,
+      h("div", { class: "face-who" }, row.name, row.sure, row.since),
+      row.act,
+    );
     row.element.dataset.track = track.id;
     this.#rows.set(track.id, row);
     this.#now.append(row.element);
@@ -68,7 +100,10 @@ export class InView {
       this.#seen.set(track.name, { first: known.first, last: Date.now(), canvas: row.canvas });
       row.sure.textContent = `${sureness(track.probability)} · ${percent(track.probability)}`;
     } else row.sure.textContent = "Nobody it knows";
-    if (track.time === frame.time && (row.said !== track.name || !row.shot || track.time - row.shot > 2000)) {
+    if (
+      track.time === frame.time &&
+      (row.said !== track.name || !row.shot || track.time - row.shot > 2000)
+    ) {
       picture(row.canvas, frame, track.measured);
       row.shot = track.time;
     }
@@ -78,16 +113,39 @@ export class InView {
     row.element.classList.toggle("unknown", track.name === null);
     if (track.name !== null) this.#onEnter(track.name);
     const nameable = track.name === null && this.#onName;
-    fill(row.act, nameable ? h("button", { class: "button small", type: "button", on: { click: () => this.#onName(row.track) } }, icon("pencil"), "Name") : null);
+    fill(
+      row.act,
+      nameable
+        ? h(
+            "button",
+            { class: "button small", type: "button", on: { click: () => this.#onName(row.track) } },
+            icon("pencil"),
+            "Name",
+          )
+        : null,
+    );
   }
 
   #tellBefore(present) {
-    const gone = [...this.#seen].filter(([name]) => !present.has(name)).sort((a, b) => b[1].last - a[1].last).slice(0, 8);
+    const gone = [...this.#seen]
+      .filter(([name]) => !present.has(name))
+      .sort((a, b) => b[1].last - a[1].last)
+      .slice(0, 8);
     this.#beforeTitle.hidden = !gone.length;
     const says = gone.map(([name, { last }]) => `${name}|${duration((Date.now() - last) / 1000)}`);
     if (says.join() === this.#before.dataset.says) return;
     this.#before.dataset.says = says.join();
-    fill(this.#before, gone.map(([name, { last }]) => h("li", {}, h("span", {}, name), h("span", { class: "soft little" }, `${duration((Date.now() - last) / 1000)} ago`))));
+    fill(
+      this.#before,
+      gone.map(([name, { last }]) =>
+        h(
+          "li",
+          {},
+          h("span", {}, name),
+          h("span", { class: "soft little" }, `${duration((Date.now() - last) / 1000)} ago`),
+        ),
+      ),
+    );
   }
 }
 

@@ -22,20 +22,33 @@ export function photoBoxes({ width, height, faces }, onChoose) {
   const buttons = faces.map((face, index) => {
     const says = face.name ?? "Unknown";
     const button = h(
-      "button", { class: `box ${face.name === null ? "unknown" : "known"} ${crowded ? "crowded" : ""}`, type: "button", "aria-label": `Face ${index + 1} of ${faces.length}: ${says}`, on: { click: () => onChoose(index) } },
+      "button",
+      {
+        class: `box ${face.name === null ? "unknown" : "known"} ${crowded ? "crowded" : ""}`,
+        type: "button",
+        "aria-label": `Face ${index + 1} of ${faces.length}: ${says}`,
+        on: { click: () => onChoose(index) },
+      },
       h("span", { class: "box-label", "aria-hidden": "true" }, says),
     );
     return button;
   });
-  const element = h("div", { class: "boxes", role: "group", "aria-label": "Faces in the photo" }, buttons);
+  const element = h(
+    "div",
+    { class: "boxes", role: "group", "aria-label": "Faces in the photo" },
+    buttons,
+  );
   new ResizeObserver(() => {
     element.classList.toggle("small", element.clientWidth < SMALL);
-    buttons.forEach((button, index) => place(button, faces[index].box, width, height, false, element.clientHeight));
+    buttons.forEach((button, index) =>
+      place(button, faces[index].box, width, height, false, element.clientHeight),
+    );
   }).observe(element);
-  const choose = (index) => buttons.forEach((button, i) => {
-    button.classList.toggle("chosen", i === index);
-    button.setAttribute("aria-pressed", String(i === index));
-  });
+  const choose = (index) =>
+    buttons.forEach((button, i) => {
+      button.classList.toggle("chosen", i === index);
+      button.setAttribute("aria-pressed", String(i === index));
+    });
   return { element, choose };
 }
 

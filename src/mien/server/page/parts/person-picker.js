@@ -14,17 +14,43 @@ const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCas
  */
 export function personPicker({ label, people, onPick, mayBeNew = true, without = [] }) {
   const ids = { field: freshId("who"), list: freshId("list") };
-  const input = h("input", { class: "input", id: ids.field, type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", "aria-expanded": "false", "aria-controls": ids.list, "aria-autocomplete": "list", placeholder: mayBeNew ? "A name, known or new" : "A name" });
-  const list = h("ul", { class: "options", id: ids.list, role: "listbox", "aria-label": label, hidden: true });
-  const element = h("div", { class: "field picker" }, h("label", { for: ids.field }, label), h("div", { class: "search" }, icon("search"), input), list);
+  const input = h("input", {
+    class: "input",
+    id: ids.field,
+    type: "text",
+    role: "combobox",
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-expanded": "false",
+    "aria-controls": ids.list,
+    "aria-autocomplete": "list",
+    placeholder: mayBeNew ? "A name, known or new" : "A name",
+  });
+  const list = h("ul", {
+    class: "options",
+    id: ids.list,
+    role: "listbox",
+    "aria-label": label,
+    hidden: true,
+  });
+  const element = h(
+    "div",
+    { class: "field picker" },
+    h("label", { for: ids.field }, label),
+    h("div", { class: "search" }, icon("search"), input),
+    list,
+  );
   let everybody = [];
   let options = [];
   let active = -1;
 
-  Promise.resolve(people).then((found) => {
-    everybody = found.filter(({ id }) => !without.includes(id));
-    if (document.activeElement === input) offer();
-  }, () => {});
+  Promise.resolve(people).then(
+    (found) => {
+      everybody = found.filter(({ id }) => !without.includes(id));
+      if (document.activeElement === input) offer();
+    },
+    () => {},
+  );
 
   const pick = (option) => {
     hide();
@@ -40,23 +66,42 @@ export function personPicker({ label, people, onPick, mayBeNew = true, without =
   const offer = () => {
     const typed = input.value.trim();
     const wanted = plain(typed);
-    const starts = (person) => plain(person.name).split(" ").some((word) => word.startsWith(wanted));
+    const starts = (person) =>
+      plain(person.name)
+        .split(" ")
+        .some((word) => word.startsWith(wanted));
     const found = everybody.filter((person) => plain(person.name).includes(wanted));
     found.sort((a, b) => starts(b) - starts(a));
     options = found.slice(0, OFFERED);
-    if (mayBeNew && typed && !everybody.some(({ name }) => plain(name) === wanted)) options.push({ name: typed, isNew: true });
-    fill(list, options.map((option, index) => h(
-      "li", { role: "option", id: `${ids.list}-${index}`, "aria-selected": "false", on: { pointerdown: (event) => event.preventDefault(), click: () => pick(option) } },
-      option.isNew ? h("span", { class: "portrait small initials" }, icon("plus")) : portrait(option.name, option.thumbnail, "small"),
-      h("span", {}, option.isNew ? `Add “${option.name}” as a new person` : option.name),
-    )));
+    if (mayBeNew && typed && !everybody.some(({ name }) => plain(name) === wanted))
+      options.push({ name: typed, isNew: true });
+    fill(
+      list,
+      options.map((option, index) =>
+        h(
+          "li",
+          {
+            role: "option",
+            id: `${ids.list}-${index}`,
+            "aria-selected": "false",
+            on: { pointerdown: (event) => event.preventDefault(), click: () => pick(option) },
+          },
+          option.isNew
+            ? h("span", { class: "portrait small initials" }, icon("plus"))
+            : portrait(option.name, option.thumbnail, "small"),
+          h("span", {}, option.isNew ? `Add “${option.name}” as a new person` : option.name),
+        ),
+      ),
+    );
     list.hidden = !options.length;
     input.setAttribute("aria-expanded", String(!list.hidden));
     mark(options.length && typed ? 0 : -1);
   };
   const mark = (index) => {
     active = index;
-    [...list.children].forEach((item, i) => item.setAttribute("aria-selected", String(i === index)));
+    [...list.children].forEach((item, i) =>
+      item.setAttribute("aria-selected", String(i === index)),
+    );
     if (index >= 0) {
       input.setAttribute("aria-activedescendant", list.children[index].id);
       list.children[index].scrollIntoView({ block: "nearest" });

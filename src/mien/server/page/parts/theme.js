@@ -14,7 +14,8 @@ function kept() {
   }
 }
 
-const isDark = () => (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+const isDark = () =>
+  (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
 
 /** A button that changes between light and dark; what the system has is taken until it is pressed. */
 export function themeButton() {

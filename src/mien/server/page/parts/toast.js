@@ -23,15 +23,24 @@ export function alertReaders(text) {
 export function note(kind, text, { hint = "", acts = [], picture } = {}) {
   const pictures = { bad: "warn", warn: "warn", good: "check" };
   return h(
-    "div", { class: `note ${kind}`, role: kind === "bad" ? "alert" : null },
+    "div",
+    { class: `note ${kind}`, role: kind === "bad" ? "alert" : null },
     icon(picture ?? pictures[kind] ?? "about"),
-    h("div", {}, h("p", {}, text), hint ? h("p", { class: "soft" }, hint) : null, acts.length ? h("div", { class: "acts" }, acts) : null),
+    h(
+      "div",
+      {},
+      h("p", {}, text),
+      hint ? h("p", { class: "soft" }, hint) : null,
+      acts.length ? h("div", { class: "acts" }, acts) : null,
+    ),
   );
 }
 
 /** The note for an error, with a way to try again where there is one. */
 export function errorNote(error, retry = null) {
-  const acts = retry ? [h("button", { class: "button small", type: "button", on: { click: retry } }, "Try again")] : [];
+  const acts = retry
+    ? [h("button", { class: "button small", type: "button", on: { click: retry } }, "Try again")]
+    : [];
   const wait = error.retryAfter ? `Try again in ${Math.ceil(error.retryAfter)} s.` : "";
   return note("bad", error.message, { hint: [error.hint, wait].filter(Boolean).join(" "), acts });
 }

@@ -12,11 +12,19 @@ const STAGES = [
   { id: "evaluate", says: "Measure how good it is", then: "On photos that were kept back" },
 ];
 
-const TAGS = { queued: ["", "waiting"], running: ["warn", "running"], done: ["good", "ready"], failed: ["bad", "failed"], cancelled: ["", "stopped"] };
+const TAGS = {
+  queued: ["", "waiting"],
+  running: ["warn", "running"],
+  done: ["good", "ready"],
+  failed: ["bad", "failed"],
+  cancelled: ["", "stopped"],
+};
 
 /** The state of a job as a small label. */
 export function stateTag(job) {
-  const [kind, says] = job.inService ? ["good", "in service"] : (TAGS[job.state] ?? ["", job.state]);
+  const [kind, says] = job.inService
+    ? ["good", "in service"]
+    : (TAGS[job.state] ?? ["", job.state]);
   return h("span", { class: `tag ${kind}` }, says);
 }
 
@@ -30,11 +38,37 @@ export function jobCard(engine, job, { onAnother, onService }) {
     const bar = progressBar(words);
     const mark = h("span", { class: "stage-mark" });
     const detail = h("p", { class: "soft little" }, then);
-    const row = h("li", { class: "job-stage" }, mark, h("div", { class: "job-stage-about" }, h("p", { class: "job-stage-name" }, words), detail, bar.element));
+    const row = h(
+      "li",
+      { class: "job-stage" },
+      mark,
+      h(
+        "div",
+        { class: "job-stage-about" },
+        h("p", { class: "job-stage-name" }, words),
+        detail,
+        bar.element,
+      ),
+    );
     return { row, mark, detail, bar, then };
   });
   const result = h("div", { class: "stack" });
-  const element = h("div", { class: "stack" }, h("section", { class: "card padded stack" }, h("div", { class: "spread" }, h("div", { class: "row" }, title, tag), stop), says, h("ol", { class: "job-stages" }, rows.map(({ row }) => row))), result);
+  const element = h(
+    "div",
+    { class: "stack" },
+    h(
+      "section",
+      { class: "card padded stack" },
+      h("div", { class: "spread" }, h("div", { class: "row" }, title, tag), stop),
+      says,
+      h(
+        "ol",
+        { class: "job-stages" },
+        rows.map(({ row }) => row),
+      ),
+    ),
+    result,
+  );
   let shown = null;
 
   const update = (news) => {
@@ -42,27 +76,56 @@ export function jobCard(engine, job, { onAnother, onService }) {
     title.textContent = job.name || "Recognizer";
     fill(tag, stateTag(job));
     stop.hidden = OVER.has(job.state);
-    says.textContent = { queued: "Waiting for another training to end.", running: job.message, done: "Done.", cancelled: "Stopped. Nothing was changed." }[job.state] ?? "";
+    says.textContent =
+      {
+        queued: "Waiting for another training to end.",
+        running: job.message,
+        done: "Done.",
+        cancelled: "Stopped. Nothing was changed.",
+      }[job.state] ?? "";
     says.hidden = !says.textContent;
     const now = STAGES.findIndex(({ id }) => id === job.stage);
     rows.forEach((stage, index) => drawStage(stage, stateOfStage(index, now, job), job));
     if (shown !== job.state && OVER.has(job.state)) {
-      alertReaders({ done: "The training is done.", failed: "The training failed.", cancelled: "The training was stopped." }[job.state]);
+      alertReaders(
+        {
+          done: "The training is done.",
+          failed: "The training failed.",
+          cancelled: "The training was stopped.",
+        }[job.state],
+      );
       fill(result, resultOf());
     }
     shown = job.state;
   };
 
   const resultOf = () => {
-    const another = h("button", { class: "button", type: "button", on: { click: onAnother } }, icon("plus"), "Train another");
-    if (job.state === "failed") return [errorNote({ message: job.error?.detail ?? job.error?.title ?? (job.message || "The training failed."), hint: job.error?.hint ?? "" }), h("div", { class: "acts" }, another)];
+    const another = h(
+      "button",
+      { class: "button", type: "button", on: { click: onAnother } },
+      icon("plus"),
+      "Train another",
+    );
+    if (job.state === "failed")
+      return [
+        errorNote({
+          message: job.error?.detail ?? job.error?.title ?? (job.message || "The training failed."),
+          hint: job.error?.hint ?? "",
+        }),
+        h("div", { class: "acts" }, another),
+      ];
     if (job.state === "cancelled") return h("div", { class: "acts" }, another);
     return [serviceOf(another), ...reportOf()];
   };
 
   const serviceOf = (another) => {
     const room = h("div");
-    const facts = [job.people ? count(job.people, "person", "people") : "", job.photos ? count(job.photos, "photo") : ""].filter(Boolean).join(", ");
+    const facts = [
+      job.people ? count(job.people, "person", "people") : "",
+      job.photos ? count(job.photos, "photo") : "",
+    ]
+      .filter(Boolean)
+      .join(", ");
     const may = engine.features.service;
     const put = async () => {
       try {
@@ -76,13 +139,39 @@ export function jobCard(engine, job, { onAnother, onService }) {
         fill(room, errorNote(error));
       }
     };
-    const draw = () => fill(
-      room,
-      job.inService
-        ? note("good", `${job.name} is in service.`, { hint: "About lists its versions: you can go back to an older one there.", acts: [h("a", { class: "button small", href: "#/recognise" }, icon("recognise"), "Recognise with it"), h("a", { class: "button small", href: "#/about" }, "Versions")] })
-        : note("good", `${job.name} is ready${facts ? `: ${facts}` : ""}.`, { hint: may ? "It answers nobody until you put it in service. Read the report first." : "An administrator can put it in service.", acts: may ? [h("button", { class: "button main small", type: "button", on: { click: put } }, icon("check"), "Put it in service")] : [] }),
-      h("div", { class: "acts job-after" }, another),
-    );
+    const draw = () =>
+      fill(
+        room,
+        job.inService
+          ? note("good", `${job.name} is in service.`, {
+              hint: "About lists its versions: you can go back to an older one there.",
+              acts: [
+                h(
+                  "a",
+                  { class: "button small", href: "#/recognise" },
+                  icon("recognise"),
+                  "Recognise with it",
+                ),
+                h("a", { class: "button small", href: "#/about" }, "Versions"),
+              ],
+            })
+          : note("good", `${job.name} is ready${facts ? `: ${facts}` : ""}.`, {
+              hint: may
+                ? "It answers nobody until you put it in service. Read the report first."
+                : "An administrator can put it in service.",
+              acts: may
+                ? [
+                    h(
+                      "button",
+                      { class: "button main small", type: "button", on: { click: put } },
+                      icon("check"),
+                      "Put it in service",
+                    ),
+                  ]
+                : [],
+            }),
+        h("div", { class: "acts job-after" }, another),
+      );
     draw();
     return room;
   };
@@ -91,7 +180,30 @@ export function jobCard(engine, job, { onAnother, onService }) {
   const reportOf = () => {
     if (!job.hasReport) return [];
     const url = engine.jobs.reportUrl(job.id);
-    return [h("section", { class: "card report" }, h("div", { class: "spread report-head" }, h("h2", {}, "Report"), h("a", { class: "button small", href: url, target: "_blank", rel: "noopener" }, icon("report"), "Open it alone")), h("iframe", { class: "report-frame", src: url, sandbox: "allow-scripts", title: `Report on ${job.name}`, loading: "lazy" }))];
+    return [
+      h(
+        "section",
+        { class: "card report" },
+        h(
+          "div",
+          { class: "spread report-head" },
+          h("h2", {}, "Report"),
+          h(
+            "a",
+            { class: "button small", href: url, target: "_blank", rel: "noopener" },
+            icon("report"),
+            "Open it alone",
+          ),
+        ),
+        h("iframe", {
+          class: "report-frame",
+          src: url,
+          sandbox: "allow-scripts",
+          title: `Report on ${job.name}`,
+          loading: "lazy",
+        }),
+      ),
+    ];
   };
 
   stop.addEventListener("click", async () => {
@@ -117,7 +229,15 @@ function stateOfStage(index, now, job) {
 function drawStage({ row, mark, detail, bar, then }, state, job) {
   row.dataset.state = state;
   row.setAttribute("aria-current", state === "now" ? "step" : "false");
-  fill(mark, { over: icon("check"), now: h("span", { class: "spinner" }), broken: icon("warn"), ahead: null }[state]);
+  fill(
+    mark,
+    {
+      over: icon("check"),
+      now: h("span", { class: "spinner" }),
+      broken: icon("warn"),
+      ahead: null,
+    }[state],
+  );
   bar.element.hidden = state !== "now";
   if (state !== "now") {
     detail.textContent = then;

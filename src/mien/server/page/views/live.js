@@ -16,18 +16,53 @@ const LEAST_MS = 66; // between two looks: 15 a second are plenty
 const ENOUGH_FAILURES = 5;
 
 export function live({ engine }) {
-  const video = h("video", { class: "live-video", playsinline: true, muted: true, "aria-label": "What the camera sees" });
+  const video = h("video", {
+    class: "live-video",
+    playsinline: true,
+    muted: true,
+    "aria-label": "What the camera sees",
+  });
   const camera = new Camera(video);
   const tracker = new Tracker();
   const boxes = videoBoxes();
   const readout = h("span", { class: "readout" });
   const choice = h("select", { class: "input small", "aria-label": "Camera", hidden: true });
-  const mirror = h("button", { class: "button small", type: "button", "aria-pressed": "true" }, icon("flip"), "Mirror");
-  const stop = h("button", { class: "button small", type: "button" }, icon("stop"), "Stop the camera");
-  const screen = h("div", { class: "live-screen" }, video, h("span", { class: "live-dot" }, "Live"), boxes.element);
+  const mirror = h(
+    "button",
+    { class: "button small", type: "button", "aria-pressed": "true" },
+    icon("flip"),
+    "Mirror",
+  );
+  const stop = h(
+    "button",
+    { class: "button small", type: "button" },
+    icon("stop"),
+    "Stop the camera",
+  );
+  const screen = h(
+    "div",
+    { class: "live-screen" },
+    video,
+    h("span", { class: "live-dot" }, "Live"),
+    boxes.element,
+  );
   const trouble = h("div");
-  const inView = new InView({ onName: engine.features.corrections ? name : null, onEnter: (person) => alertReaders(`${person} is in view.`) });
-  const stage = h("div", { class: "live-stage stack" }, screen, h("div", { class: "spread live-tools" }, h("div", { class: "acts" }, stop, mirror, choice), readout), trouble);
+  const inView = new InView({
+    onName: engine.features.corrections ? name : null,
+    onEnter: (person) => alertReaders(`${person} is in view.`),
+  });
+  const stage = h(
+    "div",
+    { class: "live-stage stack" },
+    screen,
+    h(
+      "div",
+      { class: "spread live-tools" },
+      h("div", { class: "acts" }, stop, mirror, choice),
+      readout,
+    ),
+    trouble,
+  );
   const element = h("div", { class: "live" });
   let running = null;
   let mirrored = true;
@@ -75,7 +110,10 @@ export function live({ engine }) {
         else {
           const frame = await camera.grab(LONGEST);
           const answer = await engine.identify(frame.blob, { crops: false, top: 1, signal });
-          const faces = answer.faces.map((face) => ({ ...face, box: face.box.map((side) => side / frame.scale) }));
+          const faces = answer.faces.map((face) => ({
+            ...face,
+            box: face.box.map((side) => side / frame.scale),
+          }));
           tracker.look(faces, frame.time);
           inView.update(tracker.tracks, frame);
           times.push(performance.now());
@@ -101,14 +139,16 @@ export function live({ engine }) {
   const measure = (times, took) => {
     while (times.length > 1 && times.at(-1) - times[0] > 3000) times.shift();
     const seconds = (times.at(-1) - times[0]) / 1000;
-    if (seconds > 0.5) readout.textContent = `${((times.length - 1) / seconds).toFixed(1)} looks a second · ${Math.round(took)} ms each`;
+    if (seconds > 0.5)
+      readout.textContent = `${((times.length - 1) / seconds).toFixed(1)} looks a second · ${Math.round(took)} ms each`;
   };
 
-  const draw = (signal) => requestAnimationFrame((time) => {
-    if (signal.aborted) return;
-    boxes.draw(tracker.ease(time), video.videoWidth, video.videoHeight, mirrored);
-    draw(signal);
-  });
+  const draw = (signal) =>
+    requestAnimationFrame((time) => {
+      if (signal.aborted) return;
+      boxes.draw(tracker.ease(time), video.videoWidth, video.videoHeight, mirrored);
+      draw(signal);
+    });
 
   const setMirror = (value) => {
     mirrored = value;
@@ -118,7 +158,12 @@ export function live({ engine }) {
   const listCameras = async () => {
     const cameras = await camera.list().catch(() => []);
     choice.hidden = cameras.length < 2;
-    fill(choice, cameras.map(({ deviceId, label }, index) => h("option", { value: deviceId }, label || `Camera ${index + 1}`)));
+    fill(
+      choice,
+      cameras.map(({ deviceId, label }, index) =>
+        h("option", { value: deviceId }, label || `Camera ${index + 1}`),
+      ),
+    );
     choice.value = camera.deviceId ?? "";
   };
 
@@ -129,14 +174,20 @@ export function live({ engine }) {
       return null;
     });
     if (!token) return;
-    const picker = personPicker({ label: "This is", people: engine.people.list(), onPick: (person) => learn(person) });
+    const picker = personPicker({
+      label: "This is",
+      people: engine.people.list(),
+      onPick: (person) => learn(person),
+    });
     const said = h("div");
     const { close } = sheet("Who is this?", [picker.element, said]);
     picker.focus();
     const learn = async (person) => {
       try {
         await engine.is(token, person.id ? { id: person.id } : { name: person.name });
-        toast(person.id ? `Learned: this is ${person.name}.` : `${person.name} is known from now on.`);
+        toast(
+          person.id ? `Learned: this is ${person.name}.` : `${person.name} is known from now on.`,
+        );
         tracker.clear();
         close();
       } catch (error) {
@@ -149,19 +200,70 @@ export function live({ engine }) {
     const frame = await camera.grab(4096, 0.92);
     const { faces } = await engine.identify(frame.blob, { crops: true, top: 1 });
     const box = track.predict(frame.time);
-    const shared = ({ box: found }) => overlap(box, found.map((side) => side / frame.scale));
+    const shared = ({ box: found }) =>
+      overlap(
+        box,
+        found.map((side) => side / frame.scale),
+      );
     const [face] = faces.sort((a, b) => shared(b) - shared(a));
     if (face && shared(face) > 0.2) return face.token;
     toast("The face moved away. Try again while it is in view.", "warn");
     return null;
   }
 
-  const head = () => h("header", { class: "view-head" }, h("div", {}, h("h1", { tabindex: -1 }, "Live"), h("p", { class: "lead" }, "People are followed from picture to picture, and named by most of their looks.")));
-  const idle = (error = null) => fill(element, head(), h(
-    "div", { class: "card live-idle" },
-    h("div", { class: "empty" }, icon("live"), h("h2", {}, "See who is in front of the camera"), h("p", {}, `Pictures are looked at ${engine.place}. The camera is off until you start it, and off again when you leave this page.`), h("div", { class: "acts" }, h("button", { class: "button main", type: "button", on: { click: () => begin() } }, icon("camera"), "Start the camera"))),
-    error ? errorNote(error) : hasCameras() ? null : errorNote({ message: "The camera works on a secure page only.", hint: "Open this page over https, or at the address localhost on the machine that serves it." }),
-  ));
+  const head = () =>
+    h(
+      "header",
+      { class: "view-head" },
+      h(
+        "div",
+        {},
+        h("h1", { tabindex: -1 }, "Live"),
+        h(
+          "p",
+          { class: "lead" },
+          "People are followed from picture to picture, and named by most of their looks.",
+        ),
+      ),
+    );
+  const idle = (error = null) =>
+    fill(
+      element,
+      head(),
+      h(
+        "div",
+        { class: "card live-idle" },
+        h(
+          "div",
+          { class: "empty" },
+          icon("live"),
+          h("h2", {}, "See who is in front of the camera"),
+          h(
+            "p",
+            {},
+            `Pictures are looked at ${engine.place}. The camera is off until you start it, and off again when you leave this page.`,
+          ),
+          h(
+            "div",
+            { class: "acts" },
+            h(
+              "button",
+              { class: "button main", type: "button", on: { click: () => begin() } },
+              icon("camera"),
+              "Start the camera",
+            ),
+          ),
+        ),
+        error
+          ? errorNote(error)
+          : hasCameras()
+            ? null
+            : errorNote({
+                message: "The camera works on a secure page only.",
+                hint: "Open this page over https, or at the address localhost on the machine that serves it.",
+              }),
+      ),
+    );
 
   stop.addEventListener("click", () => {
     end();

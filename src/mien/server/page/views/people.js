@@ -13,7 +13,8 @@ const PAGE = 60; // people drawn at a time
 export function people(context) {
   const element = h("div", { class: "people" });
   const show = async (rest) => {
-    if (rest[0] === "new" && context.engine.features.editPeople) return fill(element, newPerson(context));
+    if (rest[0] === "new" && context.engine.features.editPeople)
+      return fill(element, newPerson(context));
     if (rest[0]) return fill(element, await person(context, decodeURIComponent(rest[0])));
     return everybody(context, element);
   };
@@ -22,22 +23,66 @@ export function people(context) {
 
 async function everybody({ engine }, element) {
   const { editPeople } = engine.features;
-  const found = h("input", { class: "input", type: "search", placeholder: "Find a person", "aria-label": "Find a person" });
+  const found = h("input", {
+    class: "input",
+    type: "search",
+    placeholder: "Find a person",
+    "aria-label": "Find a person",
+  });
   const lead = h("p", { class: "lead", role: "status" }, "Loading…");
-  const add = editPeople ? h("a", { class: "button main", href: "#/people/new" }, icon("plus"), "Add a person") : null;
-  const tools = h("div", { class: "acts people-tools" }, h("div", { class: "search" }, icon("search"), found), add);
-  const room = h("div", { class: "people-room" }, h("div", { class: "people-grid", "aria-hidden": "true" }, Array.from({ length: 8 }, () => h("div", { class: "card person-card" }, h("div", { class: "bone person-picture" }), h("div", { class: "bone bone-line" })))));
-  const foot = engine.people.exported ? keptHere(engine.people, () => everybody({ engine }, element)) : null;
-  fill(element, h("header", { class: "view-head" }, h("div", {}, h("h1", { tabindex: -1 }, "People"), lead), tools), room, foot);
+  const add = editPeople
+    ? h("a", { class: "button main", href: "#/people/new" }, icon("plus"), "Add a person")
+    : null;
+  const tools = h(
+    "div",
+    { class: "acts people-tools" },
+    h("div", { class: "search" }, icon("search"), found),
+    add,
+  );
+  const room = h(
+    "div",
+    { class: "people-room" },
+    h(
+      "div",
+      { class: "people-grid", "aria-hidden": "true" },
+      Array.from({ length: 8 }, () =>
+        h(
+          "div",
+          { class: "card person-card" },
+          h("div", { class: "bone person-picture" }),
+          h("div", { class: "bone bone-line" }),
+        ),
+      ),
+    ),
+  );
+  const foot = engine.people.exported
+    ? keptHere(engine.people, () => everybody({ engine }, element))
+    : null;
+  fill(
+    element,
+    h(
+      "header",
+      { class: "view-head" },
+      h("div", {}, h("h1", { tabindex: -1 }, "People"), lead),
+      tools,
+    ),
+    room,
+    foot,
+  );
   let all;
   try {
     all = await engine.people.list();
   } catch (error) {
     lead.textContent = "";
-    return fill(room, errorNote(error, () => everybody({ engine }, element)));
+    return fill(
+      room,
+      errorNote(error, () => everybody({ engine }, element)),
+    );
   }
   const photos = all.reduce((sum, each) => sum + (each.photos ?? 0), 0);
-  lead.textContent = all.length ? `${count(all.length, "person", "people")}${photos ? ` learned from ${count(photos, "photo")}` : ""}.` : "";
+  lead.textContent = all.length
+    ? `${count(all.length, "person", "people")}${photos ? ` learned from ${count(photos, "photo")}` : ""}.`
+    : "";
   if (!all.length) {
     tools.hidden = true;
     return fill(room, nobody(engine.features));
@@ -45,7 +90,17 @@ async function everybody({ engine }, element) {
   const draw = () => {
     const wanted = found.value.trim().toLowerCase();
     const chosen = wanted ? all.filter(({ name }) => name.toLowerCase().includes(wanted)) : all;
-    if (!chosen.length) return fill(room, h("div", { class: "empty" }, icon("search"), h("h2", {}, `Nobody is called “${found.value.trim()}”`), h("p", {}, "Try a part of the name.")));
+    if (!chosen.length)
+      return fill(
+        room,
+        h(
+          "div",
+          { class: "empty" },
+          icon("search"),
+          h("h2", {}, `Nobody is called “${found.value.trim()}”`),
+          h("p", {}, "Try a part of the name."),
+        ),
+      );
     return fill(room, gridOf(chosen));
   };
   found.addEventListener("input", draw);
@@ -66,20 +121,58 @@ function gridOf(everyone) {
     foot.hidden = drawn >= everyone.length;
   };
   more.addEventListener("click", draw);
-  new IntersectionObserver(([entry]) => entry.isIntersecting && drawn < everyone.length && draw(), { rootMargin: "600px" }).observe(foot);
+  new IntersectionObserver(([entry]) => entry.isIntersecting && drawn < everyone.length && draw(), {
+    rootMargin: "600px",
+  }).observe(foot);
   draw();
   return [grid, foot];
 }
 
 function cardOf({ id, name, photos, thumbnail }) {
   const picture = portrait(name, thumbnail, "person-picture");
-  const inside = [picture, h("span", { class: "person-name" }, name), photos === null ? null : h("span", { class: "soft little" }, photos ? count(photos, "photo") : "No photo yet")];
-  return h("li", {}, id ? h("a", { class: "card person-card", href: `#/people/${encodeURIComponent(id)}` }, inside) : h("div", { class: "card person-card" }, inside));
+  const inside = [
+    picture,
+    h("span", { class: "person-name" }, name),
+    photos === null
+      ? null
+      : h("span", { class: "soft little" }, photos ? count(photos, "photo") : "No photo yet"),
+  ];
+  return h(
+    "li",
+    {},
+    id
+      ? h("a", { class: "card person-card", href: `#/people/${encodeURIComponent(id)}` }, inside)
+      : h("div", { class: "card person-card" }, inside),
+  );
 }
 
 function nobody({ editPeople, train }) {
   const how = editPeople
-    ? [h("p", {}, "Add a person with a few photos. From then on their name appears wherever they are recognised."), h("div", { class: "acts" }, h("a", { class: "button main", href: "#/people/new" }, icon("plus"), "Add a person"), train ? h("a", { class: "button", href: "#/train" }, icon("train"), "Train from many photos") : null)]
-    : [h("p", {}, "This recognizer knows nobody yet. Somebody with an operator’s key can add people.")];
-  return h("div", { class: "card" }, h("div", { class: "empty" }, icon("people"), h("h2", {}, "Nobody is known yet"), how));
+    ? [
+        h(
+          "p",
+          {},
+          "Add a person with a few photos. From then on their name appears wherever they are recognised.",
+        ),
+        h(
+          "div",
+          { class: "acts" },
+          h("a", { class: "button main", href: "#/people/new" }, icon("plus"), "Add a person"),
+          train
+            ? h("a", { class: "button", href: "#/train" }, icon("train"), "Train from many photos")
+            : null,
+        ),
+      ]
+    : [
+        h(
+          "p",
+          {},
+          "This recognizer knows nobody yet. Somebody with an operator’s key can add people.",
+        ),
+      ];
+  return h(
+    "div",
+    { class: "card" },
+    h("div", { class: "empty" }, icon("people"), h("h2", {}, "Nobody is known yet"), how),
+  );
 }

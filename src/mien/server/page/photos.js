@@ -1,4 +1,4 @@
-/** Photos that come to the page: chosen, dropped, pasted, or whole folders of them. */
+/** Files given by the user: chosen, dropped or pasted, also whole folders. */
 
 import { h } from "./parts/dom.js";
 
@@ -10,7 +10,7 @@ export const ACCEPT = "image/*,.heic,.heif,.avif";
 export const isPhoto = (file) => PHOTO.test(file.name) || file.type.startsWith("image/");
 export const isArchive = (file) => ARCHIVE.test(file.name) || file.type === "application/zip";
 
-/** Let the person at the page choose files; a promise of them, empty when none were. */
+/** Open the file chooser; resolves to `{file, path}`s, an empty array if it was cancelled. */
 export function choose({ accept = ACCEPT, multiple = true, folder = false } = {}) {
   return new Promise((resolve) => {
     const input = h("input", {
@@ -35,9 +35,9 @@ export function choose({ accept = ACCEPT, multiple = true, folder = false } = {}
   });
 }
 
-/** The files in what was dropped or pasted, folders opened: `{file, path}` each. */
+/** The files of a drop or paste, with those in folders, as `{file, path}`s. */
 export async function filesOf(transfer) {
-  // The entries must be taken before the first await: the list is emptied after the event.
+  // Read the entries before the first await: the browser empties the list after the event.
   const entries = [...(transfer.items ?? [])]
     .filter((item) => item.kind === "file")
     .map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
@@ -70,30 +70,30 @@ async function walk(entry, folder, found) {
   }
 }
 
-/** Make an element take dropped files; it has the class `dropping` while they hover over it. */
-export function takeDrops(element, onFiles) {
+/** Accept dropped files on an element, which has the class `dropping` while files hover over it. */
+export function acceptDrops(element, onFiles) {
   let depth = 0;
   const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
-  const show = (value) => element.classList.toggle("dropping", value);
+  const highlight = (value) => element.classList.toggle("dropping", value);
   const listeners = {
     dragenter: (event) => {
       if (!carriesFiles(event)) return;
       event.preventDefault();
       depth += 1;
-      show(true);
+      highlight(true);
     },
     dragover: (event) => carriesFiles(event) && event.preventDefault(),
     dragleave: (event) => {
       if (!carriesFiles(event)) return;
       depth = Math.max(0, depth - 1);
-      show(depth > 0);
+      highlight(depth > 0);
     },
     drop: async (event) => {
       if (!carriesFiles(event)) return;
       event.preventDefault();
       event.stopPropagation();
       depth = 0;
-      show(false);
+      highlight(false);
       onFiles(await filesOf(event.dataTransfer));
     },
   };
@@ -101,7 +101,7 @@ export function takeDrops(element, onFiles) {
     element.addEventListener(name, listener);
 }
 
-/** Photos by person, from paths like "album/Person/photo.jpg": a Map of name to `{file, path}`s. */
+/** Group photos by person, from paths like "album/Person/photo.jpg": a Map of name to `{file, path}`s. */
 export function byPerson(files) {
   const people = new Map();
   for (const { file, path } of files) {

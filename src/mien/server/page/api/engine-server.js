@@ -1,4 +1,4 @@
-/** The engine that is a server: `engine.js` over the API that also serves this page. */
+/** The engine over the server's API. */
 
 import { NO_FEATURES } from "./engine.js";
 import { Connection, problemError } from "./http.js";
@@ -10,7 +10,7 @@ const RANKS = { viewer: 0, operator: 1, admin: 2 };
 /** @implements {import("./engine.js").Engine} */
 export class ServerEngine {
   features = { ...NO_FEATURES };
-  place = "by this server and not kept";
+  place = "by this server and not stored";
   role = null;
   #connection = new Connection();
   #recognizers = [];
@@ -23,7 +23,7 @@ export class ServerEngine {
     this.jobs = new JobsApi(this.#connection);
   }
 
-  /** Called when the server asks for a key again in the middle of things. */
+  /** Called when the session has ended and a key is required again. */
   set onSignedOut(listener) {
     this.#connection.onSignedOut = listener;
   }
@@ -57,7 +57,7 @@ export class ServerEngine {
     return this.#recognizers;
   }
 
-  /** The recognizers as they were last told. */
+  /** The recognizers, as of the last request. */
   get listed() {
     return this.#recognizers;
   }
@@ -82,7 +82,7 @@ export class ServerEngine {
     };
   }
 
-  /** Faces come from left to right, as one reads. */
+  /** Faces are sorted from left to right. */
   async identify(photo, { crops = true, top = 5, signal, onUpload } = {}) {
     const form = new FormData();
     form.append("file", photo, photo.name ?? "photo.jpg");
@@ -112,7 +112,7 @@ export class ServerEngine {
     });
   }
 
-  /** Put a version in service; `{version}` as in the recognizer's `versions`. */
+  /** Put a version in service; `version` is one of the recognizer's `versions`. */
   putInService(handle, version) {
     return this.#connection.send("PUT", `v1/recognizer/${encodeURIComponent(handle)}/service`, {
       version,

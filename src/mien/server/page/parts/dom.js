@@ -23,7 +23,7 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Add children as `h` takes them. */
+/** Append children of the kinds that `h` accepts. */
 export function append(element, ...children) {
   for (const child of children.flat(Infinity)) {
     if (child !== null && child !== undefined && child !== false) element.append(child);
@@ -31,7 +31,7 @@ export function append(element, ...children) {
   return element;
 }
 
-/** Put these children in the place of all there are. */
+/** Replace all children. */
 export function fill(element, ...children) {
   element.replaceChildren();
   return append(element, children);
@@ -39,13 +39,13 @@ export function fill(element, ...children) {
 
 let lastId = 0;
 
-/** A new id, to tie a label to its field. */
+/** A new unique id, to connect a label to its field. */
 export function freshId(word = "id") {
   lastId += 1;
   return `${word}-${lastId}`;
 }
 
-/** A bar of progress; `set(done, total)`, with no total it sweeps. */
+/** A progress bar; `set(done, total)`, animated without a total. */
 export function progressBar(label) {
   const fillIn = h("i");
   const element = h(
@@ -70,7 +70,7 @@ export function progressBar(label) {
   return { element, set };
 }
 
-/** A picture of a person, or the first letters of the name where none is kept. */
+/** A picture of a person, or the initials of the name if there is none. */
 export function portrait(name, url, size = "") {
   const letters = () => {
     const words = (name ?? "").split(/[\s_]+/).filter(Boolean);
@@ -79,7 +79,7 @@ export function portrait(name, url, size = "") {
       : "?";
     return h(
       "span",
-      { class: `portrait initials ${size} ${name ? "" : "nobody"}`, "aria-hidden": "true" },
+      { class: `portrait initials ${size} ${name ? "" : "no-person"}`, "aria-hidden": "true" },
       text,
     );
   };

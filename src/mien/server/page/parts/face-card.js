@@ -1,17 +1,17 @@
-/** What is said of one face: who it is and how sure that is, who else it may be, and a way to correct it. */
+/** The card of a face: name, probability, candidates and corrections. */
 
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { personPicker } from "./person-picker.js";
 import { errorNote } from "./toast.js";
-import { againstStrangers, percent, sureness, whyUnknown } from "../words.js";
+import { falsePositiveText, percent, certainty, whyUnknown } from "../words.js";
 
 /**
  * Make the card of a face.
  *
- * `correct` is null where the engine takes no corrections, else `{isNot(face, person), is(face, person),
- * people()}`: the first two return promises, and the card shows what went wrong. `others` are the
- * other faces of the photo.
+ * `correct` is null if the engine has no corrections, else `{isNot(face, person), is(face, person),
+ * people()}`; the first two return promises, whose errors the card shows. `others` are the other
+ * faces of the photo.
  */
 export function faceCard(
   face,
@@ -20,7 +20,7 @@ export function faceCard(
 ) {
   const known = face.name !== null;
   const trouble = h("div", { class: "card-trouble" });
-  const asking = h("div", { class: "card-asking" });
+  const pickerSlot = h("div", { class: "card-picker" });
   const element = h(
     "article",
     {
@@ -37,7 +37,7 @@ export function faceCard(
             src: face.crop,
             alt: `The aligned face of ${face.name ?? "an unknown person"}`,
           })
-        : h("span", { class: "portrait initials nobody", "aria-hidden": "true" }, "?"),
+        : h("span", { class: "portrait initials no-person", "aria-hidden": "true" }, "?"),
       h(
         "div",
         { class: "face-who" },
@@ -46,20 +46,20 @@ export function faceCard(
           ? h(
               "p",
               { class: "sure" },
-              h("b", {}, sureness(face.probability)),
+              h("b", {}, certainty(face.probability)),
               ` · ${percent(face.probability)}`,
             )
-          : h("p", { class: "sure" }, h("b", {}, "Nobody it knows")),
+          : h("p", { class: "sure" }, h("b", {}, "Not a known person")),
         h(
           "p",
           { class: "soft little" },
-          known ? againstStrangers(face.falsePositiveRate) : whyUnknown(face, others),
+          known ? falsePositiveText(face.falsePositiveRate) : whyUnknown(face, others),
         ),
       ),
     ),
     candidates(face, correct, (act) => run(act)),
-    correct ? corrections(face, correct, asking, (act) => run(act)) : null,
-    asking,
+    correct ? corrections(face, correct, pickerSlot, (act) => run(act)) : null,
+    pickerSlot,
     trouble,
   );
   async function run(act) {
@@ -82,7 +82,7 @@ export function faceCard(
   return element;
 }
 
-/** The best five with bars; each can be said to be the right one. */
+/** The candidates with bars and buttons to confirm one. */
 function candidates(face, correct, run) {
   if (!face.candidates.length) return null;
   const rows = face.candidates.map((candidate, place) => {
@@ -116,11 +116,11 @@ function candidates(face, correct, run) {
             "It’s them",
           )
         : correct
-          ? h("span", { class: "candidate-tick", title: "The answer" }, icon("check"))
+          ? h("span", { class: "candidate-tick", title: "Current answer" }, icon("check"))
           : null,
     );
   });
-  const title = face.name === null ? "Nearest, though not near enough" : "Most alike";
+  const title = face.name === null ? "Most similar, but not similar enough" : "Most similar";
   return h(
     "div",
     { class: "candidates" },
@@ -129,8 +129,8 @@ function candidates(face, correct, run) {
   );
 }
 
-/** "Not X" and "This is…". */
-function corrections(face, correct, asking, run) {
+/** The buttons "Not X" and "This is…". */
+function corrections(face, correct, pickerSlot, run) {
   const other = h(
     "button",
     { class: "button small", type: "button", "aria-expanded": "false" },
@@ -141,13 +141,13 @@ function corrections(face, correct, asking, run) {
     event.stopPropagation();
     const open = other.getAttribute("aria-expanded") === "false";
     other.setAttribute("aria-expanded", String(open));
-    if (!open) return fill(asking);
+    if (!open) return fill(pickerSlot);
     const picker = personPicker({
       label: "This is",
       people: correct.people(),
       onPick: (person) => run(() => correct.is(face, person)),
     });
-    fill(asking, picker.element);
+    fill(pickerSlot, picker.element);
     return picker.focus();
   });
   const not =

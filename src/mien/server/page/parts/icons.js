@@ -1,4 +1,4 @@
-/** The page's icons, drawn on a grid of 24 with a pen of 1.75. */
+/** Icons on a 24 × 24 grid with a stroke width of 1.75. */
 
 const NS = "http://www.w3.org/2000/svg";
 
@@ -48,7 +48,7 @@ const PATHS = {
   swap: "M5 8.500h12 M14 5.500l3 3-3 3 M19 15.500H7 M10 12.500l-3 3 3 3",
 };
 
-/** An icon by its name; it says nothing to a screen reader, the text beside it does. */
+/** An icon by name, hidden from screen readers: the text beside it is read. */
 export function icon(name) {
   const svg = document.createElementNS(NS, "svg");
   const attributes = {

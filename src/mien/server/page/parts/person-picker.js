@@ -1,16 +1,16 @@
-/** A field to name a person: those known are offered while one types, new names are welcome. */
+/** A field to choose a person: known people are suggested, new names can be accepted. */
 
 import { fill, freshId, h, portrait } from "./dom.js";
 import { icon } from "./icons.js";
 
-const OFFERED = 7;
+const MAX_SUGGESTIONS = 7;
 
-/** Letters without their accents, small: "José" is found by "jose". */
+/** Lower case without accents: "José" is found by "jose". */
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
 /**
- * Make the field. `people` is a promise of `{id, name, photos, thumbnail}`s; `onPick({id, name})` gets
- * a known person, or `{name}` alone for a new one where `mayBeNew`.
+ * Make the field. `people` is a promise of `{id, name, photos, thumbnail}`s; `onPick({id, name})` is
+ * called with a known person, or with `{name}` for a new one if `mayBeNew`.
  */
 export function personPicker({ label, people, onPick, mayBeNew = true, without = [] }) {
   const ids = { field: freshId("who"), list: freshId("list") };
@@ -40,14 +40,14 @@ export function personPicker({ label, people, onPick, mayBeNew = true, without =
     h("div", { class: "search" }, icon("search"), input),
     list,
   );
-  let everybody = [];
+  let knownPeople = [];
   let options = [];
   let active = -1;
 
   Promise.resolve(people).then(
     (found) => {
-      everybody = found.filter(({ id }) => !without.includes(id));
-      if (document.activeElement === input) offer();
+      knownPeople = found.filter(({ id }) => !without.includes(id));
+      if (document.activeElement === input) suggest();
     },
     () => {},
   );
@@ -63,17 +63,17 @@ export function personPicker({ label, people, onPick, mayBeNew = true, without =
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
   };
-  const offer = () => {
+  const suggest = () => {
     const typed = input.value.trim();
-    const wanted = plain(typed);
+    const query = plain(typed);
     const starts = (person) =>
       plain(person.name)
         .split(" ")
-        .some((word) => word.startsWith(wanted));
-    const found = everybody.filter((person) => plain(person.name).includes(wanted));
+        .some((word) => word.startsWith(query));
+    const found = knownPeople.filter((person) => plain(person.name).includes(query));
     found.sort((a, b) => starts(b) - starts(a));
-    options = found.slice(0, OFFERED);
-    if (mayBeNew && typed && !everybody.some(({ name }) => plain(name) === wanted))
+    options = found.slice(0, MAX_SUGGESTIONS);
+    if (mayBeNew && typed && !knownPeople.some(({ name }) => plain(name) === query))
       options.push({ name: typed, isNew: true });
     fill(
       list,
@@ -107,13 +107,13 @@ export function personPicker({ label, people, onPick, mayBeNew = true, without =
       list.children[index].scrollIntoView({ block: "nearest" });
     } else input.removeAttribute("aria-activedescendant");
   };
-  input.addEventListener("input", offer);
-  input.addEventListener("focus", offer);
+  input.addEventListener("input", suggest);
+  input.addEventListener("focus", suggest);
   input.addEventListener("blur", hide);
   input.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
-      if (list.hidden) offer();
+      if (list.hidden) suggest();
       const step = event.key === "ArrowDown" ? 1 : -1;
       if (options.length) mark((active + step + options.length) % options.length);
     } else if (event.key === "Enter" && !list.hidden && active >= 0) {

@@ -1,25 +1,25 @@
-/** Short messages that come and go, spoken to screen readers too. */
+/** Short messages and notes, also for screen readers. */
 
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 
 const SHOWN_MS = 5000;
 
-/** Say that something was done. */
+/** Show a message for a few seconds. */
 export function toast(text, picture = "check") {
   const element = h("div", { class: "toast" }, icon(picture), h("span", {}, text));
-  const shelf = document.getElementById("toasts");
-  shelf.append(element);
-  while (shelf.children.length > 3) shelf.firstElementChild.remove();
+  const container = document.getElementById("toasts");
+  container.append(element);
+  while (container.children.length > 3) container.firstElementChild.remove();
   setTimeout(() => element.remove(), SHOWN_MS);
 }
 
-/** Say something to screen readers only, at once. */
-export function alertReaders(text) {
+/** Announce a text to screen readers. */
+export function announce(text) {
   document.getElementById("alerts").textContent = text;
 }
 
-/** A note that stays: `kind` is bad, warn, good or empty. */
+/** A permanent note; `kind` is bad, warn, good or empty. */
 export function note(kind, text, { hint = "", acts = [], picture } = {}) {
   const pictures = { bad: "warn", warn: "warn", good: "check" };
   return h(
@@ -36,7 +36,7 @@ export function note(kind, text, { hint = "", acts = [], picture } = {}) {
   );
 }
 
-/** The note for an error, with a way to try again where there is one. */
+/** The note of an error, with a button to retry if `retry` is given. */
 export function errorNote(error, retry = null) {
   const acts = retry
     ? [h("button", { class: "button small", type: "button", on: { click: retry } }, "Try again")]

@@ -1,4 +1,4 @@
-/** About: whose weights answer, under which licences, how good they were measured to be, what is stored. */
+/** About: recognizers with weights, licences and measured rates, and what is stored. */
 
 import { fill, h } from "../parts/dom.js";
 import { icon } from "../parts/icons.js";
@@ -44,7 +44,7 @@ const header = () =>
       "div",
       {},
       h("h1", { tabindex: -1 }, "About"),
-      h("p", { class: "lead" }, "What answers here, how good it is, and what is kept."),
+      h("p", { class: "lead" }, "The recognizers, how accurate they are, and what is stored."),
     ),
   );
 
@@ -66,9 +66,9 @@ function recognizerCard(engine, recognizer, again) {
   const facts = [
     count(recognizer.people_count ?? recognizer.people?.length ?? 0, "person", "people"),
     recognizer.kind === "gallery"
-      ? "a living gallery: people can be added and forgotten"
+      ? "a gallery: people can be added and forgotten"
       : "a recognizer file: its people are fixed",
-    recognizer.created ? `made ${day(recognizer.created)}` : "",
+    recognizer.created ? `created ${day(recognizer.created)}` : "",
   ]
     .filter(Boolean)
     .join(", ");
@@ -83,27 +83,31 @@ function recognizerCard(engine, recognizer, again) {
   );
 }
 
-/** When it gives a name, in one sentence and two numbers. */
+/** The policy: threshold and false positive rate, in a sentence. */
 function policyOf(policy) {
   if (!policy) return null;
   if (policy.threshold > 1)
     return h(
       "div",
       { class: "stack tight" },
-      h("h3", {}, "When a name is given"),
-      h("p", {}, "To nobody yet: too little is known to tell people from strangers."),
+      h("h3", {}, "When a face gets a name"),
+      h(
+        "p",
+        {},
+        "Never, so far: there is not enough data to separate known people from strangers.",
+      ),
     );
   return h(
     "div",
     { class: "stack tight" },
-    h("h3", {}, "When a name is given"),
+    h("h3", {}, "When a face gets a name"),
     h(
       "p",
       {},
-      "It is set so that ",
+      "The threshold is set so that ",
       h("b", {}, `a stranger is given a name at most ${onceIn(policy.false_positive_rate)}`),
       `: at a similarity of ${policy.threshold.toFixed(3)} or more.`,
-      borneBy(policy),
+      evidenceOf(policy),
     ),
     policy.supported === false
       ? h(
@@ -113,7 +117,7 @@ function policyOf(policy) {
           h(
             "span",
             {},
-            "There are too few photos to promise this rate; it is an estimate from other people’s faces.",
+            "There are too few photos to support this rate; it is an estimate from other people’s faces.",
           ),
         )
       : null,
@@ -121,16 +125,16 @@ function policyOf(policy) {
   );
 }
 
-/** What the rate stands on: strangers who were searched here, or only what the embedder's card says of others. */
-function borneBy({ basis, expected, strangers, supported }) {
-  if (basis === "card" && !supported) return ""; // the threshold was raised beyond the card's; the note below says why
+/** The evidence for the rate: measured strangers, or only the statistics on the embedder's card. */
+function evidenceOf({ basis, expected, strangers, supported }) {
+  if (basis === "card" && !supported) return ""; // the threshold was raised above the card's; the note below gives the reason
   if (basis === "card")
-    return ` By the embedder’s card ${rate(expected.value)} are to be expected; that was not measured on these people.`;
+    return ` By the embedder’s card ${rate(expected.value)} is expected; this was not measured on these people.`;
   if (strangers < 100) return "";
   return ` Measured on ${count(strangers, "photo")} of strangers: ${rate(expected.value)} (95 %: ${rate(expected.low)} to ${rate(expected.high)}).`;
 }
 
-/** Measured rates, whatever was measured when it was made: names with numbers, or with intervals. */
+/** Rates measured in training: names with numbers or intervals. */
 function measuredOf(measured) {
   const rows = Object.entries(measured ?? {})
     .map(([name, value]) => [name.replaceAll("_", " "), valueWords(value)])
@@ -139,7 +143,7 @@ function measuredOf(measured) {
   return h(
     "div",
     { class: "stack tight" },
-    h("h3", {}, "Measured when it was made"),
+    h("h3", {}, "Measured in training"),
     h(
       "dl",
       { class: "facts" },
@@ -193,7 +197,7 @@ function versionsOf(engine, recognizer, again) {
   const put = async (version) => {
     try {
       await engine.putInService(recognizer.handle, version.version);
-      toast("Changed over.", "swap");
+      toast("The version is in service.", "swap");
       await again();
     } catch (error) {
       toast(error.message, "warn");
@@ -215,7 +219,7 @@ function versionsOf(engine, recognizer, again) {
             {},
             version.created
               ? `Trained ${moment(version.created)}`
-              : "As it was given when the server started",
+              : "The file given when the server was started",
           ),
           version.in_service
             ? h("span", { class: "tag good" }, "in service")
@@ -235,8 +239,8 @@ function versionsOf(engine, recognizer, again) {
 function stored(recognizers) {
   const kept = recognizers.flatMap(({ stored: what }) => what ?? []);
   const always = [
-    "Photos that are recognised here are looked at in memory and not kept.",
-    "Of each photo a person was learned from: 128 or so numbers that stand for the face, the photo’s digest and where it came from.",
+    "Photos are processed in memory and not stored.",
+    "For each enrolled photo: an embedding of the face (a list of numbers), the photo’s digest and its file name.",
   ];
   return h(
     "section",
@@ -252,25 +256,25 @@ function stored(recognizers) {
   );
 }
 
-function privacy({ role, authentication, privacy: said }) {
-  if (said)
+function privacy({ role, authentication, privacy: statements }) {
+  if (statements)
     return h(
       "section",
       { class: "card padded stack" },
-      h("h2", {}, "Private by its nature"),
-      said.map((text) => h("p", {}, text)),
+      h("h2", {}, "Privacy"),
+      statements.map((text) => h("p", {}, text)),
     );
   const who = authentication
     ? `You are signed in as ${role}.`
-    : "This server asks for no key: whoever reaches it may do everything. By itself it answers to its own machine only.";
+    : "This server requires no key: anyone who can reach it may do everything. By default only its own machine can reach it.";
   return h(
     "section",
     { class: "card padded stack" },
-    h("h2", {}, "Private by its nature"),
+    h("h2", {}, "Privacy"),
     h(
       "p",
       {},
-      "This page and its server load nothing from anywhere and report to nobody. There is no test of liveness: a photo of a photo is a photo, so unlock nothing with it. Faces are biometric data; ask people first.",
+      "This page and its server load nothing from other hosts and send nothing to them. There is no liveness test: a photo of a photo is accepted, so do not use it to unlock anything. Faces are biometric data; ask people first.",
     ),
     h(
       "p",

@@ -1,4 +1,4 @@
-/** Add a person: a name, their consent, and many photos at once. */
+/** Add a person: name, consent and photos. */
 
 import { PhotoAdder } from "../parts/add-photos.js";
 import { fill, freshId, h } from "../parts/dom.js";
@@ -40,12 +40,12 @@ export function newPerson({ engine }) {
     if (person && adder.taken) {
       fill(
         end,
-        note("good", `${person.name} is known from ${count(adder.taken, "photo")}.`, {
+        note("good", `${person.name} is enrolled with ${count(adder.taken, "photo")}.`, {
           acts: [
             h(
               "a",
               { class: "button small", href: `#/people/${encodeURIComponent(person.id)}` },
-              "See them",
+              "Show the person",
             ),
             h(
               "a",
@@ -80,14 +80,14 @@ export function newPerson({ engine }) {
     name.disabled = true;
     consent.disabled = true;
     go.hidden = true;
-    if (!(await adder.learn(person.id))) {
+    if (!(await adder.enrol(person.id))) {
       fill(
         end,
         note(
           "warn",
-          `None of these photos could be taken, so ${person.name} cannot be recognised yet.`,
+          `None of these photos could be enrolled, so ${person.name} cannot be recognised yet.`,
           {
-            hint: "Add other photos above, or take one anyway. Nothing else has to be done again.",
+            hint: "Add other photos above, or enrol one anyway.",
           },
         ),
       );

@@ -1,4 +1,4 @@
-/** One person: their photos, and what can be done: rename, add photos, merge, forget. */
+/** A person: photos, rename, add photos, merge, forget. */
 
 import { PhotoAdder } from "../parts/add-photos.js";
 import { confirm, sheet } from "../parts/dialog.js";
@@ -8,7 +8,7 @@ import { personPicker } from "../parts/person-picker.js";
 import { errorNote, toast } from "../parts/toast.js";
 import { count, day } from "../words.js";
 
-/** The view of a person; a promise of its element. */
+/** The view of a person; resolves to its element. */
 export async function person(context, id) {
   const element = h("div", { class: "narrow stack" });
   await draw(context, id, element);
@@ -22,17 +22,14 @@ async function draw(context, id, element) {
   try {
     who = await engine.people.get(id);
   } catch (error) {
-    return fill(
-      element,
-      back,
-      h("h1", { tabindex: -1 }, "This person is not here"),
-      errorNote(error),
-    );
+    return fill(element, back, h("h1", { tabindex: -1 }, "Person not found"), errorNote(error));
   }
   const again = () => draw(context, id, element);
   const edit = engine.features.editPeople;
   const facts = [
-    who.photos ? `Known from ${count(who.photos, "photo")}` : "No photo yet: cannot be recognised",
+    who.photos
+      ? `Enrolled with ${count(who.photos, "photo")}`
+      : "No photos yet: cannot be recognised",
     who.created ? `since ${day(who.created)}` : "",
   ]
     .filter(Boolean)
@@ -68,7 +65,7 @@ async function draw(context, id, element) {
     { class: "button small", type: "button", hidden: true, on: { click: again } },
     "Show the new photos",
   );
-  adder?.learn(id);
+  adder?.enrol(id);
   return fill(
     element,
     back,
@@ -100,16 +97,16 @@ function photosOf(engine, who, edit, again) {
       "p",
       { class: "soft" },
       who.photos
-        ? "Only what was learned from each photo is stored, not the photos."
-        : "Add photos below; from the first one on this person can be recognised.",
+        ? "Only face embeddings are stored, not the photos."
+        : "Add photos below, so that this person can be recognised.",
     );
   const take = async (photo) => {
     const last = who.pictures.length === 1;
     const sure = await confirm({
       title: "Forget this photo?",
       text: [
-        `What was learned from ${photo.source || "it"} is deleted.`,
-        last ? `It is the only one: ${who.name} will not be recognised without it.` : "",
+        `The embedding of ${photo.source || "this photo"} is deleted.`,
+        last ? `It is the only one: ${who.name} cannot be recognised without it.` : "",
       ].filter(Boolean),
       yes: "Forget the photo",
     });
@@ -172,7 +169,7 @@ function rename(engine, who, again) {
       const changed = { name: name.value.trim(), consent: consent.value.trim() };
       await engine.people.change(who.id, changed);
       close();
-      toast(`Now called ${changed.name}.`);
+      toast(`Renamed to ${changed.name}.`);
       again();
     } catch (error) {
       fill(trouble, errorNote(error));
@@ -209,7 +206,7 @@ function merge(engine, who, again) {
       h(
         "p",
         { class: "soft" },
-        `All photos of ${other.name} become photos of ${who.name}, and the name ${other.name} is gone.`,
+        `All photos of ${other.name} are moved to ${who.name}, and ${other.name} is deleted.`,
       ),
       h(
         "div",
@@ -226,7 +223,7 @@ function merge(engine, who, again) {
     try {
       await engine.people.merge(who.id, other.id);
       close();
-      toast(`${other.name} and ${who.name} are one person now.`);
+      toast(`${other.name} was merged into ${who.name}.`);
       again();
     } catch (error) {
       fill(trouble, errorNote(error));
@@ -240,7 +237,7 @@ function merge(engine, who, again) {
     onPick: pick,
   });
   const { close } = sheet(`Merge with ${who.name}`, [
-    h("p", { class: "soft" }, "For one person who is here under two names."),
+    h("p", { class: "soft" }, "If one person is listed under two names."),
     picker.element,
     chosen,
     trouble,
@@ -252,7 +249,7 @@ async function forget(engine, who) {
   const sure = await confirm({
     title: `Forget ${who.name}?`,
     text: [
-      `The name, everything learned from ${count(who.photos ?? 0, "photo")} and any picture kept are deleted from this server’s files for good. ${who.name} will be a stranger.`,
+      `The name, the embeddings of ${count(who.photos ?? 0, "photo")} and any stored crops are deleted for good. ${who.name} will be unknown.`,
       "This cannot be undone.",
     ],
     yes: "Forget for good",

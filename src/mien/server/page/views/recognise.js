@@ -1,4 +1,4 @@
-/** Recognise: photos in, boxes and names out. It needs nothing of an engine but `identify`. */
+/** Recognise: names the people in photos. Of an engine it needs only `identify`. */
 
 import { hasCameras } from "../camera/camera.js";
 import { fill, h, progressBar } from "../parts/dom.js";
@@ -6,9 +6,9 @@ import { wasAborted } from "../api/engine.js";
 import { faceCard } from "../parts/face-card.js";
 import { icon } from "../parts/icons.js";
 import { photoBoxes } from "../parts/overlay.js";
-import { choose, filesOf, isPhoto, takeDrops } from "../photos.js";
+import { choose, filesOf, isPhoto, acceptDrops } from "../photos.js";
 import { takePhoto } from "../camera/take-photo.js";
-import { alertReaders, errorNote, note, toast } from "../parts/toast.js";
+import { announce, errorNote, note, toast } from "../parts/toast.js";
 import { bytes, count } from "../words.js";
 
 export function recognise({ engine }) {
@@ -18,7 +18,7 @@ export function recognise({ engine }) {
   const add = (files) => {
     const photos = files.map(({ file }) => file).filter(isPhoto);
     if (files.length && !photos.length)
-      toast("That is no photo: JPEG, PNG, WebP, AVIF and HEIC are.", "warn");
+      toast("Not a photo. Supported are JPEG, PNG, WebP, AVIF and HEIC.", "warn");
     const fresh = photos.map((file) => ({
       file,
       url: URL.createObjectURL(file),
@@ -33,16 +33,16 @@ export function recognise({ engine }) {
     work();
   };
 
-  // One photo after another: each answer is on the screen while the next one is on its way.
+  // One photo after another: each result is shown while the next photo is processed.
   let working = false;
   const work = async () => {
     if (working) return;
     working = true;
-    for (let item = next(); item; item = next()) await look(item);
+    for (let item = next(); item; item = next()) await identify(item);
     working = false;
   };
   const next = () => items.find(({ state }) => state === "waiting");
-  const look = async (item) => {
+  const identify = async (item) => {
     item.state = "sending";
     item.error = null;
     item.abort = new AbortController();
@@ -63,7 +63,7 @@ export function recognise({ engine }) {
       item.error = error;
     }
     if (items.includes(item)) refresh(item);
-    if (item === chosen && item.state === "done") alertReaders(summary(item.answer));
+    if (item === chosen && item.state === "done") announce(summary(item.answer));
   };
 
   const remove = (item) => {
@@ -91,15 +91,15 @@ export function recognise({ engine }) {
     is: async (face, person) => {
       await engine.is(face.token, person.id ? { id: person.id } : { name: person.name });
       toast(
-        person.id ? `Learned: this is ${person.name}.` : `${person.name} is known from now on.`,
+        person.id ? `Enrolled: this is ${person.name}.` : `${person.name} is known from now on.`,
       );
       await again();
     },
   };
-  const again = () => look(chosen);
+  const again = () => identify(chosen);
 
   const element = h("div", { class: "recognise" });
-  takeDrops(element, add);
+  acceptDrops(element, add);
 
   const start = () => choose().then(add);
   const shoot = async () => {
@@ -141,7 +141,7 @@ export function recognise({ engine }) {
       ),
     );
     const stage = stageOf(item, () => remove(item));
-    const said = h("div", { class: "said stack" });
+    const results = h("div", { class: "results stack" });
     fill(
       element,
       head,
@@ -149,11 +149,11 @@ export function recognise({ engine }) {
         "div",
         { class: "recognise-grid" },
         h("div", { class: "stage-side stack" }, stage.element, items.length > 1 ? strip() : null),
-        said,
+        results,
       ),
     );
     item.onProgress = stage.progress;
-    tell(item, said, stage);
+    showResults(item, results, stage);
     return null;
   };
   const refresh = (item) => {
@@ -185,22 +185,22 @@ export function recognise({ engine }) {
       ),
     );
 
-  const tell = (item, said, stage) => {
+  const showResults = (item, results, stage) => {
     if (item.state === "failed")
       return fill(
-        said,
+        results,
         errorNote(item.error, () => {
           item.state = "waiting";
           work();
         }),
       );
-    if (item.state !== "done" && !item.answer) return fill(said, skeleton(), skeleton());
+    if (item.state !== "done" && !item.answer) return fill(results, skeleton(), skeleton());
     const { faces } = item.answer;
     if (!faces.length)
       return fill(
-        said,
+        results,
         note("", "No face was found in this photo.", {
-          hint: "Faces narrower than about 12 pixels or a hundredth of the photo’s long side, turned far aside or covered are seldom found. Try a closer photo.",
+          hint: "Faces narrower than about 12 pixels or 1 % of the photo’s long side, in profile, or covered are seldom found. Try a closer photo.",
         }),
       );
     const cards = faces.map((face, index) =>
@@ -215,7 +215,7 @@ export function recognise({ engine }) {
       cards[index].scrollIntoView({ block: "nearest", behavior: "smooth" });
       cards.forEach((card, i) => card.classList.toggle("chosen", i === index));
     };
-    return fill(said, h("p", { class: "summary soft" }, summary(item.answer)), cards);
+    return fill(results, h("p", { class: "summary soft" }, summary(item.answer)), cards);
   };
 
   document.addEventListener("paste", async (event) => {
@@ -242,7 +242,7 @@ function welcome(buttons, engine) {
         h(
           "p",
           { class: "lead" },
-          "Everybody it knows gets a name, and how sure that is. Strangers stay unknown.",
+          "Known people get a name with a probability. Strangers stay unknown.",
         ),
         h("div", { class: "acts" }, buttons),
         h("p", { class: "soft little drop-hint" }, "Or drop photos anywhere here, or paste one."),
@@ -252,12 +252,12 @@ function welcome(buttons, engine) {
       "p",
       { class: "soft little privacy" },
       icon("shield"),
-      `Photos are looked at ${engine.place}.`,
+      `Photos are processed ${engine.place}.`,
     ),
   );
 }
 
-/** The photo with its boxes; a photo that the browser cannot show becomes a plain sheet with the faces on it. */
+/** The photo with its boxes; if the browser cannot show it, an empty area with the faces. */
 function stageOf(item, onRemove) {
   const figure = h("figure", { class: "stage" });
   const image = h("img", {
@@ -304,7 +304,7 @@ function stageOf(item, onRemove) {
           : h(
               "p",
               {},
-              `Your browser cannot show this kind of photo.${item.state === "failed" ? "" : " It is looked at all the same."}`,
+              `Your browser cannot show this photo format.${item.state === "failed" ? "" : " It is processed anyway."}`,
             ),
       );
       sheet.style.aspectRatio = `${width} / ${height}`;
@@ -330,7 +330,7 @@ function stageOf(item, onRemove) {
   );
   if (item.state === "sending" || item.state === "waiting") {
     const bar = progressBar("Upload of the photo");
-    const says = h("span", { role: "status" }, "Waiting its turn");
+    const says = h("span", { role: "status" }, "Waiting");
     frame.append(h("div", { class: "stage-busy" }, says, bar.element));
     stage.progress = () => {
       const up = item.sent < item.total;
@@ -362,14 +362,14 @@ function summary({ faces }) {
   const names = faces.filter(({ name }) => name !== null).map(({ name }) => name);
   const strangers = faces.length - names.length;
   if (!faces.length) return "No face was found.";
-  if (!names.length) return `${count(strangers, "face")}, nobody it knows.`;
+  if (!names.length) return `${count(strangers, "face")}, no known person.`;
   const all = strangers ? [...names, count(strangers, "unknown face")] : names;
   return `${new Intl.ListFormat("en-GB").format(all)}.`;
 }
 
 function stateWords({ state, answer }) {
   if (state === "done") return summary(answer);
-  return { waiting: "waiting", sending: "being looked at", failed: "not read" }[state];
+  return { waiting: "waiting", sending: "in progress", failed: "not read" }[state];
 }
 
 function badge({ state, answer }) {

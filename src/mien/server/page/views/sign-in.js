@@ -1,10 +1,10 @@
-/** Sign in with a key, where the server asks for one. */
+/** Sign in with an API key. */
 
 import { fill, freshId, h } from "../parts/dom.js";
 import { icon } from "../parts/icons.js";
 import { note } from "../parts/toast.js";
 
-/** The page in place of everything else; `onDone` is called once the key was good. */
+/** The sign-in page; `onDone` is called once the key is accepted. */
 export function signIn(engine, onDone) {
   const id = freshId("key");
   const key = h("input", {
@@ -29,7 +29,7 @@ export function signIn(engine, onDone) {
       const wrong = error.kind === "signed-out" || error.kind === "forbidden";
       fill(
         trouble,
-        note("bad", wrong ? "This key is not known, or was revoked." : error.message, {
+        note("bad", wrong ? "This key is unknown or revoked." : error.message, {
           hint: wrong ? "Keys are made on the server with “mien keys create”." : error.hint,
         }),
       );
@@ -46,11 +46,7 @@ export function signIn(engine, onDone) {
       "form",
       { class: "card padded stack", on: { submit } },
       h("h1", { class: "sign-title" }, "Sign in"),
-      h(
-        "p",
-        { class: "soft" },
-        "This server recognises people, so it asks who you are. Enter the key you were given.",
-      ),
+      h("p", { class: "soft" }, "This server requires a key. Enter the one you were given."),
       h("div", { class: "field" }, h("label", { for: id }, "Key"), key),
       trouble,
       go,

@@ -1,8 +1,8 @@
-/** Train: photos of many people in, a recognizer out, watched all the way. */
+/** Train: upload photos, follow the training job, put the recognizer in service. */
 
 import { fill, freshId, h, progressBar } from "../parts/dom.js";
 import { icon } from "../parts/icons.js";
-import { byPerson, choose, filesOf, isArchive, takeDrops } from "../photos.js";
+import { byPerson, choose, filesOf, isArchive, acceptDrops } from "../photos.js";
 import { errorNote, note, toast } from "../parts/toast.js";
 import { bytes, count, moment } from "../words.js";
 import { jobCard, stateTag } from "./job.js";
@@ -10,25 +10,25 @@ import { jobCard, stateTag } from "./job.js";
 const RATES = [
   {
     value: 0.1,
-    says: "1 stranger in 10",
-    then: "Names the most people; for an album among friends.",
+    label: "1 stranger in 10",
+    description: "Most known people get a name; for a private album.",
   },
   {
     value: 0.01,
-    says: "1 stranger in 100",
-    then: "A good middle. Most people it knows are named.",
+    label: "1 stranger in 100",
+    description: "A good default. Known people mostly get a name.",
   },
   {
     value: 0.001,
-    says: "1 stranger in 1,000",
-    then: "Strict. More of the people it knows stay unknown.",
+    label: "1 stranger in 1,000",
+    description: "Strict. More known people stay unknown.",
   },
 ];
 
 export function train({ engine, reloadRecognizers }) {
   const element = h("div", { class: "train narrow" });
-  const room = h("div", { class: "stack" });
-  const earlier = h("section", { class: "stack", "aria-label": "Earlier trainings" });
+  const main = h("div", { class: "stack" });
+  const earlier = h("section", { class: "stack", "aria-label": "Earlier training jobs" });
   let stopWatching = () => {};
   fill(
     element,
@@ -42,18 +42,18 @@ export function train({ engine, reloadRecognizers }) {
         h(
           "p",
           { class: "lead" },
-          "Photos of the people you know go in; a recognizer comes out, with a report on how good it is.",
+          "Train a recognizer from photos of people you know, with a report on its error rates.",
         ),
       ),
     ),
-    room,
+    main,
     earlier,
   );
 
   const offer = () => {
     stopWatching();
     fill(
-      room,
+      main,
       form(engine, (job) => watch(job)),
     );
   };
@@ -61,21 +61,21 @@ export function train({ engine, reloadRecognizers }) {
   const watch = (job) => {
     stopWatching();
     const card = jobCard(engine, job, { onAnother: offer, onService: reloadRecognizers });
-    fill(room, card.element);
-    const stop = engine.jobs.watch(job.id, (news) => {
-      card.update(news);
-      if (news.state !== job.state) tellEarlier(job.id);
-      job = news;
+    fill(main, card.element);
+    const stop = engine.jobs.watch(job.id, (changed) => {
+      card.update(changed);
+      if (changed.state !== job.state) showEarlier(job.id);
+      job = changed;
     });
     stopWatching = () => {
       stop();
       card.leave();
     };
-    tellEarlier(job.id);
+    showEarlier(job.id);
     element.querySelector("h1").scrollIntoView({ block: "nearest" });
   };
 
-  async function tellEarlier(except) {
+  async function showEarlier(except) {
     const jobs = await engine.jobs.list().catch(() => []);
     const others = jobs.filter(({ id }) => id !== except);
     fill(
@@ -108,12 +108,12 @@ export function train({ engine, reloadRecognizers }) {
   }
 
   const enter = async () => {
-    if (room.childElementCount) return;
+    if (main.childElementCount) return;
     fill(
-      room,
+      main,
       h("div", { class: "card padded" }, h("div", { class: "bone", style: { height: "220px" } })),
     );
-    const jobs = await tellEarlier(null);
+    const jobs = await showEarlier(null);
     const running = jobs.find(({ state }) => state === "running" || state === "queued");
     if (running) watch(running);
     else offer();
@@ -121,7 +121,7 @@ export function train({ engine, reloadRecognizers }) {
   return { element, title: "Train", enter, leave() {} };
 }
 
-/** What to train on, and how strict to be. */
+/** The form: photos, false positive rate and name. */
 function form(engine, onStarted) {
   const ids = { name: freshId("name"), rate: freshId("rate") };
   const name = h("input", {
@@ -153,14 +153,14 @@ function form(engine, onStarted) {
       load = null;
       fill(
         trouble,
-        note("warn", "There are no people in what you gave.", {
-          hint: "Give a folder that has a folder for each person, with their photos inside; or a zip of it.",
+        note("warn", "No people were found in these files.", {
+          hint: "Choose a folder with one folder of photos per person, or a zip archive of it.",
         }),
       );
     }
-    tell();
+    showPicked();
   };
-  const tell = () => {
+  const showPicked = () => {
     go.disabled = !load;
     if (!load) return fill(picked);
     const drop = h(
@@ -172,7 +172,7 @@ function form(engine, onStarted) {
         on: {
           click: () => {
             load = null;
-            tell();
+            showPicked();
           },
         },
       },
@@ -240,11 +240,11 @@ function form(engine, onStarted) {
     "div",
     { class: "drop-zone" },
     icon("upload"),
-    h("p", {}, "Drop a zip, or a folder with a folder for each person"),
+    h("p", {}, "Drop a zip archive, or a folder with one folder per person"),
     h(
       "p",
       { class: "soft little" },
-      "Duplicates, poor pictures and likely wrong names are set aside before anything is learned.",
+      "Duplicates, photos of low quality and likely wrong names are excluded before training.",
     ),
     h(
       "div",
@@ -276,19 +276,19 @@ function form(engine, onStarted) {
       ),
     ),
   );
-  takeDrops(zone, take);
+  acceptDrops(zone, take);
   zone.addEventListener("paste", async (event) => take(await filesOf(event.clipboardData)));
 
   const rates = h(
     "fieldset",
     { class: "rates" },
-    h("legend", {}, "How many strangers may be given a name by mistake"),
-    RATES.map(({ value, says, then }) =>
+    h("legend", {}, "How many strangers may get a name by mistake"),
+    RATES.map(({ value, label, description }) =>
       h(
         "label",
         { class: "rate" },
         h("input", { type: "radio", name: ids.rate, value, checked: value === 0.01 }),
-        h("span", {}, h("b", {}, says), h("span", { class: "soft little" }, then)),
+        h("span", {}, h("b", {}, label), h("span", { class: "soft little" }, description)),
       ),
     ),
   );
@@ -318,13 +318,13 @@ function form(engine, onStarted) {
           },
         },
       );
-      toast("Training has begun. You may leave this page.", "train");
+      toast("The training job has started. You may leave this page.", "train");
       onStarted(job);
     } catch (error) {
       fill(trouble, errorNote(error));
     } finally {
       sending.hidden = true;
-      tell();
+      showPicked();
     }
   };
   return h(
@@ -336,12 +336,12 @@ function form(engine, onStarted) {
     h(
       "div",
       { class: "field" },
-      h("label", { for: ids.name }, "What to call it"),
+      h("label", { for: ids.name }, "Name of the recognizer"),
       name,
       h(
         "p",
         { class: "hint" },
-        "Small letters, digits and dashes. An existing name gets a new version; the old one stays until you change over.",
+        "Lower-case letters, digits and dashes. An existing name gets a new version; the old one stays in service until you change it.",
       ),
     ),
     trouble,

@@ -29,7 +29,7 @@ def ten(data_folder, engine, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def many(data_folder, engine, portraits, tmp_path_factory):
-    """Return a recognizer of 5,756 people: two real ones, and LFW's names with random embeddings."""
+    """Return a recognizer of 5,756 people: two real ones, LFW's names with random embeddings."""
     listed = (data_folder / "lfw" / "people.txt").read_text("utf-8").splitlines()
     names = {line.split("\t")[0].replace("_", " ") for line in listed if "\t" in line}
     names = sorted(names - {"Barack Obama", "Joe Biden"})

@@ -93,7 +93,7 @@ def test_camera_errors_are_explained(visit, knowing, error, says):
 
 
 def test_an_unknown_person_is_named_in_the_live_view(visit_with_camera, serving):
-    """Nobody is known: the faces are unknown, until one is told who it is."""
+    """With an empty gallery all faces are unknown, until the user names one."""
     page = visit_with_camera(serving())
     start(page)
     row = page.locator(".in-view-row").first

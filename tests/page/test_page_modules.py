@@ -47,8 +47,9 @@ def test_one_wrong_frame_does_not_rename_a_track_but_many_do(modules):
         "camera/track.js",
         """
         const tracker = new m.Tracker();
-        const said = ["Ann", "Ann", "Ann", "Ben", "Ann", null, "Ann", ...Array(14).fill("Ben")];
-        return said.map((name, i) => tracker.addFrame([face([0, 0, 90, 120], name)], 150 * i)[0].name);
+        const names = ["Ann", "Ann", "Ann", "Ben", "Ann", null, "Ann", ...Array(14).fill("Ben")];
+        const track = (name, i) => tracker.addFrame([face([0, 0, 90, 120], name)], 150 * i)[0];
+        return names.map((name, i) => track(name, i).name);
         """,
     )
     assert names[:8] == ["Ann"] * 8

@@ -141,7 +141,7 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         note(f"Mien is at http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C stops it)")
         if settings.insecure and not address.loopback:
-            note("warning: whoever can reach it may see, change and forget everybody (--insecure)")
+            note("warning: anyone who can reach it may see, change and forget people (--insecure)")
         run(state, address, listener)
     note("Mien has stopped; accepted requests are finished.")
 

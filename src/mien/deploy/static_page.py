@@ -163,8 +163,7 @@ def _finish(files: dict[str, bytes], worker: str, told: Mapping[str, Any]) -> st
     files[SHIP] = _json(ship)
     digests[SHIP] = hashlib.sha256(files[SHIP]).hexdigest()
     for key, value in (("version", version), ("files", digests), ("headers", HEADERS)):
-        text = value if isinstance(value, str) else json.dumps(value, indent=1)
-        worker = worker.replace("{{" + key + "}}", text)
+        worker = worker.replace('"{{' + key + '}}"', json.dumps(value, indent=1))
     files["sw.js"] = worker.encode()
     files[HEADERS_FILE] = headers_text().encode()
     return version
@@ -214,7 +213,7 @@ def _for_here(html: str) -> str:
     """
     html = re.sub(r",\s+or use the API:[^<]*<a [^>]*>[^<]*</a>", "", html)
     meta = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    return html.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}', 1)
+    return html.replace('<meta charset="utf-8" />', f'<meta charset="utf-8" />\n    {meta}', 1)
 
 
 def _recognizer_files(recognizer: Recognizer) -> tuple[dict[str, Any], dict[str, bytes]]:

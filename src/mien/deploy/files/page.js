@@ -40,13 +40,15 @@ function show(result, canvas) {
     face.name ?? "unknown",
     face.name ? `${(100 * face.probability).toFixed(0)} %` : "",
   ]);
-  $("faces").replaceChildren(...rows.map((texts) => {
-    const row = document.createElement("tr");
-    for (const text of texts) {
-      row.insertCell().textContent = text;
-    }
-    return row;
-  }));
+  $("faces").replaceChildren(
+    ...rows.map((texts) => {
+      const row = document.createElement("tr");
+      for (const text of texts) {
+        row.insertCell().textContent = text;
+      }
+      return row;
+    }),
+  );
   $("status").textContent = rows.length ? "" : "No face found.";
   if (!canvas) return;
   const context = canvas.getContext("2d");

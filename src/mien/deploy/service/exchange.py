@@ -12,7 +12,7 @@ from python_multipart import parse_form
 from python_multipart.exceptions import FormParserError
 
 from mien.errors import BadRequest
-from mien.problems import KIND
+from mien.problems import MEDIA_TYPE
 
 MULTIPART = "multipart/form-data"
 
@@ -79,7 +79,7 @@ def as_json(value: Any, status: int = 200, kind: str = "application/json") -> Re
 
 def as_problem(problem: Mapping[str, Any]) -> Response:
     """Return a problem document (RFC 9457) as an answer."""
-    return as_json(problem, int(problem["status"]), KIND)
+    return as_json(problem, int(problem["status"]), MEDIA_TYPE)
 
 
 def uploads(request: Request, field_name: str = "file") -> list[SentFile]:

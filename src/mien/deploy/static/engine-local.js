@@ -8,7 +8,39 @@ import { Loading } from "./local/loading.js";
 const TOKENS = 200;
 
 /** The least module that uses 128-bit numbers; the runtime is made of them. */
-const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11);
+const SIMD = Uint8Array.of(
+  0,
+  97,
+  115,
+  109,
+  1,
+  0,
+  0,
+  0,
+  1,
+  5,
+  1,
+  96,
+  0,
+  1,
+  123,
+  3,
+  2,
+  1,
+  0,
+  10,
+  10,
+  1,
+  8,
+  0,
+  65,
+  0,
+  253,
+  15,
+  253,
+  98,
+  11,
+);
 
 /** @implements {import("./api/engine.js").Engine} */
 export class LocalEngine {
@@ -37,9 +69,13 @@ export class LocalEngine {
     const loading = new Loading();
     try {
       if (!globalThis.WebAssembly?.validate(SIMD)) {
-        throw new EngineError("This browser is too old to recognise faces.", { hint: "Any browser from 2023 or later can." });
+        throw new EngineError("This browser is too old to recognise faces.", {
+          hint: "Any browser from 2023 or later can.",
+        });
       }
-      this.#ship = await (await fetch(new URL("ship.json", this.#base), { cache: "no-cache" })).json();
+      this.#ship = await (
+        await fetch(new URL("ship.json", this.#base), { cache: "no-cache" })
+      ).json();
       this.#work(loading);
       this.threads = (await this.#ask("load", { base: this.#base, ship: this.#ship })).threads;
       this.people = this.#people();
@@ -59,7 +95,12 @@ export class LocalEngine {
   async recognizers() {
     const { people, policy, about, bytes } = this.#ship.recognizer.about;
     this.current = {
-      handle: "This recognizer", kind: "file", people, policy, bytes, ...about,
+      handle: "This recognizer",
+      kind: "file",
+      people,
+      policy,
+      bytes,
+      ...about,
       stored: [
         "Photos are looked at in this browser's memory: they are neither sent nor kept.",
         "Of people that you add: their names, and of each photo 128 or so numbers that stand for the face. They are kept in this browser until you forget them.",
@@ -88,7 +129,11 @@ export class LocalEngine {
 
   #face(token) {
     const embedding = this.#seen.get(token);
-    if (!embedding) throw new EngineError("This face is no longer at hand.", { hint: "Look at the photo again.", kind: "refused" });
+    if (!embedding)
+      throw new EngineError("This face is no longer at hand.", {
+        hint: "Look at the photo again.",
+        kind: "refused",
+      });
     return embedding;
   }
 
@@ -96,7 +141,9 @@ export class LocalEngine {
     const who = (index) => {
       const known = this.#ship.recognizer.about.people;
       const own = this.#own[index - known.length];
-      return own ? { name: own.name, personId: own.id } : { name: known[index], personId: FIXED + known[index] };
+      return own
+        ? { name: own.name, personId: own.id }
+        : { name: known[index], personId: FIXED + known[index] };
     };
     const [nearest] = candidates;
     const token = crypto.randomUUID?.() ?? String(Math.random());
@@ -164,7 +211,9 @@ export class LocalEngine {
     });
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
-      const error = new EngineError("The recognizer stopped.", { hint: "Load the page again; a smaller photo may help." });
+      const error = new EngineError("The recognizer stopped.", {
+        hint: "Load the page again; a smaller photo may help.",
+      });
       for (const { reject } of this.#asked.values()) reject(error);
       this.#asked.clear();
     });
@@ -176,7 +225,9 @@ export class LocalEngine {
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
       this.#asked.set(id, { resolve, reject });
-      signal?.addEventListener("abort", () => reject(new DOMException("given up", "AbortError")), { once: true });
+      signal?.addEventListener("abort", () => reject(new DOMException("given up", "AbortError")), {
+        once: true,
+      });
       this.#worker.postMessage({ id, does, ...asked });
     });
   }

@@ -8,8 +8,8 @@
  */
 
 const VERSION = "{{version}}";
-const FILES = {{files}};
-const HEADERS = {{headers}};
+const FILES = "{{files}}"; // an object when deployed
+const HEADERS = "{{headers}}"; // likewise
 
 const BASE = registration.scope;
 const PREFIX = `mien:${BASE}:`;
@@ -47,8 +47,11 @@ async function bring(cache, earlier, url, digest) {
   }
   const response = await fetch(url, { cache: "no-cache", credentials: "omit" });
   const bytes = await response.arrayBuffer();
-  if (!response.ok || (await sha256(bytes)) !== digest) throw new Error(`${url} is not of version ${VERSION}`);
-  const headers = { "Content-Type": response.headers.get("Content-Type") ?? "application/octet-stream" };
+  if (!response.ok || (await sha256(bytes)) !== digest)
+    throw new Error(`${url} is not of version ${VERSION}`);
+  const headers = {
+    "Content-Type": response.headers.get("Content-Type") ?? "application/octet-stream",
+  };
   await cache.put(url, new Response(bytes, { headers }));
 }
 

@@ -27,7 +27,8 @@ export async function shippedFile(base, path, entry, cache, tell = () => {}) {
   const url = new URL(path, base).href;
   const kept = await cache?.match(url);
   const response = kept ?? (await fetch(url, { credentials: "omit" }));
-  if (!response.ok) throw new Error(`${path} is missing from this site (status ${response.status}).`);
+  if (!response.ok)
+    throw new Error(`${path} is missing from this site (status ${response.status}).`);
   const bytes = await read(response, entry.bytes, tell);
   const digest = await sha256(bytes);
   if (bytes.byteLength !== entry.bytes || (digest !== null && digest !== entry.sha256)) {
@@ -45,7 +46,8 @@ async function read(response, size, tell) {
   for (;;) {
     const { done: end, value } = await reader.read();
     if (end) break;
-    if (done + value.length > size) throw new Error("A file of this site is longer than it was shipped.");
+    if (done + value.length > size)
+      throw new Error("A file of this site is longer than it was shipped.");
     whole.set(value, done);
     done += value.length;
     tell(value.length);

@@ -9,7 +9,11 @@ const WAIT_MS = 3000;
 export async function replaceByNewer(base) {
   const registration = await registered(base);
   if (!registration?.waiting) return;
-  const taken = new Promise((resolve) => navigator.serviceWorker.addEventListener("controllerchange", () => resolve(true), { once: true }));
+  const taken = new Promise((resolve) =>
+    navigator.serviceWorker.addEventListener("controllerchange", () => resolve(true), {
+      once: true,
+    }),
+  );
   registration.waiting.postMessage("take-over");
   if (await Promise.race([taken, new Promise((resolve) => setTimeout(resolve, WAIT_MS, false))])) {
     location.reload();

@@ -5,7 +5,9 @@
  * when nobody is left the database goes too.
  */
 
-import { EngineError } from "../api/engine.js";
+import { base64, flat, text, unitRow } from "./encoding.js";
+import { checkedName, refused, whyNot } from "./enrolment.js";
+import { sha256 } from "./files.js";
 
 const VERSION = 1;
 const FORMAT = "mien-visitor-people";
@@ -14,9 +16,6 @@ const STORES = ["people", "sightings", "negatives"];
 export const FIXED = "file:";
 const MOST_PHOTOS = 20_000;
 const MOST_BYTES = 64 * 2 ** 20;
-const LONGEST_NAME = 200;
-
-const refused = (message, hint = "", evidence = null) => new EngineError(message, { hint, kind: "refused", evidence });
 
 /** The same interface as the server's people (people-api.js), with `exported` and `imported`. */
 export class LocalPeople {
@@ -46,22 +45,38 @@ export class LocalPeople {
 
   /** Tell the recognizer whom the visitor added; called once at the start and after changes. */
   async refresh() {
-    await this.#tell(await this.#all("people"), await this.#all("sightings"), await this.#all("negatives"));
+    await this.#tell(
+      await this.#all("people"),
+      await this.#all("sightings"),
+      await this.#all("negatives"),
+    );
   }
 
   async #tell(everybody, photos, rejected) {
     const mine = ({ contract }) => contract === this.#contract;
     const sightings = photos.filter(mine);
     const people = everybody.filter(({ id }) => sightings.some(({ person }) => person === id));
-    const place = new Map([...this.#fixed, ...people.map(({ id }, index) => [id, this.#fixed.size + index])]);
+    const place = new Map([
+      ...this.#fixed,
+      ...people.map(({ id }, index) => [id, this.#fixed.size + index]),
+    ]);
     const rows = sightings.filter(({ person }) => place.has(person));
     const negatives = rejected.filter(mine).filter(({ person }) => place.has(person));
     await this.#changed({
       people: people.map(({ id, name }) => ({ id, name })),
-      embeddings: flat(rows.map(({ embedding }) => embedding), this.#dimension),
-      mirrors: flat(rows.map(({ mirror }) => mirror), this.#dimension),
+      embeddings: flat(
+        rows.map(({ embedding }) => embedding),
+        this.#dimension,
+      ),
+      mirrors: flat(
+        rows.map(({ mirror }) => mirror),
+        this.#dimension,
+      ),
       owners: rows.map(({ person }) => place.get(person) - this.#fixed.size),
-      negatives: flat(negatives.map(({ embedding }) => embedding), this.#dimension),
+      negatives: flat(
+        negatives.map(({ embedding }) => embedding),
+        this.#dimension,
+      ),
       negativeOf: negatives.map(({ person }) => place.get(person)),
     });
   }
@@ -81,7 +96,11 @@ export class LocalPeople {
   async create({ name, consent = "" }) {
     const called = checkedName(name);
     const people = await this.#all("people");
-    if (people.some((person) => person.name === called)) throw refused(`${called} is there already.`, "Add photos to that person, or choose another name.");
+    if (people.some((person) => person.name === called))
+      throw refused(
+        `${called} is there already.`,
+        "Add photos to that person, or choose another name.",
+      );
     const now = new Date().toISOString();
     const person = { id: crypto.randomUUID(), name: called, consent, created: now, changed: now };
     await this.#write((stores) => stores.people.add(person));
@@ -140,10 +159,15 @@ export class LocalPeople {
    */
   async addPhoto(id, file, { force = false, face = null } = {}) {
     const person = await this.#person(id);
-    const digest = await digestOf(file);
+    const digest = await sha256(await file.arrayBuffer());
     const known = (await this.#all("sightings")).filter((sighting) => sighting.person === id);
     if (digest && known.some(({ sha256 }) => sha256 === digest)) {
-      return { taken: false, reason: "already-enrolled", detail: "This photo is there already.", evidence: null };
+      return {
+        taken: false,
+        reason: "already-enrolled",
+        detail: "This photo is there already.",
+        evidence: null,
+      };
     }
     const seen = await this.#look(file, face);
     const no = whyNot(seen, person, { force, known: known.length });
@@ -179,7 +203,13 @@ export class LocalPeople {
     const person = await this.#person(id);
     const now = new Date().toISOString();
     await this.#write((stores) => {
-      stores.sightings.add({ id: crypto.randomUUID(), person: id, contract: this.#contract, added: now, ...seen });
+      stores.sightings.add({
+        id: crypto.randomUUID(),
+        person: id,
+        contract: this.#contract,
+        added: now,
+        ...seen,
+      });
       stores.people.put({ ...person, changed: now });
     });
   }
@@ -191,11 +221,22 @@ export class LocalPeople {
       name,
       consent,
       created,
-      photos: sightings.filter(({ person }) => person === id).map(({ contract, embedding, mirror, sha256, source, added }) => ({
-        contract, embedding: base64(embedding), mirror: base64(mirror), sha256, source, added,
-      })),
+      photos: sightings
+        .filter(({ person }) => person === id)
+        .map(({ contract, embedding, mirror, sha256, source, added }) => ({
+          contract,
+          embedding: base64(embedding),
+          mirror: base64(mirror),
+          sha256,
+          source,
+          added,
+        })),
     }));
-    const text = JSON.stringify({ format: FORMAT, version: VERSION, contract: this.#contract, people }, null, 1);
+    const text = JSON.stringify(
+      { format: FORMAT, version: VERSION, contract: this.#contract, people },
+      null,
+      1,
+    );
     return new Blob([text], { type: "application/json" });
   }
 
@@ -203,14 +244,18 @@ export class LocalPeople {
   async imported(file) {
     const people = await this.#read(file);
     const here = await this.#all("people");
-    const digests = new Set((await this.#all("sightings")).map(({ person, sha256 }) => `${person} ${sha256}`));
+    const digests = new Set(
+      (await this.#all("sightings")).map(({ person, sha256 }) => `${person} ${sha256}`),
+    );
     const now = new Date().toISOString();
     let added = 0;
     await this.#write((stores) => {
       for (const { name, consent, created, photos } of people) {
         const same = here.find((person) => person.name === name);
         const id = same?.id ?? crypto.randomUUID();
-        stores.people.put(same ? { ...same, changed: now } : { id, name, consent, created, changed: now });
+        stores.people.put(
+          same ? { ...same, changed: now } : { id, name, consent, created, changed: now },
+        );
         for (const photo of photos) {
           const mark = `${id} ${photo.sha256}`;
           if (photo.sha256 && digests.has(mark)) continue;
@@ -224,7 +269,10 @@ export class LocalPeople {
   }
 
   async #read(file) {
-    const bad = refused("This is no file of people that Mien exported.", "Choose a file that this page saved.");
+    const bad = refused(
+      "This is no file of people that Mien exported.",
+      "Choose a file that this page saved.",
+    );
     if (file.size > MOST_BYTES) throw bad;
     let told;
     try {
@@ -233,19 +281,39 @@ export class LocalPeople {
       throw bad;
     }
     if (told?.format !== FORMAT || !Array.isArray(told.people)) throw bad;
-    if (!(told.version <= VERSION)) throw refused("A newer version of Mien saved this file.", "Load this page again to get the new version.");
-    if (told.contract !== this.#contract) throw refused("These people were learned by another embedder.", "Add them again from their photos.");
+    if (!(told.version <= VERSION))
+      throw refused(
+        "A newer version of Mien saved this file.",
+        "Load this page again to get the new version.",
+      );
+    if (told.contract !== this.#contract)
+      throw refused(
+        "These people were learned by another embedder.",
+        "Add them again from their photos.",
+      );
     let count = 0;
     const names = new Set();
     return told.people.map((person) => {
       const name = checkedName(person?.name);
-      if (names.has(name) || !Array.isArray(person.photos) || (count += person.photos.length) > MOST_PHOTOS) throw bad;
+      if (
+        names.has(name) ||
+        !Array.isArray(person.photos) ||
+        (count += person.photos.length) > MOST_PHOTOS
+      )
+        throw bad;
       names.add(name);
       const photos = person.photos.map((photo) => {
         const embedding = unitRow(photo?.embedding, this.#dimension);
         const mirror = unitRow(photo?.mirror, this.#dimension);
         if (!embedding || !mirror || photo.contract !== this.#contract) throw bad;
-        return { contract: this.#contract, embedding, mirror, sha256: text(photo.sha256) || null, source: text(photo.source), added: text(photo.added) };
+        return {
+          contract: this.#contract,
+          embedding,
+          mirror,
+          sha256: text(photo.sha256) || null,
+          source: text(photo.source),
+          added: text(photo.added),
+        };
       });
       return { name, consent: text(person.consent), created: text(person.created), photos };
     });
@@ -265,7 +333,10 @@ export class LocalPeople {
   async #stores(mode) {
     this.#database ??= this.#open();
     const transaction = (await this.#database).transaction(STORES, mode, { durability: "strict" });
-    return { transaction, ...Object.fromEntries(STORES.map((store) => [store, transaction.objectStore(store)])) };
+    return {
+      transaction,
+      ...Object.fromEntries(STORES.map((store) => [store, transaction.objectStore(store)])),
+    };
   }
 
   /** Run `change` on both stores: all of it is kept, or nothing. */
@@ -306,55 +377,15 @@ function request(asked) {
 function full(error) {
   return error?.name === "QuotaExceededError"
     ? refused("The browser's storage is full.", "Free some space on this device.")
-    : refused(`The browser could not keep this: ${error?.message ?? "no reason given"}.`, "A private window may forbid storage.");
+    : refused(
+        `The browser could not keep this: ${error?.message ?? "no reason given"}.`,
+        "A private window may forbid storage.",
+      );
 }
 
 function shown(person, sightings) {
-  const pictures = sightings.filter((sighting) => sighting.person === person.id).map(({ id, source, added }) => ({ id, source, added }));
+  const pictures = sightings
+    .filter((sighting) => sighting.person === person.id)
+    .map(({ id, source, added }) => ({ id, source, added }));
   return { ...person, photos: pictures.length, pictures, source: "", thumbnail: null };
-}
-
-/** Why a photo is not taken; that a face looks like somebody, or like nobody, is the graph's word. */
-function whyNot({ faces, sighting, named }, person, { force, known }) {
-  if (!faces.length) return { reason: "no-face", detail: "No face was found in this photo." };
-  if (!sighting) return { reason: "several-faces", detail: `There are ${faces.length} faces in this photo: choose a photo of one person.`, evidence: { boxes: faces.map(({ box }) => box) } };
-  if (named && named !== person.name && !force) return { reason: "like-somebody-else", detail: `This face looks like ${named}.`, evidence: { name: named } };
-  if (known && named === null && !force) return { reason: "disagrees", detail: `This face does not look like the other photos of ${person.name}.` };
-  return null;
-}
-
-function checkedName(name) {
-  const called = typeof name === "string" ? name.normalize("NFC").trim() : "";
-  if (!called || called.length > LONGEST_NAME) throw refused("A person needs a name.", `Up to ${LONGEST_NAME} characters.`);
-  return called;
-}
-
-const text = (value) => (typeof value === "string" ? value.slice(0, 1000) : "");
-
-function flat(rows, dimension) {
-  const whole = new Float32Array(rows.length * dimension);
-  rows.forEach((row, index) => whole.set(row, index * dimension));
-  return whole;
-}
-
-function base64(row) {
-  return btoa(String.fromCharCode(...new Uint8Array(row.buffer, row.byteOffset, row.byteLength)));
-}
-
-/** The row that base64 text holds; null unless it has `dimension` numbers and length 1. */
-function unitRow(coded, dimension) {
-  try {
-    const bytes = Uint8Array.from(atob(coded), (letter) => letter.charCodeAt(0));
-    if (bytes.length !== 4 * dimension) return null;
-    const row = new Float32Array(bytes.buffer);
-    return Math.abs(Math.hypot(...row) - 1) < 1e-3 ? row : null;
-  } catch {
-    return null;
-  }
-}
-
-async function digestOf(file) {
-  if (!crypto.subtle) return null;
-  const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

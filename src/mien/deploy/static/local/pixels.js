@@ -27,31 +27,58 @@ export async function pixelsOf(source, enough) {
   try {
     const full = [picture.width ?? picture.displayWidth, picture.height ?? picture.displayHeight];
     if (full[0] * full[1] > MAX_PIXELS) {
-      throw new PhotoError("The photo has more than 100 megapixels.", "Export it at a smaller size.", "PhotoTooLarge");
+      throw new PhotoError(
+        "The photo has more than 100 megapixels.",
+        "Export it at a smaller size.",
+        "PhotoTooLarge",
+      );
     }
     let shrink = 1;
     while (shrink < 8 && Math.max(...full) / (2 * shrink) >= enough) shrink *= 2;
     const [width, height] = full.map((side) => Math.ceil(side / shrink));
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
-    if (!context) throw new PhotoError("The photo needs more memory than there is.", "Export it at a smaller size.", "PhotoTooLarge");
+    if (!context)
+      throw new PhotoError(
+        "The photo needs more memory than there is.",
+        "Export it at a smaller size.",
+        "PhotoTooLarge",
+      );
     context.fillStyle = "#fff";
     context.fillRect(0, 0, width, height);
     context.imageSmoothingQuality = "high";
     context.drawImage(picture, 0, 0, width, height);
-    return { data: rgb(context.getImageData(0, 0, width, height).data), width, height, full, scale: 1 / shrink };
+    return {
+      data: rgb(context.getImageData(0, 0, width, height).data),
+      width,
+      height,
+      full,
+      scale: 1 / shrink,
+    };
   } finally {
     picture.close?.();
   }
 }
 
 async function decode(blob) {
-  if (!blob.size) throw new PhotoError("The file is empty.", "Copy the photo again from its source.", "BrokenPhoto");
+  if (!blob.size)
+    throw new PhotoError(
+      "The file is empty.",
+      "Copy the photo again from its source.",
+      "BrokenPhoto",
+    );
   if (blob.size > MAX_BYTES) {
-    throw new PhotoError("The file is larger than 64 MiB.", "Export it as a smaller JPEG.", "PhotoTooLarge");
+    throw new PhotoError(
+      "The file is larger than 64 MiB.",
+      "Export it as a smaller JPEG.",
+      "PhotoTooLarge",
+    );
   }
   try {
-    return await createImageBitmap(blob, { imageOrientation: "from-image", premultiplyAlpha: "none" });
+    return await createImageBitmap(blob, {
+      imageOrientation: "from-image",
+      premultiplyAlpha: "none",
+    });
   } catch {
     throw await whyNot(blob);
   }
@@ -113,5 +140,7 @@ export async function cropPicture(crop, side) {
   }
   const canvas = new OffscreenCanvas(side, side);
   canvas.getContext("2d").putImageData(image, 0, 0);
-  return new FileReaderSync().readAsDataURL(await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 }));
+  return new FileReaderSync().readAsDataURL(
+    await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 }),
+  );
 }

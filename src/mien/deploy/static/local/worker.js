@@ -30,13 +30,16 @@ const DOES = {
     const wanted = [ship.runtime.wasm, ship.compare.path, ...ship.recognizer.parts];
     const total = wanted.reduce((sum, path) => sum + ship.files[path].bytes, 0);
     let done = 0;
-    const tell = (more) => postMessage({ progress: { done: (done += more), total, what: "loading" } });
+    const tell = (more) =>
+      postMessage({ progress: { done: (done += more), total, what: "loading" } });
     const load = (path) => shippedFile(base, path, ship.files[path], cache, tell);
     const [wasm, compareBytes, ...parts] = await Promise.all(wanted.map(load));
     postMessage({ progress: { done: total, total, what: "starting" } });
     ort.env.wasm.wasmBinary = wasm;
     ort.env.wasm.wasmPaths = { mjs: new URL(ship.runtime.glue, base).href };
-    ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
+    ort.env.wasm.numThreads = self.crossOriginIsolated
+      ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1)
+      : 1;
     ort.env.logLevel = "error";
     const model = joined(parts);
     prototypes = storedPrototypes(model, ship.recognizer.prototypes);
@@ -73,14 +76,26 @@ const DOES = {
     if (index === null) return null;
     const there = row(seen.boxes, index);
     const turned = await look(mirrored(pixels), ["boxes", "embeddings"]);
-    const other = overlapping(turned.boxes, [pixels.width - there[2], there[1], pixels.width - there[0], there[3]]);
+    const other = overlapping(turned.boxes, [
+      pixels.width - there[2],
+      there[1],
+      pixels.width - there[0],
+      there[3],
+    ]);
     const embedding = Float32Array.from(row(seen.embeddings, index));
-    return { embedding, mirror: other === null ? embedding : Float32Array.from(row(turned.embeddings, other)) };
+    return {
+      embedding,
+      mirror: other === null ? embedding : Float32Array.from(row(turned.embeddings, other)),
+    };
   },
 };
 
 function session(bytes) {
-  return ort.InferenceSession.create(bytes, { executionProviders: ["wasm"], enableMemPattern: false, logSeverityLevel: 3 });
+  return ort.InferenceSession.create(bytes, {
+    executionProviders: ["wasm"],
+    enableMemPattern: false,
+    logSeverityLevel: 3,
+  });
 }
 
 function joined(parts) {
@@ -107,8 +122,10 @@ async function look({ data, width, height }, wanted) {
 
 function namedByAll(embeddings) {
   const dimension = embeddings.dims[1];
-  const rows = (values) => new ort.Tensor("float32", values, [values.length / dimension, dimension]);
-  const whole = (values, shape = [values.length]) => new ort.Tensor("int64", BigInt64Array.from(values, BigInt), shape);
+  const rows = (values) =>
+    new ort.Tensor("float32", values, [values.length / dimension, dimension]);
+  const whole = (values, shape = [values.length]) =>
+    new ort.Tensor("int64", BigInt64Array.from(values, BigInt), shape);
   return compare.run({
     embeddings,
     prototypes,
@@ -172,7 +189,11 @@ addEventListener("message", ({ data: { id, does, ...asked } }) => {
     try {
       postMessage({ id, answer: await DOES[does](asked) });
     } catch (error) {
-      const { message, hint = "", kind = "failed" } = error instanceof Error ? error : new Error(String(error));
+      const {
+        message,
+        hint = "",
+        kind = "failed",
+      } = error instanceof Error ? error : new Error(String(error));
       postMessage({ id, failed: { message, hint, kind } });
     }
   });

@@ -1,6 +1,6 @@
 """Errors as problem details (RFC 9457): one status and one document for each leaf of the tree.
 
-For whatever speaks HTTP, the server and the vessels alike.
+For everything that speaks HTTP: the server and the deployments.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ EXEMPT = [block for page in BLOCKS.values() for block in page if block.not_run]
 PARSED_ONLY = {
     "serve": "does not end by itself",
     "keys": "changes the data folder of this machine's server",
-    "deploy": "downloads libraries; tests/ship runs it",
-    "ship": "downloads libraries; tests/ship runs it",
+    "deploy": "downloads libraries; tests/deploy runs it",
+    "ship": "downloads libraries; tests/deploy runs it",
     "models pull": "downloads",
     "models add": "needs weights of another embedder; tests/models runs it",
     "evaluate lfw": "needs LFW",

@@ -25,11 +25,14 @@ def toy_recognizer() -> Recognizer:
     return Recognizer.build(toy_head(9, contract=engine.contract), engine, threads=1)
 
 
-def write_deployment(folder: Path, cors: str = "") -> Path:
+def write_deployment(folder: Path, cors: str = "", recognizer: Recognizer | None = None) -> Path:
     """Write Mien's own files of a deployment into a folder."""
-    recognizer = toy_recognizer()
     files = deployment_files(
-        recognizer, kind="app", handle=HANDLE, cors=cors, adapter="mien.deploy.service.core"
+        recognizer or toy_recognizer(),
+        kind="app",
+        handle=HANDLE,
+        cors=cors,
+        adapter="mien.deploy.service.core",
     )
     for path, data in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -226,7 +226,9 @@ class RecognizerService:
             return {**row, "error": _problem_of(error)}
         width, height = (round(side / photo.scale) for side in (photo.width, photo.height))
         listed = [
-            face.to_dict(top=top, crop=data_url(encode_jpeg(face.crop)) if crops else None)
+            face.to_dict(
+                top=top, crop=data_url(encode_jpeg(face.crop, quality=90)) if crops else None
+            )
             for face in faces
         ]
         return {**row, "width": width, "height": height, "faces": listed}

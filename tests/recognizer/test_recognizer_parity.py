@@ -30,10 +30,10 @@ def test_one_file_and_the_stages_agree(engine, data_folder, parity, monkeypatch)
 
     monkeypatch.setenv("MIEN_DATA", str(data_folder))
     head = parity.random_head(engine)
-    road = parity.Road(engine, head, Recognizer.build(head, engine, threads=1))
+    comparison = parity.Comparison(engine, head, Recognizer.build(head, engine, threads=1))
     agreement = parity.Agreement()
     for name, data in [*parity.lfw_photos(30), *list(parity.ten_people_photos())[::2]]:
-        road.turn(name, data, agreement)
+        comparison.turn(name, data, agreement)
     assert agreement.photos == 30 + 41
     assert agreement.faces >= agreement.photos
     assert agreement.different == []

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from mien.dataset import Dataset, Entry
 from mien.evaluation.open_set.metrics import half_of
 from mien.measures import bootstrap_mean, open_set_at
-from mien.policy import Strangers, choose_policy, cohort
+from mien.policy import Strangers, choose_policy, search_strangers
 from mien.templates import nearest
 from mien.training import Recipe, Samples, leave_people_out
 from mien.types import Interval
@@ -124,7 +124,7 @@ def measure(dataset: Dataset, protocol: Protocol, rate: float) -> list[Result]:
     results = []
     for set_on in (0, 1):
         here, there = (protocol.strangers[protocol.half == half] for half in (set_on, 1 - set_on))
-        alone = cohort(dataset.embeddings[here], rows, "strangers of LFW")
+        alone = search_strangers(dataset.embeddings[here], rows, "strangers of LFW")
         ways: dict[str, list[Strangers]] = {"strangers": [alone]}
         if own is not None:
             ways["mien train"] = [own, alone]

@@ -1,4 +1,4 @@
-"""Galleries of other embedders: their own limits, or a warning; and galleries of before."""
+"""Galleries of other embedders: limits by their own statistics, or a warning; older galleries."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def turned(person, angle):
     return unit(np.cos(angle) * centre(person) + np.sin(angle) * unit(aside))
 
 
-def seen(vector):
+def sample_at(vector):
     return face_sample(0, 99, embedding=vector, mirrored=vector, sha256="f" * 64)
 
 
-def raised(statistics: EmbedderStatistics) -> EmbedderStatistics:
-    """Return statistics of an embedder to which everybody looks more alike by 0.3."""
+def with_higher_similarities(statistics: EmbedderStatistics) -> EmbedderStatistics:
+    """Return statistics of an embedder whose similarities are all higher by 0.3."""
     found = statistics.impostors
     rows = tuple(tuple(min(1.0, value + 0.3) for value in row) for row in found.similarity)
     genuine = statistics.genuine
@@ -61,20 +61,22 @@ def raised(statistics: EmbedderStatistics) -> EmbedderStatistics:
     )
 
 
-def test_each_embedder_guards_by_its_own_numbers(tmp_path):
-    """The same photo, 0.54 from the person: one embedder takes it, the other does not."""
+def test_enrolment_limits_follow_the_statistics_of_the_embedder(tmp_path):
+    """The same photo, similarity 0.54 to the person, passes with one embedder only."""
     with Gallery.create(tmp_path / "one", ORIGIN) as gallery:
         enrolled(gallery, 2, 3)
         assert gallery.limits == EnrolmentLimits.of(CARD)
-        assert gallery.enrol("person 1", seen(turned(1, 1.0))).taken
-    with Gallery.create(tmp_path / "other", replace(ORIGIN, statistics=raised(CARD))) as gallery:
+        assert gallery.enrol("person 1", sample_at(turned(1, 1.0))).taken
+    with Gallery.create(
+        tmp_path / "other", replace(ORIGIN, statistics=with_higher_similarities(CARD))
+    ) as gallery:
         enrolled(gallery, 2, 3)
-        refused = gallery.enrol("person 1", seen(turned(1, 1.0)))
+        refused = gallery.enrol("person 1", sample_at(turned(1, 1.0)))
         assert (refused.taken, refused.reason) == (False, "disagrees")
         assert refused.evidence["least"] == pytest.approx(0.663, abs=1e-3)
 
 
-def test_without_statistics_it_says_what_it_does_not_do(uncalibrated):
+def test_without_statistics_the_missing_checks_are_reported(uncalibrated):
     assert uncalibrated.limits == EnrolmentLimits(None, None, None)
     enrolment, twice = (w for w in uncalibrated.warnings if "Probabilities" not in w
                         and NOT_CALIBRATED in w)  # fmt: skip
@@ -82,8 +84,8 @@ def test_without_statistics_it_says_what_it_does_not_do(uncalibrated):
     assert twice.startswith("People enrolled twice are not noticed")
     (probabilities,) = (w for w in uncalibrated.warnings if w.startswith("Probabilities"))
     assert NOT_CALIBRATED in probabilities
-    # What agrees with nobody is taken: there is nothing to say that it does not.
-    assert uncalibrated.enrol("person 1", seen(turned(1, 1.3))).taken
+    # A photo unlike the person's others is enrolled: without a limit it is not compared.
+    assert uncalibrated.enrol("person 1", sample_at(turned(1, 1.3))).taken
 
 
 def test_without_statistics_probabilities_are_fitted_to_the_gallery_alone(tmp_path):
@@ -95,7 +97,7 @@ def test_without_statistics_probabilities_are_fitted_to_the_gallery_alone(tmp_pa
         assert far < 0.1
 
 
-def test_somebody_enrolled_twice_is_a_stranger_where_nobody_can_tell(tmp_path):
+def test_without_statistics_a_person_enrolled_twice_counts_as_a_stranger(tmp_path):
     found = {}
     for name, origin in (("measured", ORIGIN), ("bare", BARE)):
         with Gallery.create(tmp_path / name, origin) as gallery:
@@ -106,8 +108,8 @@ def test_somebody_enrolled_twice_is_a_stranger_where_nobody_can_tell(tmp_path):
     assert found == {"measured": 7, "bare": 9}
 
 
-def test_rejected_faces_go_with_whom_they_are_most_alike(uncalibrated):
-    """Merging and forgetting need no cosine: more like one than like the other is enough."""
+def test_without_limits_rejected_faces_are_deleted_by_comparison(uncalibrated):
+    """Merging and forgetting delete faces that are more similar to one person than to the other."""
     ids = [person.id for person in uncalibrated.people()]
     uncalibrated.reject(ids[0], views(1, 0)[0])
     uncalibrated.reject(ids[0], turned(0, 1.2))
@@ -120,7 +122,7 @@ def test_rejected_faces_go_with_whom_they_are_most_alike(uncalibrated):
     assert answer.person_id == ids[2]
 
 
-def test_a_rejected_face_of_a_forgotten_photo_is_known_by_being_the_same(uncalibrated):
+def test_without_limits_a_forgotten_photo_takes_only_the_same_rejected_face(uncalibrated):
     ids = [person.id for person in uncalibrated.people()]
     uncalibrated.reject(ids[0], views(1, 0)[0])
     uncalibrated.reject(ids[0], views(1, 7)[0])
@@ -129,35 +131,35 @@ def test_a_rejected_face_of_a_forgotten_photo_is_known_by_being_the_same(uncalib
     assert len(uncalibrated.head().negatives) == 1
 
 
-def test_a_gallery_keeps_the_statistics(tmp_path):
+def test_a_gallery_stores_the_statistics(tmp_path):
     with Gallery.create(tmp_path / "g", ORIGIN) as made:
         assert made.origin == ORIGIN
     with Gallery.open(tmp_path / "g") as again:
         assert again.origin.statistics == CARD
 
 
-def as_before(origin: Origin) -> str:
-    """Return what Mien 0.1 wrote of an origin: of the statistics only those of strangers."""
+def as_version_0_1(origin: Origin) -> str:
+    """Return an origin as Mien 0.1 wrote it: with impostor statistics alone."""
     known = origin.statistics
     fields = asdict(origin) | {"statistics": known and asdict(known.impostors)}
     return json.dumps(fields)
 
 
-def test_an_origin_of_before_has_the_statistics_of_strangers_alone():
-    read = Origin.parse(as_before(ORIGIN))
+def test_an_origin_of_version_0_1_has_impostor_statistics_alone():
+    read = Origin.parse(as_version_0_1(ORIGIN))
     assert read.statistics == EmbedderStatistics(CARD.impostors)
-    assert read.completed() == read  # nobody has a card called toy
-    assert Origin.parse(as_before(BARE)) == BARE
+    assert read.completed() == read  # no card is called toy
+    assert Origin.parse(as_version_0_1(BARE)) == BARE
 
 
-def test_a_gallery_of_before_takes_the_rest_from_the_default_card():
+def test_a_gallery_of_version_0_1_takes_the_rest_from_the_default_card():
     whole = SFACE.statistics_for(SFACE_CONTRACT)
     origin = Origin(SFACE_CONTRACT, 128, DEFAULT_EMBEDDER, "yunet", {}, whole)
-    assert Origin.parse(as_before(origin)).completed() == origin
+    assert Origin.parse(as_version_0_1(origin)).completed() == origin
     other = replace(origin, contract="e" * 16)
-    assert Origin.parse(as_before(other)).completed().statistics.genuine is None
+    assert Origin.parse(as_version_0_1(other)).completed().statistics.genuine is None
     toy = replace(origin, embedder="toy")
-    assert Origin.parse(as_before(toy)).completed().statistics.genuine is None
-    # What it has itself stays.
+    assert Origin.parse(as_version_0_1(toy)).completed().statistics.genuine is None
+    # Its own statistics are not replaced.
     own = replace(origin, statistics=EmbedderStatistics(CARD.impostors))
     assert own.completed().statistics.impostors == CARD.impostors

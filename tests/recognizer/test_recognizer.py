@@ -98,8 +98,8 @@ def test_known_and_unknown(engine_of_toys):
     pixels = red_squares(480, 500, [(9, 9), (40, 40)])
     pixels[332:340, 312:336] = 250
     photo = photo_of(pixels)
-    _, nobody = built(engine_of_toys, 5)
-    vectors = [face.embedding for face in nobody.identify(photo)]
+    _, strict = built(engine_of_toys, 5)
+    vectors = [face.embedding for face in strict.identify(photo)]
     head = replace(
         toy_head(5, contract=engine_of_toys.contract, threshold=0.9999),
         prototypes=np.stack([vectors[0], *toy_head(4).prototypes]),
@@ -243,7 +243,7 @@ def test_metadata_of_another_kind_is_refused(saved, text):
     ids=lambda change: json.dumps(change)[:40],
 )
 def test_damaged_fields_are_refused(saved, change):
-    """When it is loaded, not when somebody's photo is the first to need the field."""
+    """When it is loaded, not when a photo is the first to need the field."""
     _, recognizer, path = saved
     with_metadata(path, json.dumps(recognizer.info() | change))
     with pytest.raises(NotARecognizer) as caught:

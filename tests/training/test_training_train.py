@@ -13,6 +13,7 @@ from mien.evaluation import evaluate_head
 from mien.measures import wilson
 from mien.training import fit_prototype, train_head
 from mien.training.trainer import training_samples
+from mien.types import Calibration
 from sphere import SFACE, people_at, sphere_dataset
 
 CARD = SFACE
@@ -131,7 +132,7 @@ def test_few_people_and_nothing_else():
 
 
 def test_one_person():
-    with pytest.raises(TooFewPeople, match="nobody to learn the meaning of unknown from"):
+    with pytest.raises(TooFewPeople, match="no impostors to choose a threshold on"):
         train_head(sphere_dataset([3]))
     assert train_head(sphere_dataset([3]), statistics=CARD).head.people == ("person 0000",)
     strangers, _ = people_at([1] * 300)
@@ -162,3 +163,17 @@ def test_values_that_make_no_sense(friends):
         train_head(friends, false_positive_rate=0)
     with pytest.raises(ValueError, match="dimension"):
         train_head(friends, strangers=np.zeros((1, 5), np.float32))
+
+
+def test_probabilities_begin_from_the_curve_of_the_embedder():
+    few = sphere_dataset([1] * 6)  # nothing to hold out: the curve is the card's
+    for slope in (10.0, 50.0):
+        steep = replace(CARD, verification=Calibration(slope, -slope / 3))
+        trained = train_head(few, head="prototype", statistics=steep)
+        assert trained.head.calibration.slope == pytest.approx(0.9 * slope)
+    trained = train_head(few, head="prototype", statistics=replace(CARD, verification=None))
+    assert any("not calibrated for this embedder" in text for text in trained.report["warnings"])
+    # Enough photos are fitted alone, and calibrate it.
+    many = train_head(sphere_dataset([4] * 30), head="prototype")
+    assert not any("not calibrated" in text for text in many.report["warnings"])
+    assert many.report["probability"]["ece"] < 0.1

@@ -11,7 +11,7 @@ Exit codes::
     13  a recognizer file cannot be used        17  a result cannot be written
     18  a gallery cannot be used, or refuses
     19  the server cannot start, or a key is unknown
-    20  a vessel cannot be made or checked
+    20  a deployment cannot be made or checked
     130 interrupted
 """
 

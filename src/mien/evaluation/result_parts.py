@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
-from mien.html import Html, join, tag
+from mien.html import tag
 from mien.text import percent, span
 from mien.types import Interval
 
@@ -35,8 +35,8 @@ def html_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     """
     head = tag("tr", [tag("th", name) for name in columns])
     body = [tag("tr", [tag("td", cell) for cell in row]) for row in rows]
-    table = tag("table", tag("caption", title), tag("thead", head), tag("tbody", body))
-    return str(Html(join(table)))
+    table = tag("table", tag("thead", head), tag("tbody", body))
+    return str(tag("div", tag("strong", title), table))
 
 
 RATE_COLUMNS = ("", "rate", "95 % interval", "measured on")

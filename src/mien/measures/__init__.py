@@ -1,9 +1,9 @@
-"""Measures of recognition: pure functions on arrays, nothing read and nothing written.
+"""Measures of face recognition: pure functions on arrays.
 
-The words are those of ISO/IEC 19795-1: a *genuine* score compares two faces of one person, an
-*impostor* score faces of two; a *probe* is searched in a *gallery*, its *mate* is its own person
-there, and a probe without a mate is a *stranger*. Scores are cosine similarities: a comparison is
-accepted when its score is at least the threshold.
+The terms are those of ISO/IEC 19795-1. A *genuine* score compares two faces of one person, an
+*impostor* score faces of two people. A *probe* is searched in a *gallery*; its *mate* is its own
+person there, and a probe without a mate is a *stranger*. Scores are cosine similarities: a
+comparison is accepted if its score is at least the threshold.
 """
 
 from mien.measures.calibration import ReliabilityBin, expected_calibration_error, reliability_bins
@@ -33,7 +33,7 @@ from mien.measures.verification import (
     OperatingPoint,
     Roc,
     best_threshold,
-    crossing_of,
+    curve_equal_error_rate,
     equal_error_rate,
     folded_accuracy,
     point_at_far,
@@ -57,7 +57,7 @@ __all__ = [
     "bootstrap_mean",
     "bootstrap_over_people",
     "cmc",
-    "crossing_of",
+    "curve_equal_error_rate",
     "dir_at",
     "equal_error_rate",
     "equal_shares",

@@ -12,15 +12,14 @@ from mien.types import Interval
 def mate_ranks(similarities: ArrayLike, mates: ArrayLike) -> NDArray[np.int64]:
     """Return the rank of each probe's mate, 1 the best.
 
-    Someone else who is just as similar counts as more similar, so that a recognizer which gives
-    everybody the same score gets nothing right.
+    On a tie the mate ranks last: a recognizer that gives all people the same score is never right.
 
     Args:
-        similarities: (N, P) of probes to people.
-        mates: (N,) index of the right person of each probe.
+        similarities: (N, P), of each probe to each person.
+        mates: (N,) int, index of each probe's person.
 
     Raises:
-        ValueError: when the shapes do not fit or a mate is not in the gallery.
+        ValueError: the shapes differ, or a mate is not in the gallery.
     """
     scores, right = np.asarray(similarities), np.asarray(mates, np.int64)
     if scores.ndim != 2 or len(scores) != len(right):
@@ -33,12 +32,12 @@ def mate_ranks(similarities: ArrayLike, mates: ArrayLike) -> NDArray[np.int64]:
 
 
 def rank_k(ranks: ArrayLike, k: int, *, level: float = 0.95) -> Interval:
-    """Return the share of probes whose mate is among the first `k`, with Wilson's interval.
+    """Return the share of probes whose mate has rank `k` or better, with Wilson's interval.
 
     Args:
-        ranks: (N,) of the mates, from `mate_ranks`.
-        k: how many candidates are looked at, from 1 on.
-        level: confidence.
+        ranks: (N,) int, ranks of the mates, from `mate_ranks`.
+        k: rank, from 1.
+        level: confidence level of the interval.
     """
     found = np.asarray(ranks) <= k
     return wilson(int(found.sum()), found.size, level)
@@ -48,11 +47,11 @@ def cmc(ranks: ArrayLike, top: int) -> NDArray[np.float64]:
     """Return the cumulative match characteristic: rank-k rates for k = 1 to `top`.
 
     Args:
-        ranks: (N,) of the mates, from `mate_ranks`; N > 0.
-        top: length of the result.
+        ranks: (N,) int, ranks of the mates, from `mate_ranks`; N > 0.
+        top: highest rank.
 
     Raises:
-        ValueError: when there is no probe.
+        ValueError: there is no probe.
 
     Source: P. J. Phillips et al., "The FERET evaluation methodology for face-recognition
     algorithms", PAMI 22 (2000).

@@ -17,14 +17,14 @@ from mien.types import Interval
 
 @dataclass(frozen=True, slots=True)
 class OpenSetPoint:
-    """What a threshold does in a gallery that strangers are searched in too.
+    """Open-set rates at one threshold.
 
     Attributes:
-        threshold: least similarity to the nearest person for which a name is given.
-        fpir: false positive identification rate, share of strangers given any name; each
-            stranger weighs one, whatever the number of their photos.
-        dir: detection and identification rate at rank 1, share of the known people's probes that
-            are given a name and the right one.
+        threshold: lowest similarity to the most similar person for which a name is given.
+        fpir: false positive identification rate: share of strangers given any name. Each stranger
+            has the same weight, however many photos show that person.
+        dir: detection and identification rate at rank 1: share of known people's probes that are
+            given the right name.
     """
 
     threshold: float
@@ -34,12 +34,12 @@ class OpenSetPoint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenSetCurve:
-    """DIR against FPIR over all thresholds that change the FPIR.
+    """DIR against FPIR at every threshold that changes the FPIR.
 
     Attributes:
-        thresholds: (T,) float64, falling; the first gives no stranger a name.
-        fpir: (T,) rising from 0 to 1.
-        dir: (T,) rising.
+        thresholds: (T,) float64, descending; at the first, no stranger is given a name.
+        fpir: (T,) float64, ascending from 0 to 1.
+        dir: (T,) float64, ascending.
     """
 
     thresholds: NDArray[np.float64]
@@ -48,10 +48,10 @@ class OpenSetCurve:
 
 
 def equal_shares(people: ArrayLike) -> NDArray[np.float64]:
-    """Return how much each photo counts, so that each person's photos add up to 1.
+    """Return a weight per photo, so that the weights of each person add up to 1.
 
     Args:
-        people: (S,) labels of any kind: whose photo each is.
+        people: (S,) labels of any type: the person of each photo.
     """
     _, codes = np.unique(np.asarray(people), return_inverse=True)
     shares: NDArray[np.float64] = 1 / np.bincount(codes)[codes]
@@ -65,32 +65,32 @@ def fpir_at(
     people: ArrayLike | None = None,
     level: float = 0.95,
 ) -> Interval:
-    """Return the share of strangers who are given a name, with Wilson's interval.
+    """Return the share of strangers who are given a name (FPIR), with Wilson's interval.
 
-    Each stranger weighs one: of a stranger with several photos, each photo counts a part. The
-    interval takes each stranger, not each photo, for one trial.
+    Each stranger has weight 1, divided over that person's photos. The sample size of the interval
+    is the number of strangers, not of photos.
 
     Args:
-        strangers: (S,) similarity of each photo of a stranger to the most similar person of the
+        strangers: (S,), similarity of each photo of a stranger to the most similar person of the
             gallery.
-        threshold: least similarity for which a name is given.
-        people: (S,) labels of any kind, who each photo is of; None where each is of another.
-        level: confidence.
+        threshold: lowest similarity for which a name is given.
+        people: (S,) labels of any type, the person of each photo; None if all are different.
+        level: confidence level of the interval.
     """
     scores, shares = _strangers(strangers, people)
-    return wilson_of_parts(float(shares[scores >= threshold].sum()), _heads(shares), level)
+    return wilson_of_parts(float(shares[scores >= threshold].sum()), _total_weight(shares), level)
 
 
 def dir_at(
     best: ArrayLike, correct: ArrayLike, threshold: float, *, level: float = 0.95
 ) -> Interval:
-    """Return the share of known people's probes named and named right, with Wilson's interval.
+    """Return the share of known people's probes given the right name (DIR), with Wilson's interval.
 
     Args:
-        best: (N,) similarity of each probe to the most similar person.
+        best: (N,), similarity of each probe to the most similar person.
         correct: (N,) bool, whether that person is the mate.
-        threshold: least similarity for which a name is given.
-        level: confidence.
+        threshold: lowest similarity for which a name is given.
+        level: confidence level of the interval.
     """
     scores, right = np.asarray(best), np.asarray(correct, np.bool_)
     if scores.shape != right.shape:
@@ -101,24 +101,24 @@ def dir_at(
 def threshold_at_fpir(
     strangers: ArrayLike, target: float, *, people: ArrayLike | None = None
 ) -> float:
-    """Return the least float32 threshold at which at most `target` of the strangers are named.
+    """Return the lowest float32 threshold whose FPIR is at most `target`.
 
     Args:
-        strangers: (S,) as for `fpir_at`.
-        target: rate allowed, in [0, 1].
-        people: (S,) as for `fpir_at`.
+        strangers: (S,), as for `fpir_at`.
+        target: highest FPIR allowed, in [0, 1].
+        people: (S,), as for `fpir_at`.
 
     Raises:
-        ValueError: when there is no stranger or the rate makes no sense.
+        ValueError: there is no stranger, or the rate is not in [0, 1].
     """
     scores, shares = _strangers(np.asarray(strangers, np.float32), people)
     if not scores.size:
         raise ValueError("there is no stranger")
     if not 0 <= target <= 1:
-        raise ValueError(f"a rate lies between 0 and 1, got {target}")
+        raise ValueError(f"a rate must lie between 0 and 1, got {target}")
     order = np.argsort(-scores, kind="stable")
-    # The small addition keeps 0.07 * 100 from being 7.000000000000001's neighbour below 7.
-    budget = target * _heads(shares) + 1e-9
+    # The small addition absorbs rounding errors, such as of 0.07 * 100.
+    budget = target * _total_weight(shares) + 1e-9
     allowed = int(np.searchsorted(np.cumsum(shares[order]), budget, side="right"))
     if allowed >= scores.size:
         return -1.0
@@ -148,12 +148,12 @@ def open_set_at(
 def open_set_curve(
     best: ArrayLike, correct: ArrayLike, strangers: ArrayLike, *, people: ArrayLike | None = None
 ) -> OpenSetCurve:
-    """Return DIR against FPIR at every threshold that a stranger's similarity makes.
+    """Return DIR against FPIR, with one threshold per distinct similarity of a stranger.
 
     Arguments as for `dir_at` and `fpir_at`.
 
     Raises:
-        ValueError: when there is no probe or no stranger.
+        ValueError: there is no probe or no stranger.
     """
     scores, right = np.asarray(best, np.float64), np.asarray(correct, np.bool_)
     others, shares = _strangers(np.asarray(strangers, np.float64), people)
@@ -172,7 +172,7 @@ def open_set_curve(
 def _strangers(
     strangers: ArrayLike, people: ArrayLike | None
 ) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Return the similarities and how much each counts."""
+    """Return the similarities and the weight of each."""
     scores = np.asarray(strangers)
     shares = np.ones(len(scores)) if people is None else equal_shares(people)
     if scores.shape != shares.shape:
@@ -180,6 +180,6 @@ def _strangers(
     return scores, shares
 
 
-def _heads(shares: NDArray[np.float64]) -> int:
-    """Return how many people the shares add up to."""
+def _total_weight(shares: NDArray[np.float64]) -> int:
+    """Return the number of people that the weights add up to."""
     return round(float(shares.sum()))

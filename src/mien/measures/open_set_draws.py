@@ -1,4 +1,7 @@
-"""Open-set rates with a threshold from one half of the strangers, and intervals over people."""
+"""Open-set rates over several random draws, with intervals from resampling people.
+
+In each draw a threshold is chosen on some strangers and the rates are measured on others.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,17 @@ from mien.types import Interval
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchedDraw:
-    """What one draw found, with strangers to choose a threshold on and others to measure on.
+    """Similarities of one draw: known people, development strangers, and other strangers.
 
     Attributes:
-        best: (N,) float, similarity of each known person's probe to the nearest person.
-        correct: (N,) bool, whether that is the right one.
-        person: (N,) int64 in [0, P), whose probe it is.
-        development: (A,) float, similarity of strangers to the nearest person, to choose on.
-        development_person: (A,) int64 in [0, P).
-        strangers: (B,) float, of other strangers, to measure on.
-        stranger_person: (B,) int64 in [0, P).
+        best: (N,) float, similarity of each known person's probe to the most similar person.
+        correct: (N,) bool, whether that person is the mate.
+        person: (N,) int64 in [0, P), person of each probe.
+        development: (A,) float, similarity of each photo of the strangers that the threshold is
+            chosen on to the most similar person.
+        development_person: (A,) int64 in [0, P), person of each of these photos.
+        strangers: (B,) float, the same for the strangers that the FPIR is measured on.
+        stranger_person: (B,) int64 in [0, P), person of each of these photos.
     """
 
     best: NDArray[np.float32]
@@ -41,9 +45,9 @@ class OpenSetRates:
     Attributes:
         target: FPIR that thresholds were chosen for.
         dir: detection and identification rate at rank 1; FNIR is 1 - DIR.
-        fpir: measured on strangers that no threshold was chosen on.
-        thresholds: lowest, middle and highest that were chosen.
-        strangers: fewest people that a threshold was chosen on.
+        fpir: FPIR, measured on strangers that no threshold was chosen on.
+        thresholds: lowest, median and highest threshold of the draws.
+        strangers: lowest number of people that a threshold was chosen on.
     """
 
     target: float
@@ -62,27 +66,27 @@ def open_set_rates(
     level: float = 0.95,
     seed: int = 0,
 ) -> OpenSetRates:
-    """Return mean DIR and FPIR over draws, with percentile intervals that resample people.
+    """Return mean DIR and FPIR over draws, with percentile intervals from resampling people.
 
-    In each resample a person counts as often as drawn, in all draws alike, and every threshold
-    is chosen anew. Each stranger weighs one, whatever the number of their photos.
+    A resample gives each person the same weight in all draws, and chooses each threshold again.
+    Each stranger has the same weight, however many photos show that person.
 
     Args:
-        draws: at least one.
-        people: P, of all draws.
+        draws: at least one draw.
+        people: P, number of people in all draws.
         target: FPIR to choose thresholds for.
         rounds: number of resamples.
-        level: confidence of the two-sided interval.
-        seed: of the resampling.
+        level: confidence level of the two-sided intervals.
+        seed: random seed of the resampling.
 
-    Source: of the rates ISO/IEC 19795-1 and P. Grother et al., NIST IR 8271; of the resampling
+    Source: for the rates ISO/IEC 19795-1 and P. Grother et al., NIST IR 8271; for the resampling
     R. M. Bolle et al., "Error analysis of pattern recognition systems: the subsets bootstrap",
     CVIU 93 (2004).
     """
     prepared = [_Prepared(draw, people) for draw in draws]
     thresholds = [draw.rates(np.ones(people), target)[2] for draw in prepared]
     levels = np.quantile(thresholds, [0, 0.5, 1])
-    found = _redrawn(prepared, people, target, rounds, seed)
+    found = _resampled(prepared, people, target, rounds, seed)
     return OpenSetRates(
         target=target,
         dir=_interval(found[:, 0], level),
@@ -102,19 +106,19 @@ def dir_gain_over_people(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Return by how much mean DIR rises from one way of searching to another.
+    """Return the gain in mean DIR of one search method over another, with an interval.
 
-    Both see the same people redrawn, and each chooses its thresholds anew for the same target; the
-    FPIR that they have on the other strangers may differ.
+    Both methods use the same resamples of people; each chooses its own thresholds for the same
+    target. Their FPIR on the other strangers may differ.
 
     Args:
-        before: draws searched in one way, at least one.
-        after: the same draws in another.
-        people: as the rest, see `open_set_rates`.
+        before: draws searched with the first method, at least one.
+        after: the same draws searched with the second method.
+        people: P, number of people in all draws.
         target: FPIR to choose thresholds for.
         rounds: number of resamples.
-        level: confidence of the two-sided interval.
-        seed: of the resampling.
+        level: confidence level of the two-sided interval.
+        seed: random seed of the resampling.
 
     Raises:
         ValueError: the draws are not of the same people's photos.
@@ -122,23 +126,23 @@ def dir_gain_over_people(
     for one, other in zip(before, after, strict=True):
         same = np.array_equal(one.person, other.person)
         if not (same and np.array_equal(one.stranger_person, other.stranger_person)):
-            raise ValueError("the two ways did not search the same people's photos")
+            raise ValueError("the two methods did not search photos of the same people")
     first, second = (
-        _redrawn([_Prepared(draw, people) for draw in draws], people, target, rounds, seed)
+        _resampled([_Prepared(draw, people) for draw in draws], people, target, rounds, seed)
         for draws in (before, after)
     )
     return _interval(second[:, 0] - first[:, 0], level)
 
 
-def _redrawn(
+def _resampled(
     prepared: Sequence[_Prepared], people: int, target: float, rounds: int, seed: int
 ) -> NDArray[np.float64]:
-    """Return (1 + rounds, 2) mean DIR and FPIR: with everybody once, and with people redrawn."""
+    """Return (1 + rounds, 2) mean DIR and FPIR: of all people, then of each resample."""
     generator = np.random.default_rng(seed)
     found = np.empty((1 + rounds, 2))
     weights = np.ones(people)
     for index in range(1 + rounds):
-        # A resample in which a draw has nobody to measure says nothing.
+        # nan if a draw has no person to measure in this resample.
         found[index] = np.mean([draw.rates(weights, target)[:2] for draw in prepared], axis=0)
         chosen = generator.integers(0, people, people)
         weights = np.bincount(chosen, minlength=people).astype(np.float64)
@@ -151,7 +155,7 @@ def _interval(found: NDArray[np.float64], level: float) -> Interval:
 
 
 class _Prepared:
-    """A draw in falling order of similarity, each photo with its share of its person."""
+    """A draw sorted by descending similarity, with the weight of each photo."""
 
     def __init__(self, draw: SearchedDraw, people: int) -> None:
         first = np.lexsort((draw.development_person, -draw.development))
@@ -168,11 +172,11 @@ class _Prepared:
         self._correct = draw.correct[third]
 
     def rates(self, weights: NDArray[np.float64], target: float) -> tuple[float, float, float]:
-        """Return DIR, FPIR and threshold where each person counts `weights` ((P,)) times."""
+        """Return DIR, FPIR and threshold, with a weight per person, (P,)."""
         counted = weights[self._dev_person] * self._dev_share
         named = np.cumsum(counted)
         allowed = int(np.searchsorted(named, target * named[-1] + 1e-9, side="right"))
-        # Those who are as similar as the first one too many are not named either.
+        # Photos that tie with the first one above the target are not named either.
         cut = self._development[allowed] if allowed < len(named) else np.float32(-2)
         named = np.cumsum(weights[self._person] * self._share)
         count = int(np.searchsorted(-self._strangers, -cut, side="left"))

@@ -1,4 +1,4 @@
-"""From the similarity to the nearest person to the probability that the name is right."""
+"""Calibration: from the similarity to the most similar person to a probability."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mien.models.statistics import EmbedderStatistics
 from mien.types import Calibration
 
 PRIOR = (
-    "the probability that the name is right where a photo is as likely to be of somebody known "
+    "the probability that the name is right where a photo is as likely to be of a known person "
     "as of a stranger"
 )
 
@@ -28,8 +28,8 @@ _TYPICAL_LOGITS = np.arange(-3.0, 4.0)
 """Where on that curve its photos are."""
 
 FEW = 20
-"""With fewer held-out photos named rightly, or fewer of strangers, the curve is mostly the typical
-one, and its error cannot be told."""
+"""With fewer held-out photos named right, or fewer of strangers, the curve is mostly the typical
+one, and its error is not reported."""
 
 _GUESS = (
     "Probabilities are about the typical ones of the embedder, 1/2 at the threshold: {right} "

@@ -142,7 +142,7 @@ class Recognizer:
         return cls(model, name=str(path), threads=threads)
 
     def save(self, path: Path | str) -> None:
-        """Write the file; whoever reads it finds the old one or the new one, never half.
+        """Write the file; a reader finds the old one or the new one, never half.
 
         Raises:
             OutputError: it cannot be written.

@@ -1,4 +1,4 @@
-"""From embeddings to what a recognizer knows: prototypes, and through `policy` its thresholds."""
+"""Training: prototypes or a learned head from embeddings, with policy and calibration."""
 
 from mien.training.head_choice import HeadChoice, HeldOutScores, choose_head
 from mien.training.heads import Fit, Recipe, fit_margin, fit_prototype, fit_softmax

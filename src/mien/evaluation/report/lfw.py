@@ -1,4 +1,4 @@
-"""The report on Labeled Faces in the Wild."""
+"""Report on verification on Labeled Faces in the Wild."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mien.html import Html, join, picture, tag
 from mien.text import count, percent, span
 
 SHOWN = 80
-"""How many wrong pairs are shown."""
+"""Maximum number of wrong pairs shown."""
 
 
 def lfw_report(result: LfwResult, facts: Facts) -> Html:
     """Return the report as one self-contained HTML document."""
-    title = "The same person, or not?"
+    title = "Verification on Labeled Faces in the Wild"
     cards = [_scores_card(result), _roc_card(result)]
     if len(result.scored.folds) > 1:
         cards.append(_folds_card(result))
@@ -37,14 +37,14 @@ def _summary(result: LfwResult) -> Html:
     scored = result.scored
     right = round(1000 * scored.accuracy.value)
     point, tar = scored.at_far[-1]
-    told = join(
+    text = join(
         "Of 1,000 pairs of photos from Labeled Faces in the Wild, ",
-        tag("b", f"{right:,} are judged right"),
-        ". When at most one in a thousand pairs of strangers may pass for one person, ",
-        tag("b", f"{percent(tar.value, 1)} of the true pairs"),
-        f" are recognised (similarity from {point.threshold:.3f} on).",
+        tag("b", f"{right:,} are decided right"),
+        ". At a false accept rate of one in a thousand pairs of two people, ",
+        tag("b", f"{percent(tar.value, 1)} of the pairs of one person"),
+        f" are accepted (threshold {point.threshold:.3f}).",
     )
-    return tag("section", tag("p", told, class_="say"), class_="card")
+    return tag("section", tag("p", text, class_="say"), class_="card")
 
 
 def _numbers(result: LfwResult) -> Html:
@@ -59,7 +59,7 @@ def _numbers(result: LfwResult) -> Html:
         )
     ]
     boxes += [
-        number(percent(tar.value), f"true matches at FAR {far:g}", f"95 %: {span(tar)}")
+        number(percent(tar.value), f"TAR at FAR {far:g}", f"95 %: {span(tar)}")
         for far, (_, tar) in list(zip(FARS, scored.at_far, strict=True))[1:]
     ]
     boxes.append(number(percent(scored.equal_error), "equal error rate"))
@@ -82,10 +82,10 @@ def _scores_card(result: LfwResult) -> Html:
     ]
     threshold = float(np.median(scored.thresholds))
     return card(
-        "How alike",
+        "Similarities",
         key(*((class_, name) for class_, name, _ in groups)),
         histogram(groups, threshold, title="cosine similarity"),
-        lead="Right of the dashed line two photos are taken for one person.",
+        lead="Pairs right of the dashed threshold are accepted as one person.",
     )
 
 
@@ -93,7 +93,7 @@ def _roc_card(result: LfwResult) -> Html:
     scored = result.scored
     impostors = int(np.sum(~scored.same))
     x = log_axis(min(1e-3, 1 / impostors), "pairs of two people accepted (FAR)")
-    # What lies left of the chart is held at its edge, so that the curve starts there.
+    # Points left of the chart are moved to its edge, so that the curve starts there.
     xs, ys = step_points(np.maximum(scored.curve.fmr, x.low), scored.curve.tmr, place=x.at)
     lowest = min([*ys, *(tar.low for _, tar in scored.at_far)])
     plot = Plot(x, rate_axis(lowest, 1.0, ""))
@@ -115,10 +115,10 @@ def _roc_card(result: LfwResult) -> Html:
     heads = [tag("th", name) for name in ("FAR", "TAR", "95 %", "threshold")]
     table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows))
     return card(
-        "Strict or lenient",
+        "ROC curve",
         key(("good", "pairs of one person accepted (TAR), 95 % intervals")),
         plot.draw("True accept rate against false accept rate", *marks),
-        tag("details", tag("summary", "as numbers"), table),
+        tag("details", tag("summary", "table"), table),
         lead="The receiver operating characteristic over all pairs.",
     )
 
@@ -135,10 +135,10 @@ def _folds_card(result: LfwResult) -> Html:
     for i, accuracy in enumerate(scored.folds):
         marks.append(plot.dot(i + 0.5, accuracy, "", f"fold {i + 1}: {percent(accuracy)}"))
     return card(
-        "Fold by fold",
+        "Accuracy per fold",
         key(("good", "accuracy of a fold; dashed: the mean")),
         plot.draw("Accuracy of each fold", *marks),
-        lead="Each fold is judged at the threshold that is best on the others.",
+        lead="The threshold of each fold is the best one of the other folds.",
     )
 
 
@@ -167,20 +167,20 @@ def _wrong_card(result: LfwResult) -> Html:
                 class_="pair",
             )
         )
-    body = tag("div", tiles, class_="faces") if tiles else tag("p", "Not one.", class_="empty")
+    body = tag("div", tiles, class_="faces") if tiles else tag("p", "None.", class_="empty")
     return card(
-        f"ScoredPairs wrongly · {len(rows):,}",
+        f"Wrong decisions · {len(rows):,}",
         body,
         more(min(len(rows), SHOWN), len(rows), "pair"),
-        lead="The furthest from the threshold first. Some labels of this set are known to be wrong;"
-        " it is reported as it is.",
+        lead="Largest distance from the threshold first. Some labels of this set are known to be"
+        " wrong; they are not corrected here.",
     )
 
 
 def _about(result: LfwResult, facts: Facts) -> Html:
     scored = result.scored
     missed = (
-        f"{count(len(result.missed), 'photo')} without a usable face; their pairs count with"
+        f"{count(len(result.missed), 'photo')} without a usable face; their pairs have"
         f" similarity {MISSED:g}. {', '.join(result.missed[:20])}"
     )
     pairs = (

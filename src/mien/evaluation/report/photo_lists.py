@@ -1,4 +1,4 @@
-"""The parts of a report that show photos: mistakes, doubts, strangers, people who look alike."""
+"""Cards of a report that show photos: error cases, and pairs of similar people."""
 
 from __future__ import annotations
 
@@ -17,48 +17,48 @@ from mien.evaluation.report.frame import card, more
 from mien.html import Html, join, picture, tag
 from mien.text import count, percent
 
-SHOWN = {"wrong": 60, "doubtful": 36, "strangers": 24}
-"""How many photos of each kind are shown: a report stays small enough to mail."""
+SHOWN = {"wrong": 60, "borderline": 36, "strangers": 24}
+"""Maximum number of photos of each kind, to keep the report small enough to mail."""
 
 
 def photo_cards(result: PeopleResult) -> list[Html]:
-    """Return the cards of photos named wrongly, of doubtful ones, and of strangers named."""
+    """Return the cards of photos named wrongly, borderline photos, and strangers named."""
     cards = [
         _photos_card(
-            "Named wrongly",
-            "Held-out photos that are nearest to somebody else, the surest mistakes first. Not all"
-            " are the recognizer's: a label can be wrong.",
+            "Wrong person",
+            "Held-out photos most similar to another person, highest similarity first. A label may"
+            " also be wrong.",
             wrong_cases(result),
             SHOWN["wrong"],
             result,
-            none="Not one. Every held-out photo is nearest to the right person.",
+            none="None: every held-out photo is most similar to the right person.",
         ),
         _photos_card(
-            "Doubtful",
-            "Nearest to the right person, but called unknown, or within a hair of it or of"
-            " somebody else.",
+            "Borderline",
+            "Most similar to the right person, but unknown, or close to the threshold or to"
+            " another person.",
             borderline_cases(result),
-            SHOWN["doubtful"],
+            SHOWN["borderline"],
             result,
-            none="Not one: every photo that is nearest to the right person is so by a good margin.",
+            none="None: every other photo is named right by a clear margin.",
         ),
     ]
     if result.stranger_probes is not None:
         cards.append(
             _photos_card(
                 "Strangers given a name",
-                "People who are not in the gallery and were taken for somebody who is.",
+                "People who are not in the gallery and were given the name of a person who is.",
                 stranger_cases(result),
                 SHOWN["strangers"],
                 result,
-                none="Not one.",
+                none="None.",
             )
         )
     return cards
 
 
 def confusable_card(result: PeopleResult) -> Html:
-    """Return the card of the people who look alike to the recognizer."""
+    """Return the card of pairs of similar people."""
     names = {name for pair in result.confusable for name in (pair.first, pair.second)}
     faces = best_crops(result.probes.source, names)
     threshold = result.head.policy.threshold
@@ -72,22 +72,22 @@ def confusable_card(result: PeopleResult) -> Html:
                 class_="two",
             ),
             tag("p", tag("b", pair.first), " and ", tag("b", pair.second)),
-            tag("p", _likeness(pair, threshold), class_="soft"),
+            tag("p", _pair_facts(pair, threshold), class_="soft"),
             class_="pair",
         )
         for pair in result.confusable
     ]
     return card(
-        "Easily confused",
-        tag("div", tiles, class_="faces") if tiles else tag("p", "Nobody.", class_="empty"),
-        lead="Pairs of people with mistakes between them, then those whose learned likenesses are"
-        " closest.",
+        "Most similar people",
+        tag("div", tiles, class_="faces") if tiles else tag("p", "None.", class_="empty"),
+        lead="Pairs of people with mistakes between them, then those with the most similar"
+        " prototypes.",
         id_="confused",
     )
 
 
-def _likeness(pair: Confusable, threshold: float) -> Html:
-    parts = [f"alike {pair.similarity:.3f}"]
+def _pair_facts(pair: Confusable, threshold: float) -> Html:
+    parts = [f"similarity {pair.similarity:.3f}"]
     if pair.mistakes:
         parts.append(f"{count(pair.mistakes, 'photo')} taken for the other")
     if pair.similarity >= threshold:
@@ -143,7 +143,7 @@ def _tile(case: ErrorCase, faces: dict[str, Html]) -> Html:
             class_="shots",
         ),
         tag("div", lines, class_="about"),
-        class_="case",
+        class_="error-case",
     )
 
 
@@ -151,12 +151,12 @@ def _answer(case: ErrorCase, *, wrong: bool) -> Html:
     if wrong and case.named:
         return join("named ", tag("span", case.nearest, class_="isnt"))
     if wrong:
-        return join("called unknown, nearest ", tag("span", case.nearest, class_="isnt"))
-    return join("named right, narrowly" if case.named else "called unknown")
+        return join("unknown, most similar to ", tag("span", case.nearest, class_="isnt"))
+    return join("named right, narrowly" if case.named else "unknown")
 
 
 def _figures(case: ErrorCase) -> str:
     figures = f"similarity {case.similarity:.3f}, probability {percent(case.probability, 1)}"
     if case.own is not None and case.rank > 1:
-        figures += f"; to the right person {case.own:.3f}, place {case.rank:,}"
+        figures += f"; to the right person {case.own:.3f}, rank {case.rank:,}"
     return figures

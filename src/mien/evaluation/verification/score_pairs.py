@@ -16,7 +16,7 @@ from mien.measures import (
     PairScores,
     Roc,
     best_threshold,
-    crossing_of,
+    curve_equal_error_rate,
     folded_accuracy,
     point_at_far,
     roc,
@@ -158,7 +158,7 @@ def score_pairs(
         curve=curve,
         at_far=tuple((p, wilson(round(p.tar * genuine), genuine)) for p in points),
         tar_people=_over_people(scores, same, people),
-        equal_error=crossing_of(curve),
+        equal_error=curve_equal_error_rate(curve),
     )
 
 

@@ -7,7 +7,9 @@ function copy(value, button) {
   const showCopied = () => {
     const before = button.textContent;
     button.textContent = "Copied";
-    setTimeout(() => { button.textContent = before; }, 1200);
+    setTimeout(() => {
+      button.textContent = before;
+    }, 1200);
   };
   const copyBySelection = () => {
     const area = document.createElement("textarea");
@@ -26,7 +28,8 @@ function showCommands() {
   const lines = [];
   for (const verb of ["keep", "drop"]) {
     const ids = [...chosen].filter(([, v]) => v === verb).map(([id]) => id);
-    if (ids.length) lines.push(`mien dataset ${verb} ${document.body.dataset.folder} ${ids.join(" ")}`);
+    if (ids.length)
+      lines.push(`mien dataset ${verb} ${document.body.dataset.folder} ${ids.join(" ")}`);
   }
   text.textContent = lines.join("\n");
   bar.classList.toggle("open", lines.length > 0);
@@ -35,8 +38,14 @@ function showCommands() {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
-  if (button.dataset.copy) { copy(button.dataset.copy, button); return; }
-  if (button.id === "copy-all") { copy(text.textContent, button); return; }
+  if (button.dataset.copy) {
+    copy(button.dataset.copy, button);
+    return;
+  }
+  if (button.id === "copy-all") {
+    copy(text.textContent, button);
+    return;
+  }
   const article = button.closest("article");
   const id = article.dataset.id;
   const verb = button.dataset.verb;

@@ -103,7 +103,10 @@ def build_dataset(
 ) -> Dataset:
     """Turn photos of people into a clean, aligned, split dataset: `mien dataset build`.
 
-    Finished work is kept: interrupted and called again, it continues where it was.
+    Finished work is kept: a build that was interrupted continues when it is called again.
+
+    Example:
+        `mien.build_dataset("photos", "people", train_share=0.8)`
 
     Args:
         sources: one source or several: a folder with a folder per person, an archive of that, a

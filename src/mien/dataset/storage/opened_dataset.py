@@ -1,10 +1,10 @@
 """A dataset opened for reading: its entries, arrays and card.
 
 The folder holds `dataset.json` (the card), `manifest.csv`, `embeddings.npy`, `mirrored.npy`,
-`crops/` and an overview picture. A new result is staged in `.next` beside them and
-becomes valid as a whole when `.next/dataset.json` appears; from then on a file that is still in
-`.next` takes precedence over the one outside. So a reader sees the old result or the new one,
-wherever the writer was interrupted.
+`crops/` and an overview picture. A new result is staged in `.next` beside them and becomes valid as
+a whole when `.next/dataset.json` appears; from then on a file that is still in `.next` takes
+precedence over the one outside. So a reader sees the old result or the new one, wherever the writer
+was interrupted.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ def resolve(folder: Path, name: str) -> Path:
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A dataset, opened for reading; its arrays are read-only.
+
+    Example:
+        `dataset = mien.Dataset.open("people")`; then `dataset.embeddings[dataset.train]`
 
     Attributes:
         path: its folder.

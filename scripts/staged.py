@@ -1,7 +1,7 @@
-"""What the page is shown in tests and pictures: the public-domain portraits, staged.
+"""A group photo and a camera video made of the public-domain portraits, for tests and screenshots.
 
-A group photo, and a camera's file of real frames (motion JPEG, as Chromium's
-`--use-file-for-fake-video-capture` takes it) in which two presidents sway.
+The video is motion JPEG, the format of Chromium's `--use-file-for-fake-video-capture`; the people
+in it move sideways.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CAMERA_FRAMES = 60
 WALL = (58, 64, 70)
 
 CHROMIUM_FLAGS = (
-    "--no-sandbox",  # as root there is none
+    "--no-sandbox",  # root has no sandbox
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -26,11 +26,11 @@ CHROMIUM_FLAGS = (
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
 )
-"""For a headless browser that asks the network nothing and whose camera needs no permission."""
+"""For a headless browser without network requests, whose camera needs no permission."""
 
 
 def upper(path: Path, *, width: int, height: int) -> Image.Image:
-    """Return the upper part of a portrait, middle kept, at a size in pixels."""
+    """Return the upper part of a portrait, cut symmetrically and resized."""
     with Image.open(path) as photo:
         cut = min(photo.height, round(photo.width * height / width))
         side = min(photo.width, round(cut * width / height))
@@ -40,7 +40,7 @@ def upper(path: Path, *, width: int, height: int) -> Image.Image:
 
 
 def group(paths: list[Path], target: Path) -> Path:
-    """Write a photo that shows several portraits next to each other; return its path."""
+    """Write a photo of several portraits side by side; return its path."""
     width, height = 520, 780
     photo = Image.new("RGB", (width * len(paths), height))
     for place, path in enumerate(paths):
@@ -50,10 +50,9 @@ def group(paths: list[Path], target: Path) -> Path:
 
 
 def camera(paths: list[Path], target: Path, *, sway: int = 60) -> Path:
-    """Write four seconds of people who sway by so many pixels, to be played over and over."""
-    width, height = 500, 640
-    people = [upper(path, width=width, height=height) for path in paths]
-    with target.open("wb") as file:
+    """Write a loop of four seconds in which people move sideways by `sway` pixels; return its
+    path.""" width, height = 500, 640 people = [upper(path, width=width, height=height) for path in
+    paths] with target.open("wb") as file:
         for moment in range(CAMERA_FRAMES):
             frame = Image.new("RGB", CAMERA_SIZE, WALL)
             for place, person in enumerate(people):

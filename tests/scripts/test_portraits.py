@@ -1,4 +1,4 @@
-"""The portraits come out of an archive on the user's index, and nothing else of it does."""
+"""The portraits are read from an archive on the user's index, and nothing else is."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ PICTURES = {"one.jpg": b"first", "two.png": b"second"}
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """Return a folder that pip is told to look for packages in, instead of any index."""
+    """Return a folder in which pip looks for packages instead of an index."""
     folder = tmp_path / "index"
     folder.mkdir()
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
@@ -37,7 +37,7 @@ def as_published(**changed):
     return {f"tests/test_images/{name}": changed.get(name, data) for name, data in PICTURES.items()}
 
 
-def test_only_the_pictures_come_out_and_no_code_is_run(index, tmp_path):
+def test_only_the_pictures_are_written_and_no_code_is_run(index, tmp_path):
     trap = tmp_path / "trap"
     code = f"open({str(trap)!r}, 'w')".encode()
     more = {"setup.py": code, "pyproject.toml": b"[build-system", "tests/test_images/x.jpg": b"x"}
@@ -49,7 +49,7 @@ def test_only_the_pictures_come_out_and_no_code_is_run(index, tmp_path):
     assert not trap.exists()
 
 
-def test_what_is_there_is_not_fetched_again_and_what_is_damaged_is(index, tmp_path, monkeypatch):
+def test_only_missing_or_damaged_pictures_are_downloaded(index, tmp_path, monkeypatch):
     publish(index, as_published())
     first, second = fetch(tmp_path / "p")
     (index / "face_recognition-1.3.0.tar.gz").rename(index / "gone")

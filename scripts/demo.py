@@ -71,9 +71,7 @@ def main() -> int:
     """Run the demo and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lfw", metavar="PATH", help="LFW's archive or folder, or `download`")
-    parser.add_argument(
-        "--people", metavar="PATH", help="a folder with one folder per person, or an archive of it"
-    )
+    parser.add_argument("--people", metavar="PATH", help="a folder per person, or an archive")
     arguments = parser.parse_args()
     began = time.monotonic()
     try:

@@ -50,9 +50,10 @@ def group(paths: list[Path], target: Path) -> Path:
 
 
 def camera(paths: list[Path], target: Path, *, sway: int = 60) -> Path:
-    """Write a loop of four seconds in which people move sideways by `sway` pixels; return its
-    path.""" width, height = 500, 640 people = [upper(path, width=width, height=height) for path in
-    paths] with target.open("wb") as file:
+    """Write a loop of four seconds in which people move sideways by `sway` pixels."""
+    width, height = 500, 640
+    people = [upper(path, width=width, height=height) for path in paths]
+    with target.open("wb") as file:
         for moment in range(CAMERA_FRAMES):
             frame = Image.new("RGB", CAMERA_SIZE, WALL)
             for place, person in enumerate(people):

@@ -64,7 +64,7 @@ def test_only_missing_or_damaged_pictures_are_downloaded(index, tmp_path, monkey
     assert fetch(tmp_path / "p")[1].read_bytes() == PICTURES["two.png"]
 
 
-def test_an_index_without_the_archive(index, tmp_path):
+def test_an_index_without_the_archive_is_an_error(index, tmp_path):
     publish(index, as_published(), name="face_recognition-1.2.3.tar.gz")
     with pytest.raises(PortraitsUnavailable, match=r"no source distribution.*1\.3\.0"):
         fetch(tmp_path / "p")
@@ -81,7 +81,7 @@ def test_an_index_without_the_archive(index, tmp_path):
 )
 def test_other_pictures_are_refused_and_none_is_written(index, tmp_path, members):
     publish(index, members)
-    with pytest.raises(PortraitsUnavailable, match="not the known picture"):
+    with pytest.raises(PortraitsUnavailable, match="not the expected picture"):
         fetch(tmp_path / "p")
     assert not (tmp_path / "p").exists()
 
@@ -92,26 +92,26 @@ def test_links_are_not_followed(index, tmp_path):
             link = tarfile.TarInfo(f"face_recognition-1.3.0/tests/test_images/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
             archive.addfile(link)
-    with pytest.raises(PortraitsUnavailable, match="not the known picture"):
+    with pytest.raises(PortraitsUnavailable, match="not the expected picture"):
         fetch(tmp_path / "p")
 
 
-def test_an_archive_that_swells(index, tmp_path):
+def test_an_archive_larger_than_expected_is_refused(index, tmp_path):
     publish(index, as_published() | {"big": bytes(40 << 20)})
-    with pytest.raises(PortraitsUnavailable, match="larger than the known one"):
+    with pytest.raises(PortraitsUnavailable, match="larger than expected"):
         fetch(tmp_path / "p")
 
 
 @pytest.mark.parametrize("kept", [0, 10, 100])
-def test_a_damaged_archive(index, tmp_path, kept):
+def test_a_damaged_archive_is_refused(index, tmp_path, kept):
     publish(index, as_published())
     path = index / "face_recognition-1.3.0.tar.gz"
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(PortraitsUnavailable, match=r"archive is damaged|not the known picture"):
+    with pytest.raises(PortraitsUnavailable, match=r"archive is damaged|not the expected picture"):
         fetch(tmp_path / "p")
 
 
-def test_a_folder_that_cannot_be_written(index, tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(index, tmp_path):
     publish(index, as_published())
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(PortraitsUnavailable, match="cannot be written"):

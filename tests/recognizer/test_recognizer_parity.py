@@ -1,4 +1,4 @@
-"""The file and the separate stages agree on real photos; benchmarks/parity.py does it for many more."""
+"""The one-file graph and the stages agree on real photos; benchmarks/parity.py uses more photos."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 LEAST = 1e-4
-"""Largest difference in similarity; the same network is run on the same crops."""
+"""Largest difference in similarity: the same network runs on the same crops."""
 
 
 @pytest.fixture(scope="module")
 def parity():
-    """Return the benchmark as a module: what it measures is what is tested."""
+    """Return the benchmark as a module."""
     sys.path.insert(0, str(BENCHMARKS))
     try:
         import parity

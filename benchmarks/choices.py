@@ -1,22 +1,23 @@
-"""Would it be better without new weights? What could be chosen, tried on LFW's View 1 alone.
+"""Variants of templates, crops and calibration without new weights, compared on LFW's View 1.
 
     mien dataset build lfw:lfw-deepfunneled.tgz -o lfw
     MIEN_DATA=FOLDER python benchmarks/choices.py lfw [--work DIR] [--json OUT]
 
-Two tables of ways beside what Mien does, with 95 % intervals from redrawing people alike for both:
+Two tables compare variants with what Mien does; 95 % intervals are from a paired bootstrap over
+people:
 
-- verification over all pairs of the photos that View 1's lists of pairs name: the crop, its mirror
-  image, faces larger and smaller in their crops, other sides to look for faces at;
+- verification over all pairs of View 1's photos: the crop, its mirror image, larger and smaller
+  faces in their crops, other detection sizes;
 - open-set identification of the people of `peopleDevTrain.txt`: mirror images, weights by quality,
-  templates that shrink, scores set in proportion to a cohort. What has to be learned first is
-  learned from `peopleDevTest.txt`.
+  shrinkage, normalisation of scores with a cohort. Statistics for these are from
+  `peopleDevTest.txt`.
 
-And one of probabilities: what the embedder's typical curve should count, in photos, beside those
-that a calibration is fitted to, by the log loss of other photos.
+A third table is about calibration: the weight of the embedder's typical curve, in photos, by the
+log loss on photos that were not fitted to.
 
-Each way has thresholds of its own, so ways are compared at the same FAR, and at the same FPIR asked
-for. Both tables are many comparisons: of 72 intervals of 95 %, three or four lie beside zero by
-chance alone.
+Variants have their own thresholds, so they are compared at the same FAR or at the same requested
+FPIR. The tables contain many comparisons: of 72 intervals of 95 %, three or four exclude zero by
+chance.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-from choosing.calibration import calibration
-from choosing.templates import AS_IS, SIZES, templates
-from choosing.verification import THE_CROP, verification
 from measuring_photos import data_folder
 from mien.dataset import Dataset
 from peers.machine import described
+from variants.calibration import calibration
+from variants.templates import AS_IS, SIZES, templates
+from variants.verification import THE_CROP, verification
 
 _AS_IS = {AS_IS.name, THE_CROP}
 Found = dict[str, Any]
 
 
 def main() -> None:
-    """Measure, print both tables and write JSON if asked to."""
+    """Measure, print the tables, write JSON on request."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", type=Path, help="made by mien dataset build lfw:PATH")
     parser.add_argument("--work", type=Path, default=Path(".bench"), help="default: .bench")
@@ -64,7 +65,7 @@ def verification_table(found: Found) -> str:
     lines = [
         (
             f"{found['photos']:,} photos of {found['people']:,} people, {found['genuine']:,} pairs"
-            f" of one person, {found['impostor']:,} of two\n"
+            f" of one person, {found['impostor']:,} of two people\n"
         ),
         "| embedding of a photo | "
         + " | ".join(f"TAR at FAR {far:.0e} | gain" for far in found["fars"])
@@ -82,13 +83,13 @@ def verification_table(found: Found) -> str:
 
 
 def templates_table(found: Found) -> str:
-    """Return the second table as Markdown: DIR as it is, and what each way gains."""
+    """Return the second table as Markdown: DIR, and the gain of each variant."""
     lines = [
         (
             f"{found['people']:,} people, {found['probes']:,} probes, {found['strangers']:,}"
             f" strangers, a cohort of {found['cohort']:,}, {found['draws']} draws\n"
         ),
-        f"| way | FPIR asked for | {' | '.join(f'{n} photos: DIR | gain' for n in SIZES)} |",
+        f"| variant | requested FPIR | {' | '.join(f'{n} photos: DIR | gain' for n in SIZES)} |",
         "|---|---|" + "---|---|" * len(SIZES),
     ]
     cells: dict[tuple[str, float], list[str]] = {}
@@ -103,7 +104,7 @@ def templates_table(found: Found) -> str:
 
 
 def calibration_table(found: Found) -> str:
-    """Return the third table as Markdown: log loss of photos that were not fitted to."""
+    """Return the third table as Markdown: log loss on photos that were not fitted to."""
     weights = [f"{weight:g}" for weight in found["weights"]]
     lines = [
         "| people | fitted to | " + " | ".join(weights) + " |",

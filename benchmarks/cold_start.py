@@ -1,10 +1,10 @@
-"""From process start to first answer, then warm: the vessels, the library, session settings.
+"""Cold start and warm answers of deployments, of the library, and by session settings.
 
     python benchmarks/cold_start.py people.onnx PHOTO... [--rounds N] [--json OUT]
 
-The Lambda function is made for this Python and run under `awslambdaric` with Lambda's limits on
-events; the app under gunicorn. Vessel and library take turns on the same photos, so that a busy
-machine slows both alike; a ratio is the median over the turns.
+The Lambda function is built for this Python and run under `awslambdaric` with Lambda's limits on
+events; the app runs under gunicorn. Deployment and library take turns on the same photos, so that
+other load affects both alike; a ratio is the median over the turns.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ print(json.dumps([loaded - start, first - loaded, warm, int(peak) * 1024]))
 
 
 def main() -> None:
-    """Measure, print the tables and write JSON if asked to."""
+    """Measure, print the tables, write JSON on request."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recognizer", type=Path)
     parser.add_argument("photos", nargs="+")
-    parser.add_argument("--rounds", type=int, default=7, help="of each (default: 7)")
+    parser.add_argument("--rounds", type=int, default=7, help="runs of each (default: 7)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the numbers here")
     options = parser.parse_args()
     photos = list(find_photos(options.photos))[:50]
@@ -96,7 +96,7 @@ def main() -> None:
 def measure_lambda(
     recognizer: Recognizer, folder: Path, photos: list[Path], rounds: int
 ) -> dict[str, Any]:
-    """Return cold starts in seconds, warm milliseconds against the library's, and memory."""
+    """Return cold starts in seconds, warm milliseconds of both, and memory."""
     made = deploy_lambda(
         recognizer, folder / "function", handle="us", python=this_python(), arch=this_arch()
     )
@@ -131,26 +131,26 @@ def measure_lambda(
 
 
 def ask(function: Function, data: bytes) -> None:
-    """Have the function look at a photo."""
+    """Have the function identify the faces of a photo."""
     result = function.invoke(function_url_event("POST", "/v1/identify", data))
     if result["statusCode"] != 200:
         raise RuntimeError(result["body"])
 
 
 def identify(recognizer: Recognizer, data: bytes) -> None:
-    """Have the library look at a photo."""
+    """Have the library identify the faces of a photo."""
     recognizer.identify(decode_photo(data, name="photo", long_side=recognizer.max_long_side))
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return how long `work` takes."""
+    """Return the seconds that `work` takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def measure_app(recognizer: Recognizer, folder: Path, rounds: int) -> dict[str, Any]:
-    """Return the seconds from the app's start to its first answer."""
+    """Return the seconds from starting the app to its first answer."""
     out = folder / "app"
     deploy_app(recognizer, out, handle="us", python=this_python())
     settings = settings_of(out)
@@ -163,12 +163,12 @@ def measure_app(recognizer: Recognizer, folder: Path, rounds: int) -> dict[str, 
 
 
 def measure_settings(path: Path, folder: Path, rounds: int) -> list[dict[str, Any]]:
-    """Return load, first run and warm run of a recognizer under several session settings."""
+    """Return the times of loading, first run and warm run under several session settings."""
     ahead = folder / "ahead.onnx"
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(ahead)
-    # Graphs with branches that were saved at a higher level are refused when they are loaded:
-    # onnxruntime 1.32 gives what it fuses in two branches the same names.
+    # At a higher level, onnxruntime 1.32 gives fused nodes in two branches the same names and
+    # then refuses to load the graph that it saved.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 3
     onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -184,7 +184,7 @@ def measure_settings(path: Path, folder: Path, rounds: int) -> list[dict[str, An
     rows = []
     for name, model, changes in cases:
         wanted = json.dumps({**usual, **changes})
-        told = [
+        runs = [
             json.loads(
                 subprocess.run(
                     [sys.executable, "-c", _SETTINGS, model, wanted],
@@ -195,7 +195,7 @@ def measure_settings(path: Path, folder: Path, rounds: int) -> list[dict[str, An
             )
             for _ in range(rounds)
         ]
-        load, first, warm, peak = np.median(np.array(told), axis=0).tolist()
+        load, first, warm, peak = np.median(np.array(runs), axis=0).tolist()
         rows.append(
             {
                 "case": name,
@@ -210,18 +210,23 @@ def measure_settings(path: Path, folder: Path, rounds: int) -> list[dict[str, An
 
 
 def print_tables(result: dict[str, Any]) -> None:
-    """Print what was measured for people."""
-    told = result["lambda"]
+    """Print the results."""
+    function = result["lambda"]
     print("| | median | worst |")
     print("|---|---:|---:|")
     for title, values in (
-        ("Lambda function, process start to first answer, s", told["cold_seconds"]),
-        ("library, the same, s", told["library_cold_seconds"]),
+        ("Lambda function, process start to first answer, s", function["cold_seconds"]),
+        ("library, the same, s", function["library_cold_seconds"]),
         ("app, start to first answer, s", result["app"]["boot_seconds"]),
     ):
         print(f"| {title} | {np.median(values):.2f} | {max(values):.2f} |")
-    print(f"\nwarm: {told['warm_ms']:.1f} ms a photo, library {told['library_warm_ms']:.1f} ms,")
-    print(f"ratio {told['warm_over_library']:.2f}; peak {told['peak_bytes'] / 1e6:.0f} MB\n")
+    print(
+        f"\nwarm: {function['warm_ms']:.1f} ms per photo, "
+        f"library {function['library_warm_ms']:.1f} ms,"
+    )
+    print(
+        f"ratio {function['warm_over_library']:.2f}; peak {function['peak_bytes'] / 1e6:.0f} MB\n"
+    )
     print("| session | file | load | first photo | next photos | peak memory |")
     print("|---|---:|---:|---:|---:|---:|")
     for row in result["settings"]:

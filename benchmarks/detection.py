@@ -1,19 +1,18 @@
-"""How small a face may be: recall against the size that photos are looked at.
+"""Detection recall by face size, for several detection sizes.
 
     MIEN_DATA=FOLDER python benchmarks/detection.py [--scenes N] [--json OUT] [--picture OUT]
 
-Group photos whose faces are known to the pixel are composed of real ones: faces of LFW, scaled to
-a width of 12 to 900 pixels with their surroundings, lie in a photo of 1920 x 1440 on a wall of
-other photos' edges. A face counts as found when a detection overlaps it (intersection over union
-of 0.4). Where it lies was found by the detector in the original photo of 250 x 250, so that faces
-that it never finds are not asked for.
+Group photos with known boxes are composed: faces of LFW with their surroundings, scaled to a width
+of 12 to 900 pixels, are pasted into a photo of 1920 x 1440 on a background of other photos' edges.
+A face counts as found when a detection overlaps it (intersection over union of 0.4). Its true box
+is the detection in the original photo of 250 x 250, so faces that are never found are not counted.
 
-Each scene is looked at with each of five values of `DetectionSettings.side`, one after the other
-on one thread, so that a busy machine slows all alike. The ten people's own photos, some of them
-groups, are looked at too; of those nobody knows the truth, and faces found are counted.
+Each scene is processed with each of five values of `DetectionSettings.max_side`, one after the
+other on one thread, so that other load affects all alike. The photos of the ten people, some of
+them groups, are processed too; they have no ground truth, and the faces found are counted.
 
-The last column is how alike the face is to its own original (cosine, median): what a face of that
-size is still worth to a recognizer.
+The last column is the median cosine of a face to its original: what a face of that size is worth to
+a recognizer.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from mien.types import Detections, Photo
 SIDES = (320, 640, 960, 1280, 1920)
 REFERENCE = DetectionSettings().max_side
 WIDTHS = {12: 48, 16: 48, 20: 48, 24: 48, 32: 40, 40: 40, 60: 30, 120: 12, 240: 6, 480: 2, 900: 1}
-"""Width of a face in pixels: how many of them are in a scene."""
+"""Width of a face in pixels: number of faces in a scene."""
 
 SCENE = (1440, 1920)
 OVERLAP = 0.4
@@ -53,8 +52,8 @@ class Original:
 
     Attributes:
         picture: the photo.
-        box: (4,) of the face in it.
-        embedding: (D,) of it.
+        box: (4,) of the face.
+        embedding: (D,) of the face.
     """
 
     picture: Image.Image
@@ -64,12 +63,12 @@ class Original:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """A group photo whose faces are known.
+    """A composed group photo.
 
     Attributes:
         photo: the picture.
-        boxes: (F, 4) where the faces are.
-        faces: which they are.
+        boxes: (F, 4) true boxes of the faces.
+        faces: the originals of the faces.
     """
 
     photo: Photo
@@ -79,15 +78,15 @@ class Scene:
 
 @dataclass(slots=True)
 class Tally:
-    """What one side found.
+    """Counts for one detection size.
 
     Attributes:
-        found: by width, how many faces.
-        asked: by width, of how many.
-        alike: by width, cosines to the originals.
-        seconds: of each look at a scene.
-        real: faces found in the ten people's photos.
-        real_seconds: of each look at those.
+        found: faces found, by width.
+        asked: faces present, by width.
+        alike: cosines to the originals, by width.
+        seconds: of each scene.
+        real: faces found in the photos of the ten people.
+        real_seconds: of each of those photos.
     """
 
     found: dict[int, int] = field(default_factory=lambda: defaultdict(int))
@@ -99,7 +98,7 @@ class Tally:
 
 
 def originals(engine: Engine, count: int) -> list[Original]:
-    """Return faces of LFW, the most central one of each photo."""
+    """Return faces of LFW, the central one of each photo."""
     faces = []
     for name, data in lfw_photos(count):
         photo = decode_photo(data, name=name)
@@ -116,9 +115,9 @@ def originals(engine: Engine, count: int) -> list[Original]:
 
 
 def scene_of(faces: Sequence[Original], width: int, generator: np.random.Generator) -> Scene:
-    """Compose a group photo of faces of one width."""
+    """Compose a group photo with faces of one width."""
     height, across = SCENE
-    canvas = Image.fromarray(_wall(faces, generator))
+    canvas = Image.fromarray(_background(faces, generator))
     cell = min(height, 2 * width + 8)
     rows, columns = height // cell, across // cell
     places = generator.permutation(rows * columns)[: WIDTHS[width]]
@@ -131,24 +130,24 @@ def scene_of(faces: Sequence[Original], width: int, generator: np.random.Generat
     return Scene(Photo(pixels, "0" * 64, "scene"), np.array(boxes, np.float32), tuple(chosen))
 
 
-def _wall(faces: Sequence[Original], generator: np.random.Generator) -> NDArray[np.uint8]:
-    """Return a background of the left and right edges of photos, where mostly nobody is."""
+def _background(faces: Sequence[Original], generator: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a background of the left and right edges of photos, which mostly show no face."""
     height, across = SCENE
-    wall = np.zeros((height, across, 3), np.uint8)
+    background = np.zeros((height, across, 3), np.uint8)
     side = faces[0].picture.height
     for top in range(0, height, side):
         for left in range(0, across, STRIP):
             pixels = np.asarray(faces[int(generator.integers(len(faces)))].picture)
             strip = pixels[:, :STRIP] if generator.random() < 0.5 else pixels[:, -STRIP:]
-            space = wall[top : top + side, left : left + STRIP]
+            space = background[top : top + side, left : left + STRIP]
             space[:] = strip[: space.shape[0], : space.shape[1]]
-    return wall
+    return background
 
 
 def _paste(
     canvas: Image.Image, face: Original, width: int, corner: tuple[int, int], cell: int
 ) -> list[float]:
-    """Paste a face with half its width of surroundings all around; return where it lies."""
+    """Paste a face with a margin of half its width; return its box."""
     left, top, right, bottom = (float(side) for side in face.box)
     scale = width / (right - left)
     room = (right - left) / 2
@@ -177,8 +176,8 @@ def overlaps(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray
     return result
 
 
-def look(engine: Engine, scene: Scene, width: int, tally: Tally) -> None:
-    """Look at a scene and count what is found."""
+def detect_in(engine: Engine, scene: Scene, width: int, tally: Tally) -> None:
+    """Detect the faces of a scene and count those found."""
     began = time.perf_counter()
     found = engine.detect(scene.photo)
     tally.seconds.append(time.perf_counter() - began)
@@ -194,7 +193,7 @@ def look(engine: Engine, scene: Scene, width: int, tally: Tally) -> None:
         faces = Detections(found.boxes[rows], found.points[rows], found.scores[rows])
         vectors = engine.embed(engine.align(scene.photo, faces)).vectors
         own = np.stack(
-            [face.embedding for face, seen in zip(scene.faces, hit, strict=True) if seen]
+            [face.embedding for face, is_hit in zip(scene.faces, hit, strict=True) if is_hit]
         )
         tally.alike[width] += np.sum(vectors * own, axis=1).tolist()
 
@@ -207,11 +206,11 @@ def _scenes(faces: Sequence[Original], count: int) -> Iterator[tuple[int, Scene]
 
 
 def measure(engines: dict[int, Engine], faces: Sequence[Original], count: int) -> dict[int, Tally]:
-    """Look at everything with every side."""
+    """Process all photos with every detection size."""
     tallies = {side: Tally() for side in engines}
     for width, scene in _scenes(faces, count):
         for side, engine in engines.items():
-            look(engine, scene, width, tallies[side])
+            detect_in(engine, scene, width, tallies[side])
     for name, data in ten_people_photos():
         photo = decode_photo(data, name=name)
         for side, engine in engines.items():
@@ -226,7 +225,7 @@ def table(tallies: dict[int, Tally]) -> str:
     sides = list(tallies)
     best = tallies[sides[-1]]
     lines = [
-        "| face in a photo of 1920 px | " + " | ".join(map(str, sides)) + " | like its original |",
+        "| face in a photo of 1920 px | " + " | ".join(map(str, sides)) + " | cosine to original |",
         "|---|" + "---|" * (len(sides) + 1),
     ]
     for width in best.asked:
@@ -240,7 +239,7 @@ def table(tallies: dict[int, Tally]) -> str:
         for side in sides
     ]
     against = " | ".join(f"{value:.2f}" for value in share)
-    lines.append(f"| time of a scene, of that at {REFERENCE} | {against} | |")
+    lines.append(f"| time per scene, relative to {REFERENCE} | {against} | |")
     for what, which in (("scene", "seconds"), ("of the 81 photos", "real_seconds")):
         times = [f"{1000 * np.median(getattr(tallies[side], which)):.0f} ms" for side in sides]
         lines.append(f"| one {what}, one thread | " + " | ".join(times) + " | |")
@@ -253,7 +252,7 @@ def _cell(tally: Tally, width: int) -> str:
 
 
 def as_json(tallies: dict[int, Tally]) -> list[dict[str, Any]]:
-    """Return the results, one object a side."""
+    """Return the results, one object per detection size."""
     return [
         {
             "side": side,
@@ -269,12 +268,12 @@ def as_json(tallies: dict[int, Tally]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description="Recall against the detection size.")
-    parser.add_argument("--scenes", type=int, default=10, help="of each width of face")
-    parser.add_argument("--json", type=Path, help="where the results go")
+    parser.add_argument("--scenes", type=int, default=10, help="scenes per width")
+    parser.add_argument("--json", type=Path, help="write the results here")
     parser.add_argument(
-        "--picture", type=Path, help="where one scene goes, to look at; not to publish"
+        "--picture", type=Path, help="write one scene here, to look at; not to publish"
     )
     chosen = parser.parse_args()
     engines = {

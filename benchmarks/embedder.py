@@ -1,15 +1,15 @@
-"""How long the embedder takes a face: as published, and in the forms that Mien knows.
+"""Milliseconds per face of the embedder: as published, and rewritten.
 
     python benchmarks/embedder.py [--model ID] [--json OUT] [--rounds N]
 
-Three graphs of the same weights, constants folded and batch freed in each:
+Three graphs with the same weights, all with constants folded and a free batch size:
 
-- `published`: PRelu as it is;
+- `published`: PRelu unchanged;
 - `four nodes`: PRelu as slope * x + (1 - slope) * relu(x), the best form known before;
-- `mien`: what `mien.models.clean` makes.
+- `mien`: the graph that `mien.models.clean` makes.
 
-They take turns on the same crops, so that a busy machine slows all alike; a ratio is the median
-over the turns. Threads do not spin while they wait: those of one graph would slow the next.
+They take turns on the same crops, so that other load affects all alike; a ratio is the median over
+the turns. Threads do not spin while they wait, since those of one graph would slow the next.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def unit_rows(run: onnxruntime.InferenceSession, crops: NDArray[np.float32]) -> 
 def measure(
     forms: dict[str, onnxruntime.InferenceSession], crops: NDArray[np.float32], rounds: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the milliseconds a face of each form in each round."""
+    """Return the milliseconds per face of each form in each round."""
     times: dict[str, list[float]] = {name: [] for name in forms}
     for turn in range(rounds + 1):
         for name in list(forms)[:: 1 if turn % 2 else -1]:
@@ -94,10 +94,12 @@ def measure(
 
 
 def main() -> None:
-    """Measure, print a table and write JSON if asked to."""
+    """Measure, print a table, write JSON on request."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default=DEFAULT_EMBEDDER, help="id of an embedder")
-    parser.add_argument("--rounds", type=int, default=40, help="turns at batch 1 (default: 40)")
+    parser.add_argument(
+        "--rounds", type=int, default=40, help="turns at batch size 1 (default: 40)"
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the numbers here")
     options = parser.parse_args()
 
@@ -115,7 +117,7 @@ def main() -> None:
     crops = coarse.repeat(8, 2).repeat(8, 3)
 
     rows = []
-    print(f"{known.id}, onnxruntime {onnxruntime.__version__}, ms a face")
+    print(f"{known.id}, onnxruntime {onnxruntime.__version__}, ms per face")
     print("threads batch  published  four nodes    mien   mien/published  mien/four nodes  max |Δ|")
     for threads in THREADS:
         forms = {name: session(model, threads) for name, model in models.items()}
@@ -132,7 +134,7 @@ def main() -> None:
                 {
                     "threads": threads,
                     "batch": batch,
-                    "ms_a_face": ms,
+                    "ms_per_face": ms,
                     "mien_over": ratio,
                     "max_difference": apart,
                 }

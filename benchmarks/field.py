@@ -1,4 +1,4 @@
-"""The field side by side: Mien and its peers, each in an environment and processes of its own.
+"""Mien compared with similar libraries, each in its own environment and processes.
 
     MIEN_DATA=FOLDER python benchmarks/field.py --work DIR [--fraction F] [--only PEER,...]
         [--stages STAGE,...] [--jobs N] [--json OUT]
@@ -9,12 +9,12 @@ Stages, in this order:
 - recall: faces found on sheets of LFW photos, by their size, and in all photos of LFW;
 - accuracy: LFW View 2, and open-set identification at FPIR 1 %;
 - speed: faces per second, one photo at a time and on all cores;
-- training: from LFW and ten more people to a recognizer, by Mien and by the course's recipe.
+- training: from photos of LFW and ten more people to a recognizer, by Mien and by the course's
+  recipe.
 
-What is done is kept under DIR and not done again, peer by peer (recall and accuracy in parts of a
-hundred photos), so a stopped run goes on where it was; remove DIR/results to measure anew. All of
-it takes hours. --fraction takes a share of the photos, to try it out. docs/benchmarks.md says what
-is measured, and how.
+Results are saved under DIR per peer and stage (recall and accuracy in parts of a hundred photos),
+so that a stopped run continues; remove DIR/results to measure again. A full run takes hours;
+--fraction uses a share of the photos. docs/benchmarks.md describes the method.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ from peers.catalogue import Peer, chosen
 from peers.machine import described
 from stages.accuracy import open_set_by_halves, view2
 from stages.cost import cost
+from stages.found_faces import FoundFaces, found_faces, lfw_recall
 from stages.groups import group_recall
-from stages.sightings import Sightings, lfw_recall, sightings
 from stages.training import course_training, mien_training
 
 STAGES = ("cost", "recall", "accuracy", "speed", "training")
 PHOTOS = 200
-"""Of LFW for the speed stage."""
+"""Photos of LFW in the speed stage."""
 
 OWN_DETECTOR = {"mien", "face_recognition", "opencv", "facenet_pytorch", "deepface"}
 
 
 def main() -> None:
-    """Measure what is not there yet, print a table and write JSON if asked to."""
+    """Measure what was not measured before, print a table, write JSON on request."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path(".bench"), help="default: .bench")
     parser.add_argument("--fraction", type=float, default=1.0, help="share of the photos")
     parser.add_argument("--only", metavar="PEERS", help="comma-separated; default: all")
     parser.add_argument("--stages", default=",".join(STAGES), help="comma-separated; default: all")
     parser.add_argument(
-        "--jobs", type=int, default=1, help="processes that look through LFW (default: 1)"
+        "--jobs", type=int, default=1, help="processes that search LFW for faces (default: 1)"
     )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the numbers here")
     options = parser.parse_args()
@@ -78,13 +78,13 @@ def main() -> None:
 
 
 class Kept:
-    """Results on disk, a file each."""
+    """Results on disk, one file each."""
 
     def __init__(self, folder: Path, fraction: float) -> None:
         self._folder = folder / f"{fraction:g}"
 
     def __call__(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Return what `work` returned the first time."""
+        """Return the saved result; calls `work` where there is none."""
         path = self._folder / f"{name}.json"
         if not path.exists():
             print(f"measuring {name}", file=sys.stderr)
@@ -99,16 +99,16 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How this run goes: the options, and what earlier runs kept."""
+    """The options of a run, and the results of earlier runs."""
 
     work: Path
     fraction: float
     jobs: int
     kept: Kept
 
-    def seen_by(self, peer: Peer) -> Sightings:
-        """Return what a peer sees in LFW."""
-        return sightings(peer, self.work, self.fraction, self.jobs)
+    def faces_of(self, peer: Peer) -> FoundFaces:
+        """Return the faces that a peer finds in LFW."""
+        return found_faces(peer, self.work, self.fraction, self.jobs)
 
 
 def _cost(peers: list[Peer], run: Run) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def _recall(peers: list[Peer], run: Run) -> dict[str, Any]:
     def of(peer: Peer) -> dict[str, Any]:
         return {
             "groups": group_recall(peer, run.work, run.fraction),
-            "lfw": lfw_recall(run.seen_by(peer)),
+            "lfw": lfw_recall(run.faces_of(peer)),
         }
 
     own = [peer for peer in peers if peer.name in OWN_DETECTOR]
@@ -131,8 +131,8 @@ def _recall(peers: list[Peer], run: Run) -> dict[str, Any]:
 
 def _accuracy(peers: list[Peer], run: Run) -> dict[str, Any]:
     def of(peer: Peer) -> dict[str, Any]:
-        seen = run.seen_by(peer)
-        return {"view2": view2(seen), "open_set": open_set_by_halves(seen)}
+        faces = run.faces_of(peer)
+        return {"view2": view2(faces), "open_set": open_set_by_halves(faces)}
 
     own = [peer for peer in peers if peer.own_weights]
     return {

@@ -1,4 +1,4 @@
-"""The one table of `field.py`: a row a measure, a column a library."""
+"""The table of `field.py`: one row per measure, one column per library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MISSING = ""
 
 
 def print_table(result: Found) -> None:
-    """Print what was measured for people."""
+    """Print the table and the notes."""
     names = list(result["peers"])
     print("| | " + " | ".join(result["peers"][name]["title"] for name in names) + " |")
     print("|---|" + "---:|" * len(names))
@@ -44,12 +44,12 @@ def _share(*path: str) -> Callable[[Found, str], str]:
 
 
 def _number(form: str, *path: str, factor: float = 1.0) -> Callable[[Found, str], str]:
-    """Return a cell with a number in a form."""
+    """Return a cell with a formatted number."""
     return lambda result, name: format(_at(result, path, name) * factor, form)
 
 
 def _over(group: str, way: str) -> Callable[[Found, str], str]:
-    """Return a cell with how many times as many faces a second Mien does."""
+    """Return a cell with the ratio of Mien's faces per second to the library's."""
 
     def cell(result: Found, name: str) -> str:
         ratio = result["speed"][group][way]["over"][name]["faces_per_s"]
@@ -73,7 +73,7 @@ def _dir(way: str) -> Callable[[Found, str], str]:
 
 
 def _at(result: Found, path: tuple[str, ...], name: str) -> Any:
-    """Return the value at a path in which `*` stands for the library."""
+    """Return the value at a path; `*` in it is replaced by the library's name."""
     found: Any = result
     for key in path:
         found = found[name if key == "*" else key]
@@ -85,7 +85,7 @@ ROWS: dict[str, Callable[[Found, str], str]] = {
         f"faces {width} px wide found on sheets, %": _share("recall", "*", "groups", str(width))
         for width in (90, 45, 30, 22, 15)
     },
-    "LFW: face in the middle found, %": _share("recall", "*", "lfw"),
+    "LFW: central face found, %": _share("recall", "*", "lfw"),
     "LFW View 2, accuracy": _accuracy,
     "LFW View 2, TAR at FAR 1e-3": _number(".4f", "accuracy", "*", "view2", "tar_at_far_1e-3"),
     "open set, nearest of 3 photos: DIR, %": _dir("nearest"),
@@ -106,6 +106,6 @@ ROWS: dict[str, Callable[[Found, str], str]] = {
     "installed, MB": _number(".0f", "cost", "*", "installed_bytes", factor=1e-6),
     "pip install, s": _number(".0f", "cost", "*", "install_s"),
     "start to first answer, s": _number(".1f", "cost", "*", "first_answer_s"),
-    "the next time, s": _number(".1f", "cost", "*", "next_answer_s"),
+    "start to next answer, s": _number(".1f", "cost", "*", "next_answer_s"),
     "LFW and ten people to a recognizer, s": _number(".0f", "training", "*", "total_s"),
 }

@@ -1,18 +1,18 @@
-"""Thousands of damaged photos and forms against a real `mien serve`: nothing may crash, hang, leak.
+"""Damaged photos and forms sent to a real `mien serve`: it must not crash, hang or leak.
 
     MIEN_DATA=FOLDER python benchmarks/fuzz_uploads.py [--cases N] [--seed S] [--first N] [--json F]
 
-Photos of the ten people (without MIEN_DATA's archive: the public-domain portraits) have bits
-turned, are cut, begin as another format, say they are vast; forms have wrong lengths and
-boundaries, miss parts, nest, bring odd file names. Each case follows from the seed and its number,
-so that `--first N --cases 1` sends one again. It is a failure if
+Photos of the ten people (without MIEN_DATA's archive: the public-domain portraits) get flipped
+bits, are truncated, begin as another format or state huge sizes; forms have wrong lengths and
+boundaries, lack parts, are nested or have odd file names. The seed and its number determine each
+case, so that `--first N --cases 1` repeats one. It is a failure if
 
-- an answer has a status that the OpenAPI document does not know, or takes too long;
-- a connection is closed without one, unless the case itself said more than it sent;
-- the log tells of something unforeseen, or the process dies;
-- memory still grows in the second half of the cases (before, the memory that the libraries keep
-  for themselves may), more descriptors are open than after the first part, or a file is left in
-  the data or the temporary folder.
+- an answer has a status that the OpenAPI document does not list, or takes too long;
+- a connection is closed without an answer, unless the case stated more bytes than it sent;
+- the log has an unexpected error, or the process dies;
+- memory still grows in the second half of the cases (in the first half caches of libraries may
+  grow), more descriptors are open than after the warm-up, or a file is left in the data folder or
+  the temporary folder.
 """
 
 from __future__ import annotations
@@ -38,29 +38,29 @@ from portraits import fetch
 
 from measuring_photos import data_folder, ten_people_photos
 from peers.machine import described
-from serving.client import STAYED_AWAY, Connection, request
+from serving.client import NO_ANSWER, Connection, request
 from serving.mutations import ROUTES, Case, case
 from serving.process import Listening, Served
 
 HANDLE = "people"
 AT_ONCE = 4
 CASE_SECONDS = 45
-"""That an answer may take; the server itself gives up after 30."""
+"""Longest time for an answer; the server's own limit is 30."""
 
 PARTS = 10
 WARM_SHARE = 0.2
 WARM_CASES = 150
 GROWTH_MIB = 48
 SMALL_SIDE = 480
-"""Of most photos: damage shows as well in small ones, and more cases fit in an hour."""
+"""Side of most photos in pixels: small ones are faster, and damage has the same effect."""
 
 REFUSED = b"Invalid HTTP request received."
-"""What uvicorn answers, with 400, to bytes that are no HTTP, before any route is known."""
+"""Body of uvicorn's 400 for bytes that are not HTTP, before any route is known."""
 
 
 @dataclass(slots=True)
 class Found:
-    """What came of the cases."""
+    """Outcome of the cases."""
 
     statuses: dict[str, Counter[str]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -74,12 +74,12 @@ class Found:
             self.slowest, self.slowest_case = seconds, f"{number}: {sent.route}, {sent.what}"
 
     def fail(self, number: int, sent: Case, why: str) -> None:
-        """Note a failure, with all that is needed to send it again."""
+        """Record a failure, with all that is needed to repeat it."""
         self.failures.append(f"case {number}, {sent.route}, {sent.what}: {why}")
 
 
 def real_photos() -> list[bytes]:
-    """Return the photos that are damaged: most of them small, as JPEG, PNG and WebP."""
+    """Return the photos to damage, most of them small, as JPEG, PNG and WebP."""
     if (data_folder() / "ten-indian-people.zip").exists():
         named: Iterator[tuple[str, bytes]] = ten_people_photos()
     else:
@@ -89,7 +89,7 @@ def real_photos() -> list[bytes]:
 
 
 def small(data: bytes, number: int) -> list[bytes]:
-    """Return a photo made small, in one of three formats; a moderate one as it is too."""
+    """Return a photo reduced in size, in one of three formats; some photos also unchanged."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             picture = image.convert("RGB")
@@ -103,7 +103,7 @@ def small(data: bytes, number: int) -> list[bytes]:
 
 
 async def documented(server: Listening) -> dict[str, set[int]]:
-    """Return the statuses that the server's own document knows, by the document's paths."""
+    """Return the statuses in the server's OpenAPI document, by path."""
     connection = Connection(server.host, server.port)
     answer = await connection.ask(request("/openapi.json", b"", host=server.host, method="GET"))
     connection.close()
@@ -115,15 +115,15 @@ async def documented(server: Listening) -> dict[str, set[int]]:
 
 
 async def new_person(server: Listening) -> str:
-    """Return the id of somebody who is new in the gallery."""
+    """Add a person to the gallery and return the id."""
     connection = Connection(server.host, server.port)
-    body = json.dumps({"name": "Somebody"}).encode()
+    body = json.dumps({"name": "Ada"}).encode()
     answer = await connection.ask(
         request("/v1/people", body, b"application/json", host=server.host)
     )
     connection.close()
     if answer.status != 201:
-        raise RuntimeError(f"no person could be made: {answer.status} {answer.body[:500]!r}")
+        raise RuntimeError(f"cannot add a person: {answer.status} {answer.body[:500]!r}")
     return str(answer.json["id"])
 
 
@@ -131,10 +131,10 @@ class Fuzz:
     """The cases of a seed against one server.
 
     Args:
-        server: that listens.
-        photos: real ones.
-        seed: of all cases.
-        routes: that are asked in turn.
+        server: a running server.
+        photos: undamaged photos.
+        seed: seed of all cases.
+        routes: routes to send to, in turn.
     """
 
     def __init__(
@@ -153,12 +153,12 @@ class Fuzz:
         self.found = Found()
 
     async def begin(self) -> None:
-        """Ask what is documented, and make somebody to enrol photos of."""
+        """Read the documented statuses, and add a person to enrol photos of."""
         self._known = await documented(self._server)
         self._person = await new_person(self._server)
 
     async def run(self, numbers: range) -> None:
-        """Send the cases with these numbers, some at once."""
+        """Send the cases with these numbers, several at once."""
         waiting = iter(numbers)
 
         async def worker() -> None:
@@ -177,7 +177,8 @@ class Fuzz:
         begun = time.perf_counter()
         try:
             async with asyncio.timeout(CASE_SECONDS):
-                # A client that has sent less than it said leaves, or it would wait for long.
+                # A client that sends less than it stated must close, or it would wait for the
+                # limit.
                 answer = await connection.ask(sent.message, end=sent.short)
         except TimeoutError:
             self.found.fail(number, sent, f"no answer in {CASE_SECONDS} s")
@@ -185,7 +186,7 @@ class Fuzz:
         finally:
             connection.close()
         self.found.note(number, sent, answer.status, time.perf_counter() - begun)
-        if answer.status == STAYED_AWAY:
+        if answer.status == NO_ANSWER:
             if not sent.short:
                 self.found.fail(number, sent, "closed without an answer")
         elif answer.status not in self._known[sent.route] and answer.body != REFUSED:
@@ -193,25 +194,25 @@ class Fuzz:
 
 
 def settled(server: Served) -> tuple[int, int, frozenset[str]]:
-    """Return memory, descriptors and files once open connections are gone."""
+    """Return memory, descriptors and files after connections are closed."""
     time.sleep(1)
     return server.rss, server.descriptors, server.files
 
 
 def parts(numbers: range) -> Iterator[range]:
-    """Yield them in ten parts, for memory to be looked at in between."""
+    """Yield ten parts of the numbers; memory is measured in between."""
     size = max(1, -(-len(numbers) // PARTS))
     for start in range(0, len(numbers), size):
         yield numbers[start : start + size]
 
 
 def fuzz(photos: Sequence[bytes], numbers: range, seed: int, work: Path) -> dict[str, Any]:
-    """Return everything that is told.
+    """Return all results.
 
     Args:
-        photos: real ones.
+        photos: undamaged photos.
         numbers: of the cases.
-        seed: of all cases.
+        seed: seed of all cases.
         work: an empty folder.
     """
     warm = numbers[: min(len(numbers) // 2, max(WARM_CASES, int(len(numbers) * WARM_SHARE)))]
@@ -233,8 +234,8 @@ def fuzz(photos: Sequence[bytes], numbers: range, seed: int, work: Path) -> dict
             end = (rss, descriptors, files)
         else:
             end = settled(server)
-        unforeseen = [line for line in server.log.splitlines() if '"ERROR"' in line]
-    found.failures += [f"in the log: {line[:2000]}" for line in unforeseen[:5]]
+        unexpected = [line for line in server.log.splitlines() if '"ERROR"' in line]
+    found.failures += [f"in the log: {line[:2000]}" for line in unexpected[:5]]
     if trail[-1] > trail[len(trail) // 2] + GROWTH_MIB:
         found.failures.append(f"memory grows without end: {trail} MiB")
     if end[1] > descriptors + AT_ONCE:
@@ -260,21 +261,21 @@ def fuzz(photos: Sequence[bytes], numbers: range, seed: int, work: Path) -> dict
 
 
 def show(result: dict[str, Any]) -> None:
-    """Print what came of it."""
+    """Print the results."""
     print(f"{result['cases']:,} cases of seed {result['seed']} in {result['seconds']:.0f} s\n")
     print("| route | answers |")
     print("|---|---|")
     for route, statuses in result["statuses"].items():
-        told = ", ".join(
-            f"{'closed' if status == str(STAYED_AWAY) else status}: {count}"
+        answers = ", ".join(
+            f"{'closed' if status == str(NO_ANSWER) else status}: {count}"
             for status, count in statuses.items()
         )
-        print(f"| {route} | {told} |")
+        print(f"| {route} | {answers} |")
     print(f"\nslowest answer: {result['slowest_s']} s ({result['slowest_case']})")
     print(
         f"memory: {result['rss_warm_mib']} MiB warm, {result['rss_end_mib']} MiB at the end", end=""
     )
-    print(f" ({', '.join(map(str, result['rss_trail_mib']))} on the way)")
+    print(f" ({', '.join(map(str, result['rss_trail_mib']))} in between)")
     print(f"descriptors: {result['descriptors_warm']} warm, {result['descriptors_end']} at the end")
     for failure in result["failures"][:50]:
         print(f"failure: {failure}")
@@ -282,7 +283,7 @@ def show(result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Send them and tell; the exit code is 1 where something failed."""
+    """Run and print; the exit code is 1 where something failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)

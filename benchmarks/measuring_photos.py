@@ -1,7 +1,7 @@
-"""The photos that the benchmarks measure on, out of their archives.
+"""The photos that the benchmarks use, read from their archives.
 
-MIEN_DATA names the folder with `lfw-deepfunneled.tgz`, or that archive unpacked, and
-`ten-indian-people.zip`; ../shared/data if it is not set.
+MIEN_DATA is the folder with `lfw-deepfunneled.tgz`, or that archive unpacked, and
+`ten-indian-people.zip`; the default is ../shared/data.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ NamedBytes = tuple[str, bytes]
 
 
 def data_folder() -> Path:
-    """Return the folder of the measuring photos."""
+    """Return the folder of the benchmark photos."""
     return Path(os.environ.get("MIEN_DATA", "../shared/data"))
 
 
 def lfw_photos(count: int, seed: int = 0) -> Iterator[NamedBytes]:
-    """Yield name and bytes of `count` photos of LFW, drawn with a seed, in order of their names."""
+    """Yield name and bytes of `count` photos of LFW, drawn with a seed, sorted by name."""
     unpacked = data_folder() / "lfw-deepfunneled"
     if unpacked.is_dir():
         for path in _drawn(sorted(map(str, unpacked.rglob("*.jpg"))), count, seed):
@@ -48,12 +48,12 @@ def ten_people_photos() -> Iterator[NamedBytes]:
 
 
 def paths_of_photos(folder: Path, *, lfw: int, ten: int) -> dict[str, list[str]]:
-    """Return the paths of photos for libraries in other processes, unpacked once.
+    """Return the paths of unpacked photos, for libraries in other processes.
 
     Args:
-        folder: of the project's own, outside the repository's files; made if need be.
-        lfw: how many photos of LFW, drawn with a fixed seed.
-        ten: how many of the ten people's.
+        folder: for the photos; created where absent.
+        lfw: number of photos of LFW, drawn with a fixed seed.
+        ten: number of photos of the ten people.
 
     Returns:
         Lists `lfw` and `ten`.
@@ -66,7 +66,7 @@ def paths_of_photos(folder: Path, *, lfw: int, ten: int) -> dict[str, list[str]]
         for number, (name, data) in enumerate(photos):
             if group == "ten" and number == ten:
                 break
-            # The ten people's file names are as long and odd as the web has them.
+            # File names of the ten people come from the web and may be long.
             short = Path(name).name if group == "lfw" else f"{number}{Path(name).suffix.lower()}"
             path = folder / group / short
             if not path.exists() or path.stat().st_size != len(data):

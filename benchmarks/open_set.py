@@ -1,16 +1,16 @@
-"""Strangers at the door, on Labeled Faces in the Wild.
+"""Open-set identification on Labeled Faces in the Wild.
 
     mien dataset build lfw:lfw-deepfunneled.tgz -o lfw
     python benchmarks/open_set.py lfw [--rate 0.01] [--json OUT]
 
-Everybody with more than three photos (610 people) is enrolled with the first three by file name;
-their other photos are the known people's probes. Whoever has a single photo (4,069 people) is a
-stranger. The strangers are split in half by the first bit of the sha256 of their names: the policy
-is set on one half and measured on the other, both ways, so that no rate is reported on the people
-it was set on. Photos that the dataset sets aside are enrolled and asked about all the same.
+All people with more than three photos (610 people) are enrolled with the first three by file name;
+their other photos are the probes. People with a single photo (4,069 people) are strangers. The
+strangers are split in half by the first bit of the sha256 of their names: the policy is set on one
+half and measured on the other, both ways, so that no rate is reported on the people it was set on.
+Photos that the dataset has set aside are used as well.
 
-Two policies are measured: set on the half of the strangers alone, and as `mien train --strangers`
-sets it, on the enrolled people left out in turn as well.
+Two policies are measured: one set on a half of the strangers alone, and one set as by
+`mien train --strangers`, which also leaves out each enrolled person in turn.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 
 from mien.dataset import Dataset, Entry
 from mien.evaluation.open_set.metrics import half_of
-from mien.measures import bootstrap_mean, open_set
-from mien.policy import Strangers, choose_policy, cohort
+from mien.measures import bootstrap_mean, open_set_at
+from mien.policy import Strangers, choose_policy, search_strangers
 from mien.templates import nearest
-from mien.training import Recipe, Samples, left_out
+from mien.training import Recipe, Samples, leave_people_out
 from mien.types import Interval
 
 ENROLLED = 3
@@ -37,15 +37,15 @@ ENROLLED = 3
 
 @dataclass(frozen=True, eq=False)
 class Protocol:
-    """Who is enrolled, who is asked about and who is a stranger: rows of a dataset.
+    """Enrolled people, probes and strangers, as rows of a dataset.
 
     Attributes:
-        people: P names of the enrolled.
-        enrolled: (3 P,) rows, three a person.
+        people: P names of the enrolled people.
+        enrolled: (3 P,) rows, three per person.
         probes: (N,) rows of the enrolled people's other photos.
         mates: (N,) index of each probe's person.
-        strangers: (S,) rows, one a person.
-        half: (S,) 0 or 1.
+        strangers: (S,) rows, one per person.
+        half: (S,) half of each stranger, 0 or 1.
     """
 
     people: tuple[str, ...]
@@ -58,18 +58,18 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One policy, measured.
+    """Error rates of one policy.
 
     Attributes:
         policy: how it was set.
-        set_on: how many strangers it was set on.
+        set_on: number of strangers that it was set on.
         threshold: least similarity for a name.
         fpir: on the other half, with Wilson's interval.
-        dir: of the known people's probes, with Wilson's interval.
-        dir_people: the same, its interval from resampling whole people.
-        strangers: of the other half.
-        probes: of known people.
-        gallery: how many are enrolled.
+        dir: of the enrolled people's probes, with Wilson's interval.
+        dir_people: the same, with an interval from a bootstrap over people.
+        strangers: number of strangers in the other half.
+        probes: number of probes.
+        gallery: number of enrolled people.
     """
 
     policy: str
@@ -84,7 +84,7 @@ class Result:
 
 
 def protocol_of(dataset: Dataset) -> Protocol:
-    """Return the protocol on the photos of LFW in a dataset, whatever else it holds."""
+    """Return the protocol on the photos of LFW in a dataset; other photos are ignored."""
     photos: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in dataset.rows:
         name, _, number = Path(entry.photo).stem.rpartition("_")
@@ -120,11 +120,11 @@ def measure(dataset: Dataset, protocol: Protocol, rate: float) -> list[Result]:
     recipe = Recipe("prototype")
     rows = recipe.fit(samples).rows
     best, who = nearest(dataset.embeddings[protocol.probes], rows)
-    own = left_out(recipe, samples, rows)
+    own = leave_people_out(recipe, samples, rows)
     results = []
     for set_on in (0, 1):
         here, there = (protocol.strangers[protocol.half == half] for half in (set_on, 1 - set_on))
-        alone = cohort(dataset.embeddings[here], rows, "strangers of LFW")
+        alone = search_strangers(dataset.embeddings[here], rows, "strangers of LFW")
         ways: dict[str, list[Strangers]] = {"strangers": [alone]}
         if own is not None:
             ways["mien train"] = [own, alone]
@@ -132,7 +132,7 @@ def measure(dataset: Dataset, protocol: Protocol, rate: float) -> list[Result]:
             policy = choose_policy(groups, samples.counts, rate).policy
             others, _ = nearest(dataset.embeddings[there], rows)
             right = who == protocol.mates
-            found = open_set(best, right, others, policy.threshold)
+            found = open_set_at(best, right, others, policy.threshold)
             named = right & (best >= np.float32(policy.threshold))
             results.append(
                 Result(
@@ -153,13 +153,13 @@ def measure(dataset: Dataset, protocol: Protocol, rate: float) -> list[Result]:
 def table(results: list[Result]) -> str:
     """Return the results as a table of Markdown."""
     lines = [
-        "| policy set on | threshold | FPIR on the other half | DIR | with whole people drawn |",
+        "| policy set on | threshold | FPIR on the other half | DIR | bootstrap over people |",
         "|---|---|---|---|---|",
     ]
     for result in results:
         where = f"{result.set_on:,} strangers"
         if result.policy != "strangers":
-            where += ", the enrolled left out in turn among them"
+            where += ", including enrolled people left out in turn"
         lines.append(
             f"| {where} | {result.threshold:.3f} | {_percent(result.fpir)} of "
             f"{result.strangers:,} | {_share(result.dir)} of {result.probes:,} | "
@@ -177,11 +177,11 @@ def _share(rate: Interval) -> str:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description="Open set on LFW.")
     parser.add_argument("dataset", type=Path, help="made by mien dataset build lfw:PATH")
-    parser.add_argument("--rate", type=float, default=0.01, help="FPIR asked for")
-    parser.add_argument("--json", type=Path, help="where the results go")
+    parser.add_argument("--rate", type=float, default=0.01, help="requested FPIR")
+    parser.add_argument("--json", type=Path, help="write the results here")
     chosen = parser.parse_args()
     dataset = Dataset.open(chosen.dataset)
     results = measure(dataset, protocol_of(dataset), chosen.rate)

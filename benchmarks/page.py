@@ -1,20 +1,19 @@
-"""The page that needs no server: bytes over the wire, first load to first answer, time a photo.
+"""The static page: bytes over the network, time to the first answer, time per photo.
 
     python benchmarks/page.py RECOGNIZER [PHOTO …] [--weights FORM …] [--rounds N] [--json OUT]
 
-For each form of the weights the recognizer is shipped as a page into a temporary folder, served on
-this machine and opened in headless Chromium with an empty profile. Without photos the
-public-domain portraits are taken. Told are:
+For each storage form of the weights the recognizer is deployed as a page into a temporary folder,
+served on this machine and opened in headless Chromium with an empty profile. Without photos the
+public-domain portraits are used. Reported are:
 
-- bytes over the wire, as they are, with gzip and with brotli (level 9 each), of everything that
-  the first visit loads;
-- seconds from the address being opened to the answer to the first photo, on the first visit and
-  on the second (from the browser's own store), with several threads and with one (a host that
-  sends no headers);
-- seconds of one more photo, the median over rounds and photos, from its bytes to its names;
-  the decoding of the photo is in it. The library's time for the same photos is beside it.
+- bytes of everything that the first visit loads: uncompressed, with gzip and with brotli (level 9);
+- seconds from opening the address to the answer for the first photo, on the first visit and on the
+  second (from the browser's cache), with several threads and with one (a host that sends no
+  headers);
+- seconds per further photo, from its bytes to its names, the median over rounds and photos; the
+  library's time for the same photos is beside it.
 
-The network of this machine costs nothing: add the bytes over your visitors' line.
+The loopback network takes no time: add the time that the bytes take on your visitors' connection.
 """
 
 from __future__ import annotations
@@ -44,13 +43,13 @@ FORMS = ("int8", "float16", "float32")
 NOT_LOADED = {"_headers", "README.md"}
 
 
-def wire(shipped: DeployedPage) -> dict[str, int]:
-    """Return the bytes of all that a first visit loads, in three forms."""
+def wire(deployed: DeployedPage) -> dict[str, int]:
+    """Return the bytes that a first visit loads: uncompressed, with gzip, with brotli."""
     sums = {"plain": 0, "gzip": 0, "brotli": 0}
-    for path in shipped.files:
+    for path in deployed.files:
         if path in NOT_LOADED:
             continue
-        data = (shipped.folder / path).read_bytes()
+        data = (deployed.folder / path).read_bytes()
         sums["plain"] += len(data)
         sums["gzip"] += min(len(data), len(zlib.compress(data, 9)))
         sums["brotli"] += min(len(data), len(brotli.compress(data, quality=9)))
@@ -58,29 +57,29 @@ def wire(shipped: DeployedPage) -> dict[str, int]:
 
 
 def visits(folder: Path, photos: list[bytes], rounds: int, headers: str | None) -> dict[str, Any]:
-    """Return how long a first and a second visit take, and a photo."""
+    """Return the seconds of a first and a second visit, and per photo."""
     with visiting() as visit, serving(folder, headers) as site:
-        told: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for turn in ("first", "second"):
             begun = time.perf_counter()
             visit.open(site.address)
             loaded = time.perf_counter() - begun
             visit.identify(photos[0])
-            told[turn] = {"loaded": loaded, "answered": time.perf_counter() - begun}
+            result[turn] = {"loaded": loaded, "answered": time.perf_counter() - begun}
             if turn == "first":
-                told["threads"] = visit.page.evaluate("mien.engine.threads")
+                result["threads"] = visit.page.evaluate("mien.engine.threads")
                 times = [
                     visit.identify(photo)["milliseconds"] / 1000
                     for _ in range(rounds)
                     for photo in photos
                 ]
-                told["photo"] = statistics.median(times)
+                result["photo"] = statistics.median(times)
             visit.wait_until_offline()
-    return told
+    return result
 
 
 def library(recognizer: Recognizer, photos: list[bytes], rounds: int) -> float:
-    """Return the library's median seconds a photo, from its bytes to its names."""
+    """Return the library's median seconds per photo, from its bytes to its names."""
     times = []
     for _ in range(rounds + 1):
         for photo in photos:
@@ -93,19 +92,19 @@ def library(recognizer: Recognizer, photos: list[bytes], rounds: int) -> float:
 
 
 def measure(original: Recognizer, form: Any, photos: list[bytes], rounds: int) -> dict[str, Any]:
-    """Return all that is told of one form of the weights."""
+    """Return the results for one storage form of the weights."""
     recognizer = original if original.form == form else original.stored_as(form)
     with tempfile.TemporaryDirectory(prefix="mien-page-") as scratch:
-        shipped = deploy_page(recognizer, Path(scratch) / "page")
+        deployed = deploy_page(recognizer, Path(scratch) / "page")
         row: dict[str, Any] = {
             "weights": form,
             "recognizer": recognizer.size,
-            "files": len(shipped.files),
-            "largest": max(shipped.files.values()),
-            "wire": wire(shipped),
+            "files": len(deployed.files),
+            "largest": max(deployed.files.values()),
+            "wire": wire(deployed),
         }
         for name, headers in (("threads", "_headers"), ("one thread", None)):
-            row[name] = visits(shipped.folder, photos, rounds, headers)
+            row[name] = visits(deployed.folder, photos, rounds, headers)
         row["library"] = library(recognizer, photos, rounds)
     return row
 
@@ -118,30 +117,30 @@ def show(rows: list[dict[str, Any]]) -> None:
         sizes = [row["recognizer"], *row["wire"].values(), row["largest"]]
         print(f"| {row['weights']} | " + " | ".join(f"{size / 1e6:.1f} MB" for size in sizes), "|")
     print(
-        "\n| weights | threads | first visit to first answer | second visit | a photo | library |"
+        "\n| weights | threads | first visit to first answer | second visit | per photo | library |"
     )
     print("|---|---|---|---|---|---|")
     for row in rows:
         for name in ("threads", "one thread"):
-            told = row[name]
-            seconds = [told[turn]["answered"] for turn in ("first", "second")]
+            visit = row[name]
+            seconds = [visit[turn]["answered"] for turn in ("first", "second")]
             print(
-                f"| {row['weights']} | {told['threads']} | "
+                f"| {row['weights']} | {visit['threads']} | "
                 + " | ".join(f"{value:.1f} s" for value in seconds)
-                + f" | {told['photo'] * 1000:.0f} ms | {row['library'] * 1000:.0f} ms |"
+                + f" | {visit['photo'] * 1000:.0f} ms | {row['library'] * 1000:.0f} ms |"
             )
 
 
 def portraits() -> list[Path]:
     """Return the public-domain portraits."""
     sys.path.insert(0, str(ROOT / "scripts"))
-    from portraits import fetch  # noqa: PLC0415 — a script beside this folder
+    from portraits import fetch  # noqa: PLC0415 — in scripts/
 
     return fetch(ROOT / "demo" / "portraits")
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -156,8 +155,8 @@ def main() -> None:
     rows = [measure(original, form, photos, arguments.rounds) for form in arguments.weights]
     show(rows)
     if arguments.json:
-        told = {"mien": __version__, "cores": os.cpu_count(), "photos": len(photos), "rows": rows}
-        arguments.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        result = {"mien": __version__, "cores": os.cpu_count(), "photos": len(photos), "rows": rows}
+        arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

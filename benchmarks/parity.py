@@ -1,15 +1,15 @@
-"""The one-file graph against the staged road: do they agree, and what does each stage cost?
+"""The one-file graph compared with the separate stages: agreement, and the time of each stage.
 
     MIEN_DATA=FOLDER python benchmarks/parity.py [--photos N] [--json OUT]
 
-Taken are N photos of LFW, drawn with a fixed seed, and all of the ten people.
+The photos are N of LFW, drawn with a fixed seed, and all of the ten people.
 
-Agreement: each photo goes through `Engine` stage by stage, and through one recognizer file that
-knows 610 people (random directions, since agreement does not depend on who they are).
+Agreement: each photo is processed by `Engine` stage by stage, and by one recognizer file with 610
+people (random directions, since agreement does not depend on who they are).
 
-Time: one thread, the stages, the whole file and the bare models taking turns on each photo, so
-that a busy machine slows all alike. The bare models get the tensors that the road gives them,
-ready made; the detector as often as the road runs it (twice on large photos).
+Time: one thread; the stages, the whole file and the bare models take turns on each photo, so that
+other load affects all alike. The bare models get ready-made input tensors; the detector runs as
+often as in the stages (twice on large photos).
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ TARGET = 1.3
 
 @dataclass(slots=True)
 class Agreement:
-    """How far the two roads are apart, at most.
+    """Largest differences between the stages and the file.
 
     Attributes:
-        photos: how many were compared.
-        faces: how many faces they show.
-        similarity: largest difference to any of the people, and within the file's own list.
+        photos: number of photos.
+        faces: number of faces.
+        similarity: largest difference of a similarity to any person.
         box: largest difference of a box's edge, in pixels.
-        different: photos in which the roads find different faces or name them differently.
+        different: photos in which different faces are found, or named differently.
     """
 
     photos: int = 0
@@ -69,29 +69,29 @@ class Agreement:
 
 
 def main() -> None:
-    """Measure, print two tables and write JSON if asked to."""
+    """Measure, print the table, write JSON on request."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--photos", type=int, default=500, help="of LFW (default: 500)")
+    parser.add_argument("--photos", type=int, default=500, help="photos of LFW (default: 500)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the numbers here")
     options = parser.parse_args()
 
     engine = Engine.open(threads=1)
     head = random_head(engine)
     recognizer = Recognizer.build(head, engine, threads=1)
-    road = Road(engine, head, recognizer)
+    comparison = Comparison(engine, head, recognizer)
     result: dict[str, Any] = {"people": PEOPLE, "threads": 1}
     for group, photos in (
         ("LFW", lfw_photos(options.photos)),
         ("ten people", ten_people_photos()),
     ):
-        result[group] = measure(road, photos)
+        result[group] = measure(comparison, photos)
     print_tables(result)
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
-class Road:
-    """Both roads over the same models, and the models alone."""
+class Comparison:
+    """Stages and recognizer file over the same models, and the models alone."""
 
     def __init__(self, engine: Engine, head: Head, recognizer: Recognizer) -> None:
         self.engine, self.head, self.recognizer = engine, head, recognizer
@@ -101,7 +101,7 @@ class Road:
         self.embedder = Session(parts.embedder.SerializeToString(), name="embedder", threads=1)
 
     def turn(self, name: str, data: bytes, agreement: Agreement) -> dict[str, float]:
-        """Take one photo down both roads; return milliseconds by stage."""
+        """Process one photo both ways; return milliseconds per stage."""
         times: dict[str, float] = {}
         photo = timed(times, "decode", lambda: decode_photo(data, name=name))
         found = timed(times, "detect", lambda: self.engine.detect(photo))
@@ -132,7 +132,7 @@ class Road:
 
 
 def timed(times: dict[str, float], stage: str, work: Callable[[], T]) -> T:
-    """Return what `work` returns, and note its milliseconds."""
+    """Return what `work` returns, and record its milliseconds."""
     start = time.perf_counter()
     done = work()
     times[stage] = (time.perf_counter() - start) * 1e3
@@ -140,10 +140,10 @@ def timed(times: dict[str, float], stage: str, work: Callable[[], T]) -> T:
 
 
 def random_head(engine: Engine) -> Head:
-    """Return a head of PEOPLE random directions."""
+    """Return a head of PEOPLE people with random prototypes."""
     prototypes = np.random.default_rng(0).normal(size=(PEOPLE, engine.dimension))
     prototypes /= np.linalg.norm(prototypes, axis=1, keepdims=True)
-    # A threshold that about half of the faces reach, so that both answers are compared.
+    # About half of the faces reach this threshold, so that names and "unknown" both occur.
     policy = Policy(0.28, 0.01, Interval(0.01, 0.0, 0.02), 0, supported=False, source="random")
     return Head(
         kind="prototype",
@@ -157,7 +157,7 @@ def random_head(engine: Engine) -> Head:
 
 
 def detector_inputs(photo: Photo, settings: DetectionSettings) -> list[NDArray[np.float32]]:
-    """Return what the detector gets to see of a photo: one picture, or two of a large one."""
+    """Return the detector's input tensors: one per photo, two for a large photo."""
     long_side = max(photo.width, photo.height)
     side = min(max(long_side, settings.min_side), settings.max_side)
     sides = [side] if side <= settings.min_side * 4 // 3 else [side, settings.min_side]
@@ -172,11 +172,11 @@ def _planes(photo: Photo, ratio: float) -> NDArray[np.float32]:
     return planes
 
 
-def measure(road: Road, photos: Iterable[NamedBytes]) -> dict[str, Any]:
+def measure(comparison: Comparison, photos: Iterable[NamedBytes]) -> dict[str, Any]:
     """Return agreement and times over some photos."""
     agreement = Agreement()
-    turns = [road.turn(name, data, agreement) for name, data in photos]
-    turns = turns[1:]  # the first pays for what is made only once
+    turns = [comparison.turn(name, data, agreement) for name, data in photos]
+    turns = turns[1:]  # without the warm-up
     mean = {stage: float(np.mean([turn[stage] for turn in turns])) for stage in STAGES}
     median = {stage: float(np.median([turn[stage] for turn in turns])) for stage in STAGES}
     ratios = [turn["whole"] / (turn["bare detector"] + turn["bare embedder"]) for turn in turns]
@@ -190,7 +190,7 @@ def measure(road: Road, photos: Iterable[NamedBytes]) -> dict[str, Any]:
 
 
 def print_tables(result: dict[str, Any]) -> None:
-    """Print what was measured for people."""
+    """Print the results."""
     groups = {name: value for name, value in result.items() if isinstance(value, dict)}
     print("| | " + " | ".join(groups) + " |")
     print("|---|" + "---:|" * len(groups))
@@ -202,11 +202,11 @@ def print_tables(result: dict[str, Any]) -> None:
     }
     for title, key in rows.items():
         print(f"| {title} | " + " | ".join(f"{group[key]:.3g}" for group in groups.values()) + " |")
-    told_apart = " | ".join(str(len(group["different"])) for group in groups.values())
-    print(f"| photos told differently | {told_apart} |")
+    different = " | ".join(str(len(group["different"])) for group in groups.values())
+    print(f"| photos answered differently | {different} |")
     for stage in STAGES:
         cells = " | ".join(f"{group['mean_ms'][stage]:.2f}" for group in groups.values())
-        print(f"| {stage}, ms a photo | {cells} |")
+        print(f"| {stage}, ms per photo | {cells} |")
     for title, key in (
         ("whole / bare models, median", "whole_over_bare"),
         ("whole / bare models, of the sums", "whole_over_bare_of_sums"),

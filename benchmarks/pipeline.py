@@ -1,14 +1,15 @@
-"""Faces per second of Mien, of the package face_recognition and of a plain OpenCV loop.
+"""Faces per second of Mien, the package face_recognition and a plain OpenCV loop.
 
     MIEN_DATA=FOLDER python benchmarks/pipeline.py [--work DIR] [--photos N] [--json OUT]
 
-Each library is installed into an environment of its own under DIR, the first time, and runs in
-processes of its own. They take turns on the same photos: N of LFW, drawn with a fixed seed, and
-those of the ten people. Measured is from a photo's bytes to who its faces are, among 610 people.
+Each library is installed into its own environment under DIR and runs in its own processes. The
+libraries take turns on the same photos: N of LFW, drawn with a fixed seed, and those of the ten
+people. Measured is the time from the bytes of a photo to the names of its faces, with 610 people
+enrolled.
 
-- Single: one photo at a time, each library with as many threads as it takes by itself.
-- Bulk: all cores, with one thread each: Mien in threads of one process, the others in a process
-  a core.
+- Single: one photo at a time, each library with its default number of threads.
+- Bulk: all cores, one thread each: Mien with threads of one process, the others with one process
+  per core.
 
 `benchmarks/field.py` measures more libraries, and more than speed.
 """
@@ -32,11 +33,11 @@ PARTS = 10
 
 
 def main() -> None:
-    """Measure, print a table and write JSON if asked to."""
+    """Measure, print tables, write JSON on request."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path(".bench"), help="default: .bench")
     parser.add_argument("--photos", type=int, default=200, help="of LFW (default: 200)")
-    parser.add_argument("--rounds", type=int, default=3, help="takes of each (default: 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs per photo (default: 3)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the numbers here")
     options = parser.parse_args()
 
@@ -48,13 +49,13 @@ def main() -> None:
 
 
 def measure(peers: list[Peer], work: Path, count: int, rounds: int) -> dict[str, Any]:
-    """Return the speed of peers over both groups of photos; the first is compared with the rest.
+    """Return the speed of peers on both groups of photos, and ratios of the first to the others.
 
     Args:
         peers: the libraries.
         work: folder of environments, weights and photos.
-        count: how many photos of LFW; of the ten people's photos the share that it is of 200.
-        rounds: how often a single photo is taken.
+        count: photos of LFW; of the 81 photos of the ten people, count / 200 are used.
+        rounds: how often a single photo is processed.
     """
     result: dict[str, Any] = {"machine": described(), "people": PEOPLE, "peers": {}}
     result["peers"] = {peer.name: {"title": peer.title, "note": peer.note} for peer in peers}
@@ -68,7 +69,7 @@ def measure(peers: list[Peer], work: Path, count: int, rounds: int) -> dict[str,
 
 
 def print_tables(result: dict[str, Any]) -> None:
-    """Print what was measured for people."""
+    """Print the results."""
     for group, title in GROUPS.items():
         for way, heading in (("single", "one photo at a time"), ("bulk", "all cores")):
             found = result[group][way]

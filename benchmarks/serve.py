@@ -1,21 +1,19 @@
-"""`mien serve` under load, beside the bulk road of `mien identify` on the same photos.
+"""`mien serve` under load, compared with bulk identification of the same photos.
 
     MIEN_DATA=FOLDER python benchmarks/serve.py [--recognizer FILE] [--seconds S] [--json OUT]
 
-A real server on the loopback, over a recognizer of the ten people (trained first if none is
-given), is sent their photos, one a request, by clients that live in this process and share the
-machine with it. Told are, for each load,
+A real server on the loopback interface serves a recognizer of the ten people (trained first if none
+is given). Clients in this process, on the same machine, send it their photos, one per request.
+Reported per load are:
 
-- what was answered: milliseconds at the median and the 99th percentile, faces a second, how often
-  each status came; a 503 has to say when to ask again, and the clients wait for so long;
-- the server's memory over time: the mean of the first third and of the last, and of each tenth;
-- faces a second over those of the bulk road, which works right before and right after; and the
-  same for each second of a core that either process had, which other work on the machine, and
-  these clients, do not change.
+- latency at the median and the 99th percentile, faces per second, the count of each status; a 503
+  must state when to retry, and the clients wait for that time;
+- the server's memory over time: the mean of the first third, of the last, and of each tenth;
+- faces per second relative to bulk identification, which runs right before and right after; and the
+  same per CPU second of each process, which does not depend on other load or on the clients.
 
-`steady` are 8 clients; `crowd` are 32, of whom the queue holds 16 and the rest are sent away;
-`rude` are as many who ask again at once, whatever they are told. Without MIEN_DATA's archive the
-public-domain portraits are taken.
+`steady` has 8 clients. `crowd` has 32, of which the queue holds 16; the others get 503. `rude` has
+32 that retry at once. Without MIEN_DATA's archive the public-domain portraits are used.
 """
 
 from __future__ import annotations
@@ -47,7 +45,7 @@ from serving.client import Connection, file_part, form, request
 from serving.process import Served, mien
 
 WAITING = 16
-"""Photos that may wait: below the crowd's clients, so that some are sent away."""
+"""Photos that may wait: fewer than the clients of `crowd`, so that some get 503."""
 
 PATH = "/v1/identify?handle=measured"
 SAMPLE_SECONDS = 0.25
@@ -56,12 +54,12 @@ RUDE_PAUSE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How the server is asked.
+    """One kind of load.
 
     Attributes:
         name: for the table.
-        clients: that ask at once.
-        polite: whether they wait as a 503 says.
+        clients: number of concurrent clients.
+        polite: whether clients wait for the Retry-After of a 503.
     """
 
     name: str
@@ -74,7 +72,7 @@ LOADS = (Load("steady", 8), Load("crowd", 32), Load("rude", 32, polite=False))
 
 @dataclass(slots=True)
 class Seen:
-    """What the clients of one load saw."""
+    """Responses to the clients of one load."""
 
     times: list[float] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
@@ -86,7 +84,7 @@ class Seen:
 
 
 def photos_into(folder: Path) -> list[bytes]:
-    """Write the readable photos into `folder`, for the bulk road, and return them."""
+    """Write the readable photos into `folder`, for bulk identification, and return them."""
     found: list[bytes] = []
     if (data_folder() / "ten-indian-people.zip").exists():
         named = list(ten_people_photos())
@@ -120,7 +118,7 @@ def trained(work: Path) -> Path:
 async def one_client(
     server: Served, load: Load, messages: Sequence[bytes], start: int, until: float, seen: Seen
 ) -> None:
-    """Ask until the time is over."""
+    """Send requests until the time is over."""
     connection = Connection(server.host, server.port)
     turn = start
     while time.perf_counter() < until:
@@ -129,7 +127,7 @@ async def one_client(
         seen.statuses[str(answer.status)] += 1
         if answer.status == 200:
             seen.times.append(time.perf_counter() - begun)
-            # What was under way when the time was over belongs to no rate.
+            # Requests in flight when the time is over do not count.
             if time.perf_counter() < until:
                 seen.photos += 1
                 seen.faces += sum(len(row["faces"]) for row in answer.json["results"])
@@ -143,7 +141,7 @@ async def one_client(
 
 
 async def loaded(server: Served, load: Load, messages: Sequence[bytes], seconds: float) -> Seen:
-    """Return what clients saw that asked for so many seconds."""
+    """Run clients for some seconds and return their responses."""
     seen = Seen()
     until = time.perf_counter() + seconds
 
@@ -164,7 +162,7 @@ async def loaded(server: Served, load: Load, messages: Sequence[bytes], seconds:
 def row_of(
     load: Load, seen: Seen, seconds: float, bulk: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return a load's numbers."""
+    """Return the results of a load."""
     third = max(1, len(seen.rss) // 3)
     first, last = np.mean(seen.rss[:third]), np.mean(seen.rss[-third:])
     bulk_faces = sum(run["faces"] for run in bulk) / sum(run["seconds"] for run in bulk)
@@ -191,7 +189,7 @@ def row_of(
 
 
 def measure(recognizer: Path | None, seconds: float, work: Path) -> dict[str, Any]:
-    """Return everything that is told."""
+    """Return all results."""
     folder = work / "photos"
     folder.mkdir()
     photos = photos_into(folder)
@@ -203,7 +201,7 @@ def measure(recognizer: Path | None, seconds: float, work: Path) -> dict[str, An
         for number, data in enumerate(photos):
             kind, body = form([file_part(data, name=f"{number}.jpg")])
             messages.append(request(PATH, body, kind, host=server.host))
-        # What is made only once, and memory that is kept from then on.
+        # Warm-up.
         asyncio.run(loaded(server, LOADS[0], messages, max(seconds / 2, 1)))
         bulk.run(1)
         before = bulk.run(seconds / 4)
@@ -225,7 +223,7 @@ def measure(recognizer: Path | None, seconds: float, work: Path) -> dict[str, An
 
 
 def problems(rows: Sequence[dict[str, Any]], *, lives: bool) -> list[str]:
-    """Return what must not be, whatever the machine."""
+    """Return failures that do not depend on the machine."""
     found = [] if lives else ["the server died"]
     for row in rows:
         odd = {status: n for status, n in row["statuses"].items() if status not in {"200", "503"}}
@@ -234,12 +232,12 @@ def problems(rows: Sequence[dict[str, Any]], *, lives: bool) -> list[str]:
         if row["no_retry_after"]:
             found.append(f"{row['load']}: {row['no_retry_after']} times 503 without Retry-After")
         if not row["answered"]:
-            found.append(f"{row['load']}: nothing was answered")
+            found.append(f"{row['load']}: no request was answered")
     return found
 
 
 def show(result: dict[str, Any]) -> None:
-    """Print what was measured."""
+    """Print the results."""
     print("| load | clients | p50 ms | p99 ms | faces/s | bulk faces/s | over bulk ", end="")
     print("| per core second | MiB, first third | last | statuses |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|")
@@ -256,10 +254,10 @@ def show(result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Measure and tell; the exit code is 1 where something is wrong."""
+    """Measure and print; the exit code is 1 where something failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--recognizer", type=Path, help="default: trained on the photos")
-    parser.add_argument("--seconds", type=float, default=60, help="of each load (default: 60)")
+    parser.add_argument("--seconds", type=float, default=60, help="per load (default: 60)")
     parser.add_argument("--json", type=Path, metavar="OUT")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mien-serve-") as work:

@@ -1,12 +1,11 @@
-"""The forms that weights can be stored in: accuracy on LFW, bytes, time to load, time a photo.
+"""Storage forms of weights: accuracy on LFW, bytes, time to load, time per photo.
 
     MIEN_DATA=FOLDER python benchmarks/weights.py [--pairs FILE] [--first N] [--json OUT]
 
-Of each form the whole graph, pixels to embeddings, is made, and LFW's View 2 is judged with it by
-its own rules. Loading is measured in a new process each time, since what one graph has had
-loaded makes the next quicker. `int8 by row` is what is usually called "per channel"; `static
-int8` also computes in eight bits, its ranges calibrated on photos of people outside the pairs;
-Mien ships neither.
+For each form the whole graph, pixels to embeddings, is built and evaluated on LFW's View 2 by its
+own protocol. Loading is measured in a new process each time, since loading one graph makes the next
+one faster. `int8 by row` is usually called "per channel"; `static int8` also computes in eight
+bits, with ranges calibrated on photos of people outside the pairs. Mien offers neither.
 
 MIEN_DATA holds `lfw-deepfunneled.tgz` and `lfw/pairs.txt`.
 """
@@ -57,7 +56,7 @@ print(loaded - start, int(peak) * 1024)
 
 
 def main() -> None:
-    """Measure, print a table and write JSON if asked to."""
+    """Measure, print a table, write JSON on request."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=Path, default=data_folder() / "lfw" / "pairs.txt")
     parser.add_argument("--first", type=int, help="only the first N pairs of each kind and fold")
@@ -67,7 +66,7 @@ def main() -> None:
     pairs = _some(read_pairs(options.pairs), options.first)
     timed = [decode_photo(data, name=name) for name, data in lfw_photos(40, seed=1)]
     rows = []
-    print("| form | bytes | zipped | loads in | peak memory | a photo | LFW View 2 | TAR at 1e-3 |")
+    print("| form | bytes | zipped | load | peak memory | per photo | LFW View 2 | TAR at 1e-3 |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for name, model in forms(engine, pairs):
         row = {"form": name, **measure(engine, model, pairs, timed)}
@@ -97,7 +96,7 @@ def measure(
     session = Session(data, name="form", threads=1)
     form = _Form(session, engine.contract, engine.max_long_side)
     result = evaluate_lfw(form, data_folder() / "lfw-deepfunneled.tgz", pairs, workers=2)
-    at_far = [found.tar for found, _ in result.judged.at_far]
+    at_far = [found.tar for found, _ in result.scored.at_far]
     load, peak = zip(*(_loaded(data) for _ in range(ROUNDS)), strict=True)
     return {
         "bytes": len(data),
@@ -107,8 +106,8 @@ def measure(
         "photo_ms": float(
             np.median([_milliseconds(lambda p=p: form.embed_photo(p)) for p in timed])
         ),
-        "accuracy": result.judged.accuracy.value,
-        "standard_error": result.judged.standard_error,
+        "accuracy": result.scored.accuracy.value,
+        "standard_error": result.scored.standard_error,
         "tar_at_1e-3": at_far[-1],
     }
 
@@ -129,7 +128,7 @@ class _Form:
 
 
 def _loaded(model: bytes) -> tuple[float, int]:
-    """Return the seconds to load a graph in a new process, and the most memory that it took."""
+    """Return the seconds to load a graph in a new process, and its peak memory."""
     with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
         file.write(model)
         file.flush()
@@ -147,11 +146,11 @@ def _milliseconds(work: Callable[[], object]) -> float:
 
 
 def calibration_crops(engine: Engine, pairs: Pairs) -> NDArray[np.float32]:
-    """Return crops of people who are in no pair, as the embedder takes them."""
-    judged = {photo.person for photo in pairs.photos()}
+    """Return crops of people who are in no pair, preprocessed for the embedder."""
+    in_pairs = {photo.person for photo in pairs.photos()}
     crops = []
     for name, data in lfw_photos(4 * CALIBRATION, seed=2):
-        if Path(name).name.rsplit("_", 1)[0] in judged or len(crops) == CALIBRATION:
+        if Path(name).name.rsplit("_", 1)[0] in in_pairs or len(crops) == CALIBRATION:
             continue
         photo = decode_photo(data, name=name)
         found = engine.detect(photo)
@@ -165,7 +164,7 @@ def calibration_crops(engine: Engine, pairs: Pairs) -> NDArray[np.float32]:
 
 def static_int8(engine: Engine, crops: NDArray[np.float32]) -> onnx.ModelProto:
     """Return the embedder with quantised activations (QDQ), by onnxruntime's own tool."""
-    from onnxruntime import quantization  # noqa: PLC0415 — slow, and for this alone
+    from onnxruntime import quantization  # noqa: PLC0415 — slow to import
 
     class Reader(quantization.CalibrationDataReader):
         def __init__(self) -> None:

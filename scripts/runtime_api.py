@@ -1,9 +1,9 @@
-"""A stand-in for Lambda on this machine: its runtime API, to which `awslambdaric` talks.
+"""A local substitute for Lambda: a server with its runtime API, which `awslambdaric` uses.
 
     with running(folder) as function:
         result = function.invoke(function_url_event("GET", "/"))
 
-Events and results are limited as Lambda limits them, on the loopback interface only.
+Events and results have Lambda's size limits. The server listens on the loopback interface only.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 MAX_PAYLOAD = 6 << 20
-_PATIENCE = 60
+_TIMEOUT_SECONDS = 60
 
-Letters = queue.Queue[tuple[str, bytes]]
+Messages = queue.Queue[tuple[str, bytes]]
 
 
 class FunctionFailed(Exception):
-    """The function ended, or told an error instead of a result."""
+    """The function has ended, or reported an error instead of a result."""
 
 
 @contextmanager
 def running(
     folder: Path, python: str = sys.executable, environment: Mapping[str, str] | None = None
 ) -> Iterator[Function]:
-    """Yield an unpacked function, running; it sees its own libraries and no others."""
-    events: Letters = queue.Queue()
-    results: Letters = queue.Queue()
+    """Run an unpacked function, with its own libraries and no others."""
+    events: Messages = queue.Queue()
+    results: Messages = queue.Queue()
     server = _Server(("127.0.0.1", 0), _handler(events, results))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with TemporaryDirectory() as name:
         _link_client(Path(name))
         process = subprocess.Popen(
-            # -S: the libraries installed here stay out.
+            # -S leaves out the libraries installed on this machine.
             [python, "-S", "-m", "awslambdaric", "handler.handle"],
             cwd=folder,
             env={
@@ -67,7 +67,7 @@ def running(
         finally:
             process.kill()
             process.communicate()
-            events.put(("", b""))  # lets the request that still waits go
+            events.put(("", b""))  # ends the request that is still waiting
             server.shutdown()
             server.server_close()
 
@@ -76,37 +76,37 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: Any) -> None:
-        """Say nothing of a function that was killed while it waited."""
+        """Ignore the broken connection of a function that was killed while waiting."""
 
 
 class Function:
-    """A function that runs; see `running`."""
+    """A running function; see `running`."""
 
     def __init__(
         self,
         process: subprocess.Popen[bytes],
-        events: Letters,
-        results: Letters,
+        events: Messages,
+        results: Messages,
     ) -> None:
         self._process = process
         self._events = events
         self._results = results
 
     def invoke(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the function answers to an event; 413 where Lambda would not deliver it."""
+        """Return the function's result for an event; status 413 over Lambda's size limit."""
         payload = json.dumps(event).encode()
         if len(payload) > MAX_PAYLOAD:
             return {"statusCode": 413, "body": "Request must be smaller than 6291456 bytes"}
         self._events.put((str(uuid.uuid4()), payload))
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             try:
                 kind, body = self._results.get(timeout=0.2)
             except queue.Empty:
                 if self._process.poll() is None:
                     continue
-                told = self._process.stdout.read() if self._process.stdout else b""
-                raise FunctionFailed(told.decode(errors="replace")) from None
+                output = self._process.stdout.read() if self._process.stdout else b""
+                raise FunctionFailed(output.decode(errors="replace")) from None
             if kind != "response" or len(body) > MAX_PAYLOAD:
                 raise FunctionFailed(body[:2000].decode(errors="replace"))
             result: dict[str, Any] = json.loads(body)
@@ -114,7 +114,7 @@ class Function:
         raise FunctionFailed("no answer")
 
     def peak_memory(self) -> int:
-        """Return the most bytes of memory that the function had (Linux)."""
+        """Return the function's peak memory in bytes (Linux only)."""
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
         line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
@@ -128,7 +128,7 @@ def function_url_event(
     query: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return an event of version 2.0, as Function URLs and HTTP APIs send it."""
+    """Return an event of version 2.0, as sent by Function URLs and HTTP APIs."""
     return {
         "version": "2.0",
         "routeKey": "$default",
@@ -149,7 +149,7 @@ def rest_api_event(
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return an event of version 1.0, as REST APIs send it."""
+    """Return an event of version 1.0, as sent by REST APIs."""
     return {
         "resource": "/{proxy+}",
         "path": path,
@@ -164,7 +164,7 @@ def rest_api_event(
 
 
 def _link_client(folder: Path) -> None:
-    """Link awslambdaric and what it needs into a folder of their own."""
+    """Link awslambdaric and its dependencies into a folder of their own."""
     for name in ("awslambdaric", "simplejson", "snapshot-restore-py"):
         tops = {file.parts[0] for file in metadata.files(name) or []}
         site = Path(str(metadata.distribution(name).locate_file("")))
@@ -172,12 +172,12 @@ def _link_client(folder: Path) -> None:
             (folder / top).symlink_to(site / top)
 
 
-def _handler(events: Letters, results: Letters) -> type[BaseHTTPRequestHandler]:
+def _handler(events: Messages, results: Messages) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # The client loses the answer's head if its body comes later: both go in one piece.
+        # Send headers and body together: the client loses headers that arrive before the body.
         wbufsize = -1
-        # Else the end of an event waits 40 ms for the client's word on its beginning.
+        # Without this the end of an event is delayed by 40 ms until the client acknowledges.
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
@@ -213,6 +213,6 @@ def _handler(events: Letters, results: Letters) -> type[BaseHTTPRequestHandler]:
             return b"".join(parts)
 
         def log_message(self, *_: object) -> None:
-            """Keep quiet."""
+            """Write no log."""
 
     return Handler

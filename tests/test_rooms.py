@@ -52,10 +52,11 @@ def test_help_is_quick(arguments):
 
 def test_every_public_name_is_there():
     for name in mien.__all__:
-        assert getattr(mien, name).__doc__
+        assert getattr(mien, name).__doc__ or name == "__version__"
         assert name in dir(mien)
     assert len(set(mien.__all__)) == len(mien.__all__)
-    assert {name for names in mien._ROOMS.values() for name in names} == set(mien.__all__)
+    listed = {name for names in mien._ROOMS.values() for name in names}
+    assert listed | {"__version__"} == set(mien.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = mien.nonsense
 
@@ -68,7 +69,8 @@ def test_type_checkers_see_the_same_names():
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mien.")
         for alias in node.names
     }
-    assert seen == {(f"mien.{room}", name) for room, names in mien._ROOMS.items() for name in names}
+    listed = {(f"mien.{room}", name) for room, names in mien._ROOMS.items() for name in names}
+    assert seen == listed | {("mien.version", "__version__")}
 
 
 def test_a_room_imports_only_rooms_above_it():
@@ -93,6 +95,18 @@ def test_only_the_command_line_talks_to_a_terminal():
         if room != "session.py":
             assert "onnxruntime" not in modules, path
         assert not modules & {"pickle", "shelve", "marshal", "joblib"}, path
+
+
+def test_no_module_reads_a_name_of_the_package_root():
+    """The version comes from `mien.version`; only submodules are imported from the root."""
+    package = ROOT / "src" / "mien"
+    submodules = {path.stem for path in package.iterdir() if path.suffix == ".py" or path.is_dir()}
+    for path in sorted(package.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert all(alias.name != "mien" for alias in node.names), path
+            if isinstance(node, ast.ImportFrom) and node.module == "mien":
+                assert {alias.name for alias in node.names} <= submodules, path
 
 
 def _imported(node: ast.AST) -> list[str]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.templates import (
-    LEAST_WEIGHT,
+    MIN_WEIGHT,
     both_views,
     nearest,
     photo_weights,
@@ -20,7 +20,7 @@ from sphere import people_at
 
 def test_poor_photos_count_little_but_something():
     weights = photo_weights(np.array([0, 0.05, 0.5, 1], np.float32))
-    assert weights.tolist() == pytest.approx([LEAST_WEIGHT, LEAST_WEIGHT, 0.5, 1])
+    assert weights.tolist() == pytest.approx([MIN_WEIGHT, MIN_WEIGHT, 0.5, 1])
     assert weights.dtype == np.float32
 
 

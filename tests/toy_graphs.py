@@ -137,7 +137,8 @@ def toy_parts(**changes) -> ModelParts:
 
 def toy_engine(**changes) -> Engine:
     """Return an engine over `toy_parts`."""
-    embedder = replace(card(DEFAULT_EMBEDDER), dimension=DIMENSION)
+    # Its card states the statistics of SFace as its own: enough where they are only passed on.
+    embedder = replace(card(DEFAULT_EMBEDDER), dimension=DIMENSION, contracts=())
     return Engine(toy_parts(**changes), card(DEFAULT_DETECTOR), embedder, threads=1)
 
 

@@ -1,1 +1,1 @@
-"""Mien and its peers, each in a virtual environment and processes of its own."""
+"""Mien and its peers, each in its own virtual environment and processes."""

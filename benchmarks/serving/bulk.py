@@ -1,10 +1,9 @@
-"""The bulk road of `mien identify` in a process of its own: files to names, a thread a core.
+"""Bulk identification as by `mien identify`, in its own process with one thread per core.
 
     python -m serving.bulk RECOGNIZER FOLDER
 
-For each line on standard input, a number of seconds, it recognises the folder's photos again and
-again for so long and writes a line of JSON: photos, faces, seconds,
-and seconds of a core.
+Each line on standard input is a number of seconds. For that time it identifies the photos of the
+folder over and over, then writes a line of JSON: photos, faces, seconds and CPU seconds.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from peers.machine import cores
 
 
 class Bulk:
-    """The process, asked from another one while the context lasts."""
+    """The process, used from another one inside a `with` statement."""
 
     def __init__(self, recognizer: Path, photos: Path) -> None:
         self._command = [sys.executable, "-m", "serving.bulk", str(recognizer), str(photos)]
@@ -49,17 +48,17 @@ class Bulk:
         self._child.communicate()
 
     def run(self, seconds: float) -> dict[str, Any]:
-        """Return what it did in so many seconds."""
-        assert self._child.stdin  # noqa: S101 - as it was started
+        """Return the photos and faces that it processed in some seconds."""
+        assert self._child.stdin  # noqa: S101 - stdin is a pipe
         assert self._child.stdout  # noqa: S101
         self._child.stdin.write(f"{seconds}\n")
         self._child.stdin.flush()
-        told: dict[str, Any] = json.loads(self._child.stdout.readline())
-        return told
+        result: dict[str, Any] = json.loads(self._child.stdout.readline())
+        return result
 
 
 def main() -> None:
-    """Work whenever told to."""
+    """Answer each line of standard input."""
     recognizer, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     model = Recognizer.load(recognizer, threads=1)
     endless = itertools.cycle(sorted(folder.iterdir()))
@@ -71,14 +70,14 @@ def main() -> None:
         for line in sys.stdin:
             begun, cpu, photos, found = time.perf_counter(), time.process_time(), 0, 0
             while time.perf_counter() - begun < float(line):
-                # The command works in batches too.
+                # Batches, as the command does.
                 batch = list(itertools.islice(endless, 32))
                 found += sum(pool.map(faces, batch))
                 photos += len(batch)
             seconds = time.perf_counter() - begun
             cpu = time.process_time() - cpu
-            told = {"photos": photos, "faces": found, "seconds": seconds, "cpu": cpu}
-            print(json.dumps(told), flush=True)
+            result = {"photos": photos, "faces": found, "seconds": seconds, "cpu": cpu}
+            print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A small HTTP client that costs a loaded machine little, and sends what no proper client would."""
+"""A small HTTP client: uses little time, and can send invalid requests."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-STAYED_AWAY = 0
-"""Status of an answer that never came: the server closed the connection."""
+NO_ANSWER = 0
+"""Status where the server closed the connection without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back.
+    """A response.
 
     Attributes:
-        status: of HTTP; 0 where the connection was closed without an answer.
-        headers: by small name.
-        body: as it came.
+        status: of HTTP; `NO_ANSWER` where the connection was closed without a response.
+        headers: by lower-case name.
+        body: without transfer encoding.
     """
 
     status: int
@@ -29,26 +29,26 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body read as JSON."""
+        """The body parsed as JSON."""
         return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a form: its head's lines and its bytes."""
+    """A part of a form: header lines and body."""
 
     head: bytes
     body: bytes
 
 
 def file_part(data: bytes, *, field: str = "file", name: str = "photo.jpg") -> Part:
-    """Return a photo as a part of a form."""
+    """Return a photo as a form part."""
     head = f'Content-Disposition: form-data; name="{field}"; filename="{name}"\r\n'
     return Part((head + "Content-Type: image/jpeg").encode("utf-8", "replace"), data)
 
 
 def form(parts: Sequence[Part], boundary: bytes = b"") -> tuple[bytes, bytes]:
-    """Return the kind and the bytes of a form."""
+    """Return content type and bytes of a form."""
     mark = boundary or secrets.token_hex(12).encode()
     body = b"".join(
         b"--" + mark + b"\r\n" + part.head + b"\r\n\r\n" + part.body + b"\r\n" for part in parts
@@ -62,22 +62,22 @@ def request(
     """Return a request's bytes.
 
     Args:
-        path: with its query.
+        path: with query.
         body: may be empty.
-        kind: the body's media type.
-        host: for the header.
-        method: of HTTP.
-        length: what is said of the body; its own length if below 0.
+        kind: content type of the body.
+        host: value of the Host header.
+        method: HTTP method.
+        length: value of Content-Length; the true length if below 0.
     """
-    said = len(body) if length < 0 else length
-    head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {said}\r\n".encode()
+    stated = len(body) if length < 0 else length
+    head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {stated}\r\n".encode()
     if kind:
         head += b"Content-Type: " + kind + b"\r\n"
     return head + b"\r\n" + body
 
 
 class Connection:
-    """One connection, kept open for the next request where the server keeps it."""
+    """One connection; kept alive if the server allows it."""
 
     def __init__(self, host: str, port: int) -> None:
         self._place = host, port
@@ -85,11 +85,11 @@ class Connection:
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(self, message: bytes, *, end: bool = False) -> Answer:
-        """Send bytes and read the answer.
+        """Send bytes and read the response.
 
         Args:
-            message: a whole request, or what is to pass for one.
-            end: say that no more will come, as a client does that leaves.
+            message: a request, valid or not.
+            end: close the sending side after the message.
         """
         if self._writer is None or self._writer.is_closing():
             self._reader, self._writer = await asyncio.open_connection(*self._place, limit=1 << 20)
@@ -101,8 +101,8 @@ class Connection:
                 writer.write_eof()
             answer = await _read(reader)
         except (ConnectionError, asyncio.IncompleteReadError):
-            answer = Answer(STAYED_AWAY, {}, b"")
-        if answer.status == STAYED_AWAY or answer.headers.get("connection") == "close" or end:
+            answer = Answer(NO_ANSWER, {}, b"")
+        if answer.status == NO_ANSWER or answer.headers.get("connection") == "close" or end:
             self.close()
         return answer
 

@@ -1,4 +1,4 @@
-"""Requests with damaged photos and damaged forms, each wholly determined by a seed and a number."""
+"""Requests with damaged photos and forms, each determined by a seed and a number."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ROUTES = (
     "/classify/{handle}",
     "/v1/people/{person}/photos",
 )
-"""What is asked, as paths to fill in."""
+"""Path templates of the routes that are tested."""
 
 CROPS_SHARE = 0.1
-"""Of identifications that ask for crops: the server keeps their faces for a while, by design."""
+"""Share of identifications with crops: the server keeps their faces in memory for a while."""
 
 _NAMES = (
     "../../../etc/passwd",
@@ -47,8 +47,8 @@ class Case:
     Attributes:
         route: one of ROUTES.
         what: how the photo and the form were damaged.
-        message: all bytes.
-        short: whether less comes than was said, so that the client has to leave.
+        message: bytes of the request.
+        short: whether the body is shorter than stated, so that the client has to close.
     """
 
     route: str
@@ -58,7 +58,7 @@ class Case:
 
 
 def flipped(data: bytes, rng: Random) -> bytes:
-    """Return a photo with some bits turned."""
+    """Return a photo with some flipped bits."""
     found = bytearray(data)
     for _ in range(rng.choice((1, 8, 64, 512))):
         found[rng.randrange(len(found))] ^= 1 << rng.randrange(8)
@@ -66,7 +66,7 @@ def flipped(data: bytes, rng: Random) -> bytes:
 
 
 def head_flipped(data: bytes, rng: Random) -> bytes:
-    """Return a photo with bits of its first bytes turned, where the format is told."""
+    """Return a photo with flipped bits in its header."""
     found = bytearray(data)
     for _ in range(rng.randint(1, 8)):
         found[rng.randrange(min(len(found), 700))] ^= 1 << rng.randrange(8)
@@ -74,12 +74,12 @@ def head_flipped(data: bytes, rng: Random) -> bytes:
 
 
 def cut(data: bytes, rng: Random) -> bytes:
-    """Return the beginning of a photo."""
+    """Return a truncated photo."""
     return data[: rng.randrange(len(data))]
 
 
 def spliced(data: bytes, rng: Random) -> bytes:
-    """Return a photo that begins as another format does."""
+    """Return a photo that begins with another format's header."""
     heads = (
         b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
         b"\xff\xd8\xff\xe0\x00\x10JFIF\x00",
@@ -96,7 +96,7 @@ def spliced(data: bytes, rng: Random) -> bytes:
 
 
 def vast(data: bytes, rng: Random) -> bytes:
-    """Return a photo that says it is far larger than it is: its sizes, or all of them in JPEG."""
+    """Return a photo whose header states a huge size."""
     size = rng.choice((b"\xff\xff\xff\xff", b"\xff\xff\x00\x01", b"\x7f\xff\x7f\xff"))
     if data.startswith(b"\x89PNG"):
         return data[:16] + b"\x00\x00" + size[:2] + b"\x00\x00" + size[2:] + data[24:]
@@ -108,19 +108,19 @@ def vast(data: bytes, rng: Random) -> bytes:
 
 
 def swapped(data: bytes, rng: Random) -> bytes:
-    """Return a photo with two of its pieces in each other's place, or one twice."""
+    """Return a photo with two pieces swapped, or one repeated."""
     a, b = sorted(rng.sample(range(len(data)), 2))
     return data[b:] + data[a:b] + data[:a] if rng.random() < 0.5 else data[:b] + data[a:]
 
 
 def zeros(data: bytes, rng: Random) -> bytes:
-    """Return zero bytes: as many as a photo has, or within it, or none at all."""
+    """Return zero bytes of the photo's length, a photo with zeros inside, or no bytes."""
     where = rng.randrange(len(data))
     return rng.choice((b"", bytes(len(data)), data[:where] + bytes(4096) + data[where + 4096 :]))
 
 
-def whole(data: bytes, rng: Random) -> bytes:  # noqa: ARG001 - as the others
-    """Return a photo as it is: the form is what is damaged."""
+def whole(data: bytes, rng: Random) -> bytes:  # noqa: ARG001 - same signature
+    """Return an undamaged photo: only the form is damaged."""
     return data
 
 
@@ -240,18 +240,18 @@ def case(
     person: str,
     routes: Sequence[str] = ROUTES,
 ) -> Case:
-    """Return the request of a number.
+    """Return the request with a number.
 
     Args:
-        seed: of all cases.
-        number: of this one.
-        photos: real ones to damage.
-        host: for the header.
-        handle: of a recognizer in service.
-        person: id of somebody in the gallery.
-        routes: that are asked in turn.
+        seed: seed of all cases.
+        number: of this case.
+        photos: undamaged photos.
+        host: value of the Host header.
+        handle: of a recognizer that is served.
+        person: id of a person in the gallery.
+        routes: routes to send to, in turn.
     """
-    rng = random.Random(f"{seed} {number}")  # noqa: S311 - to be drawn again
+    rng = random.Random(f"{seed} {number}")  # noqa: S311 - reproducible, not secret
     route = routes[number % len(routes)]
     damage, shape = rng.choice(PHOTOS), rng.choice(FORMS)
     fields = ("a", "b") if route == "/v1/verify" else ("file",)

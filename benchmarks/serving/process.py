@@ -1,4 +1,4 @@
-"""`mien serve` as a process of its own on the loopback, and what it takes of the machine."""
+"""`mien serve` in its own process on the loopback interface; its memory and time."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _STOP_SECONDS = 90
 
 
 class Listening(Protocol):
-    """Where a server is."""
+    """Address of a server."""
 
     host: str
     port: int
 
 
 class Served:
-    """A server that runs while the context lasts.
+    """A server that runs inside a `with` statement.
 
     Args:
         arguments: of `mien serve`, without --data and --port.
-        folder: for its data, its temporary files and its log; made if need be.
+        folder: for its data, temporary files and log; created where absent.
 
     Attributes:
-        host: where it listens.
-        port: where it listens.
-        process: to ask for memory.
+        host: address that it listens on.
+        port: port that it listens on.
+        process: the server's process.
     """
 
     def __init__(self, arguments: Sequence[str], folder: Path) -> None:
@@ -76,28 +76,28 @@ class Served:
 
     @property
     def log(self) -> str:
-        """What it has written."""
+        """Everything that it has logged."""
         return self._log.read_text("utf-8", "replace")
 
     @property
     def rss(self) -> int:
-        """Bytes of memory that it holds."""
+        """Resident memory in bytes."""
         return int(self.process.memory_info().rss)
 
     @property
     def cpu(self) -> float:
-        """Seconds of a core that it has had."""
+        """CPU seconds that it has used."""
         times = self.process.cpu_times()
         return float(times.user + times.system)
 
     @property
     def descriptors(self) -> int:
-        """How many files and sockets it has open."""
+        """Number of open files and sockets."""
         return int(self.process.num_fds())
 
     @property
     def files(self) -> frozenset[str]:
-        """The files in its folders: data and temporary."""
+        """The files in its data folder and temporary folder."""
         return frozenset(
             str(path) for root in (self._data, self._temporary) for path in root.rglob("*")
         )
@@ -113,7 +113,7 @@ class Served:
 
 
 def mien(*arguments: str) -> None:
-    """Run a command of Mien to its end."""
+    """Run a command of Mien and wait for it."""
     done = subprocess.run(
         [sys.executable, "-m", "mien", *arguments], capture_output=True, text=True, check=False
     )

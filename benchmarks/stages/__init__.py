@@ -1,1 +1,1 @@
-"""What `field.py` measures, a module a stage."""
+"""The stages of `field.py`, one module each."""

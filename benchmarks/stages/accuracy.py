@@ -1,6 +1,6 @@
-"""LFW View 2 and open-set identification of what a peer saw, the same rules for all.
+"""LFW View 2 and open-set identification with the faces that a peer found, by the same rules.
 
-A photo without a face counts against a peer: its pairs are unlike, its probe is not named.
+A photo in which no face was found counts as an error: its pairs are dissimilar, its probe unknown.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from numpy.typing import NDArray
 from measuring_photos import data_folder
 from mien.evaluation import read_pairs
 from mien.evaluation.open_set.metrics import half_of
-from mien.measures import folded_accuracy, open_set, tar_at_far, threshold_at_fpir
-from stages.sightings import Sightings
+from mien.measures import folded_accuracy, open_set_at, tar_at_far, threshold_at_fpir
+from stages.found_faces import FoundFaces
 
 ENROLLED = 3
-"""Photos that a person of the gallery is known by."""
+"""Photos per enrolled person."""
 
 FPIR = 0.01
 _MISSED = -1e3
-"""Likeness to a face that was not found."""
+"""Similarity to a face that was not found."""
 
 
-def view2(seen: Sightings) -> dict[str, Any]:
-    """Return accuracy over the folds of View 2 and TAR at FAR 1e-3, of the pairs seen."""
+def view2(faces: FoundFaces) -> dict[str, Any]:
+    """Return accuracy over the folds of View 2 and TAR at FAR 1e-3, for the chosen people."""
     pairs = read_pairs(data_folder() / "lfw" / "pairs.txt").pairs
-    row = {name: number for number, name in enumerate(seen.names)}
+    row = {name: number for number, name in enumerate(faces.names)}
     scores, same, folds = [], [], []
     for pair in pairs:
         names = [photo.file_name.removesuffix(".jpg") for photo in (pair.first, pair.second)]
         if all(name in row for name in names):
-            first, second = (seen.vectors[[row[name]]] for name in names)
-            scores.append(likeness(seen.metric, first, second)[0, 0])
+            first, second = (faces.vectors[[row[name]]] for name in names)
+            scores.append(similarities(faces.metric, first, second)[0, 0])
             same.append(pair.same)
             folds.append(pair.fold)
     if not 0 < sum(same) < len(same):
@@ -50,30 +50,31 @@ def view2(seen: Sightings) -> dict[str, Any]:
     }
 
 
-def open_set_by_halves(seen: Sightings) -> dict[str, Any]:
-    """Return DIR at FPIR 1 % for two ways of knowing a person by three photos.
+def open_set_by_halves(faces: FoundFaces) -> dict[str, Any]:
+    """Return DIR at FPIR 1 % for two ways to compare with a person's three photos.
 
     The gallery: people with more than three photos, by their first three. Probes: their other
     photos. Strangers: people with one photo. The threshold is set on one half of the strangers, by
-    the first bit of the sha256 of their names, and measured on the other; both ways, and the mean.
+    the first bit of the sha256 of their names, and measured on the other half; then the halves
+    change places. Reported is the mean of both.
     """
     people = defaultdict(list)
-    for number, name in enumerate(seen.names):
+    for number, name in enumerate(faces.names):
         people[name.rsplit("_", 1)[0]].append(number)
     gallery = {name: rows for name, rows in people.items() if len(rows) > ENROLLED}
     strangers = [(name, rows[0]) for name, rows in people.items() if len(rows) == 1]
     probes = [(n, row) for n, rows in enumerate(gallery.values()) for row in rows[ENROLLED:]]
     if len(gallery) < 2 or len(strangers) * FPIR < 2:
         return {"gallery": len(gallery), "strangers": len(strangers)}
-    known = [seen.vectors[rows[:ENROLLED]] for rows in gallery.values()]
+    known = [faces.vectors[rows[:ENROLLED]] for rows in gallery.values()]
     found: dict[str, Any] = {
         "gallery": len(gallery),
         "probes": len(probes),
         "strangers": len(strangers),
     }
     for way, search in (("nearest", _nearest), ("mean", _mean)):
-        own = search(seen.metric, seen.vectors[[row for _, row in probes]], known)
-        others = search(seen.metric, seen.vectors[[row for _, row in strangers]], known)
+        own = search(faces.metric, faces.vectors[[row for _, row in probes]], known)
+        others = search(faces.metric, faces.vectors[[row for _, row in strangers]], known)
         mates = np.array([mate for mate, _ in probes])
         sides = np.array([half_of(name) for name, _ in strangers])
         found[way] = _both_halves(own, mates, others.max(1), sides)
@@ -90,7 +91,7 @@ def _both_halves(
     for chosen_on in (0, 1):
         threshold = threshold_at_fpir(strangers[sides == chosen_on], FPIR)
         correct = own.argmax(1) == mates
-        results.append(open_set(own.max(1), correct, strangers[sides != chosen_on], threshold))
+        results.append(open_set_at(own.max(1), correct, strangers[sides != chosen_on], threshold))
     return {
         "fpir": float(np.mean([each.fpir.value for each in results])),
         "dir": float(np.mean([each.dir.value for each in results])),
@@ -99,10 +100,10 @@ def _both_halves(
     }
 
 
-def likeness(
+def similarities(
     metric: str, first: NDArray[np.float32], second: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return (A, B) likeness, higher is more alike; `_MISSED` where a face was not found."""
+    """Return (A, B) similarities, higher is more similar; `_MISSED` where a face was not found."""
     a, b = (np.nan_to_num(vectors.astype(np.float32)) for vectors in (first, second))
     if metric == "cosine":
         scores = _unit(a) @ _unit(b).T
@@ -116,21 +117,21 @@ def likeness(
 def _nearest(
     metric: str, probes: NDArray[np.float32], known: list[NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Return (N, P): the likeness to the most alike of each person's photos."""
-    scores = likeness(metric, probes, np.concatenate(known))
+    """Return (N, P): the similarity to the most similar of each person's photos."""
+    scores = similarities(metric, probes, np.concatenate(known))
     return scores.reshape(len(probes), len(known), ENROLLED).max(2)
 
 
 def _mean(
     metric: str, probes: NDArray[np.float32], known: list[NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Return (N, P): the likeness to the mean of each person's photos in which a face was found."""
+    """Return (N, P): the similarity to the mean of each person's photos with a face."""
     rows = []
     for vectors in known:
         there = vectors[~np.isnan(vectors).any(1)]
         there = _unit(there) if metric == "cosine" else there
         rows.append(there.mean(0) if len(there) else np.full(vectors.shape[1], np.nan))
-    return likeness(metric, probes, np.array(rows, np.float32))
+    return similarities(metric, probes, np.array(rows, np.float32))
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What it costs to have a peer: seconds and bytes to install it, seconds to its first answer."""
+"""Cost of installing a peer: seconds, bytes, seconds to the first answer, memory."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from peers.venvs import cost_of
 from peers.weights import SFACE, YUNET, shared_weights
 
 _SHARED = {"opencv": (YUNET, SFACE), "insightface": (YUNET, SFACE), "deepface": (YUNET, SFACE)}
-"""Peers whose weights came to them from Mien; their users fetch them by themselves."""
+"""Peers that use weights from Mien's store here; their users download them themselves."""
 
 
 def cost(peer: Peer, work: Path) -> dict[str, Any]:
-    """Return what having a peer costs.
+    """Return the cost of a peer.
 
     Args:
         peer: the library.
         work: folder for everything.
 
     Returns:
-        `install_s` of pip (over the network, with what its cache has), `installed_bytes` with
-        weights, `first_answer_s` from starting Python to a verdict with nothing fetched or made
-        before, `next_answer_s` the same once more, `to_first_answer_s` the sum of the first two,
-        and `peak_bytes` of memory over the ten people's photos, one after the other.
+        `install_s` of pip, which depends on network and cache; `installed_bytes` with weights;
+        `first_answer_s` from starting Python to the first answer, with empty caches;
+        `next_answer_s` the same again, with filled caches; `to_first_answer_s`, the sum of the
+        first two seconds; and `peak_bytes` of memory over the photos of the ten people.
     """
     known = dict(cost_of(peer, work))
     known["installed_bytes"] += sum(

@@ -1,12 +1,12 @@
-"""The course's recipe in the environment of facenet-pytorch, timed on a part of the photos.
+"""The recipe of the course in the environment of facenet-pytorch, timed on some of the photos.
 
     PYTHON course.py --photos FOLDER --count N --people P --train T --validate V
 
-FOLDER has a folder a person. N photos go through MTCNN (crops of 160 pixels, margin 32), then
+FOLDER has one folder per person. N photos go through MTCNN (crops of 160 pixels, margin 32), then
 through steps of training as the course had it: InceptionResnetV1 frozen but for its last linear
 layer, its batch norm and a softmax over P people; mirrored at random, SGD with momentum, batches of
-128, 25 epochs over T photos, each followed by a validation of V. Printed is JSON: the seconds
-measured, and those of the whole recipe, in proportion.
+128, 25 epochs over T photos, each followed by a validation of V. It prints JSON: the seconds
+measured, and those of the whole recipe, extrapolated.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def cropped(paths: list[Path]) -> tuple[torch.Tensor, float]:
-    """Return (N, 3, 160, 160) crops of the photos with a face, and the seconds a photo."""
+    """Return (N, 3, 160, 160) crops of the photos with a face, and the seconds per photo."""
     mtcnn = MTCNN(image_size=160, margin=32, device="cpu")
     mtcnn(Image.open(paths[0]).convert("RGB"))
     start = time.perf_counter()
@@ -60,7 +60,7 @@ def cropped(paths: list[Path]) -> tuple[torch.Tensor, float]:
 
 
 def trained(crops: torch.Tensor, people: int) -> tuple[float, float]:
-    """Return the seconds of a step of training and of a batch of validation."""
+    """Return the seconds per training step and per validation batch."""
     torch.manual_seed(0)
     network = InceptionResnetV1(pretrained=None, classify=True, num_classes=people)
     learned = (network.last_linear, network.last_bn, network.logits)

@@ -1,9 +1,9 @@
-"""How small a face each detector finds: sheets of LFW photos, whose faces are known.
+"""The smallest faces that each detector finds, on sheets of LFW photos.
 
-Photos of groups with every face marked could not be had. A sheet of 1280 x 960 pixels is laid with
-photos of LFW, reduced so that the face in the middle of each is so many pixels wide. A face is
-found if a box lies about the middle of its photo, and is about as wide as it; whatever else is
-found (LFW's photos show bystanders) counts neither for nor against a detector.
+No photos of groups with all faces annotated were available. A sheet of 1280 x 960 pixels is tiled
+with photos of LFW, reduced so that the central face of each has a given width. A face is found if a
+box is near the middle of its photo and about as wide as the face. Other boxes are ignored, since
+LFW's photos show bystanders.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from peers.catalogue import Peer
 from peers.process import PeerProcess
 
 FACE_IN_LFW = 90
-"""About how many pixels wide, ear to ear, a face of LFW's photos of 250 pixels is."""
+"""Approximate width of a face from ear to ear, in pixels of LFW's photos of 250 pixels."""
 
 WIDTHS = {90: 40, 45: 10, 30: 5, 22: 3, 15: 2}
-"""Pixels of a face's width: number of sheets."""
+"""Width of the faces in pixels: number of sheets."""
 
 SHEET = (1280, 960)
 
 
 def group_recall(peer: Peer, work: Path, fraction: float) -> dict[str, Any]:
-    """Return by width the share of faces found, with Wilson's interval."""
+    """Return the share of faces found per width, with Wilson's interval."""
     found: dict[str, Any] = {}
     with PeerProcess(peer, work) as process:
         for width, sheets in WIDTHS.items():
@@ -61,7 +61,7 @@ def _places(tile: int) -> Iterator[tuple[int, int]]:
 
 
 def _sheets(folder: Path, width: int, count: int) -> list[Path]:
-    """Return the paths of sheets with faces so wide, made once, of photos drawn with a seed."""
+    """Return the paths of sheets with faces of a width; photos are drawn with a fixed seed."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{width}-{number}.png" for number in range(count)]
     if all(path.exists() for path in paths):
@@ -79,7 +79,7 @@ def _sheets(folder: Path, width: int, count: int) -> list[Path]:
 
 
 def _faces_found(boxes: list[list[float]], tile: int) -> int:
-    """Return in how many photos of a sheet a box is where the face is."""
+    """Return the number of photos on a sheet whose face was found."""
     return sum(
         any(_is_the_face(box, left, top, tile) for box in boxes) for left, top in _places(tile)
     )

@@ -1,4 +1,4 @@
-"""Wall time from LFW and the ten people to a recognizer: Mien, and the course's recipe."""
+"""Wall time from photos of LFW and the ten people to a recognizer: Mien and the course's recipe."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from typing import Any
 from measuring_photos import data_folder
 from peers.catalogue import PEERS
 from peers.venvs import python_of
-from stages.sightings import all_photos, chosen
+from stages.found_faces import all_photos, chosen
 
 COURSE = Path(__file__).with_name("course.py")
 LFW_PLUS = {"people": 5756, "train": 9300, "validate": 8100}
-"""The course's numbers for LFW and the ten people, about: it trains on seven in ten photos of each
-person and on the only one of 4,069 people, and validates on the rest and on mirrored copies."""
+"""Approximate sizes for the course's recipe on LFW and the ten people. It trains on 70 % of each
+person's photos and on the only photo of 4,069 people; it validates on the others and on mirrored
+copies."""
 
 
 def mien_training(work: Path, fraction: float) -> dict[str, Any]:
-    """Return the seconds that Mien takes, of a share of LFW's people and all of the ten.
+    """Return the seconds that Mien takes for a share of LFW's people and all of the ten people.
 
-    They are not stretched to the whole: `photos` says how many there were.
+    They are not extrapolated; `photos` is the number of photos.
     """
     mien = next(peer for peer in PEERS if peer.name == "mien")
     folder = work / "training"
@@ -48,7 +49,7 @@ def mien_training(work: Path, fraction: float) -> dict[str, Any]:
 
 
 def course_training(work: Path, fraction: float) -> dict[str, Any]:
-    """Return the seconds of the course's recipe on LFW and the ten people, in proportion."""
+    """Return the extrapolated seconds of the course's recipe on LFW and the ten people."""
     facenet = next(peer for peer in PEERS if peer.name == "facenet_pytorch")
     numbers = [part for key, value in LFW_PLUS.items() for part in (f"--{key}", str(value))]
     count = max(16, round(512 * fraction))

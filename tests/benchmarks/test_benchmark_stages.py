@@ -1,4 +1,4 @@
-"""What the benchmarks compute of what they measure, on cases worked by hand; they time nothing."""
+"""The statistics of the benchmarks, on cases worked out by hand; nothing is timed."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ def _benchmarks_are_importable():
     sys.path.remove(str(BENCHMARKS))
 
 
-def seen(names, vectors, metric="cosine"):
-    from stages.sightings import Sightings
+def found_faces(names, vectors, metric="cosine"):
+    from stages.found_faces import FoundFaces
 
     rows = np.array(vectors, np.float32)
-    return Sightings(list(names), np.zeros((len(rows), 4), np.float32), rows, metric)
+    return FoundFaces(list(names), np.zeros((len(rows), 4), np.float32), rows, metric)
 
 
 @pytest.mark.parametrize(
     ("metric", "expected"),
     [("cosine", [[1, 0, -1000]]), ("euclidean", [[-1, -np.sqrt(5), -1000]])],
 )
-def test_more_alike_is_higher_and_a_missed_face_is_like_nobody(metric, expected):
-    from stages.accuracy import likeness
+def test_higher_is_more_similar_and_a_missed_face_is_similar_to_no_other(metric, expected):
+    from stages.accuracy import similarities
 
     lost = [np.nan, np.nan]
     first, second = np.array([[2.0, 0]]), np.array([[1.0, 0], [0, 1], lost])
-    assert np.allclose(likeness(metric, first, second), expected, atol=1e-6)
+    assert np.allclose(similarities(metric, first, second), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-def test_open_set_of_people_who_are_told_apart(metric):
+def test_open_set_of_people_whose_embeddings_are_distinct(metric):
     from stages.accuracy import open_set_by_halves
 
     axes = np.eye(5)
@@ -51,7 +51,7 @@ def test_open_set_of_people_who_are_told_apart(metric):
     others = [axes[2] + 0.1 * axes[3 + n % 2] * rng.random() for n in range(300)]
     # Bob is not found in one of his probes.
     vectors[9] = np.full(5, np.nan)
-    found = open_set_by_halves(seen([*names, *strangers], [*vectors, *others], metric))
+    found = open_set_by_halves(found_faces([*names, *strangers], [*vectors, *others], metric))
     assert (found["gallery"], found["probes"], found["strangers"]) == (2, 4, 300)
     for way in ("nearest", "mean"):
         assert found[way]["dir"] == pytest.approx(3 / 4)
@@ -59,7 +59,7 @@ def test_open_set_of_people_who_are_told_apart(metric):
         assert found[way]["fpir"] <= 0.05
 
 
-def test_a_box_about_the_middle_is_the_face():
+def test_a_box_near_the_middle_is_the_face():
     from stages.groups import _faces_found, _places
 
     tile = 100
@@ -71,11 +71,11 @@ def test_a_box_about_the_middle_is_the_face():
         assert _faces_found([wrong], tile) == 0
 
 
-def test_recall_counts_the_photos_whose_middle_is_in_a_box():
-    from stages.sightings import Sightings, lfw_recall
+def test_recall_is_the_share_of_photos_whose_middle_is_in_a_box():
+    from stages.found_faces import FoundFaces, lfw_recall
 
     boxes = np.array([[80, 80, 170, 170], [130, 80, 170, 170], [np.nan] * 4], np.float32)
-    found = lfw_recall(Sightings(["a", "b", "c"], boxes, np.zeros((3, 0), np.float32), "cosine"))
+    found = lfw_recall(FoundFaces(["a", "b", "c"], boxes, np.zeros((3, 0), np.float32), "cosine"))
     assert found["recall"] == pytest.approx(1 / 3)
     assert found["photos"] == 3
 
@@ -93,8 +93,10 @@ def test_ratios_are_paired():
     assert list(found["opencv"]["faces_per_s"].values()) == pytest.approx([6, 6, 6])
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the peak there")
-def test_a_process_is_not_charged_with_the_memory_of_the_one_it_came_from():
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="only Linux reports peak memory there"
+)
+def test_peak_memory_does_not_include_the_parent_process():
     ballast = np.ones(400 << 20, np.uint8)
     code = (
         f"import sys; sys.path.insert(0, {str(BENCHMARKS / 'peers')!r}); import worker\n"
@@ -104,8 +106,8 @@ def test_a_process_is_not_charged_with_the_memory_of_the_one_it_came_from():
     assert 1 << 20 < int(done.stdout) < len(ballast)
 
 
-def test_people_are_chosen_whole_and_by_name():
-    from stages.sightings import chosen
+def test_all_photos_of_a_person_are_chosen_or_none():
+    from stages.found_faces import chosen
 
     names = [f"Person_{n}_{photo:04d}" for n in range(2000) for photo in (1, 2)]
     taken = [name for name in names if chosen(name, 0.1)]
@@ -114,7 +116,7 @@ def test_people_are_chosen_whole_and_by_name():
     assert all(chosen(name, 1) for name in names)
 
 
-def test_what_is_kept_is_not_measured_again(tmp_path):
+def test_saved_results_are_not_measured_again(tmp_path):
     from field import Kept
 
     kept = Kept(tmp_path, 0.5)
@@ -134,7 +136,7 @@ def test_the_machine_is_described_without_its_name():
 
 
 @pytest.mark.parametrize("script", ["pipeline", "field", "parity", "embedder", "choices"])
-def test_each_script_says_what_it_takes(script):
+def test_each_script_has_help(script):
     done = subprocess.run(
         [sys.executable, str(BENCHMARKS / f"{script}.py"), "--help"],
         check=True,

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mien.errors import OutputError
-from mien.evaluation import Facts, evaluate_people, people_report, write_report
+from mien.evaluation import Facts, evaluate_head, people_report, write_report
 from mien.evaluation.report.charts import log_axis, rate_axis
-from mien.evaluation.report.html import join, tag
 from mien.evaluation.report.identification import rounded
+from mien.html import join, tag
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -53,9 +53,7 @@ def hostile(tmp_path):
         pixels = np.full((112, 112, 3), 20 * row, np.uint8)
         Image.fromarray(pixels).save(tmp_path / "crops" / f"{row}.jpg")
     strangers = hand.dataset([("<svg onload=alert(1)>", 30, "train", "")])
-    result = evaluate_people(
-        hand.head(HOSTILE), hand.dataset(photos, tmp_path), strangers=strangers
-    )
+    result = evaluate_head(hand.head(HOSTILE), hand.dataset(photos, tmp_path), strangers=strangers)
     return people_report(result, FACTS)
 
 

@@ -13,7 +13,7 @@ from mien.measures import (
     equal_shares,
     fpir_at,
     mate_ranks,
-    open_set,
+    open_set_at,
     open_set_curve,
     rank_k,
     threshold_at_fpir,
@@ -45,11 +45,11 @@ def test_shares_of_people_by_hand():
 def test_open_set_by_hand():
     best, correct = [0.9, 0.8, 0.4, 0.7], [True, False, True, True]
     strangers = [0.6, 0.5, 0.1, 0.2]
-    found = open_set(best, correct, strangers, 0.5)
+    found = open_set_at(best, correct, strangers, 0.5)
     assert found.dir == wilson(2, 4)  # 0.8 is named, but wrongly
     assert found.fpir == wilson(2, 4)
     # The same four photos, of whom the first three show one stranger: two of them named.
-    found = open_set(best, correct, strangers, 0.5, people=["Dan", "Dan", "Dan", "Eve"])
+    found = open_set_at(best, correct, strangers, 0.5, people=["Dan", "Dan", "Dan", "Eve"])
     assert found.fpir == wilson_of_parts(2 / 3, 2)
     assert found.dir == dir_at(best, correct, 0.5)
 
@@ -115,7 +115,7 @@ def test_the_curve_goes_through_every_threshold(drawn):
     assert np.all(np.diff(curve.fpir) >= -1e-12)
     assert np.all(np.diff(curve.dir) >= 0)
     for threshold, fpir, dir_ in zip(curve.thresholds, curve.fpir, curve.dir, strict=True):
-        found = open_set(best, correct, scores.astype(np.float64), threshold, people=people)
+        found = open_set_at(best, correct, scores.astype(np.float64), threshold, people=people)
         assert found.fpir.value == pytest.approx(fpir, abs=1e-12)
         assert found.dir.value == pytest.approx(dir_)
 

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from mien.measures import (
     PairScores,
     ScoreCounts,
-    crossing_of,
+    curve_equal_error_rate,
     equal_error_rate,
     point_at_far,
     roc,
@@ -61,7 +61,7 @@ def test_counted_scores_give_the_kept_ones_rates():
         # What is told of a threshold is what it does.
         assert found.far == np.mean(other >= found.threshold)
         assert found.tar == np.mean(same >= found.threshold)
-    assert crossing_of(curve) == pytest.approx(equal_error_rate(same, other), abs=1e-4)
+    assert curve_equal_error_rate(curve) == pytest.approx(equal_error_rate(same, other), abs=1e-4)
 
 
 @given(SCORES)

@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from mien.measures import expected_calibration_error
-from mien.policy import fit_calibration
-from mien.policy.probability import FEW, TYPICAL_SLOPE, TYPICAL_WEIGHT
+from mien.models.statistics import EmbedderStatistics
+from mien.policy import fit_calibration, typical_slope
+from mien.policy.probability import FEW, TYPICAL_WEIGHT
+from mien.types import Calibration
+
+TYPICAL_SLOPE = 30.0
 
 
-def fit(known, correct, strangers, weights=None, threshold=0.4):
+def fit(known, correct, strangers, weights=None, threshold=0.4, slope=TYPICAL_SLOPE):
     strangers = np.asarray(strangers, np.float32)
     return fit_calibration(
         np.asarray(known, np.float32),
@@ -21,6 +25,7 @@ def fit(known, correct, strangers, weights=None, threshold=0.4):
         strangers,
         np.ones(len(strangers)) if weights is None else np.asarray(weights, np.float64),
         threshold=threshold,
+        typical_slope=slope,
     )
 
 
@@ -166,3 +171,35 @@ def test_strangers_who_look_like_the_people_make_it_say_little():
     found = fit(generator.normal(0.3, 0.1, 100), [True] * 100, generator.normal(0.5, 0.1, 100))
     assert "say little" in found.warnings[0]
     assert found.calibration.slope > 0
+
+
+def test_the_typical_curve_is_a_little_flatter_than_that_of_pairs():
+    assert typical_slope(EmbedderStatistics(verification=Calibration(20.0, -9.0))) == 18
+    assert typical_slope(EmbedderStatistics()) is None
+    assert typical_slope(None) is None
+
+
+@pytest.mark.parametrize(("known", "strangers"), [(0, 0), (5, 0), (0, 5), (FEW - 1, FEW)])
+def test_without_a_typical_curve_too_few_are_not_calibrated(known, strangers):
+    found = fit([0.6] * known, [True] * known, [0.1] * strangers, threshold=0.45, slope=None)
+    (warning,) = found.warnings
+    assert "not calibrated for this embedder" in warning
+    assert found.error is None
+    if not known or not strangers:  # nothing is known: about a half everywhere
+        chances = found.calibration.probability(np.array([0.1, 0.45, 0.8], np.float32))
+        assert chances == pytest.approx(0.5, abs=0.1)
+
+
+def test_without_a_typical_curve_enough_photos_are_fitted_alone():
+    sample = samples(1)
+    found = fit(*sample, slope=None)
+    assert found.warnings == ()
+    assert found.error < 0.08
+    typical = fit(*sample).calibration
+    assert found.calibration.slope == pytest.approx(typical.slope, rel=0.2)
+    # Scores of another scale give a slope of that scale.
+    known, correct, strangers = sample
+    narrow = fit(0.8 + known / 5, correct, 0.8 + strangers / 5, threshold=0.88, slope=None)
+    assert narrow.calibration.slope == pytest.approx(5 * found.calibration.slope, rel=0.01)
+    separable = fit([0.9] * 100, [True] * 100, [0.1] * 100, slope=None)
+    assert 0 < separable.calibration.slope < 100

@@ -1,4 +1,4 @@
-"""One file and the staged road agree on real photos; benchmarks/parity.py does it for many more."""
+"""The file and the separate stages agree on real photos; benchmarks/parity.py does it for many more."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mien.templates import nearest
 from mien.training import Recipe, Samples, choose_head
 from mien.training import head_choice as choice_module
-from mien.training.head_choice import held_out, photo_folds
+from mien.training.head_choice import cross_validate, photo_folds
 from sphere import people_at, unit
 
 
@@ -55,7 +55,7 @@ def test_many_photos_make_fewer_folds():
 def test_held_out_photos_are_named_without_themselves():
     samples = noisy()
     folds = photo_folds(samples, 0)
-    shown = held_out(Recipe("prototype"), samples, folds)
+    shown = cross_validate(Recipe("prototype"), samples, folds)
     similarity, correct = np.empty(len(samples)), np.empty(len(samples), bool)
     for row, fold in enumerate(folds):  # each photo by itself, against the same folds
         rows = Recipe("prototype").fit(samples.take(folds != fold)).rows

@@ -13,7 +13,7 @@ from sphere import sphere_dataset
 
 
 def hard_dataset():
-    """Return people who are easily confused, with photos set aside, dropped and doubled."""
+    """Return people who are easily confused, with photos set aside, dropped and duplicated."""
     dataset = sphere_dataset([4] * 12 + [1, 2], seed=8, spread=1.6)
     entries = list(dataset.entries)
     entries[0] = replace(entries[0], status="set-aside", reason="low-quality")

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from mien.errors import TooFewPeople
-from mien.evaluation import evaluate_people
+from mien.evaluation import evaluate_head
 from mien.measures import wilson
-from mien.models.cards import DEFAULT_EMBEDDER, card
 from mien.training import fit_prototype, train_head
 from mien.training.trainer import training_samples
-from sphere import people_at, sphere_dataset
+from mien.types import Calibration
+from sphere import SFACE, people_at, sphere_dataset
 
-CARD = card(DEFAULT_EMBEDDER).impostors
+CARD = SFACE
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,8 @@ def test_new_strangers_and_new_photos_are_treated_as_promised(friends, training)
     named = wilson(int(np.sum(best >= np.float32(head.policy.threshold))), len(best))
     assert named.low <= 0.01
     assert named.high >= 0.005
-    result = evaluate_people(head, friends)
-    assert result.every.rank1.value > 0.97
+    result = evaluate_head(head, friends)
+    assert result.all_probes.rank1.value > 0.97
     assert result.ece < 0.05
 
 
@@ -99,7 +99,7 @@ def test_learned_heads_and_their_seed(friends, head):
     assert one.report["loss"][0] > one.report["loss"][-1] > 0
     # The card's statistics are not of such rows, and forty people are too few.
     assert not one.head.policy.supported
-    assert evaluate_people(one.head, friends).every.rank1.value > 0.95
+    assert evaluate_head(one.head, friends).all_probes.rank1.value > 0.95
 
 
 def test_photos_set_aside_are_not_learned_from(friends):
@@ -132,7 +132,7 @@ def test_few_people_and_nothing_else():
 
 
 def test_one_person():
-    with pytest.raises(TooFewPeople, match="nobody to learn the meaning of unknown from"):
+    with pytest.raises(TooFewPeople, match="no impostors to choose a threshold on"):
         train_head(sphere_dataset([3]))
     assert train_head(sphere_dataset([3]), statistics=CARD).head.people == ("person 0000",)
     strangers, _ = people_at([1] * 300)
@@ -163,3 +163,17 @@ def test_values_that_make_no_sense(friends):
         train_head(friends, false_positive_rate=0)
     with pytest.raises(ValueError, match="dimension"):
         train_head(friends, strangers=np.zeros((1, 5), np.float32))
+
+
+def test_probabilities_begin_from_the_curve_of_the_embedder():
+    few = sphere_dataset([1] * 6)  # nothing to hold out: the curve is the card's
+    for slope in (10.0, 50.0):
+        steep = replace(CARD, verification=Calibration(slope, -slope / 3))
+        trained = train_head(few, head="prototype", statistics=steep)
+        assert trained.head.calibration.slope == pytest.approx(0.9 * slope)
+    trained = train_head(few, head="prototype", statistics=replace(CARD, verification=None))
+    assert any("not calibrated for this embedder" in text for text in trained.report["warnings"])
+    # Enough photos are fitted alone, and calibrate it.
+    many = train_head(sphere_dataset([4] * 30), head="prototype")
+    assert not any("not calibrated" in text for text in many.report["warnings"])
+    assert many.report["probability"]["ece"] < 0.1

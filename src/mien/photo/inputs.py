@@ -1,4 +1,4 @@
-"""Photos in whatever form a caller has them: path, bytes, array, PIL image."""
+"""Photos in the forms that callers have: path, bytes, array, PIL image."""
 
 from __future__ import annotations
 
@@ -15,57 +15,62 @@ from mien.photo.decoding import check_size, decode_photo, pixels_of, read_photo
 from mien.types import Photo
 
 PhotoSource = str | PathLike[str] | bytes | NDArray[Any] | Image.Image | Photo
-"""What a call that wants a photo takes."""
+"""The forms of a photo that public calls take."""
 
 
 def open_photo(source: PhotoSource, *, name: str = "photo", long_side: int | None = None) -> Photo:
-    """Return the photo that a caller gives in any of the usual forms.
+    """Return a photo that is given in any of the usual forms.
 
     Args:
-        source: a path, the bytes of an image file, a (H, W, 3) uint8 RGB array, a PIL image, or
-            a `Photo`, which is returned as it is. EXIF orientation is applied to all but arrays,
-            which have none, and other modes of a PIL image are turned to RGB.
-        name: what to call it in messages, where it has no path.
+        source: a path; the bytes of an image file; a (H, W, 3) uint8 RGB array, which is copied;
+            a PIL image of any mode but CIELAB and HSV, at its current frame; or a `Photo`, which
+            is returned unchanged. EXIF orientation is applied to all but arrays, which have none.
+        name: name for messages, where there is no path.
         long_side: as for `decode_photo`; has no effect on arrays and PIL images.
 
     Raises:
-        PhotoError: it cannot be read, or is an array of another shape or type.
+        PhotoError: it cannot be read, or is an array of another shape or dtype.
     """
     if isinstance(source, Photo):
         return source
     if isinstance(source, bytes | bytearray | memoryview):
         return decode_photo(bytes(source), name=name, long_side=long_side)
     if isinstance(source, np.ndarray):
-        return _of_array(source, name)
+        return _photo_of(_checked_copy(source, name), name)
     if isinstance(source, Image.Image):
-        pixels = pixels_of(source, name)
-        return Photo(pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), name)
+        return _photo_of(pixels_of(source, name), name)
     if isinstance(source, str | PathLike):
         return read_photo(source, long_side=long_side)
     raise UnsupportedPhoto(
-        f"{name}: {type(source).__name__} is no photo",
+        f"{name}: a photo cannot be made of {type(source).__name__}",
         hint="Give a path, the bytes of an image file, a NumPy array or a PIL image.",
     )
 
 
-def _of_array(array: NDArray[Any], name: str) -> Photo:
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
-        raise UnsupportedPhoto(
-            f"{name}: an array of shape {array.shape} and type {array.dtype} is no photo",
-            hint=_wanted(array),
-        )
-    check_size((array.shape[1], array.shape[0]), name)
-    pixels = np.ascontiguousarray(array).copy()
+def _photo_of(pixels: NDArray[np.uint8], name: str) -> Photo:
     return Photo(pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), name)
 
 
-def _wanted(array: NDArray[Any]) -> str:
-    """Return how to turn an array into what is wanted: (H, W, 3) uint8 in the order RGB."""
-    wanted = "Give an array of shape (height, width, 3), type uint8, in the order red, green, blue"
+def _checked_copy(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    """Return a contiguous copy, so that later changes of the array do not change the photo."""
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+        raise UnsupportedPhoto(
+            f"{name}: an array of shape {array.shape} and dtype {array.dtype} is not a photo",
+            hint=_conversion(array),
+        )
+    check_size((array.shape[1], array.shape[0]), name)
+    return np.array(array, np.uint8, order="C", copy=True, subok=False)
+
+
+def _conversion(array: NDArray[Any]) -> str:
+    """Return what is wanted, and how to get there from an array of another shape or dtype."""
+    wanted = "Give an array of shape (height, width, 3), dtype uint8, in the order red, green, blue"
+    if np.issubdtype(array.dtype, np.floating):
+        return f"{wanted}. Of values from 0 to 1: (255 * a).round().astype('uint8')."
     if array.dtype != np.uint8:
-        return f"{wanted}; scale values in [0, 1] by 255 and convert: (255 * a).astype('uint8')."
+        return f"{wanted}. Of 16-bit values: (a // 257).astype('uint8')."
     if array.ndim == 2:
-        return f"{wanted}; of a grey picture: numpy.stack([a] * 3, axis=-1)."
+        return f"{wanted}. Of a grey picture: numpy.stack([a, a, a], axis=-1)."
     if array.ndim == 3 and array.shape[2] == 4:
-        return f"{wanted}; of RGBA: a[:, :, :3], of OpenCV's BGRA: a[:, :, 2::-1]."
+        return f"{wanted}. Of RGBA: a[:, :, :3]; of OpenCV's BGRA: a[:, :, 2::-1]."
     return f"{wanted}."

@@ -11,7 +11,7 @@ from test_all_pairs import made
 from mien.cli import main
 from mien.dataset import Dataset
 from mien.errors import InvalidPairs, NothingToMeasure
-from mien.evaluation import evaluate_open_set, read_people
+from mien.evaluation import evaluate_open_set, read_lfw_people
 from mien.evaluation.open_set.draws import (
     best_rowden,
     blufr,
@@ -104,7 +104,7 @@ def test_order_and_names_change_nothing(seed, random):
         object.__setattr__(entry, "sha256", f"{inverse[i]:064}")
     for i, entry in enumerate(one.rows):
         object.__setattr__(entry, "sha256", f"{i:064}")
-    found = [evaluate_open_set(d, "sizes", sizes=(1, 2), draws=2) for d in (one, other)]
+    found = [evaluate_open_set(d, "sizes", sizes=(1, 2), draws=2).rows for d in (one, other)]
     for a, b in zip(*found, strict=True):
         assert b.rank1.value == pytest.approx(a.rank1.value)
         assert b.cmc == pytest.approx(a.cmc)
@@ -114,14 +114,16 @@ def test_order_and_names_change_nothing(seed, random):
 
 
 def test_more_photos_are_better():
-    one, three = evaluate_open_set(made(2, people=150)[0], "sizes", sizes=(1, 3), draws=3)
+    one, three = evaluate_open_set(made(2, people=150)[0], "sizes", sizes=(1, 3), draws=3).rows
     assert (one.photos, three.photos) == (1, 3)
     assert one.people == three.people
     assert one.rank1.value < three.rank1.value
     assert one.rates[0].dir.value < three.rates[0].dir.value
     assert list(one.cmc) == sorted(one.cmc)
     assert one.cmc[0] == pytest.approx(one.rank1.value)
-    galleries = evaluate_open_set(made(2, people=150)[0], "galleries", galleries=(10, 40), draws=3)
+    galleries = evaluate_open_set(
+        made(2, people=150)[0], "galleries", galleries=(10, 40), draws=3
+    ).rows
     assert [row.people for row in galleries] == [10, 40]
     assert galleries[0].rank1.value >= galleries[1].rank1.value
 
@@ -129,7 +131,7 @@ def test_more_photos_are_better():
 def test_people_are_known_by_their_photos():
     dataset = hand.dataset([*hand.PHOTOS, ("Ann", 0, "validation", "leak")])
     assert sorted(map(len, people_rows(dataset))) == [2, 2, 3]
-    assert sorted(map(len, people_rows(dataset, every=True))) == [2, 3, 3]
+    assert sorted(map(len, people_rows(dataset, include_set_aside=True))) == [2, 3, 3]
 
 
 def test_rows_of_lfw():
@@ -145,27 +147,27 @@ def test_rows_of_lfw():
 def test_lists_of_people(tmp_path):
     path = tmp_path / "people.txt"
     path.write_text("2\n1\nAnn\t3\n2\nBen\t1\nCyd\t2\n")
-    assert [(p.name, p.photos, p.fold) for p in read_people(path)] == [
+    assert [(p.name, p.photos, p.fold) for p in read_lfw_people(path)] == [
         ("Ann", 3, 0),
         ("Ben", 1, 1),
         ("Cyd", 2, 1),
     ]
     path.write_text("2\nAnn\t1\nBen\t1\n")
-    assert [p.fold for p in read_people(path)] == [0, 0]
-    assert read_people(path)[0].files == ("Ann_0001.jpg",)
+    assert [p.fold for p in read_lfw_people(path)] == [0, 0]
+    assert read_lfw_people(path)[0].files == ("Ann_0001.jpg",)
     for text in ("", "3\nAnn\t1\n", "1\nAnn\n", "1\nAnn\tx\n", "2\n1\nAnn\t1\n"):
         path.write_text(text)
         with pytest.raises(InvalidPairs):
-            read_people(path)
+            read_lfw_people(path)
 
 
 @pytest.mark.lfw
 def test_the_published_list(data_folder):
-    people = read_people(data_folder / "lfw" / "people.txt")
+    people = read_lfw_people(data_folder / "lfw" / "people.txt")
     assert len(people) == 5749
     assert sum(person.photos for person in people) == 13233
     assert {person.fold for person in people} == set(range(10))
-    assert len(read_people(data_folder / "lfw" / "peopleDevTrain.txt")) == 4038
+    assert len(read_lfw_people(data_folder / "lfw" / "peopleDevTrain.txt")) == 4038
 
 
 def test_the_command(monkeypatch, capsys):

@@ -7,7 +7,11 @@ from test_all_pairs import apart, made
 from mien.cli import main
 from mien.dataset import Dataset
 from mien.errors import NothingToMeasure
-from mien.evaluation.verification.differential import UNTOLD, evaluate_differential, read_attributes
+from mien.evaluation.verification.differential import (
+    NO_ERROR_SEEN,
+    evaluate_differential,
+    read_attributes,
+)
 from mien.names import name_key
 
 
@@ -59,7 +63,7 @@ def test_nobody_who_is_mistaken():
     for group in found.groups:
         for rate in (group.fnmr, group.fmr):
             assert (rate.rate.value, rate.verdict) == (0, "insufficient data")
-            assert rate.needed == UNTOLD
+            assert rate.needed == NO_ERROR_SEEN
 
 
 def test_rates_by_hand():
@@ -107,7 +111,7 @@ def test_tables(tmp_path):
             read_attributes(path)
     with pytest.raises(NothingToMeasure, match="cannot be read"):
         read_attributes(tmp_path / "none.csv")
-    with pytest.raises(NothingToMeasure, match="nobody"):
+    with pytest.raises(NothingToMeasure, match="no person in the table"):
         evaluate_differential(people(count=20), {"age": {"x": "1"}}, far=0.1)
 
 

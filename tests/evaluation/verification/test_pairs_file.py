@@ -44,7 +44,7 @@ def test_view_1_with_windows_line_ends_and_a_byte_order_mark(tmp_path):
         ("1\nAda\tx\t2\nAda\t1\tBob\t2\n", "line 2: 'x' is not the number"),
         ("1\nAda\t0\t2\nAda\t1\tBob\t2\n", "line 2: '0' is not the number"),
         ("1\nAda\t2\t2\nAda\t1\tBob\t2\n", "line 2: a photo is paired with itself"),
-        ("1\nAda\t1\t2\nAda\t1\tAda\t2\n", "line 3: Ada stands among the pairs of two"),
+        ("1\nAda\t1\t2\nAda\t1\tAda\t2\n", "line 3: Ada is listed among the pairs of two"),
         ("1\n../Ada\t1\t2\nAda\t1\tBob\t2\n", "line 2: '../Ada' is not a name"),
         ("99999999999999999999999\n", "line 1"),
     ],

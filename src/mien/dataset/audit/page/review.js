@@ -4,27 +4,27 @@ const bar = document.querySelector("footer");
 const text = bar.querySelector("pre");
 
 function copy(value, button) {
-  const say = () => {
+  const showCopied = () => {
     const before = button.textContent;
     button.textContent = "Copied";
     setTimeout(() => {
       button.textContent = before;
     }, 1200);
   };
-  const byHand = () => {
+  const copyBySelection = () => {
     const area = document.createElement("textarea");
     area.value = value;
     document.body.append(area);
     area.select();
     document.execCommand("copy");
     area.remove();
-    say();
+    showCopied();
   };
-  if (navigator.clipboard) navigator.clipboard.writeText(value).then(say, byHand);
-  else byHand();
+  if (navigator.clipboard) navigator.clipboard.writeText(value).then(showCopied, copyBySelection);
+  else copyBySelection();
 }
 
-function show() {
+function showCommands() {
   const lines = [];
   for (const verb of ["keep", "drop"]) {
     const ids = [...chosen].filter(([, v]) => v === verb).map(([id]) => id);
@@ -55,5 +55,5 @@ document.addEventListener("click", (event) => {
   for (const other of article.querySelectorAll("button[data-verb]")) {
     other.setAttribute("aria-pressed", String(chosen.get(id) === other.dataset.verb));
   }
-  show();
+  showCommands();
 });

@@ -1,4 +1,4 @@
-/** Embeddings as text and as one array: how exported people and the worker take them. */
+/** Embeddings as text, for export files, and as one array, for the worker. */
 
 /** A string of at most 1000 characters; anything else is an empty one. */
 export const text = (value) => (typeof value === "string" ? value.slice(0, 1000) : "");
@@ -15,7 +15,7 @@ export function base64(row) {
   return btoa(String.fromCharCode(...new Uint8Array(row.buffer, row.byteOffset, row.byteLength)));
 }
 
-/** The row that base64 text holds; null unless it has `dimension` numbers and length 1. */
+/** The unit vector in base64 text; null unless it has `dimension` numbers and length 1. */
 export function unitRow(coded, dimension) {
   try {
     const bytes = Uint8Array.from(atob(coded), (letter) => letter.charCodeAt(0));

@@ -1,17 +1,17 @@
-/** Checks before a name or a photo of the visitor is kept. */
+/** Checks before a name or a photo of the visitor is stored. */
 
 import { EngineError } from "../api/engine.js";
 
-const LONGEST_NAME = 200;
+const MAX_NAME_LENGTH = 200;
 
 /** An error that the page shows with its hint. */
 export const refused = (message, hint = "", evidence = null) =>
   new EngineError(message, { hint, kind: "refused", evidence });
 
-/** Why a photo is not taken; that a face looks like somebody, or like nobody, is the graph's word. */
-export function whyNot({ faces, sighting, named }, person, { force, known }) {
+/** Why a photo cannot be enrolled, or null. The names come from the recognizer's graph. */
+export function findObjection({ faces, sample, named }, person, { force, known }) {
   if (!faces.length) return { reason: "no-face", detail: "No face was found in this photo." };
-  if (!sighting)
+  if (!sample)
     return {
       reason: "several-faces",
       detail: `There are ${faces.length} faces in this photo: choose a photo of one person.`,
@@ -31,10 +31,10 @@ export function whyNot({ faces, sighting, named }, person, { force, known }) {
   return null;
 }
 
-/** A name in its normal form; refused when it is empty or too long. */
+/** A name in its normal form; an error if it is empty or too long. */
 export function checkedName(name) {
-  const called = typeof name === "string" ? name.normalize("NFC").trim() : "";
-  if (!called || called.length > LONGEST_NAME)
-    throw refused("A person needs a name.", `Up to ${LONGEST_NAME} characters.`);
-  return called;
+  const normal = typeof name === "string" ? name.normalize("NFC").trim() : "";
+  if (!normal || normal.length > MAX_NAME_LENGTH)
+    throw refused("A person needs a name.", `Up to ${MAX_NAME_LENGTH} characters.`);
+  return normal;
 }

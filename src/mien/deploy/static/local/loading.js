@@ -1,4 +1,4 @@
-/** What the visitor sees while the recognizer comes: how much of it is here, and what for. */
+/** The view while the recognizer loads: progress in megabytes, and what happens to photos. */
 
 import { fill, h, progressBar } from "../parts/dom.js";
 import { icon } from "../parts/icons.js";
@@ -21,7 +21,7 @@ export class Loading {
         h(
           "p",
           { class: "soft little" },
-          "It comes once and then works without the network. Your photos stay in this browser.",
+          "It is loaded once and then works without the network. Your photos stay in this browser.",
         ),
       ),
     );

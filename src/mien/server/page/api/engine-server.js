@@ -1,6 +1,6 @@
 /** The engine over the server's API. */
 
-import { NO_FEATURES } from "./engine.js";
+import { NO_FEATURES, faceFrom } from "./engine.js";
 import { Connection, problemError } from "./http.js";
 import { JobsApi } from "./jobs-api.js";
 import { FixedPeople, PeopleApi } from "./people-api.js";
@@ -118,27 +118,4 @@ export class ServerEngine {
       version,
     });
   }
-}
-
-function faceFrom(face) {
-  return {
-    box: face.box,
-    points: face.points,
-    score: face.score,
-    name: face.name,
-    personId: face.person_id ?? null,
-    probability: face.probability,
-    similarity: face.similarity,
-    falsePositiveRate: face.false_positive_rate ?? null,
-    candidates: face.candidates.map(
-      ({ name, person_id: personId = null, similarity, probability }) => ({
-        name,
-        personId,
-        similarity,
-        probability,
-      }),
-    ),
-    crop: face.crop ?? null,
-    token: face.face_token ?? null,
-  };
 }

@@ -86,3 +86,27 @@ export const NO_FEATURES = Object.freeze({
   service: false,
   signOut: false,
 });
+
+/** A face of the page from its JSON, as `/v1/identify` answers it. */
+export function faceFrom(face) {
+  return {
+    box: face.box,
+    points: face.points,
+    score: face.score,
+    name: face.name,
+    personId: face.person_id ?? null,
+    probability: face.probability,
+    similarity: face.similarity,
+    falsePositiveRate: face.false_positive_rate ?? null,
+    candidates: face.candidates.map(
+      ({ name, person_id: personId = null, similarity, probability }) => ({
+        name,
+        personId,
+        similarity,
+        probability,
+      }),
+    ),
+    crop: face.crop ?? null,
+    token: face.face_token ?? null,
+  };
+}

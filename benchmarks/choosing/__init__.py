@@ -1,1 +1,0 @@
-"""Choices that need no new weights, each tried on the people of LFW's View 1."""

@@ -1,0 +1,109 @@
+"""HTTP requests and responses as plain values, independent of Lambda and WSGI."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from python_multipart import parse_form
+from python_multipart.exceptions import FormParserError
+
+from mien.errors import BadRequest
+from mien.problems import MEDIA_TYPE
+
+MULTIPART = "multipart/form-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request.
+
+    Attributes:
+        method: in upper case.
+        path: percent-decoded, begins with a slash.
+        query: the last value of each parameter.
+        headers: by name in lower case.
+        body: the raw bytes.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP response.
+
+    Attributes:
+        status: the status code.
+        kind: the content type.
+        body: the raw bytes.
+        headers: all but the content type and length.
+    """
+
+    status: int
+    kind: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the body is UTF-8."""
+        return self.kind.startswith("text/") or "json" in self.kind or "javascript" in self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file in a request.
+
+    Attributes:
+        name: the client's file name; empty where a form's file field was left empty.
+        data: its bytes.
+    """
+
+    name: str
+    data: bytes
+
+
+def as_json(value: Any, status: int = 200, kind: str = "application/json") -> Response:
+    """Return a JSON response in UTF-8, without escapes of other scripts."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return Response(status, kind, text.encode())
+
+
+def as_problem(problem: Mapping[str, Any]) -> Response:
+    """Return a problem document (RFC 9457) as a response."""
+    return as_json(problem, int(problem["status"]), MEDIA_TYPE)
+
+
+def uploads(request: Request, field_name: str = "file") -> list[UploadedFile]:
+    """Return the files of a request: those of a form field, or the whole body as one file.
+
+    Raises:
+        BadRequest: the header says that the body is a form, and it cannot be parsed.
+    """
+    kind = request.headers.get("content-type", "")
+    if not kind.lower().startswith(MULTIPART):
+        return [UploadedFile("photo", request.body)] if request.body else []
+    found: list[UploadedFile] = []
+
+    def add(file: Any) -> None:
+        if file.field_name == field_name.encode():
+            file.file_object.seek(0)
+            name = (file.file_name or b"").decode("utf-8", "replace")
+            found.append(UploadedFile(name, file.file_object.read()))
+        file.close()
+
+    try:
+        parse_form({"Content-Type": kind.encode()}, io.BytesIO(request.body), None, add)
+    except (FormParserError, ValueError) as error:
+        raise BadRequest(
+            f"the form cannot be read: {error}", hint="Send the photo as the file field `file`."
+        ) from error
+    return found

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 from toy_server import blank, files, picture
+
+from mien.matching import HeadMatcher
 
 
 def test_identify_with_a_recognizer_file(client):
@@ -24,6 +27,17 @@ def test_identify_with_a_recognizer_file(client):
     assert face["crop"].startswith("data:image/jpeg;base64,")
     assert face["face_token"] is None
     assert second["faces"] == []
+
+
+def test_an_unknown_false_positive_rate_is_null(client, state):
+    known = state.backend("toy")
+    unknown = replace(known, matcher=HeadMatcher(known.recognizer.head, None))
+    for backend, null in ((known, False), (unknown, True)):
+        state.set_backend("toy", backend)
+        done = client.post("/v1/identify?handle=toy", files=files(picture(0)))
+        (face,) = done.json()["results"][0]["faces"]
+        assert face["name"] == "Ada"
+        assert (face["false_positive_rate"] is None) == null
 
 
 def test_an_unreadable_photo_does_not_affect_the_others(client):

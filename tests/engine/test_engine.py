@@ -10,10 +10,10 @@ import pytest
 
 from mien.engine import DetectionSettings, Engine, Pipeline, Session, contract_of, forward
 from mien.errors import ContractMismatch, NotARecognizer, UnknownModel, UnusableWeights
+from mien.faces.portraits import portrait
 from mien.graph.assemble import embed_graph
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, card
 from mien.photo import read_photo
-from mien.portrait import portrait
 from mien.recognizer import Recognizer
 from toy_graphs import DIMENSION, photo_of, red_squares, toy_engine, toy_head
 

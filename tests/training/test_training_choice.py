@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.templates import nearest
+from mien.measures.templates import nearest
 from mien.training import Recipe, Samples, choose_head
 from mien.training import head_choice as choice_module
 from mien.training.head_choice import cross_validate, photo_folds

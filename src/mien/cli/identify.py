@@ -15,17 +15,17 @@ from rich.table import Column, Table
 
 from mien.cli.console import note, out, print_json, progress_bar, report_error
 from mien.cli.rates import LEAST_RATE, Share
-from mien.draw import draw_faces
 from mien.engine import Engine
 from mien.errors import OutputError, PhotoError, PhotoNotFound
-from mien.faces import select_face
+from mien.faces.drawing import draw_faces
+from mien.faces.portraits import PORTRAIT_SIDE, portrait
+from mien.faces.selection import select_face
 from mien.files import write_atomically
 from mien.matching import PhotoIdentifier
 from mien.models.cards import DEFAULT_EMBEDDER
 from mien.photo import SUFFIXES, encode_jpeg, encode_png, read_photo
-from mien.portrait import PORTRAIT_SIDE, portrait
 from mien.recognizer import Recognizer
-from mien.threads import usable_cores
+from mien.session import usable_cores
 from mien.types import Policy
 from mien.verification import verify as compare
 

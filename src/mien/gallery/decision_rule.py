@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.gallery.person_matrix import PersonMatrix
+from mien.measures.templates import nearest
 from mien.models.statistics import EmbedderStatistics
 from mien.policy import (
     CalibrationFit,
@@ -24,7 +25,6 @@ from mien.policy import (
     typical_slope,
 )
 from mien.policy.threshold import MORE_STRANGERS
-from mien.templates import nearest
 from mien.types import Calibration, Interval, Policy
 
 MAX_SAMPLE = 2000

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.measures import mcnemar, wilson
-from mien.templates import nearest
+from mien.measures.templates import nearest
 from mien.training.heads import Kind, Recipe
 from mien.training.samples import Samples
 from mien.types import Interval, Progress, silent

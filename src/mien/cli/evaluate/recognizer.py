@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
-from mien.cli.evaluate.comparisons import compare, differential
+from mien.cli.evaluate.differences import compare, differential
 from mien.cli.evaluate.open_set import open_set
 from mien.cli.evaluate.pairs import COMMAND, all_pairs, lfw, licence_of, now, pairs
 from mien.text import count

@@ -24,7 +24,7 @@ from mien.errors import (
 from mien.server.auth.access import SAFE_METHODS
 from mien.server.http.error_responses import error_response
 from mien.server.http.limits import Limits
-from mien.server.http.metrics import Metrics
+from mien.server.http.prometheus import Metrics
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "

@@ -159,7 +159,7 @@ def test_too_few_say_so(known, strangers):
     assert found.error is None
     assert found.calibration.slope >= 0.9 * TYPICAL_SLOPE
     (warning,) = found.warnings
-    assert f"{known} photos held out and named rightly and {strangers} of strangers" in warning
+    assert f"{known} photos held out and named rightly and {strangers} of strangers" in warning.text
 
 
 def test_photos_named_wrongly_are_no_evidence_of_right_ones():
@@ -169,7 +169,7 @@ def test_photos_named_wrongly_are_no_evidence_of_right_ones():
 def test_strangers_who_look_like_the_people_make_it_say_little():
     generator = np.random.default_rng(0)
     found = fit(generator.normal(0.3, 0.1, 100), [True] * 100, generator.normal(0.5, 0.1, 100))
-    assert "say little" in found.warnings[0]
+    assert "say little" in found.warnings[0].text
     assert found.calibration.slope > 0
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from mien.dataset.storage.manifest import Dataset
+from mien.dataset import Dataset
 from test_help import check
 
 import mien.cli as command_line

@@ -183,7 +183,7 @@ def test_the_typical_curve_is_a_little_flatter_than_that_of_pairs():
 def test_without_a_typical_curve_too_few_are_not_calibrated(known, strangers):
     found = fit([0.6] * known, [True] * known, [0.1] * strangers, threshold=0.45, slope=None)
     (warning,) = found.warnings
-    assert "not calibrated for this embedder" in warning
+    assert "not calibrated for this embedder" in warning.text
     assert found.error is None
     if not known or not strangers:  # nothing is known: about a half everywhere
         chances = found.calibration.probability(np.array([0.1, 0.45, 0.8], np.float32))

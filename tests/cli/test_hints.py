@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from mien.dataset import Dataset
 from test_help import check
 
 import mien.cli as command_line
@@ -24,6 +23,7 @@ from mien.cli.hints import (
     notice_text,
     worded,
 )
+from mien.dataset import Dataset
 from mien.text import Notice
 
 LIBRARY = Path(errors.__file__).parent

@@ -83,8 +83,8 @@ def test_without_statistics_the_missing_checks_are_reported(uncalibrated):
     assert texts["enrolment-checks-not-calibrated"].startswith("Enrolment checks by similarity")
     assert texts["duplicate-people-not-calibrated"].startswith("People enrolled twice")
     assert texts["uncalibrated-probabilities"].startswith("Probabilities")
-    # What agrees with nobody is taken: there is nothing to say that it does not.
-    assert uncalibrated.enrol("person 1", seen(turned(1, 1.3))).taken
+    # A photo unlike the person's others is enrolled: without a limit it is not compared.
+    assert uncalibrated.enrol("person 1", sample_at(turned(1, 1.3))).taken
 
 
 def test_without_statistics_probabilities_are_fitted_to_the_gallery_alone(tmp_path):

@@ -3,23 +3,31 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The formatter of JavaScript, CSS and HTML: fetched and run by npx, where Node.js is installed.
+PRETTIER := npx --yes prettier@3.10.1 --log-level warn
+WEB := "src/**/*.{js,css,html}" "docs/**/*.css"
 
-.PHONY: demo test check check-static lint types rooms docs format clean
+.PHONY: demo test test-all check check-static lint types rooms docs format clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py $(if $(LFW),--lfw $(LFW)) $(if $(PEOPLE),--people $(PEOPLE))
 
 test: $(VENV)/dev
 	@scripts/chromium.sh
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --dist worksteal $(ARGS)
 
-check: check-static test
+# Also what needs more than Python packages of moderate size; so far nothing does.
+test-all: test
+
+check: check-static test-all
 
 check-static: lint types rooms docs
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@if command -v npx > /dev/null; then echo '$(PRETTIER) --check'; $(PRETTIER) --check $(WEB); \
+	else echo 'npx is not installed: JavaScript, CSS and HTML are not checked'; fi
 
 types: $(VENV)/dev
 	$(BIN)/mypy
@@ -34,6 +42,8 @@ docs: $(VENV)/dev
 format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	@if command -v npx > /dev/null; then $(PRETTIER) --write $(WEB); \
+	else echo 'npx is not installed: JavaScript, CSS and HTML are not formatted'; fi
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

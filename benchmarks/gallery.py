@@ -1,14 +1,13 @@
-"""What a large living gallery costs: identifying, opening, enrolling and forgetting.
+"""Time that a large gallery takes to identify, open, enrol and forget.
 
     python benchmarks/gallery.py [--people N] [--photos N] [--calls N] [--json OUT]
 
-People are random points on the sphere of the default embedder's dimension, their photos points
-about them as alike as photos of one person are; no weights are needed. Told are
+People are random points on a sphere of the default embedder's dimension, their photos points near
+them, as similar as photos of one person; no weights are needed. Measured are
 
-- `identify`: what naming the faces of a photo takes beside the same call on an empty gallery, the
-  two taking turns; 1 and 8 faces; the difference of the 99th percentiles is what people add;
-- `open`: from the files to the first answer in a new process, plain and encrypted, without the
-  imports;
+- `identify`: identifying 1 and 8 faces of a photo, and the same call on an empty gallery in turns;
+  the difference is the time that the people add;
+- `open`: from the files to the first answer in a new process, plain and encrypted, without imports;
 - `enrol`, `forget`: one change, on the disk and in the index when the call returns.
 """
 
@@ -35,7 +34,7 @@ from mien.types import Embeddings
 
 GROUPS = (1, 8)
 SPREAD = 0.75
-"""Length of a photo's own part beside its person's: the mean cosine of two photos is 0.64."""
+"""Length of a photo's deviation from its person: the mean cosine of two photos is 0.64."""
 
 OPENER = """
 import os, sys, time
@@ -52,15 +51,16 @@ print(time.perf_counter() - begin)
 
 
 def origin() -> Origin:
-    """Return how the default embedder makes embeddings; its weights are not needed."""
+    """Return the origin of the default embedder's embeddings; its weights are not needed."""
     embedder = card(DEFAULT_EMBEDDER, WeightStore.default())
+    contract = contract_of(embedder)
     return Origin(
-        contract_of(embedder),
+        contract,
         embedder.dimension or 128,
         DEFAULT_EMBEDDER,
         DEFAULT_DETECTOR,
         {},
-        embedder.impostors,
+        embedder.statistics_for(contract),
     )
 
 
@@ -69,20 +69,20 @@ def unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
     return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
 
 
-def newcomers(
+def random_people(
     made: Origin, people: int, photos: int, *, first: int = 0
 ) -> Iterator[tuple[NDArray[np.float32], ImportedPerson]]:
-    """Yield random people with their photos, and the face that these vary about."""
+    """Yield the mean direction of a random person's photos, and the person with photos."""
     for person in range(first, first + people):
         rng = np.random.default_rng(person)
         centre = unit(rng.normal(size=made.dimension))
         noise = rng.normal(size=(photos, 2, made.dimension)) * SPREAD / np.sqrt(made.dimension)
         views = unit(centre + noise)
-        sightings = [
+        samples = [
             FaceSample(pair[0], pair[1], made.contract, 0.9, f"{person:032x}{photo:032x}")
             for photo, pair in enumerate(views)
         ]
-        yield centre, ImportedPerson(f"person {person}", sightings)
+        yield centre, ImportedPerson(f"person {person}", samples)
 
 
 def identify(empty: Gallery, full: Gallery, calls: int) -> list[dict[str, Any]]:
@@ -109,22 +109,22 @@ def identify(empty: Gallery, full: Gallery, calls: int) -> list[dict[str, Any]]:
 
 def opening(folder: Path, dimension: int, key: bytes | None = None) -> float:
     """Return the seconds that a new process takes to open a gallery and answer."""
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", OPENER, str(folder), str(dimension)],
         env={"MIEN_KEY": key_text(key) if key else ""},
         capture_output=True,
         text=True,
         check=True,
     )
-    return float(told.stdout)
+    return float(done.stdout)
 
 
 def changes(gallery: Gallery, people: int) -> dict[str, float]:
-    """Return the milliseconds of the median enrolment and of forgetting somebody."""
+    """Return the median milliseconds of an enrolment and of forgetting a person."""
     enrol, forget = [], []
-    for _, newcomer in newcomers(gallery.origin, 10, 1, first=people):
+    for _, person in random_people(gallery.origin, 10, 1, first=people):
         begin = time.perf_counter()
-        taken = gallery.enrol(newcomer.name, newcomer.sightings[0], force=True)
+        taken = gallery.enrol(person.name, person.samples[0], force=True)
         enrol.append(time.perf_counter() - begin)
         if len(forget) < 3:
             begin = time.perf_counter()
@@ -137,14 +137,14 @@ def changes(gallery: Gallery, people: int) -> dict[str, float]:
 
 
 def measure(root: Path, people: int, photos: int, calls: int) -> dict[str, Any]:
-    """Return everything that is told."""
+    """Return all measurements."""
     made, key = origin(), new_key()
     result: dict[str, Any] = {"people": people, "photos": people * photos}
     with Gallery.create(root / "empty", made) as empty, Gallery.create(root / "full", made) as full:
         begin = time.perf_counter()
-        full.take(newcomer for _, newcomer in newcomers(made, people, photos))
+        full.import_people(person for _, person in random_people(made, people, photos))
         result["taking_in_s"] = time.perf_counter() - begin
-        probes = [centre for centre, _ in newcomers(made, min(people, 200), 1)]
+        probes = [centre for centre, _ in random_people(made, min(people, 200), 1)]
         answers = [full.identify(Embeddings(face[None], made.contract))[0] for face in probes]
         right = [
             answer.known and answer.candidates[0].name == f"person {n}"
@@ -166,7 +166,7 @@ def show(result: dict[str, Any]) -> None:
     """Print what was measured."""
     size = result["bytes"] / 1e6
     print(f"{result['people']:,} people, {result['photos']:,} photos, {size:.0f} MB on disk")
-    print(f"known faces named rightly: {result['found']}; threshold {result['threshold']:.3f}")
+    print(f"known faces named correctly: {result['found']}; threshold {result['threshold']:.3f}")
     print("faces   empty p50   p99   full p50   p99   added p50   p99   (ms)")
     for row in result["identify"]:
         print(
@@ -176,11 +176,11 @@ def show(result: dict[str, Any]) -> None:
         )
     print(f"open: {result['open_s']:.2f} s plain, {result['open_encrypted_s']:.2f} s encrypted")
     print(f"enrol one photo: {result['enrol_ms']:.0f} ms; forget a person: ", end="")
-    print(f"{result['forget_ms']:.0f} ms; all taken in at once: {result['taking_in_s']:.1f} s")
+    print(f"{result['forget_ms']:.0f} ms; import of all: {result['taking_in_s']:.1f} s")
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--people", type=int, default=10_000)
     parser.add_argument("--photos", type=int, default=5)

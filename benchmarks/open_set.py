@@ -26,11 +26,10 @@ from numpy.typing import NDArray
 
 from mien.dataset import Dataset, Entry
 from mien.evaluation.open_set.metrics import half_of
-from mien.measures import bootstrap_mean
-from mien.measures.identification import open_set
-from mien.policy import Strangers, choose_policy, cohort
+from mien.measures import bootstrap_mean, open_set_at
+from mien.policy import Strangers, choose_policy, search_strangers
 from mien.templates import nearest
-from mien.training import Recipe, Samples, left_out
+from mien.training import Recipe, Samples, leave_people_out
 from mien.types import Interval
 
 ENROLLED = 3
@@ -121,11 +120,11 @@ def measure(dataset: Dataset, protocol: Protocol, rate: float) -> list[Result]:
     recipe = Recipe("prototype")
     rows = recipe.fit(samples).rows
     best, who = nearest(dataset.embeddings[protocol.probes], rows)
-    own = left_out(recipe, samples, rows)
+    own = leave_people_out(recipe, samples, rows)
     results = []
     for set_on in (0, 1):
         here, there = (protocol.strangers[protocol.half == half] for half in (set_on, 1 - set_on))
-        alone = cohort(dataset.embeddings[here], rows, "strangers of LFW")
+        alone = search_strangers(dataset.embeddings[here], rows, "strangers of LFW")
         ways: dict[str, list[Strangers]] = {"strangers": [alone]}
         if own is not None:
             ways["mien train"] = [own, alone]
@@ -133,7 +132,7 @@ def measure(dataset: Dataset, protocol: Protocol, rate: float) -> list[Result]:
             policy = choose_policy(groups, samples.counts, rate).policy
             others, _ = nearest(dataset.embeddings[there], rows)
             right = who == protocol.mates
-            found = open_set(best, right, others, policy.threshold)
+            found = open_set_at(best, right, others, policy.threshold)
             named = right & (best >= np.float32(policy.threshold))
             results.append(
                 Result(

@@ -96,7 +96,7 @@ def measure(
     session = Session(data, name="form", threads=1)
     form = _Form(session, engine.contract, engine.max_long_side)
     result = evaluate_lfw(form, data_folder() / "lfw-deepfunneled.tgz", pairs, workers=2)
-    at_far = [found.tar for found, _ in result.judged.at_far]
+    at_far = [found.tar for found, _ in result.scored.at_far]
     load, peak = zip(*(_loaded(data) for _ in range(ROUNDS)), strict=True)
     return {
         "bytes": len(data),
@@ -106,8 +106,8 @@ def measure(
         "photo_ms": float(
             np.median([_milliseconds(lambda p=p: form.embed_photo(p)) for p in timed])
         ),
-        "accuracy": result.judged.accuracy.value,
-        "standard_error": result.judged.standard_error,
+        "accuracy": result.scored.accuracy.value,
+        "standard_error": result.scored.standard_error,
         "tar_at_1e-3": at_far[-1],
     }
 

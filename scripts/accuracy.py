@@ -15,14 +15,12 @@ from typing import Any
 
 from mien.dataset import Dataset
 from mien.evaluation import (
-    all_pairs_json,
     evaluate_all_pairs,
     evaluate_open_set,
-    open_set_json,
-    read_people,
+    read_lfw_people,
 )
 from mien.evaluation.report.charts import Axis, Plot, log_axis, rate_axis
-from mien.evaluation.report.html import Html
+from mien.html import Html
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NUMBERS = DOCS / "accuracy.json"
@@ -41,11 +39,10 @@ Row = dict[str, Any]
 
 def measure(dataset: Path, people_list: Path) -> Row:
     """Return all results, as `mien evaluate … --json` prints them."""
-    photos, people = Dataset.open(dataset), read_people(people_list)
-    results: Row = {"all_pairs": all_pairs_json(evaluate_all_pairs(photos))}
+    photos, people = Dataset.open(dataset), read_lfw_people(people_list)
+    results: Row = {"all_pairs": evaluate_all_pairs(photos).to_dict()}
     for protocol in ("sizes", "galleries", "blufr", "best-rowden"):
-        rows = evaluate_open_set(photos, protocol, people=people)
-        results[protocol] = open_set_json(rows, protocol, photos)
+        results[protocol] = evaluate_open_set(photos, protocol, people=people).to_dict()
         print(protocol, flush=True)
     return results
 

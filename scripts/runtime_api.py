@@ -1,9 +1,9 @@
-"""A local runtime API of Lambda, for `awslambdaric`.
+"""A local substitute for Lambda: a server with its runtime API, which `awslambdaric` uses.
 
     with running(folder) as function:
         result = function.invoke(function_url_event("GET", "/"))
 
-Sizes of events and results are limited as on Lambda. It listens on the loopback interface only.
+Events and results have Lambda's size limits. The server listens on the loopback interface only.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ Messages = queue.Queue[tuple[str, bytes]]
 
 
 class FunctionFailed(Exception):
-    """The function ended, or returned an error."""
+    """The function has ended, or reported an error instead of a result."""
 
 
 @contextmanager
 def running(
     folder: Path, python: str = sys.executable, environment: Mapping[str, str] | None = None
 ) -> Iterator[Function]:
-    """Run an unpacked function, which has its own libraries only."""
+    """Run an unpacked function, with its own libraries and no others."""
     events: Messages = queue.Queue()
     results: Messages = queue.Queue()
     server = _Server(("127.0.0.1", 0), _handler(events, results))
@@ -47,7 +47,7 @@ def running(
     with TemporaryDirectory() as name:
         _link_client(Path(name))
         process = subprocess.Popen(
-            # -S: without the libraries installed here.
+            # -S leaves out the libraries installed on this machine.
             [python, "-S", "-m", "awslambdaric", "handler.handle"],
             cwd=folder,
             env={
@@ -67,7 +67,7 @@ def running(
         finally:
             process.kill()
             process.communicate()
-            events.put(("", b""))  # ends a request that waits
+            events.put(("", b""))  # ends the request that is still waiting
             server.shutdown()
             server.server_close()
 
@@ -76,7 +76,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: Any) -> None:
-        """Ignore the broken connection of a function that was killed."""
+        """Ignore the broken connection of a function that was killed while waiting."""
 
 
 class Function:
@@ -93,7 +93,7 @@ class Function:
         self._results = results
 
     def invoke(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the function's result for an event; 413 where Lambda would reject the event."""
+        """Return the function's result for an event; status 413 over Lambda's size limit."""
         payload = json.dumps(event).encode()
         if len(payload) > MAX_PAYLOAD:
             return {"statusCode": 413, "body": "Request must be smaller than 6291456 bytes"}
@@ -114,7 +114,7 @@ class Function:
         raise FunctionFailed("no answer")
 
     def peak_memory(self) -> int:
-        """Return the function's peak memory in bytes (Linux)."""
+        """Return the function's peak memory in bytes (Linux only)."""
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
         line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
@@ -128,7 +128,7 @@ def function_url_event(
     query: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return an event in version 2.0, the format of Function URLs and HTTP APIs."""
+    """Return an event of version 2.0, as sent by Function URLs and HTTP APIs."""
     return {
         "version": "2.0",
         "routeKey": "$default",
@@ -149,7 +149,7 @@ def rest_api_event(
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return an event in version 1.0, the format of REST APIs."""
+    """Return an event of version 1.0, as sent by REST APIs."""
     return {
         "resource": "/{proxy+}",
         "path": path,
@@ -164,7 +164,7 @@ def rest_api_event(
 
 
 def _link_client(folder: Path) -> None:
-    """Link awslambdaric and its dependencies into a folder."""
+    """Link awslambdaric and its dependencies into a folder of their own."""
     for name in ("awslambdaric", "simplejson", "snapshot-restore-py"):
         tops = {file.parts[0] for file in metadata.files(name) or []}
         site = Path(str(metadata.distribution(name).locate_file("")))
@@ -175,9 +175,9 @@ def _link_client(folder: Path) -> None:
 def _handler(events: Messages, results: Messages) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # The client loses the header if the body comes later: both are sent in one piece.
+        # Send headers and body together: the client loses headers that arrive before the body.
         wbufsize = -1
-        # Otherwise the end of an event waits 40 ms for an acknowledgement.
+        # Without this the end of an event is delayed by 40 ms until the client acknowledges.
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
@@ -213,6 +213,6 @@ def _handler(events: Messages, results: Messages) -> type[BaseHTTPRequestHandler
             return b"".join(parts)
 
         def log_message(self, *_: object) -> None:
-            """Log nothing."""
+            """Write no log."""
 
     return Handler

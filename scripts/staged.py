@@ -1,7 +1,7 @@
-"""A group photo and a camera video made of the public-domain portraits, for tests and screenshots.
+"""Test photos and a camera recording, composed of the public-domain portraits.
 
-The video is motion JPEG, the format of Chromium's `--use-file-for-fake-video-capture`; the people
-in it move sideways.
+A group photo, and a motion JPEG file in which two people sway, for Chromium's
+`--use-file-for-fake-video-capture`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CAMERA_FRAMES = 60
 WALL = (58, 64, 70)
 
 CHROMIUM_FLAGS = (
-    "--no-sandbox",  # root has no sandbox
+    "--no-sandbox",  # Chromium has no sandbox as root
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -26,11 +26,11 @@ CHROMIUM_FLAGS = (
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
 )
-"""For a headless browser without network requests, whose camera needs no permission."""
+"""Flags for a headless browser without network requests of its own and with a fake camera."""
 
 
 def upper(path: Path, *, width: int, height: int) -> Image.Image:
-    """Return the upper part of a portrait, cut symmetrically and resized."""
+    """Return the upper part of a portrait, centred, at a size in pixels."""
     with Image.open(path) as photo:
         cut = min(photo.height, round(photo.width * height / width))
         side = min(photo.width, round(cut * width / height))
@@ -40,7 +40,7 @@ def upper(path: Path, *, width: int, height: int) -> Image.Image:
 
 
 def group(paths: list[Path], target: Path) -> Path:
-    """Write a photo of several portraits side by side; return its path."""
+    """Write a photo with several portraits side by side; return its path."""
     width, height = 520, 780
     photo = Image.new("RGB", (width * len(paths), height))
     for place, path in enumerate(paths):
@@ -50,7 +50,7 @@ def group(paths: list[Path], target: Path) -> Path:
 
 
 def camera(paths: list[Path], target: Path, *, sway: int = 60) -> Path:
-    """Write a loop of four seconds in which people move sideways by `sway` pixels."""
+    """Write four seconds of people who sway by `sway` pixels, to be played in a loop."""
     width, height = 500, 640
     people = [upper(path, width=width, height=height) for path in paths]
     with target.open("wb") as file:

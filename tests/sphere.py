@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from mien.dataset import Dataset, Entry
+from mien.models.cards import DEFAULT_EMBEDDER, card
+from mien.policy import CleaningLimits
 
 DIMENSION = 32
+SFACE = card(DEFAULT_EMBEDDER).statistics_for(card(DEFAULT_EMBEDDER).contracts[0])
+SFACE_LIMITS = CleaningLimits.of(SFACE)
 
 
 def unit(rows):

@@ -16,7 +16,7 @@ def test_composed_and_decomposed_spellings_are_one_name():
     assert name_key("AME\u0301LIE_P") == name_key("Am\u00e9lie  p")
 
 
-def test_control_characters_and_broken_bytes_do_not_reach_a_name():
+def test_control_characters_and_invalid_bytes_are_removed():
     assert clean_name("Ada\x00\x1b Love\tlace\n") == "Ada Love lace"
     assert clean_name("Ada \udcff") == "Ada \ufffd"
 

@@ -1,4 +1,4 @@
-"""Templates: one unit row per person, and the search among them."""
+"""Templates: one unit row per person, and search among them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.templates import (
-    LEAST_WEIGHT,
+    MIN_WEIGHT,
     both_views,
     nearest,
     photo_weights,
@@ -18,9 +18,9 @@ from mien.templates import (
 from sphere import people_at
 
 
-def test_poor_photos_have_a_small_positive_weight():
+def test_poor_photos_have_the_minimum_weight():
     weights = photo_weights(np.array([0, 0.05, 0.5, 1], np.float32))
-    assert weights.tolist() == pytest.approx([LEAST_WEIGHT, LEAST_WEIGHT, 0.5, 1])
+    assert weights.tolist() == pytest.approx([MIN_WEIGHT, MIN_WEIGHT, 0.5, 1])
     assert weights.dtype == np.float32
 
 
@@ -50,7 +50,7 @@ def test_sums_by_hand():
 
 
 @given(st.integers(1, 8), st.integers(0, 1000))
-def test_nearest_agrees_with_a_full_search(people, seed):
+def test_nearest_equals_the_highest_similarity(people, seed):
     faces, labels = people_at([2] * people, seed=seed)
     rows = faces[::2].copy()
     best, who = nearest(faces, rows)

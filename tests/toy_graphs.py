@@ -65,7 +65,7 @@ def toy_detector(weights: Weights) -> onnx.ModelProto:
 def red_detector() -> onnx.ModelProto:
     """Return a detector that finds a face of FACE pixels at each red 8 x 8 cell.
 
-    Red stands for the first plane high and the second low: blue where it is told to take BGR.
+    Red stands for the first plane high and the second low: blue where its input is BGR.
     """
     weights: Weights = {}
     for stride in STRIDES:
@@ -137,7 +137,8 @@ def toy_parts(**changes) -> ModelParts:
 
 def toy_engine(**changes) -> Engine:
     """Return an engine over `toy_parts`."""
-    embedder = replace(card(DEFAULT_EMBEDDER), dimension=DIMENSION)
+    # Its card states the statistics of SFace as its own: enough where they are only passed on.
+    embedder = replace(card(DEFAULT_EMBEDDER), dimension=DIMENSION, contracts=())
     return Engine(toy_parts(**changes), card(DEFAULT_DETECTOR), embedder, threads=1)
 
 

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from measuring_photos import data_folder
 from mien.evaluation import read_pairs
 from mien.evaluation.open_set.metrics import half_of
-from mien.measures import folded_accuracy, tar_at_far
-from mien.measures.identification import open_set, threshold_at_fpir
+from mien.measures import folded_accuracy, open_set_at, tar_at_far, threshold_at_fpir
 from stages.found_faces import FoundFaces
 
 ENROLLED = 3
@@ -92,7 +91,7 @@ def _both_halves(
     for chosen_on in (0, 1):
         threshold = threshold_at_fpir(strangers[sides == chosen_on], FPIR)
         correct = own.argmax(1) == mates
-        results.append(open_set(own.max(1), correct, strangers[sides != chosen_on], threshold))
+        results.append(open_set_at(own.max(1), correct, strangers[sides != chosen_on], threshold))
     return {
         "fpir": float(np.mean([each.fpir.value for each in results])),
         "dir": float(np.mean([each.dir.value for each in results])),

@@ -12,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset import Dataset
-from mien.evaluation import read_people
+from mien.engine import contract_of
+from mien.evaluation import read_lfw_people
 from mien.evaluation.open_set.draws import lfw_rows
 from mien.models.cards import DEFAULT_EMBEDDER, card
-from mien.models.statistics import ImpostorStatistics
-from mien.models.weight_store import WeightStore
-from mien.policy import choose_policy, fit_calibration
+from mien.models.statistics import EmbedderStatistics, ImpostorStatistics
+from mien.policy import choose_policy, fit_calibration, typical_slope
 from mien.templates import both_views, nearest, photo_weights, sums_by_person, unit_rows
 from mien.types import Calibration
 
+CARD = card(DEFAULT_EMBEDDER)
+SFACE = CARD.statistics_for(contract_of(CARD)) or EmbedderStatistics()
 WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
 GALLERIES = ((10, 3), (50, 3), (200, 1))
 """Number of people and photos per person."""
@@ -61,6 +63,7 @@ class Draw:
             self.strangers[:photos],
             shares,
             threshold=self.threshold,
+            typical_slope=typical_slope(SFACE),
             typical_weight=weight,
         ).calibration
         known, strangers = (
@@ -79,13 +82,12 @@ def calibration(dataset: Dataset, lists: Path) -> dict[str, Any]:
         dataset: LFW.
         lists: folder of `peopleDevTrain.txt`, to choose on, and `peopleDevTest.txt`, to report.
     """
-    statistics = card(DEFAULT_EMBEDDER, WeightStore.default()).impostors
     found = {}
     for side in ("Train", "Test"):
-        people = lfw_rows(dataset, read_people(lists / f"peopleDev{side}.txt"))
+        people = lfw_rows(dataset, read_lfw_people(lists / f"peopleDev{side}.txt"))
         generator = np.random.default_rng(0)
         draws = [
-            _draw(dataset, people, enrolled, photos, statistics, generator)
+            _draw(dataset, people, enrolled, photos, SFACE.impostors, generator)
             for _, (enrolled, photos) in product(range(DRAWS), GALLERIES)
         ]
         found[side] = [

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset import Dataset
-from mien.evaluation import read_people
-from mien.evaluation.open_set.draws import Trial, by_size, lfw_rows
+from mien.evaluation import read_lfw_people
+from mien.evaluation.open_set.draws import Draw, by_size, lfw_rows
 from mien.evaluation.open_set.metrics import half_of
-from mien.measures.open_set import Searched, dir_gain_over_people, open_set_rates
+from mien.measures.open_set_draws import SearchedDraw, dir_gain_over_people, open_set_rates
 from mien.templates import both_views, photo_weights, sums_by_person, unit_rows
 
 SIZES = (1, 3, 5)
@@ -102,12 +102,13 @@ def templates(dataset: Dataset, lists: Path) -> dict[str, Any]:
         lists: folder of both lists.
     """
     people, others = (
-        lfw_rows(dataset, read_people(lists / f"peopleDev{side}.txt")) for side in ("Train", "Test")
+        lfw_rows(dataset, read_lfw_people(lists / f"peopleDev{side}.txt"))
+        for side in ("Train", "Test")
     )
     learned = Others.of(dataset, others)
     trials = list(by_size(people, SIZES, draws=DRAWS))
     half = np.array([half_of(name) for name in dataset.people], np.bool_)
-    found: dict[tuple[str, int], list[Searched]] = {}
+    found: dict[tuple[str, int], list[SearchedDraw]] = {}
     for way in VARIANTS:
         for size, trial in trials:
             turns = _search(dataset, trial, way, learned, half)
@@ -140,15 +141,15 @@ def templates(dataset: Dataset, lists: Path) -> dict[str, Any]:
 
 
 def _search(
-    dataset: Dataset, trial: Trial, way: Variant, learned: Others, half: NDArray[np.bool_]
-) -> list[Searched]:
+    dataset: Dataset, trial: Draw, way: Variant, learned: Others, half: NDArray[np.bool_]
+) -> list[SearchedDraw]:
     """Search a draw's probes and strangers; each half of the strangers once sets the threshold."""
     gallery = _gallery(dataset, trial, way, learned)
     known = _scores(_probes(dataset, trial.probes, way), gallery, way, learned)
     others = _scores(_probes(dataset, trial.strangers, way), gallery, way, learned).max(axis=1)
     labels = dataset.labels[trial.strangers]
     return [
-        Searched(
+        SearchedDraw(
             best=known.max(axis=1),
             correct=known.argmax(axis=1) == trial.mates,
             person=dataset.labels[trial.probes],
@@ -161,7 +162,7 @@ def _search(
     ]
 
 
-def _gallery(dataset: Dataset, trial: Trial, way: Variant, learned: Others) -> Rows:
+def _gallery(dataset: Dataset, trial: Draw, way: Variant, learned: Others) -> Rows:
     rows = dataset.embeddings[trial.enrolled]
     if way.mirror:
         rows = both_views(rows, dataset.mirrored[trial.enrolled])

@@ -16,17 +16,24 @@ if TYPE_CHECKING:
     from mien.engine import Engine, FaceEngine, Pipeline, RecognizerEngine
     from mien.errors import MienError
     from mien.evaluation import (
+        EmbedderMeasurement,
         LfwResult,
         PeopleResult,
         evaluate_lfw,
         evaluate_people,
+        measure_embedder,
         read_pairs,
     )
     from mien.gallery import Enrolment, FaceSample, Gallery, Origin, Person, Picture
     from mien.graph.settings import DetectionSettings
     from mien.matching import HeadMatcher, Matcher, PhotoEmbedder, PhotoIdentifier
     from mien.models.cards import ModelCard
-    from mien.models.statistics import EmbedderStatistics, ImpostorStatistics
+    from mien.models.statistics import (
+        CopyStatistics,
+        EmbedderStatistics,
+        GenuineStatistics,
+        ImpostorStatistics,
+    )
     from mien.photo import decode_photo, encode_jpeg, encode_png, open_photo, read_photo
     from mien.portrait import portrait
     from mien.recognizer import About, Recognizer, Weights
@@ -52,12 +59,25 @@ _ROOMS = {
     "draw": ("PhotoFaces", "draw_faces", "show_faces"),
     "engine": ("Engine", "FaceEngine", "Pipeline", "RecognizerEngine"),
     "errors": ("MienError",),
-    "evaluation": ("LfwResult", "PeopleResult", "evaluate_lfw", "evaluate_people", "read_pairs"),
+    "evaluation": (
+        "EmbedderMeasurement",
+        "LfwResult",
+        "PeopleResult",
+        "evaluate_lfw",
+        "evaluate_people",
+        "measure_embedder",
+        "read_pairs",
+    ),
     "gallery": ("Enrolment", "FaceSample", "Gallery", "Origin", "Person", "Picture"),
     "graph.settings": ("DetectionSettings",),
     "matching": ("HeadMatcher", "Matcher", "PhotoEmbedder", "PhotoIdentifier"),
     "models.cards": ("ModelCard",),
-    "models.statistics": ("EmbedderStatistics", "ImpostorStatistics"),
+    "models.statistics": (
+        "CopyStatistics",
+        "EmbedderStatistics",
+        "GenuineStatistics",
+        "ImpostorStatistics",
+    ),
     "photo": ("decode_photo", "encode_jpeg", "encode_png", "open_photo", "read_photo"),
     "portrait": ("portrait",),
     "recognizer": ("About", "Recognizer", "Weights"),
@@ -84,10 +104,12 @@ __all__ = [
     "Answer",
     "Calibration",
     "Candidate",
+    "CopyStatistics",
     "Dataset",
     "DetectionSettings",
     "Detections",
     "EmbeddedPhoto",
+    "EmbedderMeasurement",
     "EmbedderStatistics",
     "Embeddings",
     "Engine",
@@ -97,6 +119,7 @@ __all__ = [
     "FaceEngine",
     "FaceSample",
     "Gallery",
+    "GenuineStatistics",
     "Head",
     "HeadMatcher",
     "ImpostorStatistics",
@@ -132,6 +155,7 @@ __all__ = [
     "evaluate_lfw",
     "evaluate_people",
     "leave_one_out",
+    "measure_embedder",
     "open_photo",
     "portrait",
     "read_pairs",

@@ -192,7 +192,7 @@ class Engine(_Stages):
     @property
     def statistics(self) -> EmbedderStatistics | None:
         """What is known of the embedder's similarities; None where nothing is."""
-        return self.embedder_card.statistics
+        return self.embedder_card.statistics_for(self.contract)
 
     @property
     def max_long_side(self) -> int:

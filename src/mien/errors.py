@@ -61,13 +61,13 @@
     │   ├── BadRequest           a request that cannot be understood
     │   ├── NotServed            no such recognizer, version, job, face or gallery here
     │   └── JobRefused           not a job that can be done, or not in its state
-    ├── DeployError                a recognizer cannot be shipped in a vessel
-    │   ├── DeployNotInstalled     the packages of the extra `ship` are not there
-    │   ├── PartsMissing         a package that the vessel is made of cannot be had
-    │   ├── DeploymentTooLarge       over the limits of where it is to go
-    │   ├── NotADeployment           the folder is no vessel that Mien made, or is damaged
-    │   ├── CheckImpossible      what runs the vessel for a check is not on this machine
-    │   └── DeploymentDiffers        the vessel answers otherwise than the library
+    ├── DeployError              a deployment cannot be made or checked
+    │   ├── DeployNotInstalled   the packages of the extra `deploy` are not installed
+    │   ├── PartsMissing         a package that the deployment contains is not available
+    │   ├── DeploymentTooLarge   the deployment exceeds a size limit of its host
+    │   ├── NotADeployment       the folder is not a deployment made by Mien, or is damaged
+    │   ├── CheckImpossible      this machine lacks what the parity check needs
+    │   └── DeploymentDiffers    the deployment's answers differ from the library's
     └── OutputError              a result cannot be written
 
 Every error carries what happened in `str(error)` and what to do about it in `error.hint`.
@@ -348,31 +348,31 @@ class JobRefused(ServerError):
 
 
 class DeployError(MienError):
-    """A recognizer cannot be shipped in a vessel, or the vessel not be checked."""
+    """A deployment of a recognizer cannot be made or checked."""
 
 
 class DeployNotInstalled(DeployError):
-    """The packages that vessels are made with are not installed."""
+    """The packages that deployments are made with are not installed."""
 
 
 class PartsMissing(DeployError):
-    """A package that the vessel is made of cannot be had."""
+    """A package that the deployment contains is not available."""
 
 
 class DeploymentTooLarge(DeployError):
-    """The vessel is over the limits of the place it is made for."""
+    """The deployment exceeds a size limit of its host."""
 
 
 class NotADeployment(DeployError):
-    """The folder is no vessel that Mien made, or is damaged."""
+    """The folder is not a deployment made by Mien, or is damaged."""
 
 
 class CheckImpossible(DeployError):
-    """What is needed to run the vessel for a check is not on this machine."""
+    """This machine lacks what the parity check needs."""
 
 
 class DeploymentDiffers(DeployError):
-    """The vessel answers otherwise than the library does."""
+    """The deployment's answers differ from the library's."""
 
 
 class OutputError(MienError):

@@ -28,13 +28,20 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def publish(part: Path, final: Path) -> None:
-    """Rename a finished file to its final name; readers see the old file or the new one."""
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
+def publish(part: Path, final: Path, *, sync: bool = True) -> None:
+    """Give a finished file its final name; a reader sees the old file or the new one, whole.
+
+    Args:
+        part: the finished file.
+        final: its new path.
+        sync: wait until it is on the disk; False for files that can be made again.
+    """
+    if sync:
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
     final.parent.mkdir(parents=True, exist_ok=True)
     part.replace(final)
-    if sys.platform != "win32":
+    if sync and sys.platform != "win32":
         folder = os.open(final.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -42,13 +49,14 @@ def publish(part: Path, final: Path) -> None:
             os.close(folder)
 
 
-def replace_file(path: Path, data: bytes, *, private: bool = False) -> None:
-    """Write a file atomically: readers see the old bytes or the new ones.
+def replace_file(path: Path, data: bytes, *, private: bool = False, sync: bool = True) -> None:
+    """Write a file so that its name holds the old bytes or the new ones, never half.
 
     Args:
-        path: the file; its folder is created where missing.
-        data: content of the file.
-        private: whether only the owner may read it.
+        path: the file; its folder is made where absent.
+        data: all of it.
+        private: only its owner may read it.
+        sync: wait until it is on the disk; False for files that can be made again.
 
     Raises:
         OSError: it cannot be written; the old file is still there.
@@ -60,7 +68,7 @@ def replace_file(path: Path, data: bytes, *, private: bool = False) -> None:
     try:
         with os.fdopen(os.open(part, flags, mode), "wb") as file:
             file.write(data)
-        publish(part, path)
+        publish(part, path, sync=sync)
     except BaseException:
         part.unlink(missing_ok=True)
         raise

@@ -1,6 +1,6 @@
-"""Errors as problem details (RFC 9457): one status and one document for each leaf of the tree.
+"""Errors as problem documents (RFC 9457): one HTTP status per class of the error tree.
 
-For whatever speaks HTTP, the server and the vessels alike.
+Used by the server and by the deployed services.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from mien import errors
 
-KIND = "application/problem+json"
+MEDIA_TYPE = "application/problem+json"
 
 STATUS: Mapping[type[errors.MienError], int] = {
     errors.PhotoError: 422,
@@ -48,10 +48,15 @@ STATUS: Mapping[type[errors.MienError], int] = {
     errors.DeployError: 503,
     errors.OutputError: 507,
 }
-"""The nearest entry up the tree holds; a test walks all leaves."""
+"""HTTP status by error class; the nearest base class counts. A test walks all leaves."""
 
-_FAULTS = (errors.GalleryError, errors.RecognizerError, errors.ModelError, errors.OutputError)
-_OF_REQUESTS = (
+_SERVER_FAULTS = (
+    errors.GalleryError,
+    errors.RecognizerError,
+    errors.ModelError,
+    errors.OutputError,
+)
+_REQUEST_ERRORS = (
     errors.UnknownPerson,
     errors.UnknownPicture,
     errors.NameTaken,
@@ -61,30 +66,35 @@ _OF_REQUESTS = (
 )
 
 _HINTS: Mapping[type[errors.MienError], str] = {
-    errors.UnknownPerson: "GET /v1/people lists everybody.",
-    errors.UnknownPicture: "GET /v1/people/{id} lists somebody's photos.",
-    errors.NameTaken: "Take another name, or make the two one: POST /v1/people/{id}/merge.",
+    errors.UnknownPerson: "GET /v1/people lists all people.",
+    errors.UnknownPicture: "GET /v1/people/{id} lists the photos of a person.",
+    errors.NameTaken: "Choose another name, or merge the two: POST /v1/people/{id}/merge.",
 }
-"""Where an error's own hint is for whoever sits at the command line."""
+"""Hints for HTTP clients, where the error's own hint is for the command line."""
 
-_TOLD_IN_THE_LOG = "The log of whatever answers here says more."
+_SEE_LOG = "The log of this service has the details."
 
 
 def status_of(error: errors.MienError) -> int:
-    """Return the HTTP status of an error: that of the nearest branch that has one."""
+    """Return the HTTP status of an error: that of its nearest base class in `STATUS`."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
 def is_fault(error: errors.MienError) -> bool:
-    """Return whether an error is of what answers and not of what was asked.
+    """Return whether an error is the service's fault, not the request's.
 
-    Its text may name files, which no client is told: it belongs into the log.
+    Its message may contain paths: it is logged and not sent to clients.
     """
-    return isinstance(error, _FAULTS) and not isinstance(error, _OF_REQUESTS)
+    return isinstance(error, _SERVER_FAULTS) and not isinstance(error, _REQUEST_ERRORS)
 
 
 def problem_of(error: errors.MienError) -> dict[str, Any]:
-    """Return what a problem document says of an error."""
+    """Return the problem document of an error.
+
+    Returns:
+        `type`, `title`, `status`, `detail` and `hint`; for a refused enrolment also `evidence`
+        and `reason`.
+    """
     kind = type(error)
     title = (kind.__doc__ or "").strip().partition("\n")[0] or kind.__name__
     fault = is_fault(error)
@@ -93,7 +103,7 @@ def problem_of(error: errors.MienError) -> dict[str, Any]:
         "title": title,
         "status": status_of(error),
         "detail": title if fault else str(error),
-        "hint": _TOLD_IN_THE_LOG if fault else _HINTS.get(kind, error.hint),
+        "hint": _SEE_LOG if fault else _HINTS.get(kind, error.hint),
     }
     if isinstance(error, errors.EnrolmentRefused):
         found["evidence"] = error.evidence
@@ -102,7 +112,7 @@ def problem_of(error: errors.MienError) -> dict[str, Any]:
 
 
 def plain_problem(status: int, detail: str = "", hint: str = "") -> dict[str, Any]:
-    """Return a problem document for an answer that comes from no error of the tree."""
+    """Return a problem document for a response without an error of the tree."""
     title = HTTPStatus(status).phrase
     return {
         "type": "about:blank",
@@ -114,5 +124,5 @@ def plain_problem(status: int, detail: str = "", hint: str = "") -> dict[str, An
 
 
 def slug(name: str) -> str:
-    """Return `NoFace` as `no-face` and `NotAGallery` as `not-a-gallery`."""
+    """Return a class name in kebab case: `NotAGallery` as `not-a-gallery`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()

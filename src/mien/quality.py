@@ -1,4 +1,4 @@
-"""How good a face's picture is: its size, blur and turn, each a number, and the three in one."""
+"""Quality of a face sample: size, blur and yaw, and one number that combines them."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 NOSE_DEPTH = 1.1
-"""How far the nose's tip stands out from the line of the eyes, in half eye distances."""
+"""Distance of the nose's tip from the line between the eyes, in half eye distances."""
 
 HALF_SIZE = 12.0
-"""Pixels between the eyes at which size alone halves the quality: the crop then triples them."""
+"""Pixels between the eyes at which size alone halves the quality: the crop enlarges three times."""
 
-SHARPNESS = 0.02
-"""Laplacian energy over grey variance at which a crop counts as half blurred."""
+HALF_BLUR = 0.02
+"""Variance of the Laplacian over variance of the grey values at which `Quality.blur` is 0.5."""
 
-
-LEAST_SIZE, MOST_BLUR, MOST_YAW = 10.0, 0.9, 65.0
-"""A face under this many pixels between the eyes, or beyond this blur or turn, is poor."""
+MIN_SIZE, MAX_BLUR, MAX_YAW = 10.0, 0.9, 65.0
+"""A face sample with a smaller eye distance in pixels, more blur or a larger yaw is poor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The quality of one face's picture.
+    """The quality of one face sample.
 
     Attributes:
-        size: pixels of the full photo between the eyes' centres.
-        blur: in [0, 1]; 0 is sharp. 1 / (1 + e / SHARPNESS) with e the variance of the aligned
+        size: distance between the eyes' centres in pixels of the full photo.
+        blur: in [0, 1]; 0 is sharp. 1 / (1 + e / HALF_BLUR) with e the variance of the aligned
             crop's Laplacian over the variance of its grey values, so that contrast cancels out.
-        yaw: degrees that the head is turned to its left (positive) or right.
-        overall: product of size² / (size² + HALF_SIZE²), 1 - blur² and cos(yaw), in [0, 1].
+        yaw: degrees that the head is turned to its left (positive) or right (negative).
+        overall: product of size² / (size² + HALF_SIZE²), 1 - blur² and cos(yaw), in [0, 1];
+            1 is best.
     """
 
     size: float
@@ -40,12 +40,12 @@ class Quality:
 
 
 def measure(points: NDArray[np.float32], crop: NDArray[np.uint8], *, scale: float = 1.0) -> Quality:
-    """Measure one face.
+    """Measure the quality of one face sample.
 
     Args:
-        points: (5, 2) float32 in pixels of the photo as it was read.
+        points: (5, 2) float32 in pixels of the decoded photo, in the order of `POINT_NAMES`.
         crop: (112, 112, 3) uint8 RGB, aligned.
-        scale: side of the photo as read over the side of the full photo.
+        scale: side of the decoded photo over the side of the full photo.
     """
     across = points[1].astype(np.float64) - points[0]
     distance = float(np.hypot(*across))
@@ -57,15 +57,15 @@ def measure(points: NDArray[np.float32], crop: NDArray[np.uint8], *, scale: floa
 
 
 def faults(size: float, blur: float, yaw: float) -> str:
-    """Return what makes a picture a poor one, in words; empty where nothing does."""
-    why = []
-    if size < LEAST_SIZE:
-        why.append(f"{size:.0f} pixels between the eyes, least {LEAST_SIZE:.0f}")
-    if blur > MOST_BLUR:
-        why.append(f"blur {blur:.2f}, most {MOST_BLUR}")
-    if abs(yaw) > MOST_YAW:
-        why.append(f"turned {abs(yaw):.0f}°, most {MOST_YAW:.0f}°")
-    return "; ".join(why)
+    """Return why a face sample is poor, in words; empty where it is not."""
+    reasons = []
+    if size < MIN_SIZE:
+        reasons.append(f"{size:.0f} pixels between the eyes, least {MIN_SIZE:.0f}")
+    if blur > MAX_BLUR:
+        reasons.append(f"blur {blur:.2f}, most {MAX_BLUR}")
+    if abs(yaw) > MAX_YAW:
+        reasons.append(f"turned {abs(yaw):.0f}°, most {MAX_YAW:.0f}°")
+    return "; ".join(reasons)
 
 
 def _blur(crop: NDArray[np.uint8]) -> float:
@@ -73,11 +73,14 @@ def _blur(crop: NDArray[np.uint8]) -> float:
     inner = grey[1:-1, 1:-1]
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     energy = float(np.var(around - 4 * inner)) / (float(np.var(inner)) + 1.0)
-    return 1 / (1 + energy / SHARPNESS)
+    return 1 / (1 + energy / HALF_BLUR)
 
 
 def _yaw(points: NDArray[np.float64], across: NDArray[np.float64], distance: float) -> float:
-    """Turn of a head whose nose stands out `NOSE_DEPTH`: tan(yaw) = shift / (half · depth)."""
+    """Estimate the yaw in degrees from the nose's shift between the eyes.
+
+    tan(yaw) = shift / (half eye distance · `NOSE_DEPTH`).
+    """
     if distance <= 0:
         return 90.0
     middle = (points[0] + points[1]) / 2

@@ -1,4 +1,4 @@
-"""Templates: unit rows that stand for people, made of their photos, and the search among them."""
+"""Templates: one unit row per person, made of that person's photos, and search among them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 
 Floats = TypeVar("Floats", np.float32, np.float64)
 
-LEAST_WEIGHT = 0.1
-"""Of a photo in its person's prototype; the best photo has 1."""
+MIN_WEIGHT = 0.1
+"""Lowest weight of a photo in its person's template; the highest is 1."""
 
 
 def photo_weights(quality: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how much each photo of a quality in [0, 1] counts in its person's prototype."""
-    return np.clip(quality, LEAST_WEIGHT, 1).astype(np.float32)
+    """Return the weight of each photo in its person's template, from its quality in [0, 1]."""
+    return np.clip(quality, MIN_WEIGHT, 1).astype(np.float32)
 
 
 def both_views(faces: NDArray[np.float32], mirrored: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return (N, D) unit rows: each photo's mean of crop and mirrored crop."""
+    """Return (N, D) unit rows: the mean of crop and mirrored crop, per photo."""
     return unit_rows(faces + mirrored)
 
 
 def unit_rows(rows: NDArray[Floats]) -> NDArray[Floats]:
-    """Return the rows scaled to length 1; a row of zeros becomes the first axis."""
+    """Return the rows scaled to length 1; a row of zeros becomes the first unit vector."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True).astype(rows.dtype)
     scaled: NDArray[Floats] = np.zeros_like(rows)
     np.divide(rows, lengths, out=scaled, where=lengths > 0)
@@ -44,16 +44,16 @@ def sums_by_person(
 def nearest(
     faces: NDArray[np.float32], rows: NDArray[np.float32], own: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return each face's highest similarity to the rows, and to which row it is.
+    """Return each face's highest similarity to the rows, and the index of that row.
 
     Args:
         faces: (N, D) unit rows.
-        rows: (P, D) unit rows, P > 0; P > 1 where `own` is given.
-        own: (N,) a row that is left out for each face, or None.
+        rows: (P, D) unit rows, P > 0; P > 1 if `own` is given.
+        own: (N,) int64, index of a row to leave out for each face; or None.
     """
     best = np.empty(len(faces), np.float32)
     index = np.empty(len(faces), np.int64)
-    for start in range(0, len(faces), 1024):  # bounds the memory, whatever N and P are
+    for start in range(0, len(faces), 1024):  # in blocks, to bound memory
         part = slice(start, start + 1024)
         scores = faces[part] @ rows.T
         if own is not None:

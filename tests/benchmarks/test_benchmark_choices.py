@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mien.evaluation.open_set.draws import Trial
+from mien.evaluation.open_set.draws import Draw
 from mien.evaluation.verification.pairs_file import PhotoId, parse_pairs
 from mien.templates import unit_rows
 
@@ -23,7 +23,7 @@ def photos():
     return SimpleNamespace(embeddings=rows, mirrored=mirrored, quality=quality)
 
 
-TRIAL = Trial(
+TRIAL = Draw(
     enrolled=np.array([0, 1, 3, 4]),
     enrolled_as=np.array([0, 0, 1, 1]),
     probes=np.array([2, 5]),

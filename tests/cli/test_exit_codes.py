@@ -117,10 +117,10 @@ def test_the_readme_lists_them():
     assert numbers == {0, 1, 2, 130, *EXIT_CODES.values()}
 
 
-@pytest.mark.parametrize("vessel", ["lambda", "app", "page"])
-def test_without_the_packages_of_ship_it_is_said_what_to_install(tmp_path, vessel):
+@pytest.mark.parametrize("kind", ["lambda", "app", "page"])
+def test_hint_without_the_packages_of_deploy_names_the_extra(tmp_path, kind):
     code = "import sys; sys.modules['python_multipart'] = None; from mien.cli import main; main()"
-    command = [sys.executable, "-c", code, "ship", vessel, "people.onnx", "-o", tmp_path / "made"]
+    command = [sys.executable, "-c", code, "deploy", kind, "people.onnx", "-o", tmp_path / "made"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 20
-    assert "pip install 'mien[ship]'" in done.stderr
+    assert "pip install 'mien[deploy]'" in done.stderr

@@ -1,4 +1,7 @@
-"""Builds a dataset of squares slowly, to be killed: slow_builder.py SOURCE DIR SECONDS."""
+"""Build a dataset of squares slowly, so that a test can kill it.
+
+Usage: slow_builder.py SOURCE DIR SECONDS.
+"""
 
 import sys
 
@@ -7,7 +10,7 @@ from squares import SquareEngine
 from mien.dataset.build import Options, build
 
 
-def tell(done, _total, _what):
+def print_progress(done, _total, _what):
     sys.stdout.write(f"{done}\n")
     sys.stdout.flush()
 
@@ -15,4 +18,4 @@ def tell(done, _total, _what):
 if __name__ == "__main__":
     source, folder, seconds = sys.argv[1:]
     engine = SquareEngine(seconds=float(seconds))
-    build([source], folder, engine, Options(jobs=2), progress=tell)
+    build([source], folder, engine, Options(jobs=2), progress=print_progress)

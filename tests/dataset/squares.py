@@ -1,13 +1,14 @@
-"""Photos of coloured squares and an engine that takes each square for a face.
+"""Photos of coloured squares, and an engine that detects each square as a face.
 
-Enough to test the plumbing without weights: the high four bits of a colour are who it is, the
-low four bits which picture of them. A black square is no face.
+For tests without weights. The high four bits of a colour are the person, the low four bits the
+picture of that person. A black square is not a face.
 """
 
 from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ _POINTS = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]
 
 
 def person(number: int, shot: int = 0) -> tuple[int, int, int]:
-    """The colour of a person's picture."""
+    """Return the colour of a person's picture."""
     return (number % 15 + 1) * 16 + shot % 16, (number // 15 + 1) * 16 + shot // 16, 128
 
 
@@ -47,19 +48,20 @@ def people_folder(root: Path, people: int = 3, photos: int = 4) -> Path:
 
 
 class SquareEngine:
-    """Stands in for `mien.engine.Engine`; counts what it looks at."""
+    """A test engine in place of `mien.engine.Engine`; counts the photos it detects faces in."""
 
     def __init__(self, *, contract: str = "squares", seconds: float = 0.0) -> None:
         self.contract = contract
         self.settings = DetectionSettings()
         self.max_long_side = 1280
         self.detector_card = card(DEFAULT_DETECTOR)
-        self.embedder_card = card(DEFAULT_EMBEDDER)
-        self.looked = 0
+        # It separates people as well as SFace, so its card has SFace's statistics.
+        self.embedder_card = replace(card(DEFAULT_EMBEDDER), contracts=(contract,))
+        self.photos_read = 0
         self._seconds = seconds
 
     def detect(self, photo):
-        self.looked += 1
+        self.photos_read += 1
         time.sleep(self._seconds)
         found = [
             x for x in range(0, photo.width, SIDE) if photo.pixels[SIDE // 2, x + SIDE // 2].any()

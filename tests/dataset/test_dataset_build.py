@@ -14,7 +14,7 @@ from mien.dataset import Dataset
 from mien.dataset.build import Options, build, refresh
 from mien.dataset.curate import SplitRule
 from mien.dataset.storage.ledger import LEDGER, only_builder
-from mien.dataset.storage.manifest import CARD, MANIFEST, NEXT
+from mien.dataset.storage.opened_dataset import CARD, MANIFEST, NEXT
 from mien.dataset.storage.records import MarginCrop
 from mien.errors import (
     DatasetBusy,
@@ -37,7 +37,7 @@ def made(tmp_path, photos):
     return build([str(photos)], tmp_path / "out", SquareEngine())
 
 
-def test_what_is_written(tmp_path, made):
+def test_files_and_arrays_of_a_build(tmp_path, made):
     assert made.people == ("Person 00", "Person 01", "Person 02")
     assert made.embeddings.shape == made.mirrored.shape == (12, 128)
     assert np.allclose(np.linalg.norm(made.embeddings, axis=1), 1, atol=1e-5)
@@ -60,7 +60,7 @@ def test_what_is_written(tmp_path, made):
     assert "sha256(seed, person, group)" in card
 
 
-def test_opened_again_it_is_the_same_and_read_only(tmp_path, made):
+def test_an_opened_dataset_is_equal_and_read_only(tmp_path, made):
     again = Dataset.open(tmp_path / "out")
     assert again.digest == made.digest
     assert again.entries == made.entries
@@ -78,29 +78,29 @@ def test_coordinates_are_of_the_full_photo(made):
     assert entry.faces == 1
 
 
-def test_nothing_is_done_twice(tmp_path, photos, made):
+def test_known_photos_are_not_processed_again(tmp_path, photos, made):
     engine = SquareEngine()
     again = build([str(photos)], tmp_path / "out", engine)
-    assert engine.looked == 0
+    assert engine.photos_read == 0
     assert again.digest == made.digest
     write(photos / "Person_00" / "new.png", person(0, 9))
     (photos / "Person_01" / "00.png").rename(photos / "Person_01" / "moved.png")
     more = build([str(photos)], tmp_path / "out", engine)
-    assert engine.looked == 1
+    assert engine.photos_read == 1
     assert len(more.entries) == 13
     kept = {e.id: e.split for e in made.entries if e.person != "Person 00"}
     assert kept == {e.id: e.split for e in more.entries if e.person != "Person 00"}
 
 
 @pytest.mark.usefixtures("made")
-def test_another_contract_is_another_matter(tmp_path, photos):
+def test_another_contract_processes_all_photos(tmp_path, photos):
     engine = SquareEngine(contract="other")
     again = build([str(photos)], tmp_path / "out", engine)
-    assert engine.looked == 12
+    assert engine.photos_read == 12
     assert again.contract == "other"
 
 
-def test_who_leaves_the_sources_leaves_every_file(tmp_path, photos, made):
+def test_people_removed_from_the_sources_are_removed_from_all_files(tmp_path, photos, made):
     gone = [e for e in made.entries if e.person == "Person 02"]
     shutil.rmtree(photos / "Person_02")
     left = build([str(photos)], tmp_path / "out", SquareEngine())
@@ -113,7 +113,7 @@ def test_who_leaves_the_sources_leaves_every_file(tmp_path, photos, made):
     base.close()
 
 
-def test_the_order_of_sources_and_files_does_not_matter(tmp_path, photos):
+def test_the_order_of_sources_does_not_change_the_dataset(tmp_path, photos):
     for root in ("a", "b"):
         shutil.copytree(photos, tmp_path / root)
     shutil.rmtree(tmp_path / "a" / "Person_00")
@@ -125,7 +125,7 @@ def test_the_order_of_sources_and_files_does_not_matter(tmp_path, photos):
     assert one.digest == two.digest
 
 
-def test_sources_merge_unless_kept_apart(tmp_path):
+def test_equal_names_in_two_sources_are_merged_or_kept_apart(tmp_path):
     write(tmp_path / "a" / "Ada_B" / "1.png", person(0, 0))
     write(tmp_path / "a" / "Bob" / "1.png", person(1, 0))
     write(tmp_path / "b" / "ADA B" / "1.png", person(0, 1))
@@ -157,16 +157,16 @@ def test_names_of_any_kind(tmp_path):
     assert Dataset.open(tmp_path / "out").people == made.people
 
 
-def test_bad_photos_are_rows_and_the_rest_go_on(tmp_path, photos):
+def test_unreadable_photos_are_entries_and_do_not_stop_the_build(tmp_path, photos):
     (photos / "Person_00" / "broken.jpg").write_bytes(b"\xff\xd8\xff not a photo")
     (photos / "Person_00" / "empty.png").write_bytes(b"")
-    write(photos / "Person_01" / "nobody.png", (0, 0, 0))
+    write(photos / "Person_01" / "no-face.png", (0, 0, 0))
     made = build([str(photos)], tmp_path / "out", SquareEngine())
     aside = {Path(e.photo).name: e for e in made.entries if not e.used}
     assert {name: e.reason for name, e in aside.items()} == {
         "broken.jpg": "unreadable",
         "empty.png": "unreadable",
-        "nobody.png": "no-face",
+        "no-face.png": "no-face",
     }
     assert "broken.jpg" in aside["broken.jpg"].evidence
     assert all(e.row == -1 and e.split == "" and e.crop == "" for e in aside.values())
@@ -197,12 +197,12 @@ def test_group_photos_and_exact_copies(tmp_path, photos):
     assert copy.id == f"{first.id}-2"
 
 
-def test_the_courses_crops(tmp_path, photos):
+def test_crops_with_a_margin(tmp_path, photos):
     out = tmp_path / "out"
     build([str(photos)], out, SquareEngine(), Options(margin=MarginCrop(32, 160)))
     engine = SquareEngine()
     build([str(photos)], out, engine, Options(margin=MarginCrop(32, 160)))
-    assert engine.looked == 0
+    assert engine.photos_read == 0
     found = list((out / "crops-margin32-160").rglob("*.jpg"))
     assert len(found) == 12
     with Image.open(found[0]) as crop:
@@ -212,7 +212,7 @@ def test_the_courses_crops(tmp_path, photos):
     assert len(list((out / "crops-margin0-96").rglob("*.jpg"))) == 12
 
 
-def test_flipped_singletons_are_called_a_leak(tmp_path, photos):
+def test_flipped_singletons_are_reported_as_a_leak(tmp_path, photos):
     write(photos / "Solo" / "1.png", person(5))
     rule = SplitRule(flip_singletons=True)
     made = build([str(photos)], tmp_path / "out", SquareEngine(), Options(rule=rule))
@@ -242,7 +242,7 @@ def test_no_photo_at_all(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_places_that_are_refused(tmp_path, photos):
+def test_unsuitable_output_folders_are_rejected(tmp_path, photos):
     other = tmp_path / "mine"
     other.mkdir()
     (other / "thesis.txt").write_text("x")
@@ -271,18 +271,25 @@ def test_one_builder_at_a_time(tmp_path, photos):
     build([str(photos)], tmp_path / "out", SquareEngine())
 
 
-def test_a_damaged_ledger_only_costs_work(tmp_path, photos, made):
+def test_a_damaged_ledger_is_replaced(tmp_path, photos, made):
     (tmp_path / "out" / LEDGER).write_bytes(b"no database" * 1000)
     engine = SquareEngine()
     again = build([str(photos)], tmp_path / "out", engine)
-    assert engine.looked == 12
+    assert engine.photos_read == 12
     assert again.digest == made.digest
 
 
-def test_lost_crops_come_back(tmp_path, photos, made):
+def test_missing_crops_are_written_again(tmp_path, photos, made):
     (tmp_path / "out" / made.rows[0].crop).unlink()
     build([str(photos)], tmp_path / "out", SquareEngine())
     assert made.crop(made.rows[0]) is not None
+
+
+def test_incomplete_crops_of_a_killed_build_are_removed(tmp_path, photos, made):
+    incomplete = tmp_path / "out" / Path(made.rows[0].crop).with_name(".crop.jpg.0123.part")
+    incomplete.write_bytes(b"half")
+    build([str(photos)], tmp_path / "out", SquareEngine())
+    assert not incomplete.exists()
 
 
 @pytest.mark.usefixtures("made")
@@ -299,7 +306,7 @@ def test_damaged_files_are_noticed(tmp_path, name):
     assert "mien dataset build" in caught.value.hint
 
 
-def test_a_newer_format_is_refused(tmp_path, made):
+def test_a_newer_format_is_rejected(tmp_path, made):
     path = tmp_path / "out" / CARD
     path.write_text(json.dumps({**made.card, "format": 99}))
     with pytest.raises(NotADataset, match="newer"):

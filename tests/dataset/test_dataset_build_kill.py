@@ -1,4 +1,4 @@
-"""Killed, read while it is written, and in little memory."""
+"""Builds that are interrupted, read while written, and limited in memory."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from mien.dataset.build import build
 from mien.dataset.extract import extract
 from mien.dataset.sources.layout import Item
 from mien.dataset.storage.ledger import LEDGER, Ledger
-from mien.dataset.storage.manifest import NEXT
+from mien.dataset.storage.opened_dataset import NEXT
 from mien.errors import NotADataset
 
 BUILDER = Path(__file__).parent / "slow_builder.py"
@@ -34,35 +34,35 @@ def made(tmp_path, photos):
     return build([str(photos)], tmp_path / "out", SquareEngine())
 
 
-class Stopped(BaseException):
-    """Stands for the power going off."""
+class Interrupted(BaseException):
+    """Simulated interruption of the process."""
 
 
 @pytest.mark.usefixtures("made")
 def test_a_reader_sees_the_old_result_or_the_new(tmp_path, photos, monkeypatch):
-    """The writer is stopped before each of its renames in turn."""
+    """The writer is interrupted before each of its renames in turn."""
     write(photos / "Person_00" / "new.png", person(0, 9))
     out, real = tmp_path / "out", Path.replace
     seen = set()
     for stop in range(40):
         shutil.rmtree(out)
-        (photos / "Person_00" / "new.png").rename(tmp_path / "away.png")
+        (photos / "Person_00" / "new.png").rename(tmp_path / "moved.png")
         old = build([str(photos)], out, SquareEngine()).digest
-        (tmp_path / "away.png").rename(photos / "Person_00" / "new.png")
+        (tmp_path / "moved.png").rename(photos / "Person_00" / "new.png")
         left = stop
 
         def replace(path, target):
             nonlocal left
             if path.suffix != ".part" or "crops" not in path.parts:
                 if left == 0:
-                    raise Stopped
+                    raise Interrupted
                 left -= 1
             return real(path, target)
 
         monkeypatch.setattr(Path, "replace", replace)
         try:
             new = build([str(photos)], out, SquareEngine()).digest
-        except Stopped:
+        except Interrupted:
             monkeypatch.setattr(Path, "replace", real)
             digest = Dataset.open(out).digest
             seen.add("old" if digest == old else digest)
@@ -74,12 +74,12 @@ def test_a_reader_sees_the_old_result_or_the_new(tmp_path, photos, monkeypatch):
             assert new != old
             break
     else:
-        pytest.fail("the writer never finished")
+        pytest.fail("the writer did not finish")
     assert len(seen) == 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
-def test_killed_at_any_point_it_goes_on(tmp_path):
+def test_a_killed_build_continues(tmp_path):
     source = people_folder(tmp_path / "photos", people=12, photos=10)
     archive = tmp_path / "photos.zip"
     with zipfile.ZipFile(archive, "w") as file:
@@ -106,13 +106,13 @@ def test_killed_at_any_point_it_goes_on(tmp_path):
     assert done[-1] > 0
     engine = SquareEngine()
     made = build([str(archive)], out, engine)
-    assert engine.looked == 120 - done[-1]
+    assert engine.photos_read == 120 - done[-1]
     fresh = build([str(archive)], tmp_path / "fresh", SquareEngine())
     assert made.digest == fresh.digest
 
 
-def test_memory_does_not_hold_the_photos(tmp_path):
-    """However many photos there are, only a few are in flight."""
+def test_few_photos_are_in_memory_at_a_time(tmp_path):
+    """Photos are loaded only a few at a time, however many there are."""
     held, most = 0, 0
 
     class Counting(SquareEngine):

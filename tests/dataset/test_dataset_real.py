@@ -1,4 +1,4 @@
-"""Datasets of real photos, with the real engine."""
+"""Datasets of real photos, built with the default models."""
 
 import zipfile
 from collections import Counter
@@ -58,7 +58,7 @@ def ten(tmp_path_factory, data_folder):
 
 @pytest.mark.weights
 @pytest.mark.lfw
-def test_ten_people_as_they_are(tmp_path, engine, data_folder):
+def test_ten_people_without_changes(tmp_path, engine, data_folder):
     made = build([str(data_folder / "ten-indian-people.zip")], tmp_path / "out", engine)
     assert len(made.people) == 10
     assert len(made.rows) == 81
@@ -77,8 +77,8 @@ def test_ten_people_as_they_are(tmp_path, engine, data_folder):
 
 @pytest.mark.weights
 @pytest.mark.lfw
-def test_planted_faults_among_ten_people(tmp_path, engine, ten):
-    """Copies, wrong labels and group photos, planted in real folders."""
+def test_faults_added_to_ten_people_are_found(tmp_path, engine, ten):
+    """Copies, wrong labels and group photos are added to real folders, and found."""
     people = sorted(path for path in ten.iterdir() if path.is_dir())
     photos = {person.name: sorted(person.iterdir()) for person in people}
     copies, wrong, groups = [], [], {}
@@ -110,12 +110,12 @@ def test_planted_faults_among_ten_people(tmp_path, engine, ten):
     assert found["mislabelled"] == len(wrong)
     for path, image in groups.items():
         if entry(path).faces > 1:
-            # The person's photo is the small one on the left.
+            # The person is the small face on the left.
             assert entry(path).box[0] < image.width * 0.45, path
 
 
 def beside(left, right):
-    """A photo of two people: the left one at half the height of the right one."""
+    """Return a photo of two people, the left one at half the height of the right one."""
     with Image.open(left) as a, Image.open(right) as b:
         small, large = a.convert("RGB"), b.convert("RGB")
     small = small.resize((round(small.width * 300 / small.height), 300))

@@ -20,7 +20,7 @@ def flat(photos):
 
 
 @given(PHOTOS, st.floats(0.05, 0.95), st.integers(0, 5))
-def test_the_rule_holds(photos, share, seed):
+def test_split_follows_the_rule(photos, share, seed):
     people, groups, usable = flat(photos)
     sides = split(people, groups, usable, share=share, seed=seed)
     assert sides == split(people, groups, usable, share=share, seed=seed)
@@ -42,29 +42,29 @@ def test_the_rule_holds(photos, share, seed):
 
 
 @given(PHOTOS, PHOTOS)
-def test_more_people_do_not_disturb(photos, more):
+def test_more_people_do_not_change_the_split_of_others(photos, more):
     more = {f"new {name}": own for name, own in more.items()}
     before = split(*flat(photos))
     after = split(*flat({**photos, **more}))
     assert after[: len(before)] == before
 
 
-def test_seeds_differ_and_orders_do_not_matter():
+def test_split_depends_on_the_seed_and_not_on_the_order():
     people, groups, usable = ["a"] * 10, [str(i) for i in range(10)], [True] * 10
     one = dict(zip(groups, split(people, groups, usable), strict=True))
-    turned = dict(zip(groups[::-1], split(people, groups[::-1], usable), strict=True))
-    assert one == turned
+    reversed_order = dict(zip(groups[::-1], split(people, groups[::-1], usable), strict=True))
+    assert one == reversed_order
     assert one != dict(zip(groups, split(people, groups, usable, seed=1), strict=True))
     assert Counter(one.values()) == {"train": 7, "validation": 3}
 
 
-def test_a_picture_under_two_names_is_on_one_side():
+def test_near_duplicates_of_two_people_are_on_one_side():
     people, groups = ["a"] * 6 + ["b"], ["g", "1", "2", "3", "4", "5", "g"]
     for seed in range(20):
         sides = split(people, groups, [True] * 7, seed=seed)
         assert sides[0] == sides[6] == "train"
 
 
-def test_a_share_of_nothing_is_refused():
+def test_a_share_of_1_is_rejected():
     with pytest.raises(ValueError, match="share"):
         split(["a"], ["g"], [True], share=1.0)

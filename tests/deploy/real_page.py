@@ -12,7 +12,7 @@ OBAMA, BIDEN = "Barack Obama", "Joe Biden"
 
 
 def real_recognizer(engine, portraits) -> Recognizer:
-    """Return it with its weights stored as a page has them."""
+    """Return it with its weights stored as int8, the default of pages."""
     photos = [read_photo(portraits / name) for name in ("obama.jpg", "biden.jpg")]
     rows = [engine.embed(engine.align(photo, engine.detect(photo))).vectors[0] for photo in photos]
     policy = Policy(0.5, 0.01, Interval(0.01, 0, 0.02), 100, True, "made up")

@@ -1,4 +1,4 @@
-"""An app folder: installed into a new environment as a host does it, and asked over HTTP."""
+"""App deployment: installed into a new environment as a host does it, and used over HTTP."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ def recognizer(engine, portraits):
 
 
 @pytest.fixture(scope="module")
-def shipped(recognizer, tmp_path_factory):
+def deployed(recognizer, tmp_path_factory):
     out = tmp_path_factory.mktemp("app") / "out"
     return deploy_app(recognizer, out, handle="us", python=this_python())
 
 
 @pytest.fixture(scope="module")
-def python(shipped, tmp_path_factory):
-    """Return the Python of an environment that has what the app's requirements ask for."""
+def python(deployed, tmp_path_factory):
+    """Return the Python of an environment with the app's requirements installed."""
     home = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
     python = home / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
-    # Bytecode is made when the app first runs, of what it uses.
+    # Python compiles only the modules that the app imports, on its first run.
     quick = ["--no-compile", "--only-binary=:all:", "--disable-pip-version-check"]
-    subprocess.run([*pip, *quick, "-r", shipped.folder / "requirements.txt"], check=True)
+    subprocess.run([*pip, *quick, "-r", deployed.folder / "requirements.txt"], check=True)
     return python
 
 
 @contextmanager
 def served(folder, python, **environment):
-    """Yield the address of an app that is up, and its process."""
+    """Run an app; yield its address and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -66,7 +66,7 @@ def served(folder, python, **environment):
     try:
         for _ in range(300):
             try:
-                assert ask(f"{address}/healthz") == {"status": "ok"}
+                assert get_json(f"{address}/healthz") == {"status": "ok"}
                 break
             except urllib.error.URLError:
                 assert process.poll() is None, process.stderr.read().decode()
@@ -77,25 +77,25 @@ def served(folder, python, **environment):
         process.communicate()
 
 
-def ask(url, data=None, headers=None):
-    request = urllib.request.Request(url, data, headers or {})  # noqa: S310 — of this machine
+def get_json(url, data=None, headers=None):
+    request = urllib.request.Request(url, data, headers or {})  # noqa: S310 — an address of this machine
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
         return json.loads(answer.read())
 
 
 def send(url, data, name="me.jpg"):
     headers, body = form(data, name=name)
-    return ask(url, body, headers)
+    return get_json(url, body, headers)
 
 
 @pytest.fixture(scope="module")
-def address(shipped, python):
-    with served(shipped.folder, python) as (url, _):
+def address(deployed, python):
+    with served(deployed.folder, python) as (url, _):
         yield url
 
 
 @pytest.mark.weights
-def test_the_two_calls_of_the_course(address, portraits):
+def test_face_align_and_classify(address, portraits):
     path = min(portraits.iterdir())
     jpeg = base64.b64decode(send(f"{address}/face-align", path.read_bytes()).split(",")[1])
     assert decode_photo(jpeg, name="aligned").pixels.shape == (600, 600, 3)
@@ -105,7 +105,7 @@ def test_the_two_calls_of_the_course(address, portraits):
 
 
 @pytest.mark.weights
-def test_photos_of_six_megabytes_broken_ones_and_the_page(address, portraits):
+def test_large_photos_broken_photos_and_the_page(address, portraits):
     path = min(portraits.iterdir())
     (row,) = send(f"{address}/v1/identify?top=1", large_jpeg(6_000_000, path))["results"]
     assert [face["name"] for face in row["faces"]] == [path.stem]
@@ -119,26 +119,26 @@ def test_photos_of_six_megabytes_broken_ones_and_the_page(address, portraits):
 
 
 @pytest.mark.weights
-def test_a_photo_that_was_taken_is_answered_before_it_stops(shipped, python, portraits):
+def test_request_is_answered_before_the_app_stops(deployed, python, portraits):
     data = max(portraits.iterdir(), key=lambda path: path.stat().st_size).read_bytes()
     answers = []
-    with served(shipped.folder, python) as (url, process):
-        asking = threading.Thread(target=lambda: answers.append(send(f"{url}/v1/identify", data)))
-        asking.start()
+    with served(deployed.folder, python) as (url, process):
+        request = threading.Thread(target=lambda: answers.append(send(f"{url}/v1/identify", data)))
+        request.start()
         time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        asking.join(timeout=30)
+        request.join(timeout=30)
         assert process.wait(timeout=30) == 0
     assert answers[0]["results"][0]["faces"]
 
 
-def test_what_hosts_look_for_is_there(tmp_path):
+def test_files_that_hosts_read_are_there(tmp_path):
     out = tmp_path / "out"
-    shipped = deploy_app(toy_recognizer(), out, handle="squares", cors="*")
+    deployed = deploy_app(toy_recognizer(), out, handle="squares", cors="*")
     assert (out / "Procfile").read_text() == "web: gunicorn wsgi:application\n"
     assert (out / ".python-version").read_text() == "3.13\n"
     requirements = (out / "requirements.txt").read_text().split()
-    assert [line.split("==")[0] for line in requirements] == list(shipped.libraries)
+    assert [line.split("==")[0] for line in requirements] == list(deployed.libraries)
     assert all("==" in line for line in requirements)
     assert "FROM python:3.13-slim" in (out / "Dockerfile").read_text()
     assert "| onnxruntime |" in (out / "README.md").read_text()
@@ -147,10 +147,10 @@ def test_what_hosts_look_for_is_there(tmp_path):
     assert "`MIEN_API_KEY`" in (out / "README.md").read_text()
     texts = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
     assert not [text for text in texts if b"@SIZES@" in text or b"@PYTHON@" in text]
-    assert 50_000_000 < shipped.limits[0].bytes < 300_000_000
+    assert 50_000_000 < deployed.limits[0].bytes < 300_000_000
 
 
-def test_one_that_is_too_large_is_not_written(tmp_path, monkeypatch):
+def test_app_over_the_limit_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr(app, "SLUG", 10_000)
     with pytest.raises(DeploymentTooLarge, match="slug"):
         deploy_app(toy_recognizer(), tmp_path / "out", handle="squares")

@@ -1,4 +1,4 @@
-"""Lambda's events and results, without Lambda."""
+"""Lambda events and results, tested without Lambda."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import json
 
 import pytest
 from runtime_api import function_url_event, rest_api_event
-from toy_deployments import form, lay_out, photo
+from toy_deployments import form, photo, write_deployment
 
 from mien.deploy.service.aws import MAX_PAYLOAD, handler_of, request_of, result_of
-from mien.deploy.service.exchange import Response
+from mien.deploy.service.messages import Response
 
 ONE = photo([(12, 8)])
 
 
 @pytest.fixture(scope="module")
 def handle(tmp_path_factory):
-    return handler_of(lay_out(tmp_path_factory.mktemp("function")))
+    return handler_of(write_deployment(tmp_path_factory.mktemp("function")))
 
 
 @pytest.mark.parametrize("event_of", [function_url_event, rest_api_event])
-def test_both_kinds_of_events(handle, event_of):
+def test_events_of_both_versions(handle, event_of):
     headers, body = form(ONE)
     query = "top=1" if event_of is function_url_event else {"top": "1"}
     event = event_of("POST", "/v1/identify", body, query=query, headers=headers)
@@ -31,14 +31,14 @@ def test_both_kinds_of_events(handle, event_of):
     assert len(row["faces"]) == len(row["faces"][0]["candidates"]) == 1
 
 
-def test_pictures_go_out_in_base64(handle):
+def test_images_are_returned_in_base64(handle):
     result = handle(function_url_event("POST", "/v1/align", ONE), None)
     assert result["headers"]["Content-Type"] == "image/jpeg"
     assert result["isBase64Encoded"]
     assert base64.b64decode(result["body"]).startswith(b"\xff\xd8")
 
 
-def test_a_body_that_is_text_is_taken_as_it_is():
+def test_text_bodies_are_not_decoded_from_base64():
     event = function_url_event("POST", "/x") | {"body": "grün", "isBase64Encoded": False}
     assert request_of(event).body == "grün".encode()
     assert request_of(event | {"body": None}).body == b""
@@ -62,13 +62,13 @@ def test_headers_paths_and_stages():
         {},
         {"Records": []},
         {"version": "2.0"},
-        function_url_event("POST", "/v1/identify") | {"body": "no base64!"},
+        function_url_event("POST", "/v1/identify") | {"body": "not base64!"},
     ],
 )
-def test_what_is_no_event_is_told(handle, event):
+def test_other_events_get_status_400(handle, event):
     assert handle(event, None)["statusCode"] == 400
 
 
-def test_answers_that_lambda_would_drop_are_told():
+def test_results_over_the_limit_of_lambda_get_status_413():
     result = result_of(Response(200, "image/jpeg", bytes(MAX_PAYLOAD)), {})
     assert result["statusCode"] == 413

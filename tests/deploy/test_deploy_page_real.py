@@ -23,7 +23,7 @@ def folder(engine, portraits, tmp_path_factory):
     return deploy_page(recognizer, tmp_path_factory.mktemp("page") / "out").folder
 
 
-def test_portraits_are_named_as_by_the_library(folder, portraits):
+def test_page_agrees_with_the_library_on_portraits(folder, portraits):
     photos = sorted(portraits.iterdir())
     check = check_deployment(folder, photos).agreement
     assert check.disagreements == []
@@ -32,7 +32,7 @@ def test_portraits_are_named_as_by_the_library(folder, portraits):
     assert check.pixels < 1
 
 
-def test_the_camera_names_who_is_in_view(folder, portraits, tmp_path):
+def test_live_view_names_the_person_in_front_of_the_camera(folder, portraits, tmp_path):
     camera = tmp_path / "camera.mjpeg"
     with Image.open(portraits / "obama.jpg") as picture:
         person = picture.convert("RGB")

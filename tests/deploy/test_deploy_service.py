@@ -1,4 +1,4 @@
-"""The HTTP core of the vessels: what is asked, what is answered, what is refused."""
+"""The HTTP service of deployments: requests, responses, problem documents."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
-from toy_deployments import HANDLE, form, lay_out, photo, toy_recognizer
+from toy_deployments import HANDLE, form, photo, toy_recognizer, write_deployment
 
 from mien.deploy.packaging.contents import own_code
 from mien.deploy.service.core import PORTRAIT_SIDE, RecognizerService
-from mien.deploy.service.exchange import Request
+from mien.deploy.service.messages import Request
 from mien.errors import RecognizerNotFound, UnusableWeights
 from mien.photo import decode_photo
 
@@ -25,7 +25,7 @@ NONE = photo([])
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return lay_out(tmp_path_factory.mktemp("vessel"))
+    return write_deployment(tmp_path_factory.mktemp("deployment"))
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +38,12 @@ def post(service, path, data=TWO, query=None, **changes):
     return service.answer(Request("POST", path, query or {}, headers, body))
 
 
-def told(response):
+def json_of(response):
     return json.loads(response.body)
 
 
 def test_faces_are_those_of_the_library(service):
-    answer = told(post(service, "/v1/identify", query={"top": "3", "crops": "true"}))
+    answer = json_of(post(service, "/v1/identify", query={"top": "3", "crops": "true"}))
     assert answer["recognizer"] == {"handle": HANDLE, "kind": "file"}
     (result,) = answer["results"]
     assert (result["photo"], result["error"]) == ("me.png", None)
@@ -51,52 +51,49 @@ def test_faces_are_those_of_the_library(service):
     faces = toy_recognizer().identify(decode_photo(TWO, name="me.png"))
     assert len(result["faces"]) == len(faces) == 2
     for row, face in zip(result["faces"], faces, strict=True):
-        assert np.abs(np.array(row["box"]) - face.box).max() < 0.01
-        assert row["similarity"] == pytest.approx(face.similarity, abs=1e-6)
-        assert row["name"] == face.name
-        assert [c["name"] for c in row["candidates"]] == [c.name for c in face.candidates[:3]]
+        assert row == face.to_dict(top=3, crop=row["crop"])
         crop = decode_photo(base64.b64decode(row["crop"].split(",")[1]), name="crop")
         assert np.abs(crop.pixels.astype(int) - face.crop).mean() < 3
 
 
-def test_a_raw_body_is_a_photo(service):
+def test_raw_body_is_one_photo(service):
     headers = {"content-type": "image/png"}
     answer = service.answer(Request("POST", "/v1/identify", {}, headers, TWO))
-    assert len(told(answer)["results"][0]["faces"]) == 2
+    assert len(json_of(answer)["results"][0]["faces"]) == 2
 
 
-def test_of_several_photos_the_broken_one_is_told(service):
+def test_one_broken_photo_among_several_has_its_own_error(service):
     boundary = "b"
     parts = b""
     for data in (TWO, b"GIF89a nonsense", NONE):
         parts += form(data, boundary=boundary)[1].removesuffix(b"--b--\r\n")
     headers = {"content-type": "multipart/form-data; boundary=b"}
     answer = service.answer(Request("POST", "/v1/identify", {}, headers, parts + b"--b--\r\n"))
-    results = told(answer)["results"]
+    results = json_of(answer)["results"]
     assert [len(result["faces"]) for result in results] == [2, 0, 0]
     assert [bool(result["error"]) for result in results] == [False, True, False]
     assert results[1]["error"]["status"] == 422
 
 
-def test_a_face_is_cut_out_upright(service):
+def test_align_returns_an_upright_portrait(service):
     response = post(service, "/v1/align", query={"face": "2", "size": "200"})
     assert response.kind == "image/jpeg"
     portrait = decode_photo(response.body, name="portrait").pixels
     assert portrait.shape == (200, 200, 3)
     answer = post(service, "/v1/align", query={"face": "3"})
     assert answer.status == 422
-    assert "2 faces" in told(answer)["detail"]
+    assert "2 faces" in json_of(answer)["detail"]
 
 
-def test_the_two_calls_of_the_course(service):
-    answer = told(post(service, "/face-align"))
+def test_face_align_and_classify(service):
+    answer = json_of(post(service, "/face-align"))
     assert isinstance(answer, str)
     kind, _, data = answer.partition(",")
     assert kind == "data:image/jpeg;base64"
     portrait = decode_photo(base64.b64decode(data), name="portrait")
     assert portrait.pixels.shape == (PORTRAIT_SIDE, PORTRAIT_SIDE, 3)
 
-    rows = told(post(service, f"/classify/{HANDLE}"))
+    rows = json_of(post(service, f"/classify/{HANDLE}"))
     assert all(set(row) == {"class_idx", "class_name", "confidence"} for row in rows)
     confidences = [row["confidence"] for row in rows]
     assert confidences == sorted(confidences, reverse=True)
@@ -107,7 +104,7 @@ def test_the_two_calls_of_the_course(service):
 @pytest.mark.parametrize(
     ("path", "changes", "status"),
     [
-        ("/classify/nobody", {}, 404),
+        ("/classify/unknown", {}, 404),
         ("/classify/squares", {"field": "picture"}, 412),
         ("/classify/squares", {"name": ""}, 417),
         ("/classify/squares", {"data": b"%PDF-1.7 ..."}, 412),
@@ -127,26 +124,26 @@ def test_the_two_calls_of_the_course(service):
         ("/", {}, 405),
     ],
 )
-def test_what_is_refused_is_told(service, path, changes, status):
+def test_bad_requests_get_a_problem_document(service, path, changes, status):
     response = post(service, path, **changes)
     assert response.status == status
     assert response.kind == "application/problem+json"
-    problem = told(response)
+    problem = json_of(response)
     assert problem["status"] == status
     assert problem["detail"]
     assert problem["hint"]
     assert problem["type"] == "about:blank" or problem["type"].startswith("urn:mien:problem:")
 
 
-def test_the_hints_name_what_there_is(service):
+def test_hints_name_the_paths_and_methods(service):
     for path in ("/nope", "/classify/nope"):
-        assert f"/classify/{HANDLE}" in told(post(service, path))["hint"]
-    assert told(post(service, "/healthz"))["hint"] == "It takes GET."
-    assert told(service.answer(Request("GET", "/v1/identify")))["hint"] == "It takes POST."
-    assert "top=10" in told(post(service, "/v1/identify", query={"top": "abc"}))["hint"]
+        assert f"/classify/{HANDLE}" in json_of(post(service, path))["hint"]
+    assert json_of(post(service, "/healthz"))["hint"] == "It takes GET."
+    assert json_of(service.answer(Request("GET", "/v1/identify")))["hint"] == "It takes POST."
+    assert "top=10" in json_of(post(service, "/v1/identify", query={"top": "abc"}))["hint"]
 
 
-def test_a_fault_of_the_vessel_is_in_its_log_alone(folder, monkeypatch, caplog):
+def test_server_errors_show_details_only_in_the_log(folder, monkeypatch, caplog):
     def broken(_):
         raise UnusableWeights(f"{folder}/recognizer.onnx: onnxruntime failed")
 
@@ -157,15 +154,15 @@ def test_a_fault_of_the_vessel_is_in_its_log_alone(folder, monkeypatch, caplog):
     assert caplog.text.count(f"{folder}/recognizer.onnx: onnxruntime failed") == 2
 
 
-def test_too_many_pixels_are_refused_as_each_path_says(service):
+def test_too_many_pixels_get_the_status_of_each_path(service):
     huge = BytesIO()
     Image.new("1", (20_000, 20_000)).save(huge, "PNG")
     for path, status in (("/v1/align", 413), (f"/classify/{HANDLE}", 412), ("/face-align", 412)):
-        problem = told(post(service, path, data=huge.getvalue()))
+        problem = json_of(post(service, path, data=huge.getvalue()))
         assert (problem["status"], problem["type"]) == (status, "urn:mien:problem:photo-too-large")
 
 
-def test_a_form_that_is_none_is_refused(service):
+def test_invalid_forms_are_refused(service):
     for kind, body in (
         ("multipart/form-data", b"--x"),
         ("multipart/form-data; boundary=x", b"no form at all"),
@@ -176,7 +173,7 @@ def test_a_form_that_is_none_is_refused(service):
     assert service.answer(Request("DELETE", "/v1/identify")).status == 405
 
 
-def test_the_page_and_what_it_may_do(service):
+def test_page_files_and_their_policy(service):
     response = service.answer(Request("GET", "/"))
     assert response.kind == "text/html; charset=utf-8"
     assert b"<!doctype html>" in response.body
@@ -187,26 +184,28 @@ def test_the_page_and_what_it_may_do(service):
         assert service.answer(Request("GET", f"/{name}")).kind == f"{kind}; charset=utf-8"
     assert service.answer(Request("GET", "/../ship.json")).status == 404
     assert service.answer(Request("HEAD", "/")).body == b""
-    assert told(service.answer(Request("GET", "/healthz"))) == {"status": "ok"}
-    about = told(service.answer(Request("GET", "/v1/recognizer")))
+    assert json_of(service.answer(Request("GET", "/healthz"))) == {"status": "ok"}
+    about = json_of(service.answer(Request("GET", "/v1/recognizer")))
     assert about["recognizers"][0]["people"] == list(toy_recognizer().people)
-    assert about["recognizers"][0]["kind"] == "file"  # as the server's, and as /v1/identify's
+    assert about["recognizers"][0]["kind"] == "file"  # as in the server and in /v1/identify
+    assert about["deployment"] == about["vessel"]
+    assert about["deployment"]["deployment"] == about["deployment"]["vessel"] == "app"
 
 
-def test_other_origins_only_where_it_was_asked_for(service, tmp_path):
+def test_other_origins_need_cors(service, tmp_path):
     asked = Request("OPTIONS", "/v1/identify", {}, {"origin": "https://example.org"})
     assert service.answer(asked).status == 404 or service.answer(asked).status == 405
     assert "Access-Control-Allow-Origin" not in post(service, "/v1/identify").headers
-    other = RecognizerService(lay_out(tmp_path, cors="https://example.org"), threads=1)
+    other = RecognizerService(write_deployment(tmp_path, cors="https://example.org"), threads=1)
     response = other.answer(asked)
     assert (response.status, response.body) == (204, b"")
     assert response.headers["Access-Control-Allow-Origin"] == "https://example.org"
     assert "Access-Control-Allow-Origin" in post(other, "/nowhere").headers
 
 
-def test_a_key_is_asked_for_where_there_is_one(folder, monkeypatch):
+def test_photos_need_the_key_where_one_is_set(folder, monkeypatch):
     monkeypatch.delenv("MIEN_API_KEY", raising=False)
-    monkeypatch.setenv("MIEN_KEY", "of a gallery, which is not asked for here")
+    monkeypatch.setenv("MIEN_KEY", "the key of a gallery, which has no effect here")
     assert post(RecognizerService.from_environment(folder), "/v1/identify").status == 200
     monkeypatch.setenv("MIEN_API_KEY", "ключ")
     monkeypatch.setenv("MIEN_THREADS", "1")
@@ -218,12 +217,12 @@ def test_a_key_is_asked_for_where_there_is_one(folder, monkeypatch):
     assert locked.answer(Request("GET", "/")).status == 200
 
 
-def test_a_folder_without_a_recognizer_is_refused(tmp_path):
+def test_folder_without_a_recognizer_is_refused(tmp_path):
     with pytest.raises(RecognizerNotFound):
         RecognizerService(tmp_path)
 
 
-def test_a_vessel_carries_all_of_mien_that_it_needs_and_no_more(folder):
+def test_deployment_contains_the_modules_it_imports_and_no_others(folder):
     code = own_code("mien.deploy.service.core")
     names = {path for path in code if path.endswith(".py")}
     assert {"mien/__init__.py", "mien/session.py", "mien/photo/boxes.py"} <= names

@@ -1,4 +1,4 @@
-"""The libraries of a vessel: which are asked for, which are taken, what of them."""
+"""Libraries of a deployment: version specifiers, wheels for a platform, files left out."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def make_wheel(folder, name, version, tag, members=("__init__.py",)):
     stem = name.replace("-", "_")
     with zipfile.ZipFile(folder / f"{stem}-{version}-{tag}.whl", "w") as wheel:
         info = f"{stem}-{version}.dist-info"
-        told = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        wheel.writestr(f"{info}/METADATA", told)
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        wheel.writestr(f"{info}/METADATA", metadata)
         wheel.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nTag: {tag}\n")
         wheel.writestr(f"{info}/RECORD", "")
         for member in members:
@@ -35,7 +35,7 @@ def make_wheel(folder, name, version, tag, members=("__init__.py",)):
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """Return a folder that stands for the package index, with toy wheels for some machines."""
+    """Return a folder that replaces the package index, with toy wheels for several machines."""
     versions = {name: pin.removeprefix("==") for name, pin in pinned().items()}
     for tag in (
         "cp313-cp313-manylinux_2_28_aarch64",
@@ -59,7 +59,7 @@ def index(tmp_path, monkeypatch):
         ("3.11", "x86_64", "cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64"),
     ],
 )
-def test_wheels_are_for_the_machine_they_will_run_on(index, python, arch, tag):
+def test_wheels_are_for_the_target_machine(index, python, arch, tag):
     assert index
     files, versions = libraries(python, arch)
     assert versions == {
@@ -69,11 +69,11 @@ def test_wheels_are_for_the_machine_they_will_run_on(index, python, arch, tag):
     assert not [path for path in files if path.endswith("RECORD")]
 
 
-def test_what_cannot_be_had_is_told(index):
+def test_missing_wheels_are_reported(index):
     assert index
     with pytest.raises(PartsMissing, match=r"for Python 3\.99 on arm64"):
         libraries("3.99", "arm64")
-    with pytest.raises(PartsMissing, match="no version of Python"):
+    with pytest.raises(PartsMissing, match="not a version of Python"):
         libraries("3.13; rm -rf", "arm64")
     for wheel in index.glob("pillow-*"):
         wheel.unlink()
@@ -81,14 +81,14 @@ def test_what_cannot_be_had_is_told(index):
         libraries("3.13", "arm64")
 
 
-def test_no_code_of_a_package_is_run_to_fetch_it(tmp_path):
+def test_pip_runs_no_code_of_the_packages(tmp_path):
     wanted = [name + version for name, version in pinned().items()]
     command = pip_command(tmp_path, wanted, platform_options("3.13", "arm64"))
     assert {"--only-binary=:all:", "--no-deps", "-P"} <= set(command)
     assert all(re.fullmatch(r"[\w-]+==[\w.]+", each) for each in command[-len(LIBRARIES) :])
 
 
-def test_a_library_that_is_not_here_is_asked_for_all_the_same(monkeypatch):
+def test_library_that_is_not_installed_gets_its_minimum_version(monkeypatch):
     def unknown(name):
         raise wheels.metadata.PackageNotFoundError(name)
 
@@ -113,21 +113,21 @@ def test_a_library_that_is_not_here_is_asked_for_all_the_same(monkeypatch):
         ("pillow.libs/libharfbuzz-fb49c9fc.so.0.61450.0", False),
     ],
 )
-def test_what_inference_needs_of_a_library(path, needed):
+def test_files_of_a_library_that_inference_needs(path, needed):
     assert is_needed(path) is needed
 
 
-def test_bytecode_is_the_same_each_time_and_only_for_pythons_that_are_here():
+def test_bytecode_is_reproducible_and_needs_an_installed_python():
     files = {"a/b.py": b"NAMES = {'one', 'two', 'three'}\n", "broken.py": b"(", "c.txt": b""}
     compiled = bytecode(files, this_python())
     assert [path.split("/")[:2] for path in compiled] == [["a", "__pycache__"]]
     (data,) = compiled.values()
-    assert data[4] == 1  # its source's hash is in it, and is not checked when it is loaded
+    assert data[4] == 1  # flags of PEP 552: hash of the source, not checked on loading
     assert bytecode(files, this_python()) == compiled
     assert bytecode(files, "3.98") == {}
 
 
-def test_offline_pip_asks_nobody(monkeypatch):
+def test_offline_pip_uses_no_index(monkeypatch):
     assert "--no-index" not in platform_options("3.13", "arm64")
     monkeypatch.setenv("MIEN_OFFLINE", "1")
     assert "--no-index" in platform_options("3.13", "arm64")

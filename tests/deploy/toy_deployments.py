@@ -1,4 +1,4 @@
-"""Vessels of a toy recognizer, whose faces are red squares, and photos for them."""
+"""Deployments of a toy recognizer, whose faces are red squares, and photos for them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ def toy_recognizer() -> Recognizer:
     return Recognizer.build(toy_head(9, contract=engine.contract), engine, threads=1)
 
 
-def lay_out(folder: Path, cors: str = "") -> Path:
-    """Write a vessel's own files into a folder."""
-    recognizer = toy_recognizer()
+def write_deployment(folder: Path, cors: str = "", recognizer: Recognizer | None = None) -> Path:
+    """Write Mien's own files of a deployment into a folder."""
     files = deployment_files(
-        recognizer, kind="app", handle=HANDLE, cors=cors, skin="mien.deploy.service.core"
+        recognizer or toy_recognizer(),
+        kind="app",
+        handle=HANDLE,
+        cors=cors,
+        adapter="mien.deploy.service.core",
     )
     for path, data in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -38,14 +41,14 @@ def lay_out(folder: Path, cors: str = "") -> Path:
 
 
 def photo(cells: list[tuple[int, int]], side: int = 320, seed: int = 0) -> bytes:
-    """Return a PNG with a face on each (row, column) of its cells of 8 pixels."""
+    """Return a PNG with a face at each (row, column) of a grid of 8-pixel cells."""
     return encode_png(red_squares(side, side, cells, seed))
 
 
 def form(
     data: bytes, *, name: str = "me.png", field: str = "file", boundary: str = "x-boundary-x"
 ) -> tuple[dict[str, str], bytes]:
-    """Return the headers and the body of a form with one file."""
+    """Return the headers and the body of a multipart form with one file."""
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
@@ -55,7 +58,7 @@ def form(
 
 
 def portrait_recognizer(engine: Engine, portraits: Path) -> Recognizer:
-    """Return a recognizer of the largest face of each portrait, by the file's name."""
+    """Return a recognizer of the largest face in each portrait, named after its file."""
     names, rows = [], []
     for path in sorted(portraits.iterdir()):
         picture = read_photo(path, long_side=engine.max_long_side)
@@ -67,8 +70,8 @@ def portrait_recognizer(engine: Engine, portraits: Path) -> Recognizer:
     return Recognizer.build(replace(head, prototypes=np.stack(rows)), engine, threads=1)
 
 
-def large_jpeg(least: int, path: Path) -> bytes:
-    """Return a photo as a JPEG of at least so many bytes, whatever it takes."""
+def large_jpeg(minimum: int, path: Path) -> bytes:
+    """Return a photo as a JPEG of at least `minimum` bytes: with noise, enlarged as needed."""
     picture = Image.open(path).convert("RGB")
     noise = np.random.default_rng(0).integers(0, 25, (picture.height, picture.width, 3), np.uint8)
     grainy = Image.fromarray(np.asarray(picture) // 10 * 9 + noise)
@@ -76,7 +79,7 @@ def large_jpeg(least: int, path: Path) -> bytes:
     while True:
         buffer = io.BytesIO()
         grainy.save(buffer, "JPEG", quality=95, subsampling=0)
-        if buffer.tell() >= least:
+        if buffer.tell() >= minimum:
             return buffer.getvalue()
         side = round(side * 1.15)
         ratio = side / max(grainy.size)
@@ -84,10 +87,10 @@ def large_jpeg(least: int, path: Path) -> bytes:
         grainy = grainy.resize(size, Image.Resampling.NEAREST)
 
 
-def with_a_constant_broken(model: bytes, share: float = 1.02) -> bytes:
-    """Return a recognizer file whose people are all a little farther out than they were."""
+def with_changed_prototypes(model: bytes, factor: float = 1.02) -> bytes:
+    """Return a recognizer file whose prototypes are multiplied by a factor."""
     broken = onnx.load_from_string(model)
     (tensor,) = [t for t in broken.graph.initializer if t.name.startswith("prototypes")]
-    longer = numpy_helper.to_array(tensor) * np.float32(share)
+    longer = numpy_helper.to_array(tensor) * np.float32(factor)
     tensor.CopyFrom(numpy_helper.from_array(longer, tensor.name))
     return broken.SerializeToString()

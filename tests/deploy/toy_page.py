@@ -1,4 +1,4 @@
-"""A page with a toy recognizer of red squares, and what it needs; skips where that is not here."""
+"""A page with a toy recognizer of red squares; skips where a browser or npm is missing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from mien.deploy.check.browser import chromium_path
 from mien.deploy.check.parity import Agreement, check_deployment
 from mien.deploy.packaging import npm
-from mien.deploy.static_page import SHIP
+from mien.deploy.service.core import SETTINGS
 from mien.engine import DetectionSettings
 from mien.errors import CheckImpossible, PartsMissing
 from mien.photo import encode_png
@@ -27,15 +27,15 @@ PEOPLE = ("Zoë", 'O\'Brien "Bob" </script>', "张伟")
 
 
 def needs_runtime() -> None:
-    """Skip where onnxruntime-web cannot be had."""
+    """Skip where onnxruntime-web is not available."""
     try:
         npm.package_files(npm.ONNXRUNTIME_WEB, ["package.json"])
     except PartsMissing as error:
-        pytest.skip(f"onnxruntime-web cannot be had: {error}")
+        pytest.skip(f"onnxruntime-web is not available: {error}")
 
 
 def needs_browser() -> None:
-    """Skip where no browser can be driven."""
+    """Skip where no browser can be controlled."""
     pytest.importorskip("playwright.sync_api")
     try:
         chromium_path()
@@ -44,12 +44,12 @@ def needs_browser() -> None:
 
 
 def squares(seed: int, cells=((20, 20),), height=480, width=500):
-    """Return a photo whose faces are red squares; another seed, another surrounding."""
+    """Return a photo whose faces are red squares; the seed selects the background."""
     return photo_of(red_squares(height, width, list(cells), seed=seed), name=f"squares {seed}")
 
 
 def toy_recognizer(*, threshold: float = 0.999) -> Recognizer:
-    """Return a recognizer of PEOPLE; the first of them looks like the face of `squares(0)`."""
+    """Return a recognizer of PEOPLE; the prototype of the first is the face of `squares(0)`."""
     engine = toy_engine(settings=DetectionSettings(max_side=640, min_side=480))
     head = toy_head(PEOPLE, contract=engine.contract)
     (face,) = Recognizer.build(head, engine, threads=1).identify(squares(0))
@@ -64,36 +64,36 @@ def _fields(policy: Policy) -> dict:
 
 
 def tamper(folder: Path, path: str, old: str, new: str) -> None:
-    """Change a file of a page and everything that would tell: a bug rather than damage."""
+    """Change a file of a page and every digest of it: a bug, not damage."""
     text = (folder / path).read_text("utf-8")
     assert old in text
     before = sha256(text.encode()).hexdigest()
     changed = text.replace(old, new).encode()
     (folder / path).write_bytes(changed)
-    ship = json.loads((folder / SHIP).read_text("utf-8"))
-    ship["files"][path] = {"bytes": len(changed), "sha256": sha256(changed).hexdigest()}
-    told = json.dumps(ship, ensure_ascii=False).encode()
-    ship_before = sha256((folder / SHIP).read_bytes()).hexdigest()
-    (folder / SHIP).write_bytes(told)
+    settings = json.loads((folder / SETTINGS).read_text("utf-8"))
+    settings["files"][path] = {"bytes": len(changed), "sha256": sha256(changed).hexdigest()}
+    written = json.dumps(settings, ensure_ascii=False).encode()
+    settings_before = sha256((folder / SETTINGS).read_bytes()).hexdigest()
+    (folder / SETTINGS).write_bytes(written)
     worker = (folder / "sw.js").read_text("utf-8")
-    for digest, data in ((before, changed), (ship_before, told)):
+    for digest, data in ((before, changed), (settings_before, written)):
         assert digest in worker
         worker = worker.replace(digest, sha256(data).hexdigest())
     (folder / "sw.js").write_text(worker, "utf-8")
 
 
 def png(seed: int, **options) -> bytes:
-    """Return `squares` as a file."""
+    """Return `squares` as a PNG file."""
     return encode_png(squares(seed, **options).pixels)
 
 
 def names(visit, seed: int, **options) -> list:
-    """Return what an open page calls the faces of `squares`."""
+    """Return the names that an open page gives the faces of `squares`."""
     return [face["name"] for face in visit.identify(png(seed, **options), PNG)["faces"]]
 
 
 def checked(folder: Path, photos) -> Agreement:
-    """Return how far a page and the library are apart on photos."""
+    """Return the comparison of a page with the library on photos."""
     with tempfile.TemporaryDirectory() as scratch:
         paths = []
         for number, photo in enumerate(photos):

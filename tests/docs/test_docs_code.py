@@ -32,8 +32,8 @@ EXEMPT = [block for page in BLOCKS.values() for block in page if block.not_run]
 PARSED_ONLY = {
     "serve": "does not end by itself",
     "keys": "changes the data folder of this machine's server",
-    "deploy": "downloads libraries; tests/ship runs it",
-    "ship": "downloads libraries; tests/ship runs it",
+    "deploy": "downloads libraries; tests/deploy runs it",
+    "ship": "downloads libraries; tests/deploy runs it",
     "models pull": "downloads",
     "models add": "needs weights of another embedder; tests/models runs it",
     "evaluate lfw": "needs LFW",
@@ -79,8 +79,11 @@ def stage(engine, portraits, tmp_path_factory) -> Path:  # noqa: ARG001 — skip
     shutil.copy(party, folder / "party.heic")
     shutil.make_archive(str(folder / "more-photos"), "zip", folder / "photos")
     assert run(["dataset", "build", str(folder / "photos"), "-o", str(folder / "people")]) in DONE
-    for copy in ("newcomers", "lfw-dataset"):
-        shutil.copytree(folder / "people", folder / copy)
+    shutil.copytree(folder / "people", folder / "new-people")
+    for name, person in (("Ada Lovelace", "One of LFW"), ("Grace Hopper", "Another of LFW")):
+        shutil.copytree(folder / "photos" / name, folder / "lfw" / person)
+    strangers = ["dataset", "build", str(folder / "lfw"), "-o", str(folder / "lfw-dataset")]
+    assert run(strangers) in DONE
     train = ["train", str(folder / "people"), "-o", str(folder / "people.onnx")]
     assert run(train) in DONE
     return folder

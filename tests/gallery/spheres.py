@@ -1,4 +1,4 @@
-"""People as points on a small sphere, so that a gallery can be tried without photos."""
+"""People as random points on a sphere, so that galleries are tested without photos."""
 
 from __future__ import annotations
 
@@ -8,16 +8,28 @@ from dataclasses import replace
 import numpy as np
 
 from mien.gallery import FaceSample, Origin
-from mien.models.statistics import ImpostorStatistics
-from mien.types import Embeddings
+from mien.models.statistics import (
+    CopyStatistics,
+    EmbedderStatistics,
+    GenuineStatistics,
+    ImpostorStatistics,
+)
+from mien.types import Calibration, Embeddings
 
 DIMENSION = 64
 BARE = Origin("c" * 16, DIMENSION)
-CARD = ImpostorStatistics(
-    "random points on the sphere",
-    (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6),
-    (1,),
-    ((0.160, 0.288, 0.379, 0.450, 0.508, 0.557),),
+CARD = EmbedderStatistics(
+    impostors=ImpostorStatistics(
+        "random points on the sphere",
+        (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6),
+        (1,),
+        ((0.160, 0.288, 0.379, 0.450, 0.508, 0.557),),
+    ),
+    verification=Calibration(33.3, -11.2),
+    genuine=GenuineStatistics(
+        "made up", (0.02, 0.05, 0.2, 0.3, 0.5, 0.9), (1,), ((0.45, 0.5, 0.6, 0.65, 0.8, 0.9),)
+    ),
+    copies=CopyStatistics("made up", (0.005, 0.2, 0.3, 0.9), (0.75, 0.9, 0.93, 0.99)),
 )
 ORIGIN = replace(BARE, embedder="toy", detector="toy", statistics=CARD)
 
@@ -27,7 +39,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def centre(person: int) -> np.ndarray:
-    """Return the face that a person's photos vary about, (D,)."""
+    """Return the mean direction of a person's photos, (D,)."""
     return unit(np.random.default_rng([person, 7]).normal(size=DIMENSION))
 
 
@@ -37,7 +49,7 @@ def views(person: int, photo: int, spread: float = 0.05) -> np.ndarray:
     return unit(centre(person) + spread * noise)
 
 
-def sighting(person: int, photo: int, **changes) -> FaceSample:
+def face_sample(person: int, photo: int, **changes) -> FaceSample:
     embedding, mirrored = views(person, photo)
     values = {
         "embedding": embedding,
@@ -63,6 +75,6 @@ def enrolled(gallery, people: int = 6, photos: int = 3) -> list[str]:
 def enrol_all(gallery, name: str, person: int, photos: int) -> str:
     """Enrol some photos of one person and return the id."""
     for photo in range(photos):
-        found = gallery.enrol(name, sighting(person, photo), force=True)
+        found = gallery.enrol(name, face_sample(person, photo), force=True)
         assert found.taken
     return found.person

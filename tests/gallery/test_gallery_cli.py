@@ -1,4 +1,4 @@
-"""`mien gallery`: its commands, what they say, and how they end."""
+"""`mien gallery`: output and exit codes of its commands."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def office(tmp_path):
 
 @pytest.fixture
 def toys(monkeypatch):
-    """Let the commands use small models."""
+    """Make the commands use toy models."""
     engine = toy_engine()
     monkeypatch.setattr("mien.engine.Engine.open", lambda **_: engine)
     return engine
@@ -52,7 +52,7 @@ def toy_office(tmp_path, toys):
 
 @pytest.fixture
 def photos(tmp_path):
-    """Return a folder of photos: one face, no face, two faces, none at all."""
+    """Return a folder of photos: one face, no face, two faces, not a photo."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for name, cells in (("one", [(20, 30)]), ("none", []), ("two", [(10, 15), (45, 60)])):
@@ -87,12 +87,12 @@ def test_create_encrypted(mien, tmp_path, toys, monkeypatch):  # noqa: ARG001
     assert (code, "MIEN_KEY" in err) == (18, True)
     assert mien("gallery", "list", folder, "--key-file", key)[0] == 0
     monkeypatch.setenv("MIEN_KEY", key.read_text())
-    assert "nobody yet" in mien("gallery", "list", folder)[1]
+    assert "no people yet" in mien("gallery", "list", folder)[1]
     with Gallery.open(folder, key=find_key(key)) as gallery:
         assert gallery.encrypted
 
 
-def test_add_says_of_each_photo_why_it_was_not_taken(mien, toy_office, photos):
+def test_add_reports_per_photo_why_it_was_refused(mien, toy_office, photos):
     code, out, _ = mien("gallery", "add", toy_office, "Ada", photos, "--force", "--json")
     rows = {row["photo"].rsplit("/", 1)[-1]: row for row in json.loads(out)}
     assert code == 1
@@ -107,11 +107,11 @@ def test_add_says_of_each_photo_why_it_was_not_taken(mien, toy_office, photos):
     assert (code, "enrolled as Ada already" in out, "Ada has 2 photos" in out) == (0, True, True)
     code, out, _ = mien("gallery", "add", toy_office, "Bob", photos / "one.png")
     assert code == 1
-    assert "a poor picture" in out
+    assert "low quality" in out
     assert names(toy_office) == ["Ada"]
 
 
-def test_add_wants_a_name_and_photos_or_a_dataset(mien, office):
+def test_add_needs_a_name_and_photos_or_a_dataset(mien, office):
     for arguments in ((), ("Ada",), ("Ada", "a.jpg", "--dataset", "d")):
         assert mien("gallery", "add", office, *arguments)[0] == 2
     assert mien("gallery", "add", office, "Ada", "nowhere.jpg")[0] == 10
@@ -141,27 +141,28 @@ def test_list_and_show(mien, office):
     assert [event["action"] for event in shown["audit"]] == ["enrolled", "enrolled", "added"]
 
 
-def test_an_empty_gallery_says_so(mien, tmp_path):
+def test_show_an_empty_gallery(mien, tmp_path):
     folder = tmp_path / "the office"
-    how = f"Enrol somebody: mien gallery add '{folder}' NAME PHOTOS"
+    how = f"Enrol a person: mien gallery add '{folder}' NAME PHOTOS"
     Gallery.create(folder, ORIGIN).close()
     facts = json.loads(mien("gallery", "show", folder, "--json")[1])
     assert facts["policy"]["supported"] is False
     _, out, err = mien("gallery", "show", folder)
-    assert out.count("nobody yet") == 2
-    assert "Nobody is enrolled yet." in out
+    assert "none yet" in out
+    assert "never yet" in out
+    assert "No person is enrolled yet." in out
     assert "1.01" not in out
     assert "strangers" not in out
     assert how in err
     assert how in mien("gallery", "list", folder)[1]
 
 
-def test_a_gallery_of_one_names_nobody_yet(mien, tmp_path):
+def test_show_a_gallery_of_one_person(mien, tmp_path):
     with Gallery.create(tmp_path / "g", replace(ORIGIN, statistics=None)) as gallery:
         enrolled(gallery, 1, 2)
     _, out, err = mien("gallery", "show", tmp_path / "g")
-    assert "to nobody yet" in out
-    assert "enrol somebody else too" in out
+    assert "never yet" in out
+    assert "enrol another person too" in out
     assert "mien gallery add" not in err
 
 
@@ -170,7 +171,7 @@ def test_rename_consent_merge(mien, office):
     code, _, err = mien("gallery", "consent", office, "Ada", "by letter")
     assert (code, err) == (0, "consent of Ada: by letter\n")
     code, _, err = mien("gallery", "merge", office, "Ada", "person 1")
-    assert (code, "person 1 is Ada now, with 4 photos" in err) == (0, True)
+    assert (code, "person 1 merged into Ada, who has 4 photos now" in err) == (0, True)
     assert mien("gallery", "rename", office, "Ada", "person 2")[0] == 18
     with Gallery.open(office) as gallery:
         assert gallery.person("Ada").consent == "by letter"
@@ -197,7 +198,7 @@ def test_forget_asks_first(mien, office, monkeypatch):
     assert mien("gallery", "forget", office, "person 0", "--yes")[0] == 0
     assert names(office) == ["person 1", "person 2"]
     code, _, err = mien("gallery", "forget", office, "person 0", "--yes")
-    assert (code, "nobody in" in err) == (18, True)
+    assert (code, "no person in" in err) == (18, True)
 
 
 def test_forget_one_photo(mien, office):
@@ -225,7 +226,7 @@ def test_audit(mien, office):
 def test_check(mien, office):
     code, out, _ = mien("gallery", "check", office)
     assert code == 0
-    assert "nothing is in the files that is not in the rows" in out
+    assert "the files hold nothing but the rows" in out
     (office / "stray").write_bytes(b"")
     code, out, err = mien("gallery", "check", office)
     assert (code, "stray" in out, "1 fault" in err) == (18, True, True)
@@ -235,8 +236,8 @@ def test_check(mien, office):
 def test_export_and_import(mien, office, tmp_path):
     out = tmp_path / "office.mien-gallery"
     assert mien("gallery", "export", office, "-o", out)[0] == 0
-    code, told, _ = mien("gallery", "import", out, tmp_path / "new", "--json")
-    assert (code, json.loads(told)) == (0, {"people": 3, "photos": 6})
+    code, printed, _ = mien("gallery", "import", out, tmp_path / "new", "--json")
+    assert (code, json.loads(printed)) == (0, {"people": 3, "photos": 6})
     assert names(tmp_path / "new") == names(office)
     assert mien("gallery", "import", tmp_path / "nowhere", tmp_path / "x")[0] == 18
     (tmp_path / "bad").write_bytes(b"PK")
@@ -248,7 +249,7 @@ def test_rate(mien, office):
     with Gallery.open(office) as gallery:
         before = gallery.policy
         code, out, _ = mien("gallery", "rate", office, "0.0001")
-        assert (code, "at most 0.01% asked for" in out) == (0, True)
+        assert (code, "at most 0.01% requested" in out) == (0, True)
         assert gallery.policy.threshold > before.threshold
         assert gallery.rate == 0.0001
     assert mien("gallery", "rate", office, "1")[0] == 2
@@ -293,7 +294,7 @@ def test_a_recognizer_file_answers_as_the_gallery_does(mien, toy_office, toys, p
             assert found == pytest.approx([c.similarity for c in ours.candidates], abs=1e-5)
 
 
-def test_recognize_takes_a_gallery(mien, toy_office, photos):
+def test_identify_with_a_gallery(mien, toy_office, photos):
     code, out, _ = mien("identify", toy_office, photos / "one.png", "--json")
     assert code == 0
     assert json.loads(out)[0]["faces"][0]["nearest"] is None
@@ -308,7 +309,7 @@ def test_recognize_takes_a_gallery(mien, toy_office, photos):
     assert mien("identify", photos, photos / "one.png")[0] == 18
 
 
-def test_a_dataset_is_no_gallery(mien, tmp_path):
+def test_a_dataset_is_not_a_gallery(mien, tmp_path):
     (tmp_path / "dataset.json").write_text("{}")
     code, _, err = mien("gallery", "list", tmp_path)
     assert (code, "mien train" in err) == (18, True)

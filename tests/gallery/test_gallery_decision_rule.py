@@ -1,25 +1,25 @@
-"""The stated rate holds at every size: threshold and probabilities follow the gallery."""
+"""The decision rule: the requested rate holds at every size of the gallery."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from spheres import CARD, DIMENSION, ORIGIN, enrolled, faces, sighting, unit
+from spheres import CARD, DIMENSION, ORIGIN, enrolled, face_sample, faces, unit
 
 from mien.gallery import Gallery, ImportedPerson
-from mien.gallery.decision_rule import MOST_ASKED, derive
+from mien.gallery.decision_rule import MAX_SAMPLE, derive_rule
 from mien.gallery.person_matrix import PersonMatrix
 
 
-def projection(people, photos=2, seed=0, spread=0.6):
+def random_people(people, photos=2, seed=0, spread=0.6):
     """Return a gallery of random people as arrays."""
     rng = np.random.default_rng(seed)
     centres = unit(rng.normal(size=(people, DIMENSION)))
 
-    def shot():
+    def photo_of_each():
         return unit(centres + spread * rng.normal(size=centres.shape) / np.sqrt(DIMENSION))
 
-    shots = [shot() for _ in range(photos)]
+    shots = [photo_of_each() for _ in range(photos)]
     rest = shots[1:] or shots
     return PersonMatrix(
         np.arange(1, people + 1),
@@ -32,39 +32,39 @@ def projection(people, photos=2, seed=0, spread=0.6):
 
 @pytest.mark.parametrize("people", [400, 3000])
 @pytest.mark.parametrize("rate", [0.01, 0.05])
-def test_strangers_are_named_at_the_rate_asked_for(people, rate):
-    gallery = projection(people)
-    standards = derive(gallery, rate, CARD)
+def test_strangers_are_named_at_the_requested_rate(people, rate):
+    gallery = random_people(people)
+    rule = derive_rule(gallery, rate, CARD)
     strangers = unit(np.random.default_rng(99).normal(size=(20_000, DIMENSION)))
     best = (strangers @ gallery.prototypes.T).max(axis=1)
-    named = float((best >= standards.policy.threshold).mean())
-    low, high = standards.policy.expected.low, standards.policy.expected.high
+    named = float((best >= rule.policy.threshold).mean())
+    low, high = rule.policy.expected.low, rule.policy.expected.high
     assert low <= named <= high
-    assert standards.policy.supported
-    # The chance told for a similarity is how many strangers get it.
-    for similarity in (0.3, 0.4, 0.45):
-        told = standards.rate_at(similarity)
-        assert told == pytest.approx(float((best >= similarity).mean()), abs=0.05)
+    assert rule.policy.supported
+    # The false positive rate of a similarity is the share of strangers who reach it.
+    similarities = np.array([0.3, 0.4, 0.45], np.float32)
+    reached = [float((best >= similarity).mean()) for similarity in similarities]
+    assert rule.rates_at(similarities) == pytest.approx(reached, abs=0.05)
 
 
-def test_the_threshold_rises_as_people_come(tmp_path):
+def test_the_threshold_rises_with_the_number_of_people(tmp_path):
     with Gallery.create(tmp_path, ORIGIN) as gallery:
         thresholds = []
         for start in range(0, 800, 200):
-            gallery.take(
-                ImportedPerson(f"person {p}", [sighting(p, 0), sighting(p, 1)])
+            gallery.import_people(
+                ImportedPerson(f"person {p}", [face_sample(p, 0), face_sample(p, 1)])
                 for p in range(start, start + 200)
             )
             thresholds.append(gallery.policy.threshold)
-            assert gallery.policy == derive(gallery._index.people, 0.01, CARD).policy
+            assert gallery.policy == derive_rule(gallery._index.people, 0.01, CARD).policy
         assert thresholds[0] < thresholds[-1]
-        assert min(np.diff(thresholds)) > -0.02  # a few hundred strangers tell it so exactly
+        assert min(np.diff(thresholds)) > -0.02  # the precision that a few hundred strangers give
         assert gallery.policy.basis == "strangers"
         gallery.forget("person 5")
         assert gallery.policy.expected.value <= 0.01 + 1e-9
 
 
-def test_a_small_gallery_stands_on_the_card_and_says_so(tmp_path):
+def test_a_small_gallery_uses_the_statistics_of_the_card_and_states_it(tmp_path):
     with Gallery.create(tmp_path, ORIGIN, rate=0.001) as gallery:
         enrolled(gallery, 5, 1)
         assert gallery.policy.basis == "card"
@@ -72,52 +72,53 @@ def test_a_small_gallery_stands_on_the_card_and_says_so(tmp_path):
         assert "--strangers" not in " ".join(gallery.warnings)
 
 
-def test_of_many_people_a_stable_sample_is_asked():
-    gallery = projection(MOST_ASKED + 500, photos=1)
-    first = derive(gallery, 0.01, CARD)
-    assert first.policy.strangers == MOST_ASKED
-    assert derive(gallery, 0.01, CARD).policy == first.policy
+def test_a_large_gallery_uses_a_fixed_sample():
+    gallery = random_people(MAX_SAMPLE + 500, photos=1)
+    first = derive_rule(gallery, 0.01, CARD)
+    assert first.policy.strangers == MAX_SAMPLE
+    assert derive_rule(gallery, 0.01, CARD).policy == first.policy
 
 
-def test_one_person_under_two_names_is_no_stranger():
-    people = projection(600, spread=0.2)
+def test_a_person_enrolled_twice_is_not_a_stranger():
+    people = random_people(600, spread=0.2)
     doubled = PersonMatrix(
         np.arange(1, 641),
         *(
             np.concatenate([rows, rows[:40]])
-            for rows in (people.prototypes, people.probes, people.rests)
+            for rows in (people.prototypes, people.probes, people.rest_prototypes)
         ),
         np.full(640, 2),
     )
-    plain, twice = derive(people, 0.01, CARD).policy, derive(doubled, 0.01, CARD).policy
+    plain, twice = derive_rule(people, 0.01, CARD).policy, derive_rule(doubled, 0.01, CARD).policy
     assert twice.strangers == 560
     assert twice.threshold == pytest.approx(plain.threshold, abs=0.03)
 
 
-def test_probabilities_are_fitted_where_there_is_enough_to_fit():
-    standards = derive(projection(1000, spread=0.9), 0.01, CARD)
-    right = standards.calibration.probability(np.array([0.9, 0.2], np.float32))
+def test_calibration_is_fitted_where_people_have_several_photos():
+    rule = derive_rule(random_people(1000, spread=0.9), 0.01, CARD)
+    right = rule.calibration.probability(np.array([0.9, 0.2], np.float32))
     assert right[0] > 0.99
     assert right[1] < 0.1
-    alone = derive(projection(1000, photos=1), 0.01, CARD)
-    assert alone.calibration.slope == pytest.approx(30)  # one photo each: nothing to hold out
+    alone = derive_rule(random_people(1000, photos=1), 0.01, CARD)
+    # With one photo per person there is none to hold out: the typical slope of the card.
+    assert alone.calibration.slope == pytest.approx(0.9 * 33.3)
 
 
-def test_incremental_and_whole_are_the_same(tmp_path):
-    """People are taken into the index one by one; reading all anew changes nothing."""
+def test_updating_and_reloading_the_index_give_the_same(tmp_path):
+    """Reloading the whole index changes nothing after people were updated one by one."""
     with Gallery.create(tmp_path, ORIGIN) as gallery:
         enrolled(gallery, 30, 2)
         gallery.forget("person 4")
         gallery.merge("person 7", "person 9")
-        gallery.reject("person 3", sighting(3, 5).embedding)
+        gallery.reject("person 3", face_sample(3, 5).embedding)
         before = gallery._index
-        gallery._read_all()
+        gallery._reload()
         after = gallery._index
-        for name in ("numbers", "prototypes", "probes", "rests", "photos"):
+        for name in ("numbers", "prototypes", "probes", "rest_prototypes", "photos"):
             assert getattr(before.people, name).tobytes() == getattr(after.people, name).tobytes()
         for name in ("columns", "negatives", "negative_of"):
             assert getattr(before, name).tobytes() == getattr(after, name).tobytes()
         assert (before.names, before.ids) == (after.names, after.ids)
-        assert before.standards.policy == after.standards.policy
-        probe = faces(sighting(3, 8).embedding)
+        assert before.rule.policy == after.rule.policy
+        probe = faces(face_sample(3, 8).embedding)
         assert before.identify(gallery._session, probe.vectors) == gallery.identify(probe)

@@ -1,4 +1,4 @@
-"""Whoever is forgotten is in no file of the folder: its bytes are searched."""
+"""No file of the folder holds data of a forgotten person: its bytes are searched."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from spheres import ORIGIN, centre, enrol_all, enrolled, sighting, unit, views
+from spheres import ORIGIN, centre, enrol_all, enrolled, face_sample, unit, views
 
 from mien.errors import GalleryBusy
 from mien.gallery import Gallery
-from mien.gallery.integrity import check
+from mien.gallery.integrity import check_gallery
 from mien.gallery.storage.database import FILE
 
 KEY = bytes(range(32))
@@ -26,12 +26,12 @@ CONSENT = "consent by letter of the third of May"
 
 
 def windows(data: bytes) -> set[bytes]:
-    """Return every run of 16 bytes that begins at a whole float."""
+    """Return every run of 16 bytes that starts at a multiple of 4 bytes, the size of a float."""
     return {data[i : i + WINDOW] for i in range(0, len(data) - WINDOW + 1, 4)}
 
 
 def traces(folder: Path, secrets: dict[str, bytes]) -> set[str]:
-    """Return which secrets have a run of 16 bytes in any file of a folder, at any offset."""
+    """Return the names of secrets of which any file of a folder holds a run of 16 bytes."""
     found = set()
     for path in filter(Path.is_file, folder.rglob("*")):
         data = path.read_bytes()
@@ -44,10 +44,10 @@ def traces(folder: Path, secrets: dict[str, bytes]) -> set[str]:
 def secrets_of(person: int, photos: int) -> dict[str, bytes]:
     secrets = {"name": NAME.encode(), "consent": CONSENT.encode()}
     for photo in range(photos):
-        seen = sighting(person, photo)
-        secrets[f"crop {photo}"] = seen.embedding.tobytes()
-        secrets[f"mirrored {photo}"] = seen.mirrored.tobytes()
-        secrets[f"thumbnail {photo}"] = seen.crop
+        sample = face_sample(person, photo)
+        secrets[f"crop {photo}"] = sample.embedding.tobytes()
+        secrets[f"mirrored {photo}"] = sample.mirrored.tobytes()
+        secrets[f"thumbnail {photo}"] = sample.crop
     secrets["negative"] = centre(77).tobytes()
     secrets["negative of another"] = views(40, 0)[0].tobytes()
     secrets["another view of it"] = views(40, 9)[0].tobytes()
@@ -55,10 +55,10 @@ def secrets_of(person: int, photos: int) -> dict[str, bytes]:
 
 
 def fill(gallery):
-    """Enrol others before, between and after somebody whose rows end up all over the file."""
+    """Enrol others before and between the photos of NAME, to spread the rows over the file."""
     enrolled(gallery, 8, 3)
     for photo in range(6):
-        gallery.enrol(NAME, sighting(40, photo), force=True, consent=CONSENT)
+        gallery.enrol(NAME, face_sample(40, photo), force=True, consent=CONSENT)
         enrol_all(gallery, f"between {photo}", 50 + photo, 3)
     gallery.reject(NAME, centre(77))
     gallery.reject("person 1", views(40, 0)[0])
@@ -85,18 +85,18 @@ def test_no_byte_of_a_forgotten_person_is_left(tmp_path, key):
         assert before >= {"name", "consent", "row 0", "picture 5"}
         assert ("crop 0" in before) == ("negative" in before) == (key is None)
         gallery.forget(NAME)
-        # While it is open: the log and whatever SQLite keeps beside the file are searched too.
+        # While it is open, the log and other files of SQLite are searched too.
         assert traces(gallery.path, secrets) == set()
         assert {path.name for path in gallery.path.iterdir()} <= {
             FILE, f"{FILE}-wal", f"{FILE}-shm",
         }  # fmt: skip
-        assert traces(gallery.path, {"other": sighting(53, 0).sha256.encode()})
+        assert traces(gallery.path, {"other": face_sample(53, 0).sha256.encode()})
         assert len(gallery.head().negatives) == 1
-        assert check(gallery).clean
+        assert check_gallery(gallery).clean
     assert traces(tmp_path, secrets) == set()
 
 
-def test_a_forgotten_photo_is_gone_and_the_others_stay(tmp_path):
+def test_a_forgotten_photo_is_wiped_and_the_others_stay(tmp_path):
     with Gallery.create(tmp_path, ORIGIN, thumbnails=True) as gallery:
         fill(gallery)
         first, *_ = gallery.pictures(NAME)
@@ -106,7 +106,7 @@ def test_a_forgotten_photo_is_gone_and_the_others_stay(tmp_path):
         assert {"crop 1", "mirrored 1", "thumbnail 1", "name"} <= found
 
 
-def test_a_reader_elsewhere_delays_the_wiping_until_the_next_opening(tmp_path):
+def test_another_reader_delays_wiping_until_the_gallery_is_opened_again(tmp_path):
     with Gallery.create(tmp_path, ORIGIN, thumbnails=True) as gallery:
         fill(gallery)
         secrets = secrets_of(40, 6)
@@ -136,7 +136,7 @@ with Gallery.open(sys.argv[1]) as gallery:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 @pytest.mark.parametrize("delay", [0.0, 0.002, 0.008, 0.02])
-def test_killed_while_forgetting_it_goes_on_when_next_opened(tmp_path, delay):
+def test_forgetting_continues_after_a_kill_when_opened_again(tmp_path, delay):
     with Gallery.create(tmp_path, ORIGIN, thumbnails=True) as gallery:
         fill(gallery)
     here = str(Path(__file__).parent)
@@ -149,19 +149,19 @@ def test_killed_while_forgetting_it_goes_on_when_next_opened(tmp_path, delay):
         process.stdin.flush()
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)
-        told = process.stdout.read()
+        printed = process.stdout.read()
     with Gallery.open(tmp_path) as gallery:
-        there = gallery.find(NAME)
-        assert not (there and told)
-        if there:
-            assert there.photos == 6
+        found = gallery.find(NAME)
+        assert not (found and printed)
+        if found:
+            assert found.photos == 6
         else:
             assert traces(tmp_path, secrets_of(40, 6)) == set()
-        assert check(gallery).faults == ()
+        assert check_gallery(gallery).faults == ()
 
 
-def test_the_search_finds_what_is_there(tmp_path):
-    """The test above means nothing if the search were blind."""
+def test_the_search_finds_secrets(tmp_path):
+    """The tests above would pass always if the search did not work."""
     template = unit(np.random.default_rng(0).normal(size=64)).tobytes()
     (tmp_path / "file").write_bytes(os.urandom(1001) + template[100:116] + os.urandom(99))
     assert traces(tmp_path, {"template": template, "other": os.urandom(256)}) == {"template"}

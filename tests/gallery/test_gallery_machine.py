@@ -1,4 +1,4 @@
-"""Any sequence of changes leaves a gallery as a plain dictionary would be left."""
+"""After any sequence of changes a gallery holds the same as a plain dictionary."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from spheres import ORIGIN, sighting, unit
+from spheres import ORIGIN, face_sample, unit
 
 from mien.errors import NameTaken, UnknownPerson
 from mien.gallery import Gallery
-from mien.gallery.exchange.transfer import Export, bring_in, export
-from mien.gallery.integrity import check
+from mien.gallery.exchange.transfer import Export, export_gallery, import_into
+from mien.gallery.integrity import check_gallery
 
 KEYS = [None, bytes(32), bytes(range(32))]
 NAMES = st.sampled_from(["Ada", "ada", "Émilie", "Sof'ja", "张伟", "  Ada ", "x_y", "x y"])
 
 
 def spelled(name):
-    """Return what makes two of NAMES the same."""
+    """Return the key by which two of NAMES are equal."""
     return " ".join(name.replace("_", " ").split()).casefold()
 
 
@@ -48,7 +48,7 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self):
         if hasattr(self, "gallery"):
-            assert check(self.gallery).faults == ()
+            assert check_gallery(self.gallery).faults == ()
             self.gallery.close()
             shutil.rmtree(self.folder)
 
@@ -71,13 +71,13 @@ class Machine(RuleBasedStateMachine):
         if person not in self.model:
             return
         photos = self.model[person]["photos"]
-        seen = sighting(who, photo)
-        enrolment = self.gallery.enrol(person, seen, force=force)
-        if seen.sha256 in photos:
+        sample = face_sample(who, photo)
+        enrolment = self.gallery.enrol(person, sample, force=force)
+        if sample.sha256 in photos:
             assert (enrolment.taken, enrolment.reason) == (False, "already-enrolled")
-            assert enrolment.picture == photos[seen.sha256][0]
+            assert enrolment.picture == photos[sample.sha256][0]
         elif enrolment.taken:
-            photos[seen.sha256] = (enrolment.picture, seen)
+            photos[sample.sha256] = (enrolment.picture, sample)
         else:
             assert not force
 
@@ -123,7 +123,7 @@ class Machine(RuleBasedStateMachine):
     @rule(person=people, who=st.integers(0, 5))
     def reject(self, person, who):
         if person in self.model:
-            self.gallery.reject(person, sighting(who, 9).embedding)
+            self.gallery.reject(person, face_sample(who, 9).embedding)
 
     @rule()
     def open_again(self):
@@ -131,7 +131,7 @@ class Machine(RuleBasedStateMachine):
         self.gallery = Gallery.open(self.folder / "g", key=self.key)
 
     @rule()
-    def change_process(self):
+    def open_in_another_process(self):
         before, self.gallery = self.gallery, Gallery.open(self.folder / "g", key=self.key)
         before.close()
 
@@ -142,11 +142,11 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model)
     @rule()
-    def carry_elsewhere(self):
-        """What is exported and taken in elsewhere finds people just so."""
+    def export_and_import(self):
+        """An exported gallery that is imported elsewhere identifies people identically."""
         elsewhere = self.folder / "elsewhere"
-        data = export(self.gallery)
-        bring_in(Export(data, key=self.key), elsewhere, key=self.key)
+        data = export_gallery(self.gallery)
+        import_into(elsewhere, Export(data, key=self.key), key=self.key)
         with Gallery.open(elsewhere, key=self.key) as other:
             mine, theirs = self.gallery.head(), other.head()
             assert theirs.people == mine.people
@@ -165,12 +165,12 @@ class Machine(RuleBasedStateMachine):
             for person, row in self.model.items()
         }
         head = self.gallery.head()
-        wanted = {row["name"]: row["photos"] for row in self.model.values() if row["photos"]}
-        assert set(head.people) == set(wanted)
+        expected = {row["name"]: row["photos"] for row in self.model.values() if row["photos"]}
+        assert set(head.people) == set(expected)
         for name, prototype in zip(head.people, head.prototypes, strict=True):
-            seen = [one for _, one in wanted[name].values()]
-            views = [unit(one.embedding + one.mirrored).astype(np.float64) for one in seen]
-            mean = sum(one.quality * view for one, view in zip(seen, views, strict=True))
+            samples = [sample for _, sample in expected[name].values()]
+            views = [unit(s.embedding + s.mirrored).astype(np.float64) for s in samples]
+            mean = sum(s.quality * view for s, view in zip(samples, views, strict=True))
             assert np.allclose(prototype, unit(mean), atol=1e-5)
 
 

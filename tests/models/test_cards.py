@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_models import card_text, url_source, wheel_source
 
+from mien.engine import contract_of
 from mien.errors import InvalidCard, UnknownModel
+from mien.models.card_fields import with_statistics
 from mien.models.cards import (
     DEFAULT_DETECTOR,
     DEFAULT_EMBEDDER,
@@ -21,7 +23,15 @@ from mien.models.cards import (
     card,
     parse_card,
 )
+from mien.models.statistics import (
+    CopyStatistics,
+    EmbedderStatistics,
+    GenuineStatistics,
+    ImpostorStatistics,
+)
 from mien.models.weight_store import WeightStore
+from mien.policy import CleaningLimits
+from mien.types import Calibration
 
 GOOD = card_text(sources=wheel_source() + url_source("https://example.org/toy.onnx"))
 
@@ -31,6 +41,23 @@ measured_on = "1,000 people"
 false_match_rate = [0.1, 0.01]
 similarity.1 = [0.2, 0.3]
 similarity.5 = [0.25, 0.35]
+"""
+
+MEASURED = """
+[statistics]
+contract = "0123456789abcdef"
+also_for = ["fedcba9876543210"]
+
+[genuine]
+measured_on = "1,000 people"
+false_non_match_rate = [0.02, 0.2]
+similarity.1 = [0.4, 0.6]
+similarity.3 = [0.5, 0.7]
+
+[copies]
+measured_on = "1,000 photos"
+false_non_match_rate = [0.005, 0.3]
+similarity = [0.75, 0.93]
 """
 
 
@@ -74,12 +101,96 @@ def test_impostor_statistics_are_read():
     assert found.similarity == ((0.2, 0.3), (0.25, 0.35))
 
 
+def test_genuine_copy_statistics_and_their_contract():
+    parsed = parse_card(GOOD + IMPOSTORS + MEASURED, name="")
+    assert parsed.genuine.template_photos == (1, 3)
+    assert parsed.genuine.similarity == ((0.4, 0.6), (0.5, 0.7))
+    assert parsed.copies.similarity == (0.75, 0.93)
+    assert parsed.contracts == ("0123456789abcdef", "fedcba9876543210")
+    for contract in parsed.contracts:
+        found = parsed.statistics_for(contract)
+        assert found == EmbedderStatistics(parsed.impostors, None, parsed.genuine, parsed.copies)
+    assert parsed.statistics_for("f" * 16) is None
+
+
+def test_statistics_of_a_card_that_names_no_contract_are_its_own():
+    parsed = parse_card(GOOD + IMPOSTORS, name="")
+    assert parsed.contracts == ()
+    assert parsed.statistics_for("f" * 16) == EmbedderStatistics(parsed.impostors)
+    assert parse_card(GOOD, name="").statistics_for("f" * 16) is None
+
+
+@pytest.mark.parametrize("known", built_in_cards(), ids=lambda known: known.id)
+def test_built_in_cards_are_measured_for_their_own_contract(known):
+    statistics = known.statistics_for(contract_of(known))
+    assert (statistics is None) == (known.kind == "detector")
+    if statistics is not None:
+        assert None not in (statistics.impostors, statistics.genuine, statistics.copies)
+        assert EmbedderStatistics.from_dict(statistics.to_dict()) == statistics
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("[0.02, 0.2]", "[0.2, 0.02]", r"genuine\.false_non_match_rate must rise"),
+        ("[0.02, 0.2]", "[0, 0.2]", r"genuine\.false_non_match_rate must rise"),
+        ("similarity.3 = [0.5, 0.7]", "similarity.3 = [0.5]", r"genuine\.similarity\.3 must be"),
+        ("[0.005, 0.3]", "[]", r"copies\.false_non_match_rate must rise"),
+        ("[0.75, 0.93]", "[0.93, 0.75]", r"copies\.similarity must be one similarity"),
+        ('contract = "0123', 'contract = "x123', r"statistics\.contract must be a contract id"),
+        ('["fedc', '["x', r"statistics\.also_for must be a list"),
+        ('["fedcba9876543210"]', '"fedcba9876543210"', r"statistics\.also_for must be a list"),
+        ("[statistics]", "[statistics]\nmore = 1", r"statistics\.more is not a key"),
+    ],
+)
+def test_invalid_statistics_are_refused(old, new, key):
+    assert old in MEASURED
+    with pytest.raises(InvalidCard, match=f"^bad.toml: {key}"):
+        parse_card(GOOD + MEASURED.replace(old, new, 1), name="bad.toml")
+
+
+SMALL = st.floats(-1, 1, allow_nan=False).map(lambda value: round(value, 4))
+ROW = st.lists(SMALL, min_size=2, max_size=2).map(lambda row: tuple(sorted(row)))
+ROWS = st.tuples(ROW, ROW)
+
+
+@given(st.text(min_size=1).filter(str.strip), ROWS, ROWS, ROW)
+def test_statistics_are_written_as_they_are_read(text, impostors, genuine, copies):
+    measured_on = text.strip()
+    statistics = EmbedderStatistics(
+        ImpostorStatistics(measured_on, (0.1, 1e-5), (1, 3), impostors),
+        Calibration(30.5, -12.25),
+        GenuineStatistics(measured_on, (0.02, 0.5), (1, 5), genuine),
+        CopyStatistics(measured_on, (0.005, 0.3), copies),
+    )
+    for before in (GOOD, GOOD + IMPOSTORS + MEASURED):
+        card = with_statistics(before, statistics, contract="a" * 16, measured_on=measured_on)
+        parsed = parse_card(card, name="")
+        assert parsed.contracts == ("a" * 16,)
+        assert parsed.statistics_for("a" * 16) == statistics
+        assert parsed.sources == parse_card(GOOD, name="").sources
+        again = with_statistics(card, statistics, contract="a" * 16, measured_on=measured_on)
+        assert again == card
+
+
+def test_other_content_of_a_card_is_kept():
+    before = (
+        "# mine\n" + GOOD + "\n# of them\n[impostors]\nx = 1\n[impostors.similarity]\n[[sources]]\n"
+    )
+    kept = with_statistics(before, EmbedderStatistics(), contract="a" * 16, measured_on="x")
+    assert kept.startswith("# mine\n")
+    assert "of them" not in kept
+    assert "impostors" not in kept
+    assert kept.count("[[sources]]") == before.count("[[sources]]")
+
+
 def test_the_card_in_the_guide_is_valid():
     guide = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
     first, second = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
     parsed = parse_card(first + second, name="guide")
     assert parsed.impostors.template_photos == (1, 3)
     assert parsed.verification.slope == 25
+    assert CleaningLimits.of(parsed.statistics_for(parsed.contracts[0])) is not None
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_pull_offline_says_how_to_get_it(monkeypatch, capsys):
     assert "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10" in said
 
 
-@pytest.mark.parametrize("name", ["list", "show", "pull", "verify", "add"])
+@pytest.mark.parametrize("name", ["list", "show", "pull", "verify", "add", "measure"])
 def test_help_has_examples(name):
     assert f"Examples:\n    mien models {name}" in run(name, "--help").stdout
 

@@ -1,6 +1,6 @@
 """A real browser for the page's tests: headless Chromium, driven by Playwright.
 
-A camera is played from a file of real frames: portraits in the public domain that move about.
+The camera is simulated with a file of frames: moving portraits in the public domain.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from served import Serving, mien
 from staged import CHROMIUM_FLAGS, camera
 
 PAGE = Path(__file__).resolve().parents[2] / "src" / "mien" / "server" / "page"
-PATIENCE = 20_000
-"""Milliseconds: a busy machine is no fault."""
+TIMEOUT = 20_000
+"""Milliseconds, for busy machines."""
 
 
 @pytest.fixture(scope="module")
 def playwright():
-    """Return Playwright; for a module at a time, as its event loop is in the way of others."""
+    """Return Playwright, per module: its event loop disturbs other tests."""
     sync_api = pytest.importorskip("playwright.sync_api")
-    sync_api.expect.set_options(timeout=PATIENCE)
+    sync_api.expect.set_options(timeout=TIMEOUT)
     with sync_api.sync_playwright() as driver:
         yield driver
 
 
 @pytest.fixture(scope="module")
 def browser(playwright, chromium):
-    """Return a headless browser with no camera of interest."""
+    """Return a headless browser."""
     browser = playwright.chromium.launch(executable_path=chromium, args=[*CHROMIUM_FLAGS])
     yield browser
     browser.close()
@@ -36,14 +36,14 @@ def browser(playwright, chromium):
 
 @pytest.fixture(scope="session")
 def camera_file(portraits, tmp_path_factory) -> Path:
-    """Return four seconds of two presidents who sway, as motion JPEG of 1280 x 720."""
+    """Return four seconds of two moving portraits, as motion JPEG of 1280 x 720 pixels."""
     target = tmp_path_factory.mktemp("camera") / "two.mjpeg"
     return camera([portraits / "obama.jpg", portraits / "biden.jpg"], target)
 
 
 @pytest.fixture(scope="module")
 def camera_browser(playwright, chromium, camera_file):
-    """Return a browser whose camera shows `camera_file` over and over."""
+    """Return a browser whose camera shows `camera_file` in a loop."""
     flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-video-capture={camera_file}"]
     browser = playwright.chromium.launch(executable_path=chromium, args=flags)
     yield browser
@@ -52,7 +52,7 @@ def camera_browser(playwright, chromium, camera_file):
 
 @pytest.fixture
 def modules(browser):
-    """Return a blank page on which the page's modules can be imported, with no server at all."""
+    """Return a blank page that can import the page's modules, without a server."""
     context = browser.new_context()
     context.route("http://page.test/**", _serve)
     page = context.new_page()
@@ -72,7 +72,7 @@ def _serve(route) -> None:
 
 @pytest.fixture(scope="session")
 def seeded(request, tmp_path_factory) -> Path:
-    """Return a gallery that knows Barack Obama and Joe Biden; skips where it cannot be made."""
+    """Return a gallery of Barack Obama and Joe Biden; skips if it cannot be created."""
     request.getfixturevalue("engine")
     portraits = request.getfixturevalue("portraits")
     gallery = tmp_path_factory.mktemp("seeded") / "gallery"
@@ -86,7 +86,7 @@ def seeded(request, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def serving(seeded, tmp_path):
-    """Return what starts servers; they stop at the end of the test."""
+    """Return a function that starts servers, which are stopped at the end of the test."""
     servers = Serving(tmp_path, seeded)
     yield servers
     servers.stop()
@@ -94,7 +94,7 @@ def serving(seeded, tmp_path):
 
 @pytest.fixture(scope="module")
 def knowing(seeded, tmp_path_factory):
-    """Return a server that knows Barack Obama and Joe Biden, for tests that change nothing."""
+    """Return a server with Barack Obama and Joe Biden, for tests without changes."""
     servers = Serving(tmp_path_factory.mktemp("served"), seeded)
     yield servers(knowing=True)
     servers.stop()
@@ -102,34 +102,34 @@ def knowing(seeded, tmp_path_factory):
 
 @pytest.fixture
 def changing(serving) -> str:
-    """Return a server of one's own that knows Barack Obama and Joe Biden."""
+    """Return a new server with Barack Obama and Joe Biden."""
     return serving(knowing=True)
 
 
 @pytest.fixture
 def visit(browser):
-    """Return a function that opens the page at an address, and checks that all was well."""
+    """Return a function that opens the page at an address and checks for errors."""
     yield from _visits(browser)
 
 
 @pytest.fixture
 def visit_with_camera(camera_browser):
-    """Return the same for a browser with two presidents in front of its camera."""
+    """Return the same for a browser with two people in front of its camera."""
     yield from _visits(camera_browser)
 
 
 def _visits(browser):
-    """Yield a function that opens pages; no error, stopped request or foreign address may occur."""
+    """Yield a function that opens pages; fails on errors and on requests to other addresses."""
     contexts, wrong = [], []
 
     def visit(address: str, **options):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **options})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT)
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        page.on("console", lambda said: _judge(said, wrong))
-        page.on("request", lambda request: _same_place(request.url, address, wrong))
+        page.on("console", lambda message: _check_message(message, wrong))
+        page.on("request", lambda request: _check_address(request.url, address, wrong))
         page.goto(address)
         page.get_by_role("heading", level=1).wait_for()
         return page
@@ -140,12 +140,12 @@ def _visits(browser):
     assert wrong == []
 
 
-def _judge(said, wrong: list[str]) -> None:
-    """A refusal that the page shows is no fault of the page; everything else that is logged is."""
-    if said.type in {"error", "warning"} and "Failed to load resource" not in said.text:
-        wrong.append(f"{said.type}: {said.text}")
+def _check_message(message, wrong: list[str]) -> None:
+    """Collect logged errors and warnings, except failed requests, which the page shows itself."""
+    if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
+        wrong.append(f"{message.type}: {message.text}")
 
 
-def _same_place(url: str, address: str, wrong: list[str]) -> None:
+def _check_address(url: str, address: str, wrong: list[str]) -> None:
     if not url.startswith((address, "blob:", "data:")):
-        wrong.append(f"asked {url}")
+        wrong.append(f"requested {url}")

@@ -1,4 +1,4 @@
-"""Real servers for the page's tests: `mien serve` in processes of their own, on loopback."""
+"""Real servers for the page's tests: `mien serve` in separate processes on the loopback."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MIEN = (sys.executable, "-m", "mien")
 
 
 class Serving:
-    """Starts `mien serve` on loopback: every call a server of its own, over a copy of a gallery.
+    """Starts `mien serve` on the loopback; each call starts a new server.
 
     Attributes:
-        keys: those that were made, by role.
+        keys: the created keys, by role.
     """
 
     def __init__(self, folder: Path, seeded: Path) -> None:
@@ -35,9 +35,9 @@ class Serving:
         """Start a server and return its address.
 
         Args:
-            keys: roles to make keys for; with any the server asks for one.
-            knowing: whether it knows Barack Obama and Joe Biden, or nobody yet.
-            files: recognizer files with their handles, to be served instead.
+            keys: roles to create keys for; with any the server requires one.
+            knowing: whether its gallery has Barack Obama and Joe Biden, or is empty.
+            files: recognizer files with names, to be served instead of a gallery.
         """
         folder = self._folder / str(len(self._running))
         folder.mkdir()
@@ -55,7 +55,7 @@ class Serving:
         return f"http://127.0.0.1:{port}/"
 
     def stop(self) -> None:
-        """Stop all of them."""
+        """Stop all servers."""
         for server in self._running:
             server.terminate()
         for server in self._running:
@@ -71,14 +71,14 @@ def mien(*arguments: object) -> str:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
+    """Return a free port on the loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
 def wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Return once a server on loopback answers that it is ready."""
+    """Wait until a server on the loopback is ready."""
     for _ in range(600):
         assert server.poll() is None, log.read_text()
         connection = http.client.HTTPConnection("127.0.0.1", port)

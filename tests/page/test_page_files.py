@@ -1,4 +1,4 @@
-"""The page over two recognizer files: ten people, and as many as LFW and the ten are."""
+"""The page over two recognizer files: of ten people, and of 5,756 people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.lfw
 
 @pytest.fixture(scope="module")
 def ten(data_folder, engine, tmp_path_factory):
-    """Return a recognizer of the ten people, by the commands of the guide."""
+    """Return a recognizer of the ten people, made by the commands of the guide."""
     assert engine
     folder = tmp_path_factory.mktemp("ten")
     mien("dataset", "build", data_folder / "ten-indian-people.zip", "-o", folder / "people")
@@ -29,11 +29,11 @@ def ten(data_folder, engine, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def many(data_folder, engine, portraits, tmp_path_factory):
-    """Return a recognizer of 5,756 people: two presidents, and LFW's names with faces drawn."""
+    """Return a recognizer of 5,756 people: two real ones, LFW's names with random embeddings."""
     listed = (data_folder / "lfw" / "people.txt").read_text("utf-8").splitlines()
     names = {line.split("\t")[0].replace("_", " ") for line in listed if "\t" in line}
     names = sorted(names - {"Barack Obama", "Joe Biden"})
-    names += [f"Somebody {number}" for number in range(5754 - len(names))]
+    names += [f"Person {number}" for number in range(5754 - len(names))]
     rows = np.random.default_rng(0).normal(size=(len(names), engine.dimension))
     faces = []
     for name in ("obama.jpg", "biden.jpg"):
@@ -68,7 +68,7 @@ def choose(page, photo):
     chooser.value.set_files(photo)
 
 
-def test_each_file_names_its_people(visit, both, portraits, data_folder, tmp_path):
+def test_each_recognizer_file_identifies_its_people(visit, both, portraits, data_folder, tmp_path):
     from zipfile import ZipFile
 
     with ZipFile(data_folder / "ten-indian-people.zip") as archive:
@@ -95,7 +95,7 @@ def test_thousands_of_people_are_listed_and_found(visit, both):
     expect(page.locator(".person-card")).to_have_count(10)
 
 
-def test_what_is_known_of_each_file(visit, both):
+def test_about_describes_each_file(visit, both):
     page = visit(both)
     page.get_by_role("link", name="About").click()
     expect(page.get_by_text(re.compile("5,756 people, a recognizer file"))).to_be_visible()
@@ -104,7 +104,7 @@ def test_what_is_known_of_each_file(visit, both):
     expect(page.get_by_text(re.compile("By the embedder.s card"))).to_be_visible()
 
 
-def test_the_camera_over_thousands_of_people(visit_with_camera, both):
+def test_the_camera_with_thousands_of_people(visit_with_camera, both):
     page = visit_with_camera(both)
     page.get_by_role("link", name="Live").click()
     page.get_by_role("button", name="Start the camera").click()

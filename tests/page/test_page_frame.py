@@ -35,7 +35,7 @@ def faults(page) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_view_is_accessible_in_both_colours(visit, knowing, scheme, portraits):
+def test_every_view_is_accessible_in_light_and_dark(visit, knowing, scheme, portraits):
     page = visit(knowing, color_scheme=scheme)
     for view in VIEWS:
         go(page, view)
@@ -69,7 +69,7 @@ def test_nothing_is_wider_than_the_screen(visit, knowing, width):
             assert tabs["y"] + tabs["height"] == 800  # at the foot, near the thumb
 
 
-def test_by_keyboard_and_ear(visit, knowing):
+def test_keyboard_and_screen_reader(visit, knowing):
     page = visit(knowing)
     page.locator(".drop-card").wait_for()
     page.keyboard.press("Tab")
@@ -81,7 +81,7 @@ def test_by_keyboard_and_ear(visit, knowing):
     assert page.title() == "People · Mien"
 
 
-def test_colours_follow_the_system_until_they_are_chosen(visit, knowing):
+def test_colours_follow_the_system_until_the_user_chooses(visit, knowing):
     page = visit(knowing, color_scheme="dark")
     paper = "getComputedStyle(document.body).backgroundColor"
     page.get_by_role("button", name="Light colours").wait_for()
@@ -94,7 +94,7 @@ def test_colours_follow_the_system_until_they_are_chosen(visit, knowing):
     assert page.evaluate(paper) == light
 
 
-def test_motion_is_reduced_for_those_who_ask(visit, knowing):
+def test_reduced_motion_is_respected(visit, knowing):
     page = visit(knowing, reduced_motion="reduce")
     page.locator(".drop-card").wait_for()
     style = page.locator(".button").first.evaluate("it => getComputedStyle(it).transitionDuration")
@@ -108,7 +108,7 @@ def test_signing_in_and_out(visit, serving):
     assert faults(page) == []
     key.fill("mien_not-a-key")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert").filter(has_text="This key is not known")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="This key is unknown")).to_be_visible()
     key.fill(serving.keys["admin"])
     page.keyboard.press("Enter")
     page.locator(".drop-card").wait_for()
@@ -120,7 +120,7 @@ def test_signing_in_and_out(visit, serving):
     expect(page.get_by_label("Key")).to_be_visible()
 
 
-def test_a_viewer_sees_what_a_viewer_may(visit, serving):
+def test_a_viewer_sees_only_permitted_views(visit, serving):
     page = visit(serving(keys=["viewer"]))
     page.get_by_label("Key").fill(serving.keys["viewer"])
     page.keyboard.press("Enter")
@@ -130,7 +130,7 @@ def test_a_viewer_sees_what_a_viewer_may(visit, serving):
     expect(page.get_by_role("link", name="Add a person")).to_have_count(0)
 
 
-def test_a_server_that_is_gone_is_told(visit, serving, portraits):
+def test_an_unreachable_server_is_reported(visit, serving, portraits):
     url = serving()
     page = visit(url)
     page.locator(".drop-card").wait_for()
@@ -142,7 +142,7 @@ def test_a_server_that_is_gone_is_told(visit, serving, portraits):
     expect(gone).to_be_visible()
 
 
-def test_the_policy_is_strict_and_the_page_keeps_it(visit, knowing):
+def test_the_page_complies_with_the_strict_content_security_policy(visit, knowing):
     page = visit(knowing)
     answer = page.request.get(knowing)
     policy = answer.headers["content-security-policy"]

@@ -25,7 +25,7 @@ def start(page):
     expect(page.locator(".in-view-row")).to_have_count(2)
 
 
-def test_people_are_named_and_keep_their_tracks_while_they_move(visit_with_camera, knowing):
+def test_moving_people_are_named_and_keep_their_tracks(visit_with_camera, knowing):
     page = visit_with_camera(knowing)
     start(page)
     rows = page.locator(".in-view-row")
@@ -39,10 +39,10 @@ def test_people_are_named_and_keep_their_tracks_while_they_move(visit_with_camer
         places = [place for _, place in moments]
         assert len(tracks) == 1  # one identity all the way
         assert max(places) - min(places) > 1  # and it went with the face
-    expect(page.locator(".readout")).to_have_text(re.compile(r"[\d.]+ looks a second"))
+    expect(page.locator(".readout")).to_have_text(re.compile(r"[\d.]+ frames per second"))
 
 
-def test_the_mirror_turns_the_picture_and_the_boxes(visit_with_camera, knowing):
+def test_mirroring_flips_picture_and_boxes(visit_with_camera, knowing):
     page = visit_with_camera(knowing)
     start(page)
     first = page.locator(".live-screen .box").filter(has_text="Barack Obama")
@@ -54,7 +54,7 @@ def test_the_mirror_turns_the_picture_and_the_boxes(visit_with_camera, knowing):
     assert mirrored > 50 > plain
 
 
-def test_the_camera_is_off_once_it_is_stopped_or_left(visit_with_camera, knowing):
+def test_the_camera_is_off_after_stopping_or_leaving(visit_with_camera, knowing):
     page = visit_with_camera(knowing)
     start(page)
     page.get_by_role("button", name="Stop the camera").click()
@@ -79,7 +79,7 @@ def test_the_camera_is_off_once_it_is_stopped_or_left(visit_with_camera, knowing
         ("NotReadableError", "The camera is in use by another program."),
     ],
 )
-def test_a_camera_that_cannot_be_had_is_explained(visit, knowing, error, says):
+def test_camera_errors_are_explained(visit, knowing, error, says):
     page = visit(knowing)
     page.evaluate(
         "name => { navigator.mediaDevices.getUserMedia = async () => {"
@@ -92,8 +92,8 @@ def test_a_camera_that_cannot_be_had_is_explained(visit, knowing, error, says):
     expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
 
 
-def test_a_stranger_is_named_from_the_live_picture(visit_with_camera, serving):
-    """Nobody is known: the faces are unknown, until one is told who it is."""
+def test_an_unknown_person_is_named_in_the_live_view(visit_with_camera, serving):
+    """With an empty gallery all faces are unknown, until the user names one."""
     page = visit_with_camera(serving())
     start(page)
     row = page.locator(".in-view-row").first

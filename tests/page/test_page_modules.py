@@ -1,8 +1,9 @@
-"""The page's modules that need no server: the tracker, the words, the sorting of dropped files."""
+"""Modules of the page without a server: tracker, texts, face cards, grouping of files."""
 
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from pathlib import Path
 
@@ -16,21 +17,21 @@ const face = (box, name, probability = 0.98) => ({ box, name, probability, token
 
 
 def run(modules, module: str, code: str):
-    """Return what a function body gives that has a module of the page as `m`."""
+    """Run the body of a function with a module of the page as `m`; return its result."""
     return modules.evaluate(f"async () => {{ const m = await import('/{module}'); {FACE} {code} }}")
 
 
-def test_a_track_keeps_its_identity_while_two_people_cross(modules):
+def test_tracks_keep_their_identity_when_two_people_cross(modules):
     seen = run(
         modules,
-        "track.js",
+        "camera/track.js",
         """
         const tracker = new m.Tracker();
         const ids = [];
         for (let i = 0; i <= 20; i += 1) {
           const a = face([20 * i, 100, 20 * i + 80, 200], "Ann");
           const b = face([400 - 20 * i, 110, 480 - 20 * i, 210], "Ben");
-          const tracks = tracker.look(i % 2 ? [a, b] : [b, a], 100 * i);
+          const tracks = tracker.addFrame(i % 2 ? [a, b] : [b, a], 100 * i);
           ids.push(Object.fromEntries(tracks.map((t) => [t.name, t.id])));
         }
         return ids;
@@ -40,53 +41,54 @@ def test_a_track_keeps_its_identity_while_two_people_cross(modules):
     assert set(seen[0]) == {"Ann", "Ben"}
 
 
-def test_one_unlucky_look_renames_nobody_and_many_do(modules):
+def test_one_wrong_frame_does_not_rename_a_track_but_many_do(modules):
     names = run(
         modules,
-        "track.js",
+        "camera/track.js",
         """
         const tracker = new m.Tracker();
-        const said = ["Ann", "Ann", "Ann", "Ben", "Ann", null, "Ann", ...Array(14).fill("Ben")];
-        return said.map((name, i) => tracker.look([face([0, 0, 90, 120], name)], 150 * i)[0].name);
+        const names = ["Ann", "Ann", "Ann", "Ben", "Ann", null, "Ann", ...Array(14).fill("Ben")];
+        const track = (name, i) => tracker.addFrame([face([0, 0, 90, 120], name)], 150 * i)[0];
+        return names.map((name, i) => track(name, i).name);
         """,
     )
     assert names[:8] == ["Ann"] * 8
     assert names[-1] == "Ben"
 
 
-def test_a_box_is_smooth_and_goes_where_the_face_goes(modules):
+def test_a_box_follows_its_face_smoothly(modules):
     drawn = run(
         modules,
-        "track.js",
+        "camera/track.js",
         """
         const tracker = new m.Tracker();
         const lefts = [];
         for (let time = 0; time <= 2000; time += 16) {
           const left = 100 + time / 10 + (time % 160 ? 0 : 6 * Math.sin(time));
-          if (time % 160 === 0) tracker.look([face([left, 50, left + 100, 170], "Ann")], time);
+          if (time % 160 === 0) tracker.addFrame([face([left, 50, left + 100, 170], "Ann")], time);
           lefts.push(tracker.ease(time)[0].box[0]);
         }
         return lefts;
         """,
     )
     steps = [after - before for before, after in itertools.pairwise(drawn)]
-    assert max(map(abs, steps)) < 8  # pixels in one picture of the screen
+    assert max(map(abs, steps)) < 8  # pixels per animation frame
     assert abs(drawn[-1] - 300) < 15
 
 
-def test_who_leaves_is_forgotten_and_nobody_is_in_view_twice(modules):
+def test_lost_tracks_end_and_a_name_is_in_view_once(modules):
     counts = run(
         modules,
-        "track.js",
+        "camera/track.js",
         """
         const tracker = new m.Tracker();
         for (let i = 0; i < 5; i += 1) {
           const faces = [face([0, 0, 90, 120], "Ann"), face([500, 0, 590, 120], "Ann", 0.8)];
-          tracker.look(faces, 100 * i);
+          tracker.addFrame(faces, 100 * i);
         }
         const names = tracker.tracks.map(({ name }) => name);
-        const counts = [1200, 1400].map((time) => tracker.look([], time).length);
-        tracker.look([face([0, 0, 90, 120], "Ann")], 1500);
+        const counts = [1200, 1400].map((time) => tracker.addFrame([], time).length);
+        tracker.addFrame([face([0, 0, 90, 120], "Ann")], 1500);
         tracker.ease(7000);
         return [names, ...counts, tracker.tracks.length];
         """,
@@ -94,15 +96,15 @@ def test_who_leaves_is_forgotten_and_nobody_is_in_view_twice(modules):
     assert counts == [["Ann", None], 2, 0, 0]
 
 
-def test_nobody_leaves_between_two_slow_looks(modules):
+def test_slow_frames_do_not_end_tracks(modules):
     ids = run(
         modules,
-        "track.js",
+        "camera/track.js",
         """
         const tracker = new m.Tracker();
         const ids = [];
         for (let time = 0; time <= 6000; time += 1500) {
-          tracker.look([face([100 + time / 100, 0, 200 + time / 100, 120], "Ann")], time);
+          tracker.addFrame([face([100 + time / 100, 0, 200 + time / 100, 120], "Ann")], time);
           tracker.ease(time + 1400);
           ids.push(...tracker.tracks.map(({ id }) => id));
         }
@@ -113,13 +115,13 @@ def test_nobody_leaves_between_two_slow_looks(modules):
 
 
 @pytest.mark.parametrize(
-    ("code", "says"),
+    ("code", "text"),
     [
-        ("againstStrangers(0.001)", "A stranger would get this score once in 1,000."),
-        ("againstStrangers(0.00043)", "A stranger would get this score once in 2,300."),
-        ("againstStrangers(0.6)", "Most strangers would get a score like this."),
-        ("againstStrangers(0)", "A stranger would get this score less than once in a million."),
-        ("againstStrangers(null)", ""),
+        ("falsePositiveText(0.001)", "A stranger would get this score once in 1,000."),
+        ("falsePositiveText(0.00043)", "A stranger would get this score once in 2,300."),
+        ("falsePositiveText(0.6)", "Most strangers would get a score like this."),
+        ("falsePositiveText(0)", "A stranger would get this score less than once in a million."),
+        ("falsePositiveText(null)", "False positive rate unknown."),
         ("percent(0.9731)", "97 %"),
         ("percent(0.99999)", "> 99.9 %"),
         ("percent(1)", "> 99.9 %"),
@@ -132,11 +134,40 @@ def test_nobody_leaves_between_two_slow_looks(modules):
         ("day('2026-11-25T16:00:00Z')", "25 November 2026"),
     ],
 )
-def test_numbers_in_words(modules, code, says):
-    assert run(modules, "words.js", f"return m.{code};") == says
+def test_numbers_as_text(modules, code, text):
+    assert run(modules, "words.js", f"return m.{code};") == text
 
 
-def test_folders_are_people_and_hidden_files_are_nobody(modules):
+@pytest.mark.parametrize(
+    ("name", "share", "text"),
+    [
+        ("Ann", None, "False positive rate unknown."),
+        ("Ann", 0.01, "A stranger would get this score once in 100."),
+        (None, None, "Not similar enough to a known person. False positive rate unknown."),
+        (None, 0.01, "One stranger in 100 gets a score like this: not similar enough for a name."),
+    ],
+)
+def test_a_face_card_shows_the_false_positive_rate_or_that_it_is_unknown(
+    modules, name, share, text
+):
+    face = {
+        "name": name,
+        "probability": 0.9,
+        "falsePositiveRate": share,
+        "crop": None,
+        "candidates": [{"name": "Ann", "personId": None, "similarity": 0.5, "probability": 0.9}],
+    }
+    shown = run(
+        modules,
+        "parts/face-card.js",
+        f"return m.faceCard({json.dumps(face)}, 0).querySelector('.face-who').textContent;",
+    )
+    assert text in shown
+    assert "null" not in shown
+    assert "NaN" not in shown
+
+
+def test_files_are_grouped_by_folder_without_hidden_files(modules):
     people = run(
         modules,
         "photos.js",
@@ -152,13 +183,13 @@ def test_folders_are_people_and_hidden_files_are_nobody(modules):
     assert people == [["Ann Lee", ["Ann Lee/1.jpg", "Ann Lee/2.HEIC"]], ["Ben", ["Ben/1.png"]]]
 
 
-def test_views_ask_the_engine_and_nothing_else():
-    """Only the engine's own modules make requests, so another engine can take its place."""
-    engine = {"http.js", "jobs-api.js"}
+def test_only_api_modules_make_requests():
+    """Only the server engine's modules make requests, so that another engine can replace it."""
+    requesting = {"api/http.js", "api/jobs-api.js"}
     for path in PAGE.rglob("*.js"):
         text = path.read_text(encoding="utf-8")
-        asks = re.search(r"\b(fetch\(|XMLHttpRequest|EventSource|WebSocket|sendBeacon)", text)
-        assert not asks or path.name in engine, path
+        found = re.search(r"\b(fetch\(|XMLHttpRequest|EventSource|WebSocket|sendBeacon)", text)
+        assert not found or path.relative_to(PAGE).as_posix() in requesting, path
     independent = ["recognise", "live"]
     for name in independent:
         text = (PAGE / "views" / f"{name}.js").read_text(encoding="utf-8")
@@ -166,8 +197,8 @@ def test_views_ask_the_engine_and_nothing_else():
         assert "-api" not in text
 
 
-def test_the_page_names_no_other_place_and_no_inline_code():
-    """Nothing is loaded from a third party, and the strict policy finds nothing to forbid."""
+def test_the_page_has_no_foreign_addresses_and_no_inline_code():
+    """Nothing is loaded from other hosts, and the content security policy blocks nothing."""
     for path in PAGE.rglob("*"):
         if path.suffix not in {".js", ".css", ".html", ".svg"}:
             continue

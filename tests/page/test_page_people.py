@@ -19,17 +19,15 @@ def people(page):
     return page.locator(".person-card")
 
 
-def test_nobody_yet_and_the_way_on(visit, serving):
+def test_an_empty_gallery_offers_to_add_a_person(visit, serving):
     page = visit(serving())
     expect(people(page)).to_have_count(0)
-    expect(page.get_by_role("heading", name="Nobody is known yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="No people yet")).to_be_visible()
     page.locator(".empty").get_by_role("link", name="Add a person").click()
     expect(page.get_by_role("heading", name="Add a person")).to_be_focused()
 
 
-def test_a_person_with_many_photos_and_why_each_was_taken_or_not(
-    visit, serving, portraits, tmp_path
-):
+def test_a_person_with_several_photos_and_their_results(visit, serving, portraits, tmp_path):
     wall = tmp_path / "wall.png"
     Image.new("RGB", (320, 240), (90, 120, 90)).save(wall)
     page = visit(serving())
@@ -41,22 +39,22 @@ def test_a_person_with_many_photos_and_why_each_was_taken_or_not(
     choose(page, *(portraits / name for name in names), wall)
     page.get_by_role("button", name="Add this person with 4 photos").click()
     rows = page.locator(".taken-row")
-    expect(page.get_by_role("status").filter(has_text="2 taken, 2 not.")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="2 enrolled, 2 not.")).to_be_visible()
     states = [rows.nth(place).get_attribute("data-state") for place in range(4)]
     assert states == ["taken", "taken", "refused", "refused"]
     expect(rows.nth(2)).to_contain_text("Does not look like the other photos")
-    expect(rows.nth(2)).to_contain_text("0.")  # the evidence: how alike it is
+    expect(rows.nth(2)).to_contain_text("0.")  # the evidence: the similarity
     expect(rows.nth(3)).to_contain_text("No face found")
     expect(rows.nth(3).get_by_role("button")).to_have_count(0)
-    rows.nth(2).get_by_role("button", name="Take it anyway").click()
+    rows.nth(2).get_by_role("button", name="Enrol it anyway").click()
     expect(rows.nth(2)).to_have_attribute("data-state", "taken")
-    page.get_by_role("link", name="See them").click()
+    page.get_by_role("link", name="Show the person").click()
     expect(page.get_by_role("heading", name="Barack Obama")).to_be_visible()
     expect(page.locator(".photo-rows li")).to_have_count(3)
     expect(page.locator(".person-head")).to_contain_text("official portrait")
 
 
-def test_a_photo_of_a_person_is_forgotten(visit, changing):
+def test_a_photo_is_forgotten(visit, changing):
     page = visit(changing)
     people(page).filter(has_text="Barack Obama").click()
     rows = page.locator(".photo-rows li")
@@ -66,7 +64,7 @@ def test_a_photo_of_a_person_is_forgotten(visit, changing):
     expect(rows).to_have_count(before - 1)
 
 
-def test_renamed_found_merged_and_forgotten(visit, changing):
+def test_a_person_is_renamed_found_merged_and_forgotten(visit, changing):
     page = visit(changing)
     people(page).filter(has_text="Joe Biden").click()
     page.get_by_role("button", name="Rename").click()
@@ -77,8 +75,8 @@ def test_renamed_found_merged_and_forgotten(visit, changing):
     cards = people(page)
     page.get_by_role("searchbox", name="Find a person").fill("joseph")
     expect(cards).to_have_count(1)
-    page.get_by_role("searchbox", name="Find a person").fill("nobody of this name")
-    expect(page.get_by_role("heading", name="Nobody is called")).to_be_visible()
+    page.get_by_role("searchbox", name="Find a person").fill("no such name")
+    expect(page.get_by_role("heading", name="No person is called")).to_be_visible()
     page.get_by_role("searchbox", name="Find a person").fill("")
 
     cards.filter(has_text="Joseph Biden").click()
@@ -98,10 +96,10 @@ def test_renamed_found_merged_and_forgotten(visit, changing):
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("button", name="Forget…").click()
     page.get_by_role("button", name="Forget for good").click()
-    expect(page.get_by_role("heading", name="Nobody is known yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="No people yet")).to_be_visible()
 
 
-def test_a_name_that_is_there_already_is_told(visit, changing, portraits):
+def test_a_name_in_use_is_reported(visit, changing, portraits):
     page = visit(changing)
     people(page)
     page.get_by_role("link", name="Add a person").click()

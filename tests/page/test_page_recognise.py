@@ -41,7 +41,7 @@ def give(page, event: str, photo):
     )
 
 
-def test_a_chosen_photo_is_named_with_boxes_crops_and_words(visit, knowing, photo):
+def test_a_photo_gets_boxes_crops_and_names(visit, knowing, photo):
     page = visit(knowing)
     choose(page, photo)
     cards = page.locator(".face-card")
@@ -61,7 +61,7 @@ def test_a_chosen_photo_is_named_with_boxes_crops_and_words(visit, knowing, phot
         assert abs(middle - (0.25 + 0.5 * place)) < 0.12  # each over its own half
 
 
-def test_a_box_and_its_card_are_chosen_together(visit, knowing, photo):
+def test_a_box_and_its_card_are_selected_together(visit, knowing, photo):
     page = visit(knowing)
     choose(page, photo)
     page.get_by_role("button", name="Face 2 of 2: Joe Biden").click()
@@ -87,7 +87,7 @@ def test_a_photo_is_taken_with_the_camera(visit_with_camera, knowing):
     )
 
 
-def test_several_photos_stand_in_a_strip(visit, knowing, photo, portraits):
+def test_several_photos_are_shown_in_a_strip(visit, knowing, photo, portraits):
     page = visit(knowing)
     choose(page, photo, portraits / "obama2.jpg")
     strip = page.get_by_role("list", name="Photos").get_by_role("button")
@@ -97,7 +97,7 @@ def test_several_photos_stand_in_a_strip(visit, knowing, photo, portraits):
     expect(page.locator(".face-card")).to_have_count(1)
 
 
-def test_the_upload_tells_how_far_it_is(visit, knowing, photo):
+def test_the_upload_shows_its_progress(visit, knowing, photo):
     page = visit(knowing)
     wire = page.context.new_cdp_session(page)
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
@@ -107,33 +107,33 @@ def test_the_upload_tells_how_far_it_is(visit, knowing, photo):
     expect(page.locator(".face-card.known")).to_have_count(2, timeout=20_000)
 
 
-def test_a_photo_without_a_face_and_a_file_that_is_none(visit, knowing, tmp_path):
+def test_a_photo_without_a_face_and_a_damaged_file(visit, knowing, tmp_path):
     page = visit(knowing)
     wall = tmp_path / "wall.png"
     Image.new("RGB", (320, 240), (90, 120, 90)).save(wall)
     choose(page, wall)
-    expect(page.locator(".said")).to_contain_text("No face was found in this photo.")
+    expect(page.locator(".results")).to_contain_text("No face was found in this photo.")
     damaged = tmp_path / "damaged.jpg"
     damaged.write_bytes(b"\xff\xd8\xff\xe0 no more of it")
     choose(page, damaged)
-    expect(page.locator(".said").get_by_role("alert")).to_be_visible()
+    expect(page.locator(".results").get_by_role("alert")).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     page.get_by_role("button", name="Remove this photo").click()
     page.get_by_role("button", name="Clear").click()
     expect(page.get_by_role("button", name="Choose photos")).to_be_visible()
 
 
-def test_a_photo_that_the_browser_cannot_show_is_recognised_all_the_same(visit, knowing):
+def test_a_photo_that_the_browser_cannot_show_is_identified(visit, knowing):
     from pathlib import Path
 
     page = visit(knowing)
     choose(page, Path(__file__).resolve().parents[1] / "photo" / "golden" / "upright.heic")
     expect(page.locator(".stage-sheet")).to_be_visible()
-    expect(page.locator(".said")).to_contain_text(re.compile("face"))
+    expect(page.locator(".results")).to_contain_text(re.compile("face"))
 
 
-def test_this_is_somebody_new_and_this_is_not_them(visit, changing, portraits):
-    """The nearest way from a stranger to a name and back."""
+def test_a_face_is_corrected_to_a_new_person(visit, changing, portraits):
+    """Correct an answer, then name the unknown face as a new person."""
     page = visit(changing)
     choose(page, portraits / "biden.jpg")
     card = page.locator(".face-card")
@@ -149,7 +149,7 @@ def test_this_is_somebody_new_and_this_is_not_them(visit, changing, portraits):
     expect(page.locator(".person-name")).to_have_text(["Barack Obama", "Joe Biden", "Joseph R. B"])
 
 
-def test_it_is_them_in_one_click(visit, changing, portraits):
+def test_a_candidate_is_confirmed_with_one_click(visit, changing, portraits):
     page = visit(changing)
     choose(page, portraits / "obama2.jpg")
     card = page.locator(".face-card")

@@ -28,7 +28,7 @@ def album(portraits, tmp_path):
     return folder
 
 
-def test_from_a_zip_to_a_recognizer_in_service_and_back(visit, serving, album, tmp_path):
+def test_from_a_zip_to_a_recognizer_in_service(visit, serving, album, tmp_path):
     archive = tmp_path / "album.zip"
     with zipfile.ZipFile(archive, "w") as zipped:
         for path in sorted(album.rglob("*.jpg")):
@@ -41,7 +41,7 @@ def test_from_a_zip_to_a_recognizer_in_service_and_back(visit, serving, album, t
         page.get_by_role("button", name="Choose a zip").click()
     chooser.value.set_files(archive)
     expect(page.locator(".picked")).to_contain_text("album.zip")
-    page.get_by_label("What to call it").fill("presidents")
+    page.get_by_label("Name of the recognizer").fill("presidents")
     start.click()
 
     stages = page.locator(".job-stage")
@@ -64,7 +64,7 @@ def test_from_a_zip_to_a_recognizer_in_service_and_back(visit, serving, album, t
     expect(page.locator(".face-card").get_by_role("heading")).to_have_text("Joe Biden")
 
 
-def test_a_folder_of_folders_is_told_before_it_is_sent(visit, serving, album):
+def test_a_folder_is_summarized_before_the_upload(visit, serving, album):
     page = visit(serving())
     page.get_by_role("link", name="Train").click()
     with page.expect_file_chooser() as chooser:
@@ -77,7 +77,7 @@ def test_a_folder_of_folders_is_told_before_it_is_sent(visit, serving, album):
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
 
 
-def test_photos_of_nobody_are_refused_at_once(visit, serving):
+def test_photos_without_people_are_rejected_at_once(visit, serving):
     page = visit(serving())
     page.get_by_role("link", name="Train").click()
     page.locator(".drop-zone").wait_for()
@@ -87,13 +87,13 @@ def test_photos_of_nobody_are_refused_at_once(visit, serving):
       document.querySelector(".drop-zone").dispatchEvent(
         new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
     }""")
-    expect(page.get_by_text("There are no people in what you gave.")).to_be_visible()
+    expect(page.get_by_text("No people were found in these files.")).to_be_visible()
 
 
-def test_a_training_that_cannot_work_says_why(visit, serving, tmp_path):
+def test_a_failed_training_reports_the_reason(visit, serving, tmp_path):
     archive = tmp_path / "empty.zip"
     with zipfile.ZipFile(archive, "w") as zipped:
-        zipped.writestr("Somebody/photo.jpg", b"this is no photo")
+        zipped.writestr("Person/photo.jpg", b"this is no photo")
     page = visit(serving())
     page.get_by_role("link", name="Train").click()
     with page.expect_file_chooser() as chooser:

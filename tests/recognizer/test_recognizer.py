@@ -98,8 +98,8 @@ def test_known_and_unknown(engine_of_toys):
     pixels = red_squares(480, 500, [(9, 9), (40, 40)])
     pixels[332:340, 312:336] = 250
     photo = photo_of(pixels)
-    _, nobody = built(engine_of_toys, 5)
-    vectors = [face.embedding for face in nobody.identify(photo)]
+    _, strict = built(engine_of_toys, 5)
+    vectors = [face.embedding for face in strict.identify(photo)]
     head = replace(
         toy_head(5, contract=engine_of_toys.contract, threshold=0.9999),
         prototypes=np.stack([vectors[0], *toy_head(4).prototypes]),
@@ -243,7 +243,7 @@ def test_metadata_of_another_kind_is_refused(saved, text):
     ids=lambda change: json.dumps(change)[:40],
 )
 def test_damaged_fields_are_refused(saved, change):
-    """When it is loaded, not when somebody's photo is the first to need the field."""
+    """When it is loaded, not when a photo is the first to need the field."""
     _, recognizer, path = saved
     with_metadata(path, json.dumps(recognizer.info() | change))
     with pytest.raises(NotARecognizer) as caught:
@@ -328,7 +328,7 @@ def test_the_graph_needs_no_mien(saved):
     (face,) = recognizer.identify(photo)
     assert np.array_equal(boxes[0], face.box)
     assert similarities[0, 0] == pytest.approx(face.similarity)
-    assert (person[0] >= 0) == face.name is not None
+    assert (person[0] >= 0) == (face.name is not None)
 
 
 def test_one_person_is_a_gallery(engine_of_toys):
@@ -352,3 +352,12 @@ def test_weights_of_eight_bits_give_the_same_answers(engine, portraits):
         for face, small in pairs:
             assert np.abs(face.box - small.box).max() < 0.01
             assert np.abs(head.prototypes @ (face.embedding - small.embedding)).max() < 1e-3
+
+
+def test_what_is_shown_of_a_recognizer(saved):
+    _, recognizer, _ = saved
+    assert repr(recognizer) == "<Recognizer 8 people, unknown below 0.500>"
+    html = recognizer._repr_html_()
+    assert "[bold]a\nb[/bold]" in html  # a name is text, whatever it looks like
+    assert "O&#x27;Brien &quot;Bob&quot;" in html
+    assert recognizer.to_dict() == recognizer.info()

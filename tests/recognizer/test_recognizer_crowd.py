@@ -1,4 +1,4 @@
-"""Nobody, and a crowd: real faces, the real models, the one file."""
+"""No faces, and a crowd: real faces, the real models, the one file."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_fifty_faces(recognizer, faces):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 900), (640, 480), (10_000, 40)])
-def test_nobody(recognizer, size):
+def test_no_faces(recognizer, size):
     assert recognizer.identify(photo_of(Image.new("RGB", size, (90, 110, 130)))) == []
 
 

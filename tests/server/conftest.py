@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from toy_server import a_client, a_service
+from toy_server import toy_client, toy_state
 
 
 @pytest.fixture
 def serving(tmp_path):
-    """Return serving(**options): a client of a new server; all are closed at the end."""
+    """Return serving(**options): starts a server and returns its client; closed at the end."""
     made = []
 
     def start(**options):
         folder = tmp_path / f"server{len(made)}"
         folder.mkdir()
-        client = a_client(a_service(folder, **options))
+        client = toy_client(toy_state(folder, **options))
         client.__enter__()
         made.append(client)
         return client
@@ -31,9 +31,9 @@ def client(serving):
 
 
 @pytest.fixture
-def service(client):
-    """Return the service behind `client`."""
+def state(client):
+    """Return the state of the server of `client`."""
     app = client.app
     while not hasattr(app, "state"):
         app = app._app
-    return app.state.service
+    return app.state.server

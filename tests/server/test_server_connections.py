@@ -1,4 +1,4 @@
-"""Connections over a real socket: who does not ask is closed, who trickles is not waited for."""
+"""Limits on connections, over real sockets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-from toy_server import a_service, files, listening, picture, with_limits
+from toy_server import files, listening, picture, toy_state, with_limits
 
 HEAD = (
     b"POST /v1/identify HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -17,9 +17,9 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 @contextlib.contextmanager
-def running(folder, *, limits=None, **guards):
+def running(folder, *, limits=None, **connection_limits):
     """Yield the port of a server on the loopback."""
-    with listening(a_service(folder, limits=limits), **guards) as base:
+    with listening(toy_state(folder, limits=limits), **connection_limits) as base:
         yield urlsplit(base).port
 
 
@@ -30,15 +30,19 @@ def connected(port):
 
 
 def answer(sock) -> bytes:
-    """Return what comes until the connection is closed or whole answers have come."""
+    """Return what the server sends next; empty if the connection is closed."""
     try:
         return sock.recv(1 << 16)
     except ConnectionResetError:
         return b""
 
 
-def test_who_does_not_ask_is_closed(tmp_path):
-    with running(tmp_path, seconds=0.3) as port, connected(port) as idle, connected(port) as slow:
+def test_idle_connections_are_closed(tmp_path):
+    with (
+        running(tmp_path, idle_seconds=0.3) as port,
+        connected(port) as idle,
+        connected(port) as slow,
+    ):
         slow.sendall(b"GET /healthz HTTP/1.1\r\nHos")
         begun = time.monotonic()
         assert answer(idle) == b""
@@ -49,8 +53,8 @@ def test_who_does_not_ask_is_closed(tmp_path):
             assert answer(sock).startswith(b"HTTP/1.1 200")
 
 
-def test_a_head_that_trickles_is_not_waited_for(tmp_path):
-    with running(tmp_path, seconds=0.5) as port, connected(port) as sock:
+def test_slow_headers_are_rejected(tmp_path):
+    with running(tmp_path, idle_seconds=0.5) as port, connected(port) as sock:
         sock.sendall(b"GET /healthz HTTP/1.1\r\n")
         begun = time.monotonic()
         with contextlib.suppress(ConnectionError):
@@ -60,7 +64,7 @@ def test_a_head_that_trickles_is_not_waited_for(tmp_path):
         assert time.monotonic() - begun < 10
 
 
-def test_a_head_without_end_is_not_taken_in(tmp_path):
+def test_endless_headers_are_rejected(tmp_path):
     with running(tmp_path) as port, connected(port) as sock:
         sock.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
         sent = 0
@@ -68,11 +72,11 @@ def test_a_head_without_end_is_not_taken_in(tmp_path):
             while sent < 64 << 20:
                 sock.sendall(b"y" * (64 << 10))
                 sent += 64 << 10
-        # What the kernel holds on the way is not the server's memory.
+        # Data buffered by the kernel does not use the server's memory.
         assert sent < 64 << 20
 
 
-def test_a_body_that_trickles_is_not_waited_for(tmp_path):
+def test_a_slow_body_is_rejected(tmp_path):
     limits = with_limits(seconds=0.5, slowest=1 << 20)
     with running(tmp_path, limits=limits) as port, connected(port) as sock:
         sock.sendall(HEAD + b"Content-Length: 100000\r\n\r\n--x\r\n")
@@ -86,8 +90,8 @@ def test_a_body_that_trickles_is_not_waited_for(tmp_path):
         assert said.startswith(b"HTTP/1.1 408")
 
 
-def test_who_waits_longest_makes_room(tmp_path):
-    with running(tmp_path, most=8) as port, contextlib.ExitStack() as stack:
+def test_the_longest_idle_connection_is_closed_when_too_many_are_open(tmp_path):
+    with running(tmp_path, max_connections=8) as port, contextlib.ExitStack() as stack:
         idle = [stack.enter_context(connected(port)) for _ in range(40)]
         for _ in range(20):
             with connected(port) as sock:
@@ -96,13 +100,13 @@ def test_who_waits_longest_makes_room(tmp_path):
         assert answer(idle[0]) == b""
 
 
-def test_too_large_is_said_before_it_comes(tmp_path):
+def test_a_large_body_is_rejected_by_content_length(tmp_path):
     with running(tmp_path) as port, connected(port) as sock:
         sock.sendall(HEAD + f"Content-Length: {65 << 20}\r\n\r\n".encode())
         assert answer(sock).startswith(b"HTTP/1.1 413")
 
 
-def test_requests_that_come_at_once_are_answered_in_turn(tmp_path):
+def test_pipelined_requests_are_answered_in_order(tmp_path):
     with running(tmp_path) as port, connected(port) as sock:
         sock.sendall(HEALTH * 50)
         said = b""
@@ -113,17 +117,17 @@ def test_requests_that_come_at_once_are_answered_in_turn(tmp_path):
         assert said.count(b"HTTP/1.1 ") == 50
 
 
-def test_a_client_that_leaves_is_no_failure(tmp_path, caplog):
+def test_a_disconnecting_client_causes_no_error(tmp_path, caplog):
     with running(tmp_path) as port:
         with connected(port) as sock:
             sock.sendall(HEAD + b"Content-Length: 100000\r\n\r\n--x\r\n")
         with connected(port) as sock:
             sock.sendall(HEALTH)
             assert answer(sock).startswith(b"HTTP/1.1 200")
-    assert "unforeseen" not in caplog.text
+    assert "internal error" not in caplog.text
 
 
-def test_files_are_taken_as_before(tmp_path):
+def test_a_photo_is_identified_over_a_limited_connection(tmp_path):
     import httpx2 as httpx
 
     with running(tmp_path) as port:

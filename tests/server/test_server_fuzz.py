@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
-from toy_server import a_service, listening, picture
+from toy_server import listening, picture, toy_state
 
 from fuzz_uploads import Fuzz, fuzz, small
 from serving.mutations import ROUTES, case
@@ -19,10 +19,10 @@ def toy_photos():
     return [picture(n, kind=kind) for n in range(2) for kind in ("PNG", "JPEG", "WEBP", "GIF")]
 
 
-def test_nothing_that_is_sent_breaks_the_server(tmp_path, toy_photos):
-    service = a_service(tmp_path)
-    with listening(service) as base:
-        service.jobs.close()
+def test_malformed_requests_do_not_break_the_server(tmp_path, toy_photos):
+    state = toy_state(tmp_path)
+    with listening(state) as base:
+        state.jobs.close()
         before = threading.active_count()
         place = urlsplit(base)
         server = SimpleNamespace(host=place.hostname, port=place.port)
@@ -33,12 +33,12 @@ def test_nothing_that_is_sent_breaks_the_server(tmp_path, toy_photos):
         assert sum(sum(counted.values()) for counted in run.found.statuses.values()) == 300
         assert sum(counted["200"] for counted in run.found.statuses.values()) > 20
         assert threading.active_count() <= before + 40  # the event loop's own pool
-        assert not service.inference.waiting
+        assert not state.queue.waiting
 
 
 @pytest.mark.weights
 @pytest.mark.usefixtures("engine")
-def test_a_real_server_neither_crashes_nor_hangs_nor_leaks(tmp_path, portraits):
+def test_a_real_server_survives_malformed_photos(tmp_path, portraits):
     found = [path.read_bytes() for path in sorted(portraits.iterdir())]
     photos = [made for number, data in enumerate(found) for made in small(data, number)]
     result = fuzz(photos, range(200), 7, tmp_path)
@@ -48,7 +48,7 @@ def test_a_real_server_neither_crashes_nor_hangs_nor_leaks(tmp_path, portraits):
     assert {"200", "422"} <= set(statuses)
 
 
-def test_a_case_follows_from_its_seed_and_number(toy_photos):
+def test_a_fuzz_case_is_determined_by_seed_and_number(toy_photos):
     def made(seed, number):
         return case(seed, number, toy_photos, host="127.0.0.1", handle="people", person="p")
 

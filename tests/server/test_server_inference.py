@@ -1,4 +1,4 @@
-"""The queue: bounded, batched, drained; what was taken is finished."""
+"""The photo queue: limits, batches, errors, shutdown."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from toy_server import a_service, files, listening, picture, the_engine, with_limits
+from toy_server import files, listening, picture, shared_engine, toy_state, with_limits
 
 from mien.errors import ServerBusy
 from mien.server.http.metrics import Metrics
-from mien.server.inference.photo_queue import Inference
+from mien.server.inference.photo_queue import PhotoQueue
 
 
 @pytest.fixture
-def queue():
+def start_queue():
     made = []
 
     def start(workers=1, **limits):
-        made.append(Inference(with_limits(**limits), Metrics(), workers=workers))
+        made.append(PhotoQueue(with_limits(**limits), Metrics(), workers=workers))
         return made[-1]
 
     yield start
@@ -32,12 +32,14 @@ def queue():
         each.close()
 
 
-def test_photos_are_embedded_together_and_each_gets_its_own(queue):
-    inference = queue(batch=4, waiting=20)
+def test_a_batch_returns_each_photo_its_own_result(start_queue):
+    queue = start_queue(batch=4, waiting=20)
     gate = threading.Event()
-    blocked = inference.call(gate.wait)
+    blocked = queue.submit(gate.wait)
     photos = [(picture(n % 3), f"{n}") for n in range(8)]
-    futures = inference.look(photos, the_engine(), lambda seen: (seen.photo.name, seen.embeddings))
+    futures = queue.submit_photos(
+        photos, shared_engine(), lambda seen: (seen.photo.name, seen.embeddings)
+    )
     gate.set()
     assert blocked.result(10)
     results = [future.result(30) for future in futures]
@@ -47,52 +49,52 @@ def test_photos_are_embedded_together_and_each_gets_its_own(queue):
         assert similarity == pytest.approx(1, abs=1e-3)
 
 
-def test_a_full_queue_refuses_and_recovers(queue):
-    inference = queue(waiting=3)
+def test_a_full_queue_rejects_and_recovers(start_queue):
+    queue = start_queue(waiting=3)
     gate = threading.Event()
-    first = inference.call(gate.wait)
-    while inference.waiting:
+    first = queue.submit(gate.wait)
+    while queue.waiting:
         time.sleep(0.01)
-    futures = [inference.call(lambda: 1) for _ in range(3)]
+    futures = [queue.submit(lambda: 1) for _ in range(3)]
     with pytest.raises(ServerBusy):
-        inference.call(lambda: 1)
+        queue.submit(lambda: 1)
     gate.set()
     assert [future.result(10) for future in futures] == [1, 1, 1]
     assert first.result(10)
 
 
-def test_what_waited_too_long_is_not_begun(queue):
-    inference = queue(seconds=0.05)
+def test_an_expired_task_is_not_started(start_queue):
+    queue = start_queue(seconds=0.05)
     gate = threading.Event()
-    inference.call(gate.wait)
-    late = inference.call(lambda: 1)
+    queue.submit(gate.wait)
+    late = queue.submit(lambda: 1)
     time.sleep(0.2)
     gate.set()
     with pytest.raises(ServerBusy):
         late.result(10)
 
 
-def test_an_error_is_its_own_and_the_worker_goes_on(queue):
-    inference = queue()
+def test_an_error_affects_only_its_own_photo(start_queue):
+    queue = start_queue()
     photos = [(b"broken", "a"), (picture(0), "b")]
-    bad, good = inference.look(photos, the_engine(), lambda seen: len(seen.found))
+    bad, good = queue.submit_photos(photos, shared_engine(), lambda seen: len(seen.detections))
     with pytest.raises(Exception, match="no photo"):
         bad.result(10)
     assert good.result(10) == 1
 
 
-def test_closing_finishes_what_was_taken():
-    inference = Inference(with_limits(), Metrics(), workers=1)
-    futures = [inference.call(lambda n=n: n) for n in range(20)]
-    inference.close()
+def test_closing_finishes_accepted_tasks():
+    queue = PhotoQueue(with_limits(), Metrics(), workers=1)
+    futures = [queue.submit(lambda n=n: n) for n in range(20)]
+    queue.close()
     assert [future.result(0) for future in futures] == list(range(20))
     with pytest.raises(ServerBusy):
-        inference.call(lambda: 1)
+        queue.submit(lambda: 1)
 
 
-def test_overload_is_shed_with_503_and_nothing_else(tmp_path):
-    service = a_service(tmp_path, limits=with_limits(waiting=2))
-    with listening(service) as base:
+def test_overload_is_answered_with_503(tmp_path):
+    state = toy_state(tmp_path, limits=with_limits(waiting=2))
+    with listening(state) as base:
         import httpx2
 
         def ask(_):
@@ -110,19 +112,19 @@ def test_overload_is_shed_with_503_and_nothing_else(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM there")
-def test_sigterm_finishes_what_was_taken(tmp_path):
+def test_sigterm_finishes_accepted_requests(tmp_path):
     script = (
         "import sys, time\n"
         "sys.path[:0] = sys.argv[2:]\n"
         "from pathlib import Path\n"
-        "from toy_server import a_service\n"
+        "from toy_server import toy_state\n"
         "from mien.server.run import Address, listen, serve\n"
-        "service = a_service(Path(sys.argv[1]))\n"
+        "state = toy_state(Path(sys.argv[1]))\n"
         "listener = listen(Address(port=0))\n"
-        "service.inference.call(lambda: time.sleep(1))\n"
-        "service.inference.call(lambda: time.sleep(1))\n"
+        "state.queue.submit(lambda: time.sleep(1))\n"
+        "state.queue.submit(lambda: time.sleep(1))\n"
         "print(listener.getsockname()[1], flush=True)\n"
-        "serve(service, Address(), listener)\n"
+        "serve(state, Address(), listener)\n"
     )
     here = Path(__file__).parent
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Trainings: told as they go, cancelled, resumed, put in service and taken back."""
+"""Training jobs: progress, cancellation, resumption, putting recognizers in service."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import threading
 import time
 
 import pytest
-from toy_server import a_client, a_service, file_backend, files, picture, the_engine
+from toy_server import file_backend, files, picture, shared_engine, toy_client, toy_state
 
 from mien.recognizer import Recognizer
 from mien.server.http.limits import Limits
 from mien.server.inference.versions import Versions
 from mien.server.state import ServerState
 from mien.server.training import job_run
-from mien.server.training.job_run import Ended
+from mien.server.training.job_run import StageResult
 from mien.server.training.jobs import Jobs, handle_of
 
 
 @pytest.fixture
 def trained() -> bytes:
-    return Recognizer.build(file_backend().head, the_engine(), threads=1).to_bytes()
+    return Recognizer.build(file_backend().recognizer.head, shared_engine(), threads=1).to_bytes()
 
 
 @pytest.fixture
 def commands(monkeypatch, trained):
-    """Stand in for the commands, which need weights: they wait for a gate and leave their files."""
+    """Replace the commands, which need weights: they wait for a gate and write their files."""
 
     class Commands:
         gate = threading.Event()
@@ -37,12 +37,12 @@ def commands(monkeypatch, trained):
             on_progress(1, 2, "looking")
             while not self.gate.wait(0.02):
                 if stop.is_set():
-                    return Ended(-15, "", "")
+                    return StageResult(-15, "", "")
             if stage.name == "train":
                 (folder / job_run.RECOGNIZER).write_bytes(trained)
             if stage.name == "evaluate":
                 (folder / job_run.REPORT).write_text("<p>report</p>")
-            return Ended(self.code, "error: too few people\n  Add people.\n", "")
+            return StageResult(self.code, "error: too few people\n  Add people.\n", "")
 
     made = Commands()
     made.gate, made.ran = threading.Event(), []
@@ -65,7 +65,7 @@ def until(client, job: str, state: str) -> dict:
     raise AssertionError(found)
 
 
-def test_from_photos_to_service_and_back(client, service, commands):
+def test_a_job_from_upload_to_service(client, state, commands):
     form = {"name": "My People", "false_positive_rate": "0.05"}
     made = client.post("/v1/jobs", files=photos(), data=form)
     assert made.status_code == 201
@@ -82,32 +82,32 @@ def test_from_photos_to_service_and_back(client, service, commands):
     assert report.headers["content-security-policy"].startswith("sandbox")
     stream = client.get(f"/v1/jobs/{job['id']}/events").text
     assert json.loads(stream.removeprefix("data: "))["state"] == "done"
-    folder = service.settings.data / "jobs" / job["id"]
+    folder = state.settings.data / "jobs" / job["id"]
     assert {path.name for path in folder.iterdir()} == {"job.json", "report.html"}
 
-    wish = {"version": done["version"]}
-    assert client.put("/v1/recognizer/my-people/service", json=wish).status_code == 200
+    choice = {"version": done["version"]}
+    assert client.put("/v1/recognizer/my-people/service", json=choice).status_code == 200
     asked = client.post("/v1/identify?handle=my-people", files=files(picture(0))).json()
     assert asked["results"][0]["faces"][0]["name"] == "Ada"
     assert client.delete(f"/v1/jobs/{job['id']}").status_code == 409
     assert client.get(f"/v1/jobs/{job['id']}").json()["in_service"]
 
 
-def test_no_training_takes_the_gallerys_place(client, service, commands, trained):
+def test_a_trained_recognizer_cannot_replace_the_gallery(client, state, commands, trained):
     refused = client.post("/v1/jobs", files=photos(), data={"name": "People"})
     assert (refused.status_code, commands.ran) == (409, [])
-    assert "living gallery answers by 'people'" in refused.json()["detail"]
+    assert "'people' is the name of the gallery" in refused.json()["detail"]
 
-    # Trained and in service before a gallery was served: the gallery answers when it is.
-    service.versions.add("people", "20260101-000000-abcdef", trained)
-    service.versions.note("people", "20260101-000000-abcdef")
-    again = ServerState(service.settings, {"people": service.mount("people")})
+    # A recognizer in service before the gallery was added: the gallery keeps the name.
+    state.versions.add("people", "20260101-000000-abcdef", trained)
+    state.versions.set_in_service("people", "20260101-000000-abcdef")
+    again = ServerState(state.settings, {"people": state.backend("people")})
     held = again.is_gallery("people")
     again.close()
     assert held
 
 
-def test_a_failed_training_says_why(client, commands):
+def test_a_failed_job_reports_the_reason(client, commands):
     commands.code = 15
     commands.gate.set()
     job = client.post("/v1/jobs", files=photos()).json()["id"]
@@ -120,18 +120,18 @@ def test_a_failed_training_says_why(client, commands):
 
 
 @pytest.mark.parametrize("code", [1, 12, 17, -9])
-def test_what_is_no_fault_of_the_photos_is_in_the_log_alone(code, caplog):
-    ended = Ended(code, "error: cannot write /srv/jobs/x\n  mien models pull\n", "")
-    detail, hint = job_run.why(ended)
+def test_internal_failures_of_a_job_are_only_logged(code, caplog):
+    ended = StageResult(code, "error: cannot write /srv/jobs/x\n  mien models pull\n", "")
+    detail, hint = job_run.failure_reason(ended)
     assert detail
     assert "/srv" not in detail + hint
     assert "mien " not in detail + hint
-    assert job_run.said(ended) == "cannot write /srv/jobs/x"
-    assert job_run.said(Ended(code, "", "")) == "the command was killed"
+    assert job_run.last_error(ended) == "cannot write /srv/jobs/x"
+    assert job_run.last_error(StageResult(code, "", "")) == "the command was killed"
     assert not caplog.records
 
 
-def test_a_training_is_stopped(client, commands):
+def test_a_job_is_cancelled(client, commands):
     job = client.post("/v1/jobs", files=photos()).json()["id"]
     until(client, job, "running")
     assert client.delete(f"/v1/jobs/{job}").status_code == 204
@@ -141,16 +141,16 @@ def test_a_training_is_stopped(client, commands):
     until(client, other, "done")
 
 
-def test_what_a_restart_interrupted_goes_on(tmp_path, commands):
-    with a_client(a_service(tmp_path)) as first:
+def test_an_interrupted_job_resumes_after_a_restart(tmp_path, commands):
+    with toy_client(toy_state(tmp_path)) as first:
         job = first.post("/v1/jobs", files=photos()).json()["id"]
         until(first, job, "running")
     commands.gate.set()
-    with a_client(a_service(tmp_path, gallery=False)) as second:
+    with toy_client(toy_state(tmp_path, gallery=False)) as second:
         assert until(second, job, "done")["report"]
 
 
-def test_a_job_that_was_never_acknowledged_is_not_there(tmp_path):
+def test_an_incomplete_upload_is_deleted(tmp_path):
     import os
 
     folder = tmp_path / "jobs" / "20260101-000000-abcdef"
@@ -162,7 +162,7 @@ def test_a_job_that_was_never_acknowledged_is_not_there(tmp_path):
     assert not folder.exists()
 
 
-def test_uploads_without_people(client):
+def test_uploads_without_people_are_rejected(client):
     loose = [("file", ("a.png", picture(0)))]
     assert client.post("/v1/jobs", files=loose).status_code == 422
     nameless = [("file", (name, picture(0))) for name in (".", "/", "a.png", "a.png")]
@@ -189,5 +189,5 @@ def test_progress_is_read_line_by_line(tmp_path):
         ("\N{SNOWMAN}", "trained"),
     ],
 )
-def test_handles(name, handle):
+def test_handle_of_a_name(name, handle):
     assert handle_of(name) == handle

@@ -1,4 +1,4 @@
-"""The living gallery over HTTP."""
+"""The gallery over HTTP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def identify(client, person: int, photo: int = 0) -> dict:
     return face
 
 
-def test_whoever_is_enrolled_is_recognised_at_once(client, ada):
+def test_an_enrolled_person_is_identified_at_once(client, ada):
     face = identify(client, 0)
     assert (face["name"], face["person_id"]) == ("Ada", ada)
     assert face["candidates"][0]["person_id"] == ada
@@ -32,7 +32,7 @@ def test_whoever_is_enrolled_is_recognised_at_once(client, ada):
     assert client.get(f"/v1/people/{ada}/thumbnail").headers["content-type"] == "image/jpeg"
 
 
-def test_each_photo_is_told_why_it_is_not_taken(client, ada):
+def test_each_rejected_photo_has_a_reason(client, ada):
     sent = files(picture(0), blank(), b"no photo")
     rows = client.post(f"/v1/people/{ada}/photos", files=sent).json()["results"]
     assert [row["taken"] for row in rows] == [False, False, False]
@@ -41,7 +41,7 @@ def test_each_photo_is_told_why_it_is_not_taken(client, ada):
 
 
 @pytest.mark.parametrize("name", ["/home/me/friends/ada.jpg", r"C:\Users\me\ada.jpg", "ada.jpg"])
-def test_a_photo_is_told_of_by_its_file_name_alone(client, name):
+def test_the_source_of_a_photo_is_its_file_name_without_folders(client, name):
     person = client.post("/v1/people", json={"name": "Ada"}).json()["id"]
     sent = [("file", (name, picture(0), "image/png"))]
     client.post(f"/v1/people/{person}/photos?force=true", files=sent)
@@ -49,14 +49,14 @@ def test_a_photo_is_told_of_by_its_file_name_alone(client, name):
     assert photo["source"] == "ada.jpg"
 
 
-def test_a_name_that_cannot_be_seen_is_none(client):
+def test_invisible_names_are_rejected(client):
     for name in ("", "  ", "\u200b", "\u2066\u2069"):
         assert client.post("/v1/people", json={"name": name}).status_code == 422
     assert client.post("/v1/people", json={"name": "Ada"}).status_code == 201
     assert client.post("/v1/people", json={"name": "Ada\u200b"}).status_code == 409
 
 
-def test_rename_note_merge_and_forget(client, ada):
+def test_rename_note_consent_merge_and_forget(client, ada):
     renamed = client.patch(f"/v1/people/{ada}", json={"name": "Ada L", "consent": "in person"})
     assert (renamed.json()["name"], renamed.json()["consent"]) == ("Ada L", "in person")
     other = client.post("/v1/people", json={"name": "Countess"}).json()["id"]
@@ -71,14 +71,14 @@ def test_rename_note_merge_and_forget(client, ada):
     assert client.get("/v1/people").json()["people"] == []
 
 
-def test_this_is_not_ada_is_respected(client, ada):
+def test_a_negative_correction_is_respected(client, ada):
     face = identify(client, 0)
     wrong = {"face_token": face["face_token"], "not": ada}
     assert client.post("/v1/corrections", json=wrong).status_code == 200
     assert identify(client, 0)["name"] is None
 
 
-def test_this_is_ben_needs_no_new_upload(client, ada):
+def test_a_positive_correction_enrols_the_face_of_its_token(client, ada):
     face = identify(client, 1)
     right = {"face_token": face["face_token"], "is": {"name": "Ben"}}
     assert client.post("/v1/corrections", json=right).json()["taken"]
@@ -88,7 +88,7 @@ def test_this_is_ben_needs_no_new_upload(client, ada):
     assert client.post("/v1/corrections", json=again).json()["taken"]
 
 
-def test_corrections_that_cannot_be(client, ada):
+def test_invalid_corrections_are_rejected(client, ada):
     token = identify(client, 0)["face_token"]
     for body in (
         {"face_token": token},
@@ -97,7 +97,7 @@ def test_corrections_that_cannot_be(client, ada):
         {"not": ada},
     ):
         assert client.post("/v1/corrections", json=body).status_code == 422
-    for body in ({"face_token": "x", "not": ada}, {"face_token": token, "not": "nobody"}):
+    for body in ({"face_token": "x", "not": ada}, {"face_token": token, "not": "unknown-id"}):
         assert client.post("/v1/corrections", json=body).status_code == 404
     client.delete(f"/v1/people/{ada}")
     assert (
@@ -106,7 +106,7 @@ def test_corrections_that_cannot_be(client, ada):
     )
 
 
-def test_a_file_s_people_are_listed_and_cannot_be_changed(serving):
+def test_people_of_a_file_are_listed_and_fixed(serving):
     fixed = serving(gallery=False)
     names = [row["name"] for row in fixed.get("/v1/people").json()["people"]]
     assert names == ["Ada", "Ben", "Cyd"]
@@ -117,7 +117,7 @@ def test_a_file_s_people_are_listed_and_cannot_be_changed(serving):
     assert "--gallery DIR" in problem["hint"]
 
 
-def test_what_answers_here_is_told(client):
+def test_recognizers_are_described(client):
     gallery, file = client.get("/v1/recognizer").json()["recognizers"]
     assert (gallery["handle"], gallery["kind"]) == ("people", "gallery")
     assert (file["handle"], file["kind"], file["people_count"]) == ("toy", "file", 3)
@@ -126,5 +126,5 @@ def test_what_answers_here_is_told(client):
         assert row["stored"]
         assert 0 < row["policy"]["false_positive_rate"] < 1
     assert file["versions"] == [{"version": "given", "created": "", "in_service": True}]
-    wish = {"version": "20200101-000000-abcdef"}
-    assert client.put("/v1/recognizer/toy/service", json=wish).status_code == 404
+    choice = {"version": "20200101-000000-abcdef"}
+    assert client.put("/v1/recognizer/toy/service", json=choice).status_code == 404

@@ -1,4 +1,4 @@
-"""Every error of the tree is a problem document; the OpenAPI document keeps its word."""
+"""Problem documents of all errors, and conformance to the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from toy_server import a_service, listening
+from toy_server import listening, toy_state
 
 from mien import errors, server
 from mien.gallery.storage.database import damaged
 from mien.problems import problem_of
-from mien.server.http.error_responses import answer_to
+from mien.server.http.error_responses import error_response
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
@@ -23,20 +23,20 @@ CHECKS = (
 )
 
 
-def test_an_error_is_answered_by_its_document():
-    for error in (errors.NoFace("nobody", hint="look"), errors.ServerBusy("full", hint="in 7 s")):
-        answer = answer_to(error)
+def test_an_error_response_is_its_problem_document():
+    for error in (errors.NoFace("none", hint="look"), errors.ServerBusy("full", hint="in 7 s")):
+        answer = error_response(error)
         assert json.loads(answer.body) == problem_of(error)
         assert answer.status_code == problem_of(error)["status"]
         assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["retry-after"] == "7"
 
 
-def test_an_unforeseen_error_tells_nothing(client, service, monkeypatch):
+def test_an_internal_error_reveals_nothing(client, state, monkeypatch):
     def broken():
         raise RuntimeError("a secret")
 
-    monkeypatch.setattr(service.jobs, "all", broken)
+    monkeypatch.setattr(state.jobs, "all", broken)
     answer = client.get("/v1/jobs")
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
@@ -53,7 +53,7 @@ def test_unknown_addresses_and_methods(client):
     assert "GET" in answer.headers["allow"] or "POST" in answer.headers["allow"]
 
 
-def test_no_answer_tells_of_the_servers_folders_or_commands(client, tmp_path):
+def test_errors_contain_no_paths_and_no_commands(client, tmp_path):
     ada, ben = (client.post("/v1/people", json={"name": n}).json()["id"] for n in ("Ada", "Ben"))
     for answer, status in (
         (client.get("/v1/people/zzz"), 404),
@@ -71,13 +71,13 @@ def test_no_answer_tells_of_the_servers_folders_or_commands(client, tmp_path):
         assert answer.json()["hint"]
 
 
-def test_what_is_wrong_with_the_server_is_in_its_log_alone(client, service, monkeypatch, caplog):
-    folder = service.gallery().gallery.path
+def test_server_faults_are_only_logged(client, state, monkeypatch, caplog):
+    folder = state.gallery().path
 
     def broken(_: str):
         raise damaged(folder, "a page is torn")
 
-    monkeypatch.setattr(service.gallery().gallery, "person", broken)
+    monkeypatch.setattr(state.gallery(), "person", broken)
     with caplog.at_level(logging.ERROR, logger="mien.server"):
         answer = client.get("/v1/people/Ada")
     assert answer.status_code == 503
@@ -87,8 +87,8 @@ def test_what_is_wrong_with_the_server_is_in_its_log_alone(client, service, monk
         assert secret in caplog.text
 
 
-def test_nothing_is_refused_without_saying_what_to_do():
-    """Every error that the server's own code makes has a hint."""
+def test_every_server_error_has_a_hint():
+    """Every error raised in the server's code has a hint."""
     made = [
         (path.name, node)
         for path in Path(server.__file__).parent.rglob("*.py")
@@ -107,18 +107,18 @@ def test_nothing_is_refused_without_saying_what_to_do():
 
 
 @pytest.mark.parametrize("path", ["", "/events", "/report"])
-def test_a_training_that_is_not_there(client, path):
+def test_an_unknown_job_is_not_found(client, path):
     problem = client.get(f"/v1/jobs/xx{path}").json()
     assert problem["status"] == 404
     assert "/v1/jobs" in problem["hint"]
 
 
-def test_the_document_keeps_its_word(tmp_path):
-    """Schemathesis: requests made up from the document; no 5xx, no answer it does not tell of."""
+def test_responses_conform_to_the_openapi_document(tmp_path):
+    """Schemathesis generates requests: no status 5xx and no undocumented response."""
     program = Path(sys.executable).with_name("schemathesis")
     if not program.exists():
         pytest.skip("schemathesis is not installed")
-    with listening(a_service(tmp_path)) as base:
+    with listening(toy_state(tmp_path)) as base:
         done = subprocess.run(
             [
                 program, "run", f"{base}/openapi.json", "--phases", "examples,fuzzing",

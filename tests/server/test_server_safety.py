@@ -1,4 +1,4 @@
-"""Each rule of safety: the request that must fail, failing."""
+"""Security of the server: requests that must be rejected."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import zipfile
 
 import pytest
-from toy_server import BASE, a_service, files, picture, with_limits
+from toy_server import BASE, files, picture, toy_state, with_limits
 
 from mien.errors import BadRequest, CannotListen, TooManyRequests, UnsafeStart
 from mien.server.auth.keys import Keys, Role
@@ -21,11 +21,11 @@ PAGE = {"origin": BASE}
 
 
 @pytest.fixture
-def keyed(service):
+def keyed(state):
     """Return keyed(role): a header with a new key of that role."""
 
     def make(role: Role) -> dict[str, str]:
-        _, text = service.access.keys.create(role)
+        _, text = state.access.keys.create(role)
         return {"authorization": f"Bearer {text}"}
 
     return make
@@ -37,10 +37,10 @@ def kind(answer) -> str:
     return answer.json()["type"].removeprefix("urn:mien:problem:")
 
 
-# Who may reach it
+# Hosts and origins
 
 
-def test_other_machines_may_not_reach_a_server_without_keys(tmp_path):
+def test_a_server_without_keys_refuses_other_addresses(tmp_path):
     settings = Settings(tmp_path)
     for host in ("0.0.0.0", "::", "192.0.2.1", "example.org"):  # noqa: S104
         with pytest.raises(UnsafeStart):
@@ -55,7 +55,7 @@ def test_other_machines_may_not_reach_a_server_without_keys(tmp_path):
         check_safe(Address("192.0.2.1"), settings)
 
 
-def test_the_command_refuses_too(tmp_path):
+def test_the_command_refuses_other_addresses_without_keys(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "mien", "serve", "--host", "0.0.0.0", "--data", tmp_path],  # noqa: S104
         capture_output=True,
@@ -66,14 +66,14 @@ def test_the_command_refuses_too(tmp_path):
     assert "mien keys create" in done.stderr
 
 
-def test_a_port_that_is_taken():
+def test_a_port_in_use_is_reported():
     first = listen(Address(port=0))
     with pytest.raises(CannotListen):
         listen(Address(port=first.getsockname()[1]))
     first.close()
 
 
-def test_a_name_that_was_made_to_point_here_is_refused(client):
+def test_unknown_host_names_are_rejected(client):
     for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", ""):
         assert kind(client.get("/v1/people", headers={"host": host})) == "not-allowed"
     for host in ("localhost:9", "127.0.0.1", "[::1]:8000", "LOCALHOST"):
@@ -89,13 +89,13 @@ def test_a_name_that_was_made_to_point_here_is_refused(client):
         {"sec-fetch-site": "cross-site"},
     ],
 )
-def test_pages_of_other_sites_change_nothing(client, headers):
+def test_cross_site_requests_are_rejected(client, headers):
     assert kind(client.post("/v1/people", json={"name": "X"}, headers=headers)) == "not-allowed"
     assert kind(client.post("/v1/identify", files=files(picture(0)), headers=headers))
     assert client.get("/v1/people").json()["people"] == []
 
 
-def test_no_other_origin_may_read_unless_it_is_named(serving):
+def test_cors_is_limited_to_the_given_origins(serving):
     asked = {"origin": "https://app.example", "access-control-request-method": "POST"}
     shut = serving()
     assert "access-control-allow-origin" not in shut.get("/healthz", headers=asked).headers
@@ -107,10 +107,10 @@ def test_no_other_origin_may_read_unless_it_is_named(serving):
     assert "access-control-allow-origin" not in named.get("/healthz", headers=other).headers
 
 
-# Who may do what
+# Keys, roles and sessions
 
 
-def test_without_a_key_nothing_is_done_once_there_is_one(client, keyed):
+def test_requests_without_a_key_are_rejected_once_a_key_exists(client, keyed):
     keyed(Role.VIEWER)
     for method, path in (
         ("GET", "/v1/people"), ("POST", "/v1/people"), ("POST", "/v1/identify"),
@@ -127,7 +127,7 @@ def test_without_a_key_nothing_is_done_once_there_is_one(client, keyed):
     assert client.get("/").status_code == 200
 
 
-def test_a_key_is_asked_for_where_that_is_required_though_there_is_none(serving):
+def test_require_key_applies_without_any_key(serving):
     strict = serving(require_key=True)
     assert kind(strict.get("/v1/people")) == "key-needed"
     assert strict.get("/v1/session").json() == {
@@ -137,17 +137,17 @@ def test_a_key_is_asked_for_where_that_is_required_though_there_is_none(serving)
     }
 
 
-def test_keys_that_do_not_hold(client, service, keyed):
+def test_wrong_and_revoked_keys_are_rejected(client, state, keyed):
     good = keyed(Role.ADMIN)["authorization"]
     for text in (good[:-1], good + "x", good.swapcase(), "Bearer", "Basic eDp5", "Bearer mien_"):
         answer = client.get("/v1/people", headers={"authorization": text})
         assert answer.status_code in {401, 429}
-    (made,) = service.access.keys.all()
-    service.access.keys.revoke(made.id)
-    assert service.access.keys.check(good.removeprefix("Bearer ")) is None
+    (made,) = state.access.keys.all()
+    state.access.keys.revoke(made.id)
+    assert state.access.keys.check(good.removeprefix("Bearer ")) is None
 
 
-def test_guessing_keys_is_slowed(client, keyed):
+def test_wrong_keys_are_rate_limited(client, keyed):
     keyed(Role.ADMIN)
     wrong = {"authorization": "Bearer mien_00000000_" + "A" * 43}
     statuses = [client.get("/v1/people", headers=wrong).status_code for _ in range(12)]
@@ -155,7 +155,7 @@ def test_guessing_keys_is_slowed(client, keyed):
     assert statuses[-1] == 429
 
 
-def test_keys_are_kept_as_digests(tmp_path):
+def test_keys_are_stored_as_digests(tmp_path):
     _, text = Keys(tmp_path).create(Role.ADMIN, "front desk")
     secret = text.split("_", 2)[2].encode()
     for path in tmp_path.iterdir():
@@ -174,15 +174,15 @@ def test_roles(client, keyed):
     assert kind(client.get("/v1/jobs", headers=viewer)) == "not-allowed"
     assert kind(client.get("/v1/audit", headers=operator)) == "not-allowed"
     service = "/v1/recognizer/toy/service"
-    wish = {"version": "given"}
-    assert kind(client.put(service, json=wish, headers=operator)) == "not-allowed"
+    choice = {"version": "given"}
+    assert kind(client.put(service, json=choice, headers=operator)) == "not-allowed"
     done = client.post("/v1/identify", files=files(picture(0)), headers=viewer)
     assert done.status_code == 200
     assert client.post("/v1/people", json=new, headers=operator).status_code == 201
-    assert client.put(service, json=wish, headers=admin).status_code == 200
+    assert client.put(service, json=choice, headers=admin).status_code == 200
 
 
-def test_the_page_s_session_cannot_be_forged(client, service, keyed):
+def test_session_requests_need_the_csrf_token(client, state, keyed):
     text = keyed(Role.OPERATOR)["authorization"].removeprefix("Bearer ")
     assert kind(client.post("/v1/session", json={"key": text + "x"})) == "key-needed"
     answer = client.post("/v1/session", json={"key": text})
@@ -197,12 +197,12 @@ def test_the_page_s_session_cannot_be_forged(client, service, keyed):
     signed = {"x-csrf-token": csrf, **PAGE}
     assert client.post("/v1/people", json={"name": "X"}, headers=signed).status_code == 201
     assert kind(client.delete("/v1/session")) == "not-allowed"
-    service.access.keys.revoke(service.access.keys.all()[0].id)
+    state.access.keys.revoke(state.access.keys.all()[0].id)
     keyed(Role.ADMIN)
     assert kind(client.get("/v1/people")) == "key-needed"
 
 
-def test_a_session_ends():
+def test_a_session_expires_and_ends():
     now = [0.0]
     sessions = WebSessions(lambda: now[0])
     cookie, made = sessions.start("k")
@@ -214,17 +214,17 @@ def test_a_session_ends():
     assert sessions.find(cookie) is None
 
 
-# How much
+# Limits
 
 
-def test_requests_come_no_faster_than_they_may(serving):
+def test_requests_are_rate_limited(serving):
     slow = serving(limits=with_limits(per_second=0.01, burst=3))
     statuses = [slow.get("/v1/people").status_code for _ in range(4)]
     assert statuses == [200, 200, 200, 429]
     assert int(slow.get("/v1/people").headers["retry-after"]) > 50
 
 
-def test_a_bucket_fills_again():
+def test_a_token_bucket_refills():
     now = [0.0]
     limiter = RateLimiter(2.0, 2, lambda: now[0])
     limiter.take("a")
@@ -236,7 +236,7 @@ def test_a_bucket_fills_again():
     limiter.take("a")
 
 
-def test_large_bodies_are_refused_by_their_length_and_as_they_come(serving):
+def test_large_bodies_are_rejected(serving):
     small = serving(limits=with_limits(body=50_000, upload=60_000))
 
     def chunks():
@@ -254,7 +254,7 @@ def test_large_bodies_are_refused_by_their_length_and_as_they_come(serving):
     assert kind(small.post("/v1/people", content=bytes(60_000))) == "request-too-large"
 
 
-def test_too_many_files_and_large_fields(serving):
+def test_too_many_files_and_large_fields_are_rejected(serving):
     few = serving(limits=with_limits(photos=2))
     answer = few.post("/v1/identify", files=files(b"a", b"b", b"c"))
     assert kind(answer) == "request-too-large"
@@ -262,7 +262,7 @@ def test_too_many_files_and_large_fields(serving):
     assert kind(answer) == "request-too-large"
 
 
-def test_all_bodies_together_are_bounded(serving):
+def test_the_memory_of_all_bodies_is_limited(serving):
     full = serving(limits=with_limits(held=1000))
     answer = full.post("/v1/identify", files=files(bytes(2000)))
     assert kind(answer) == "server-busy"
@@ -270,13 +270,13 @@ def test_all_bodies_together_are_bounded(serving):
     assert full.post("/v1/people", json={"name": "Ada"}).status_code == 201
 
 
-def test_no_more_faces_than_may_be(serving):
+def test_the_number_of_faces_is_limited(serving):
     two = serving(limits=with_limits(faces=2))
     answer = two.post("/v1/identify?handle=toy", files=files(picture(0, faces=3)))
     assert len(answer.json()["results"][0]["faces"]) == 2
 
 
-def test_a_picture_bomb_is_a_problem(client):
+def test_a_decompression_bomb_is_rejected(client):
     bomb = (
         b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x01\x00\x00\x00\x01\x00\x00\x08\x02\x00\x00\x00"
         b"\x00\x00\x00\x00"
@@ -285,10 +285,10 @@ def test_a_picture_bomb_is_a_problem(client):
     assert row["error"]["status"] in {413, 422}
 
 
-# What is said and kept
+# Headers, logs and stored data
 
 
-def test_every_answer_carries_the_headers(client):
+def test_every_response_has_the_security_headers(client):
     for answer in (client.get("/"), client.get("/nothing"), client.get("/v1/people")):
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert "unsafe" not in answer.headers["content-security-policy"]
@@ -298,7 +298,7 @@ def test_every_answer_carries_the_headers(client):
         assert answer.headers["referrer-policy"] == "no-referrer"
 
 
-def test_the_log_holds_no_name_and_no_photo(client, caplog):
+def test_the_log_contains_no_names_and_no_photos(client, caplog):
     with caplog.at_level("INFO", logger="mien.server"):
         client.post("/v1/people", json={"name": "Secret Name"})
         client.get("/v1/people?handle=Secret")
@@ -311,7 +311,7 @@ def test_the_log_holds_no_name_and_no_photo(client, caplog):
     assert '"route": "/v1/people/{person}"' in lines[-1]
 
 
-def test_the_audit_trail_says_who_did_what_by_which_key(client, keyed):
+def test_the_audit_trail_records_actions_by_key(client, keyed):
     operator, admin = keyed(Role.OPERATOR), keyed(Role.ADMIN)
     made = client.post("/v1/people", json={"name": "Ada"}, headers=operator).json()
     taken = client.post(
@@ -328,7 +328,7 @@ def test_the_audit_trail_says_who_did_what_by_which_key(client, keyed):
     assert "Ada" not in answer.text
 
 
-def test_uploads_stay_in_memory_and_no_path_comes_from_a_client(client, service, tmp_path):
+def test_client_file_names_are_never_used_as_paths(client, state, tmp_path):
     names = [
         "../../evil/one.png",
         "/etc/evil.png",
@@ -336,10 +336,10 @@ def test_uploads_stay_in_memory_and_no_path_comes_from_a_client(client, service,
         "Ada \N{GRINNING FACE}/a.png",
     ]
     photos = [("file", (name, picture(n), "image/png")) for n, name in enumerate(names)]
-    service.jobs.close()
+    state.jobs.close()
     client.post("/v1/identify?handle=toy", files=photos)
     client.post("/v1/jobs", files=photos)
-    data = service.settings.data
+    data = state.settings.data
     for path in data.rglob("*"):
         assert "evil" not in path.name
         assert "\N{GRINNING FACE}" not in path.name
@@ -347,23 +347,23 @@ def test_uploads_stay_in_memory_and_no_path_comes_from_a_client(client, service,
 
 
 @pytest.mark.parametrize("name", ["../evil.jpg", "/evil.jpg", "a/../../evil.jpg", "C:/evil.jpg"])
-def test_a_zip_whose_paths_lead_out_is_refused(client, service, name):
+def test_a_zip_with_paths_outside_is_rejected(client, state, name):
     answer = client.post("/v1/jobs", files=[("file", ("a.zip", zipped({name: picture(0)})))])
     assert kind(answer) == "unsafe-archive"
-    assert not list((service.settings.data / "jobs").iterdir())
+    assert not list((state.settings.data / "jobs").iterdir())
 
 
-def test_a_zip_bomb_is_refused(client):
+def test_a_zip_bomb_is_rejected(client):
     bomb = zipped({"Ada/a.jpg": bytes(50 << 20)}, zipfile.ZIP_DEFLATED)
     assert kind(client.post("/v1/jobs", files=[("file", ("a.zip", bomb))])) == "unsafe-archive"
 
 
-def test_what_is_no_photo_never_reaches_the_disk(client, service):
-    service.jobs.close()
+def test_files_other_than_photos_are_not_stored(client, state):
+    state.jobs.close()
     mixed = zipped({"Ada/a.png": picture(0), "Ada/b.png": b"#!/bin/sh\nevil", "Ada/c.exe": b"MZ"})
     answer = client.post("/v1/jobs", files=[("file", ("a.zip", mixed))])
     assert (answer.status_code, answer.json()["photos"]) == (201, 1)
-    for path in (service.settings.data / "jobs").rglob("*"):
+    for path in (state.settings.data / "jobs").rglob("*"):
         assert path.is_dir() or b"evil" not in path.read_bytes()
 
 
@@ -375,11 +375,11 @@ def zipped(members: dict[str, bytes], how: int = zipfile.ZIP_STORED) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_server_of_its_own_closes(tmp_path):
-    a_service(tmp_path).close()
+def test_a_server_state_closes(tmp_path):
+    toy_state(tmp_path).close()
 
 
-def test_a_file_does_not_take_the_gallerys_place(tmp_path):
+def test_a_file_cannot_have_the_name_of_the_gallery(tmp_path):
     file = tmp_path / "people.onnx"
-    with pytest.raises(BadRequest, match="the gallery answers by 'people'"):
+    with pytest.raises(BadRequest, match="'people' is the name of the gallery"):
         open_backends({"people": file}, tmp_path / "office", tmp_path)

@@ -1,4 +1,4 @@
-"""`mien serve`, told to stop: it ends well, whichever signal says so."""
+"""`mien serve` ends with exit code 0 on SIGINT and on SIGTERM."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no signals like
 
 @pytest.fixture
 def running(tmp_path):
-    """Return a `mien serve` that is up, over a recognizer file."""
+    """Return a running `mien serve` over a recognizer file."""
     file_backend().recognizer.save(tmp_path / "toy.onnx")
     process = subprocess.Popen(
         [
@@ -38,10 +38,10 @@ def running(tmp_path):
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_server_that_is_stopped_ended_well(running, how):
+def test_a_stopped_server_exits_with_code_0(running, how):
     running.send_signal(how)
-    _, told = running.communicate(timeout=60)
+    _, log = running.communicate(timeout=60)
     assert running.returncode == 0
-    assert told.count("Mien has stopped") == 1
+    assert log.count("Mien has stopped") == 1
     for word in ("error", "interrupted", "Traceback"):
-        assert word not in told
+        assert word not in log

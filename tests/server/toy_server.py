@@ -1,4 +1,4 @@
-"""A server over toy models: a red square is a face, and what surrounds it says whose."""
+"""A server over toy models: a red square is a face, the colours below it identify the person."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from mien.engine import Engine
 from mien.gallery import Gallery, Origin
 from mien.photo import decode_photo
 from mien.recognizer import Recognizer
-from mien.server.app import create_app, shielded
-from mien.server.http.connections import guarded
+from mien.server.app import create_app, with_security
+from mien.server.http.connections import limited_protocol
 from mien.server.http.limits import Limits
 from mien.server.inference.backends import Backend
 from mien.server.run import Address, listen
@@ -32,7 +32,7 @@ BASE = "http://127.0.0.1:8000"
 
 
 def picture(person: int, photo: int = 0, *, faces: int = 1, kind: str = "PNG") -> bytes:
-    """Return a photo of a person: a red square on noise, the colours below it their own."""
+    """Return a photo of a person: a red square on noise, with the person's colours below it."""
     pixels = red_squares(480, 480, [(10, 7 + 12 * n) for n in range(faces)], seed=photo)
     colours = np.random.default_rng([person, 5]).integers((0, 120, 0), (60, 250, 250), (6, 3))
     for n, colour in enumerate(colours):
@@ -50,14 +50,14 @@ def blank() -> bytes:
 
 
 @cache
-def the_engine() -> Engine:
+def shared_engine() -> Engine:
     return toy_engine()
 
 
 @cache
 def file_backend() -> Backend:
-    """Return a recognizer of people who look as `picture` shows them."""
-    engine, people = the_engine(), ("Ada", "Ben", "Cyd")
+    """Return the backend of a recognizer of the people in `picture`."""
+    engine, people = shared_engine(), ("Ada", "Ben", "Cyd")
     rows = []
     for person in range(len(people)):
         photo = decode_photo(picture(person), name="toy")
@@ -75,7 +75,7 @@ def file_backend() -> Backend:
     return Backend.of_file(Recognizer.build(head, engine, threads=1), engine)
 
 
-def a_service(
+def toy_state(
     folder: Path,
     *,
     gallery: bool = True,
@@ -83,8 +83,8 @@ def a_service(
     limits: Limits | None = None,
     **options,
 ) -> ServerState:
-    """Return a service with a living gallery and a file `toy`."""
-    engine = the_engine()
+    """Return a server's state with a gallery `people` and a recognizer file `toy`."""
+    engine = shared_engine()
     backends = {}
     if gallery:
         opened = Gallery.create(folder / "people", Origin.of(engine), thumbnails=True)
@@ -95,10 +95,10 @@ def a_service(
     return ServerState(settings, backends)
 
 
-def a_client(service: ServerState, **options) -> TestClient:
-    """Return a client of the whole app, shield and all."""
+def toy_client(state: ServerState, **options) -> TestClient:
+    """Return a client of the whole application with its security middleware."""
     return TestClient(
-        shielded(create_app(service)), base_url=BASE, raise_server_exceptions=False, **options
+        with_security(create_app(state)), base_url=BASE, raise_server_exceptions=False, **options
     )
 
 
@@ -111,12 +111,16 @@ def with_limits(**changes) -> Limits:
 
 
 @contextmanager
-def listening(service: ServerState, **guards) -> Iterator[str]:
+def listening(state: ServerState, **connection_limits) -> Iterator[str]:
     """Serve on a free port of the loopback, as `mien serve` does; yields the address."""
     config = uvicorn.Config(
-        shielded(create_app(service)), http=guarded(**guards), ws="none", log_config=None,
-        access_log=False, lifespan="on",
-    )  # fmt: skip
+        with_security(create_app(state)),
+        http=limited_protocol(**connection_limits),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+    )
     server = uvicorn.Server(config)
     listener = listen(Address(port=0))
     thread = threading.Thread(target=server.run, args=([listener],))
@@ -124,7 +128,7 @@ def listening(service: ServerState, **guards) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        service.stopping.set()
+        state.stopping.set()
         server.should_exit = True
         thread.join()
         listener.close()

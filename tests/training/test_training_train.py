@@ -1,4 +1,4 @@
-"""Train, end to end, on people who are points on a sphere."""
+"""Training of heads end to end, on synthetic people on a sphere."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from mien.errors import TooFewPeople
-from mien.evaluation import evaluate_people
+from mien.evaluation import evaluate_head
 from mien.measures import wilson
-from mien.models.cards import DEFAULT_EMBEDDER, card
 from mien.training import fit_prototype, train_head
 from mien.training.trainer import training_samples
-from sphere import people_at, sphere_dataset
+from mien.types import Calibration
+from sphere import SFACE, people_at, sphere_dataset
 
-CARD = card(DEFAULT_EMBEDDER).impostors
+CARD = SFACE
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def training(friends):
     return train_head(friends, strangers=strangers, stranger_source="passers-by")
 
 
-def test_what_is_learned(friends, training):
+def test_head_of_the_training_side(friends, training):
     head = training.head
     assert head.people == friends.people
     assert head.photos.tolist() == [4] * 40  # the training side only
@@ -40,7 +40,7 @@ def test_what_is_learned(friends, training):
     assert np.array_equal(head.prototypes, fit_prototype(samples).rows)
 
 
-def test_the_report_is_json_and_says_how(training):
+def test_training_report(training):
     report = json.loads(json.dumps(training.report, allow_nan=False))
     assert (report["people"], report["photos"], report["held_out"]) == (40, 160, 160)
     assert sum(row["chosen"] for row in report["cross_validation"]) == 1
@@ -54,15 +54,15 @@ def test_the_report_is_json_and_says_how(training):
     assert report["warnings"] == []
 
 
-def test_new_strangers_and_new_photos_are_treated_as_promised(friends, training):
+def test_rates_hold_on_new_strangers_and_photos(friends, training):
     head = training.head
     strangers, _ = people_at([1] * 4000, seed=51)
     best = (strangers @ head.prototypes.T).max(axis=1)
     named = wilson(int(np.sum(best >= np.float32(head.policy.threshold))), len(best))
     assert named.low <= 0.01
     assert named.high >= 0.005
-    result = evaluate_people(head, friends)
-    assert result.every.rank1.value > 0.97
+    result = evaluate_head(head, friends)
+    assert result.all_probes.rank1.value > 0.97
     assert result.ece < 0.05
 
 
@@ -81,7 +81,7 @@ def test_the_order_of_the_manifest_changes_nothing(friends, training):
     assert again.report == training.report
 
 
-def test_nothing_of_the_validation_side_is_looked_at(friends):
+def test_validation_side_is_not_used(friends):
     faces = friends.embeddings.copy()
     faces[friends.validation] = np.roll(faces[friends.validation], 1, axis=0)
     spoiled = replace(friends, embeddings=faces)
@@ -97,9 +97,9 @@ def test_learned_heads_and_their_seed(friends, head):
     assert one.report == again.report
     assert one.head.kind == head
     assert one.report["loss"][0] > one.report["loss"][-1] > 0
-    # The card's statistics are not of such rows, and forty people are too few.
+    # The card's statistics do not apply to learned heads, and forty people are too few.
     assert not one.head.policy.supported
-    assert evaluate_people(one.head, friends).every.rank1.value > 0.95
+    assert evaluate_head(one.head, friends).all_probes.rank1.value > 0.95
 
 
 def test_photos_set_aside_are_not_learned_from(friends):
@@ -109,7 +109,7 @@ def test_photos_set_aside_are_not_learned_from(friends):
     assert head.photos.tolist() == [3] + [4] * 39
 
 
-def test_strangers_with_many_photos_weigh_one(friends):
+def test_each_stranger_has_the_same_weight(friends):
     strangers, labels = people_at([10] * 5 + [1] * 400, seed=60)
     policy = train_head(friends, strangers=strangers, stranger_people=labels).report["policy"]
     assert policy["stranger_people"] == 445
@@ -132,7 +132,7 @@ def test_few_people_and_nothing_else():
 
 
 def test_one_person():
-    with pytest.raises(TooFewPeople, match="nobody to learn the meaning of unknown from"):
+    with pytest.raises(TooFewPeople, match="no impostors to choose a threshold on"):
         train_head(sphere_dataset([3]))
     assert train_head(sphere_dataset([3]), statistics=CARD).head.people == ("person 0000",)
     strangers, _ = people_at([1] * 300)
@@ -153,13 +153,27 @@ def test_no_photo_to_train_on(friends):
     assert "review" in caught.value.hint
 
 
-def test_strangers_who_are_none(friends):
+def test_empty_strangers_are_refused(friends):
     with pytest.raises(TooFewPeople, match="a crowd: no usable photo"):
         train_head(friends, strangers=np.zeros((0, 32), np.float32), stranger_source="a crowd")
 
 
-def test_values_that_make_no_sense(friends):
+def test_invalid_values_are_refused(friends):
     with pytest.raises(ValueError, match="between 0 and 1"):
         train_head(friends, false_positive_rate=0)
     with pytest.raises(ValueError, match="dimension"):
         train_head(friends, strangers=np.zeros((1, 5), np.float32))
+
+
+def test_probabilities_begin_from_the_curve_of_the_embedder():
+    few = sphere_dataset([1] * 6)  # nothing to hold out: the curve is the card's
+    for slope in (10.0, 50.0):
+        steep = replace(CARD, verification=Calibration(slope, -slope / 3))
+        trained = train_head(few, head="prototype", statistics=steep)
+        assert trained.head.calibration.slope == pytest.approx(0.9 * slope)
+    trained = train_head(few, head="prototype", statistics=replace(CARD, verification=None))
+    assert any("not calibrated for this embedder" in text for text in trained.report["warnings"])
+    # Enough photos are fitted alone, and calibrate it.
+    many = train_head(sphere_dataset([4] * 30), head="prototype")
+    assert not any("not calibrated" in text for text in many.report["warnings"])
+    assert many.report["probability"]["ece"] < 0.1

@@ -11,7 +11,7 @@ Exit codes::
     13  a recognizer file cannot be used        17  a result cannot be written
     18  a gallery cannot be used, or refuses
     19  the server cannot start, or a key is unknown
-    20  a vessel cannot be made or checked
+    20  a deployment cannot be made or checked
     130 interrupted
 """
 
@@ -45,7 +45,7 @@ EXIT_CODES: dict[type[errors.MienError], int] = {
 # for, so that `mien --help` and `mien info` stay quick.
 _COMMANDS: dict[str, tuple[str, str, str]] = {
     "dataset": (
-        "mien.cli.dataset.build",
+        "mien.cli.dataset.commands",
         "dataset",
         "Turn photos of people into a clean, split dataset.",
     ),
@@ -56,9 +56,9 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "verify": ("mien.cli.identify", "verify", "Say whether two photos show the same person."),
     "info": ("mien.cli.identify", "info", "Show what a recognizer file holds."),
     "gallery": (
-        "mien.cli.gallery.files",
-        "gallery",
-        "People enrolled, corrected and forgotten at any time.",
+        "mien.cli.gallery.maintenance",
+        "gallery_commands",
+        "Enrol, rename, merge and forget people at any time.",
     ),
     "serve": ("mien.cli.serve", "serve", "Serve an API and a page."),
     "keys": ("mien.cli.serve", "keys", "Keys of the server: create, list, revoke."),

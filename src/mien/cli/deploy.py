@@ -1,4 +1,4 @@
-"""`mien deploy`: a recognizer in other vessels."""
+"""`mien deploy`: make a Lambda function, an app or a page of a recognizer, and check it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from mien.graph.storage_form import Form
     from mien.recognizer import Recognizer
 
-# Those of `mien.graph.storage_form`, which is not needed for --help.
+# The values of `mien.graph.storage_form.Form`, which --help does not import.
 _FORMS = ("float32", "float16", "int8")
-_TOLD = 20
+_MAX_LISTED = 20
 
 
 @click.group(
@@ -36,24 +36,24 @@ _TOLD = 20
     "  mien deploy check function photos/ --recognizer people.onnx"
 )
 def deploy() -> None:
-    """Put a recognizer into a function, an app or a page, and check that it answers the same."""
+    """Deploy a recognizer as a function, an app or a page, and check that it answers the same."""
 
 
 @contextmanager
 def _installed() -> Iterator[None]:
-    """Say what to install where a package that vessels are made with is not there."""
+    """Turn a failed import into an error that names the extra to install."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise DeployNotInstalled(
-            f"the packages that vessels are made with are not installed: {error.name}",
-            hint="Install them: pip install 'mien[ship]'",
+            f"the packages that deployments are made with are not installed: {error.name}",
+            hint="Install them: pip install 'mien[deploy]'",
         ) from error
 
 
 def _handle(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     if value is not None and not re.fullmatch(r"[\w.~-]+", value):
-        raise click.BadParameter("letters, digits and . _ ~ - only: it is part of an address")
+        raise click.BadParameter("letters, digits and . _ ~ - only: it is part of a URL")
     return value
 
 
@@ -64,7 +64,7 @@ def _origin(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what the vessels with a server have in common."""
+    """Add the options that `lambda` and `app` share."""
     for option in reversed(
         (
             click.argument("recognizer", type=click.Path(path_type=Path)),
@@ -74,27 +74,27 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
                 "folder",
                 type=click.Path(path_type=Path),
                 required=True,
-                help="The vessel's folder; an earlier one there is replaced.",
+                help="Folder to write; an existing deployment in it is replaced.",
             ),
             click.option(
                 "--weights",
                 type=click.Choice(_FORMS),
                 default="int8",
                 show_default=True,
-                help="How the weights are stored: int8 is a quarter of float32, and as good.",
+                help="How the weights are stored: int8 is a quarter of float32 and as accurate.",
             ),
             click.option(
                 "--handle",
                 metavar="NAME",
                 callback=_handle,
-                help="Names the recognizer in /classify/NAME; the file's own name if not given.",
+                help="Name of the recognizer in /classify/NAME; by default the file's name.",
             ),
             click.option(
                 "--cors",
                 metavar="ORIGIN",
                 default="",
                 callback=_origin,
-                help="The origin whose pages may ask too, as https://example.org; * for all.",
+                help="Origin whose pages may send requests, as https://example.org; * for all.",
             ),
             click.option(
                 "--python",
@@ -123,10 +123,12 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     type=click.Choice(("x86_64", "arm64")),
     default="x86_64",
     show_default=True,
-    help="The processors it runs on.",
+    help="Processor architecture of the function.",
 )
 @click.option(
-    "--image", is_flag=True, help="Make a container's context, which may be larger than a zip."
+    "--image",
+    is_flag=True,
+    help="Write the build context of a container image, which may be larger, not a zip.",
 )
 def lambda_(
     *,
@@ -140,9 +142,9 @@ def lambda_(
     image: bool,
     as_json: bool,
 ) -> None:
-    """Make an AWS Lambda function of RECOGNIZER: a zip, a template that deploys it, and how.
+    """Make an AWS Lambda function of RECOGNIZER: a zip, a SAM template and instructions.
 
-    The libraries are fetched with pip for the machine that Lambda runs on.
+    pip downloads the libraries for the machine that Lambda runs on.
     """
     with _installed():
         from mien.deploy.lambda_function import deploy_lambda  # noqa: PLC0415
@@ -159,11 +161,11 @@ def lambda_(
             image=image,
             progress=progress,
         )
-    _tell(model, folder, made.parts, made.limits, as_json=as_json)
+    _print_sizes(model, folder, made.parts, made.limits, as_json=as_json)
     if not made.compiled:
         note(
-            f"Python {python} is not on this machine, so there is no bytecode in the function: "
-            "cold starts take longer."
+            f"Python {python} is not installed on this machine, so the function contains no "
+            "bytecode: cold starts take longer."
         )
 
 
@@ -183,7 +185,7 @@ def app(
     python: str,
     as_json: bool,
 ) -> None:
-    """Make an app folder of RECOGNIZER, for hosts of buildpacks and of containers."""
+    """Make an app of RECOGNIZER, for hosts that run buildpacks or containers."""
     with _installed():
         from mien.deploy.app_folder import deploy_app  # noqa: PLC0415
 
@@ -191,7 +193,7 @@ def app(
     made = deploy_app(
         model, folder, handle=handle or _handle_of(recognizer), python=python, cors=cors
     )
-    _tell(model, folder, made.parts, made.limits, as_json=as_json)
+    _print_sizes(model, folder, made.parts, made.limits, as_json=as_json)
 
 
 @deploy.command(epilog="\b\nExamples:\n  mien deploy page people.onnx -o page")
@@ -202,22 +204,22 @@ def app(
     "folder",
     type=click.Path(path_type=Path),
     required=True,
-    help="The page's folder; an earlier one there is replaced.",
+    help="Folder to write; an existing deployment in it is replaced.",
 )
 @click.option(
     "--weights",
     type=click.Choice(_FORMS),
     default="int8",
     show_default=True,
-    help="How the weights are stored: int8 is a quarter of float32, and as good.",
+    help="How the weights are stored: int8 is a quarter of float32 and as accurate.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def page(*, recognizer: Path, folder: Path, weights: Form, as_json: bool) -> None:
     """Make a page of RECOGNIZER: static files that recognise faces in the visitor's browser.
 
-    No server is needed, and no photo leaves the browser. The runtime is onnxruntime-web, fetched
-    with npm and kept. Whoever can load the page has the names of the recognizer's people and the
-    numbers that stand for their faces.
+    No server is needed, and no photo leaves the browser. The runtime is onnxruntime-web, which npm
+    downloads once. Everyone who can load the page can read the names of the recognizer's people and
+    the embeddings of their faces.
     """
     with _installed():
         from mien.deploy.static_page import deploy_page  # noqa: PLC0415
@@ -225,9 +227,12 @@ def page(*, recognizer: Path, folder: Path, weights: Form, as_json: bool) -> Non
     model = _stored(recognizer, weights)
     with progress_bar() as progress:
         made = deploy_page(model, folder, progress)
-    _tell(model, folder, made.parts, made.limits, packed="as sent (gzip)", as_json=as_json)
+    _print_sizes(model, folder, made.parts, made.limits, packed="as sent (gzip)", as_json=as_json)
     if not as_json:
-        note("Whoever can load the page has these people's names and their faces' numbers.")
+        note(
+            "Everyone who can load the page can read the names of its people and the embeddings "
+            "of their faces."
+        )
 
 
 @deploy.command(
@@ -235,18 +240,20 @@ def page(*, recognizer: Path, folder: Path, weights: Form, as_json: bool) -> Non
     "  mien deploy check function photos/\n"
     "  mien deploy check app photos/ --recognizer people.onnx --json"
 )
-@click.argument("vessel", type=click.Path(path_type=Path))
+@click.argument("deployment", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, required=True)
 @click.option(
     "--recognizer",
     type=click.Path(path_type=Path),
-    help="What the vessel was made of; else the file inside it is what the library runs.",
+    help="The recognizer it was made of; by default the library runs the file inside it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def check(vessel: Path, photos: tuple[str, ...], recognizer: Path | None, as_json: bool) -> None:
-    """Run VESSEL here and compare its answers on PHOTOS with the library's.
+def check(
+    deployment: Path, photos: tuple[str, ...], recognizer: Path | None, as_json: bool
+) -> None:
+    """Run DEPLOYMENT on this machine and compare its answers on PHOTOS with the library's.
 
-    Names must be the same, similarities within 0.001 and boxes within one pixel.
+    Names must be equal, similarities within 0.001 and boxes within one pixel.
     """
     from mien.cli.identify import find_photos  # noqa: PLC0415
     from mien.recognizer import Recognizer  # noqa: PLC0415
@@ -257,14 +264,14 @@ def check(vessel: Path, photos: tuple[str, ...], recognizer: Path | None, as_jso
     paths = list(find_photos(photos))
     original = Recognizer.load(recognizer) if recognizer else None
     with progress_bar() as progress:
-        found = check_deployment(vessel, paths, original, progress)
+        found = check_deployment(deployment, paths, original, progress)
     if as_json:
-        print_json(asdict(found))
+        print_json(found.to_dict())
     else:
-        _show_parity(found, vessel)
+        _print_parity(found, deployment)
     if found.agreement.disagreements:
         raise DeploymentDiffers(
-            f"{vessel} and the library disagree {len(found.agreement.disagreements)} times",
+            f"{deployment} and the library disagree {len(found.agreement.disagreements)} times",
             hint="Make it again with the same version of Mien.",
         )
     if not found.agreement.photos:
@@ -279,11 +286,11 @@ def _stored(path: Path, weights: Form) -> Recognizer:
 
 
 def _handle_of(path: Path) -> str:
-    """Return a file's name as a part of an address."""
+    """Return a file's name in characters that a URL allows."""
     return re.sub(r"[^\w.~-]+", "-", path.stem)
 
 
-def _tell(
+def _print_sizes(
     model: Recognizer,
     folder: Path,
     parts: Sequence[Part],
@@ -297,12 +304,15 @@ def _tell(
 
     licences = weights_licences(model)
     if as_json:
-        told = {"folder": str(folder), "weights": model.form, "licences": licences}
-        sizes = {
-            "parts": [asdict(part) for part in parts],
-            "limits": [asdict(limit) for limit in limits],
-        }
-        print_json({**told, **sizes})
+        print_json(
+            {
+                "folder": str(folder),
+                "weights": model.form,
+                "licences": licences,
+                "parts": [asdict(part) for part in parts],
+                "limits": [asdict(limit) for limit in limits],
+            }
+        )
         return
     right: Any = {"justify": "right"}
     table = Table("part", Column("bytes", **right), box=None)
@@ -319,27 +329,27 @@ def _tell(
         out.print(f"{limit.what}: {megabytes(limit.bytes)} of {megabytes(limit.limit)} allowed")
     for name, licence in licences.items():
         out.print(f"[bold]{escape(name)}[/bold]: {escape(licence)}", soft_wrap=True)
-    note(f"{folder}: see README.md there for how it is deployed")
+    note(f"{folder}: README.md in it says how to deploy it")
 
 
-def _show_parity(found: Parity, vessel: Path) -> None:
+def _print_parity(found: Parity, deployment: Path) -> None:
     agreement = found.agreement
-    for sentence in agreement.disagreements[:_TOLD]:
+    for sentence in agreement.disagreements[:_MAX_LISTED]:
         note(sentence)
-    if len(agreement.disagreements) > _TOLD:
-        note(f"and {len(agreement.disagreements) - _TOLD} more")
+    if len(agreement.disagreements) > _MAX_LISTED:
+        note(f"and {len(agreement.disagreements) - _MAX_LISTED} more")
     for sentence in found.skipped:
         note(f"left out: {sentence}")
     out.print(
-        f"{escape(str(vessel))}: {found.vessel}, "
+        f"{escape(str(deployment))}: {found.deployment}, "
         f"{count(agreement.photos, 'photo')}, {count(agreement.faces, 'face')}"
     )
-    out.print(f"  similarities at most {agreement.similarity:.1e} from the library's")
-    out.print(f"  boxes at most {agreement.pixels:.1e} pixels")
+    out.print(f"  similarities differ from the library's by at most {agreement.similarity:.1e}")
+    out.print(f"  boxes differ by at most {agreement.pixels:.1e} pixels")
     if found.original is not None:
         out.print(
             f"  stored as {found.weights}, the weights move similarities by at most "
-            f"{found.original:.1e}; {count(len(found.renamed), 'face')} named otherwise"
+            f"{found.original:.1e}; {count(len(found.renamed), 'face')} named differently"
         )
-        for sentence in found.renamed[:_TOLD]:
+        for sentence in found.renamed[:_MAX_LISTED]:
             note(sentence)

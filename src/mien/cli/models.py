@@ -1,4 +1,4 @@
-"""The commands about weights: list, show, pull, verify, add."""
+"""The commands about weights: list, show, pull, verify, add, measure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.markup import escape
@@ -14,15 +14,24 @@ from rich.table import Column, Table
 
 from mien.cli.console import note, out, print_json, progress_bar
 from mien.errors import WrongDigest
+from mien.files import write_atomically
+from mien.models.card_fields import with_statistics
 from mien.models.cards import (
     DEFAULT_DETECTOR,
     DEFAULT_EMBEDDER,
     ModelCard,
     UrlSource,
     all_cards,
+    built_in_cards,
     card,
+    card_text,
 )
+from mien.models.statistics import CopyStatistics, GenuineStatistics, ImpostorStatistics
 from mien.models.weight_store import WeightStore
+from mien.text import count
+
+if TYPE_CHECKING:
+    from mien.evaluation import EmbedderMeasurement
 
 _DEFAULTS = (DEFAULT_DETECTOR, DEFAULT_EMBEDDER)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
@@ -30,7 +39,8 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stan
 
 @click.group(
     epilog="\b\nExamples:\n  mien models list\n  mien models show sface-2021dec-int8bq\n"
-    "  mien models pull\n  mien models add mine.toml mine.onnx\n\n"
+    "  mien models pull\n  mien models add mine.toml mine.onnx\n"
+    "  mien models measure mine-r50 people --write\n\n"
     "MIEN_HOME is the folder of the weights, MIEN_MODELS a folder with copies of them; "
     "MIEN_OFFLINE=1 forbids network access."
 )
@@ -134,6 +144,97 @@ def add(card_file: Path, weights: Path) -> None:
     click.echo(f"{added.id}\t{store.path(added)}")
 
 
+@models.command(
+    epilog="\b\nExamples:\n  mien models measure mine-r50 people --write\n"
+    "  mien models measure mine-r50 people -o measured.toml\n"
+    "  mien models measure sface-2021dec-int8bq lfw --json"
+)
+@click.argument("model_id", metavar="EMBEDDER")
+@click.argument("dataset", metavar="DATASET", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="CARD.TOML",
+    help="Write the model's card with these statistics here.",
+)
+@click.option("--write", is_flag=True, help="Put them on the card of your own model in the store.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Random seed of what is compared.",
+)
+@_json
+def measure(
+    model_id: str, dataset: Path, output: Path | None, *, write: bool, seed: int, as_json: bool
+) -> None:
+    """Measure what an embedder's similarities mean, on a dataset of at least 100 people.
+
+    Cleaning, enrolment checks, thresholds and probabilities take their limits from it. DATASET is a
+    folder made by `mien dataset build`, by this embedder or another: its crops are then embedded
+    again.
+    """
+    from mien.dataset import Dataset  # noqa: PLC0415
+    from mien.engine import Engine  # noqa: PLC0415
+    from mien.evaluation import measure_embedder  # noqa: PLC0415
+
+    store = WeightStore.default()
+    text = card_text(model_id, store)
+    if write and model_id in {known.id for known in built_in_cards()}:
+        raise click.BadParameter(
+            f"{model_id} is a card of Mien's; write to a file with -o", param_hint="--write"
+        )
+    photos = Dataset.open(dataset)
+    with progress_bar() as progress:
+        engine = Engine.open(embedder=model_id, store=store, progress=progress)
+        found = measure_embedder(photos, engine, seed=seed, progress=progress)
+    changed = with_statistics(
+        text, found.statistics, contract=found.contract, measured_on=found.measured_on
+    )
+    if output:
+        write_atomically(output, changed.encode())
+        note(f"written: {output}")
+    if write:
+        store.rewrite_card(changed)
+        note(f"written: the card of {model_id}")
+    if as_json:
+        from mien.policy import CleaningLimits  # noqa: PLC0415
+
+        limits = CleaningLimits.of(found.statistics)
+        print_json(found.to_dict() | {"limits": None if limits is None else asdict(limits)})
+    else:
+        _show_measured(found)
+    for warning in found.warnings:
+        note(f"warning: {warning}")
+    if not output and not write:
+        note("Not written anywhere: give --write or -o CARD.TOML.")
+
+
+def _show_measured(found: EmbedderMeasurement) -> None:
+    impostors, genuine = found.statistics.impostors, found.statistics.genuine
+    copies = found.statistics.copies
+    matches, misses = "false match rate", "false non-match rate"
+    tables = (
+        ("impostors", "impostor comparisons", matches, impostors and impostors.false_match_rate),
+        ("genuine", "genuine comparisons", misses, genuine and genuine.false_non_match_rate),
+        ("copies", "copies of photos", misses, copies and copies.false_non_match_rate),
+    )
+    for name, what, heading, rates in tables:
+        table = Table(heading, "similarity", "95 % interval", box=None)
+        table.title = f"{found.comparisons[name]:,} {what}"
+        table.title_justify = "left"
+        for rate, interval in zip(rates or (), found.intervals[name], strict=True):
+            low, high = f"{interval.low:.3f}", f"{interval.high:.3f}"
+            table.add_row(f"{rate:g}", f"{interval.value:.3f}", f"{low} to {high}")
+        out.print(table)
+    out.print(
+        f"{count(found.people, 'person', 'people')}, {count(found.photos, 'photo')}, "
+        f"contract {found.contract}"
+    )
+
+
 def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB"
 
@@ -164,6 +265,12 @@ def _card_row(known: ModelCard, store: WeightStore) -> dict[str, Any]:
     return row | _row(known, store)
 
 
+def _measured_on(
+    part: ImpostorStatistics | GenuineStatistics | CopyStatistics | None,
+) -> str:
+    return "not measured" if part is None else part.measured_on
+
+
 def _lines(known: ModelCard, store: WeightStore) -> list[tuple[str, str]]:
     path = store.path(known)
     takes = "any size" if known.side is None else f"{known.side} x {known.side} pixels"
@@ -180,7 +287,10 @@ def _lines(known: ModelCard, store: WeightStore) -> list[tuple[str, str]]:
         ("input", f"{known.colour}, {takes}, (pixel - {known.mean:g}) * {known.scale:g}"),
         ("output", f"{known.dimension} dimensions" if known.dimension else "boxes and points"),
         ("sources", "\n".join(str(source) for source in known.sources) or "none"),
-        ("strangers", known.impostors.measured_on if known.impostors else "not measured"),
+        ("strangers", _measured_on(known.impostors)),
+        ("genuine pairs", _measured_on(known.genuine) if known.dimension else ""),
+        ("copies", _measured_on(known.copies) if known.dimension else ""),
+        ("measured for", ", ".join(known.contracts)),
         ("file", str(path) if path else "not here yet: `mien models pull` fetches it"),
     ]
     return [(name, value) for name, value in lines if value]

@@ -1,4 +1,4 @@
-"""`mien serve` and `mien keys`: the API and the page, and who may use them."""
+"""`mien serve` and `mien keys`: the HTTP server and its API keys."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 _DATA = click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Folder for keys, trainings and the gallery  [default: the platform's, for Mien]",
+    help="Folder for keys, training jobs and the gallery  [default: the platform's data folder]",
 )
 
 
 def data_folder(given: Path | None) -> Path:
-    """Return the folder that was given, or the platform's."""
+    """Return the given folder, or one in the platform's data folder."""
     import platformdirs  # noqa: PLC0415
 
     return given or platformdirs.user_data_path("mien") / "server"
 
 
 OPEN_RATE = 20
-"""Requests a second of one key where other machines reach the server: some four live views."""
+"""Default limit in requests per second and key if other machines can reach the server."""
 
 
 @click.command(
@@ -41,46 +41,58 @@ OPEN_RATE = 20
     "  mien serve --host 0.0.0.0 --rate 20"
 )
 @click.argument("recognizers", metavar="[HANDLE=]RECOGNIZER...", nargs=-1)
-@click.option("--gallery", type=click.Path(path_type=Path), help="A living gallery's folder.")
+@click.option("--gallery", type=click.Path(path_type=Path), help="Folder of a gallery.")
 @click.option(
-    "--key-file", type=click.Path(path_type=Path), help="Of an encrypted gallery, or MIEN_KEY."
+    "--key-file",
+    type=click.Path(path_type=Path),
+    help="Key of an encrypted gallery  [default: MIEN_KEY]",
 )
 @_DATA
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port; 0 for a free one.",
 )
-@click.option("--allow-host", multiple=True, metavar="NAME", help="A name it is known by.")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="Host name to accept.")
 @click.option(
-    "--cors-origin", multiple=True, metavar="ORIGIN", help="Another origin whose pages may ask."
+    "--cors-origin", multiple=True, metavar="ORIGIN", help="Other origin to accept (CORS)."
 )
-@click.option("--proxy", multiple=True, metavar="IP", help="A proxy whose word is taken.")
-@click.option("--require-key", is_flag=True, help="Ask for a key on the loopback too.")
-@click.option("--insecure", is_flag=True, help="Ask nobody for a key, whoever can reach it.")
+@click.option("--proxy", multiple=True, metavar="IP", help="Trusted proxy.")
+@click.option("--require-key", is_flag=True, help="Require a key on the loopback too.")
+@click.option("--insecure", is_flag=True, help="Never require a key.")
 @click.option(
     "--rate",
     type=click.FloatRange(0),
-    help="Requests a second that each key may make, 0 for any number; "
-    f"{OPEN_RATE} if not given, and any number on the loopback.",
+    help="Requests per second and key, 0 for no limit  "
+    f"[default: {OPEN_RATE}; no limit on the loopback]",
 )
 @click.option(
-    "--max-body", type=click.IntRange(1, 1024), default=32, show_default=True, help="MiB a request."
+    "--max-body",
+    type=click.IntRange(1, 1024),
+    default=32,
+    show_default=True,
+    help="MiB per request.",
 )
 @click.option(
     "--max-upload",
     type=click.IntRange(1, 4096),
     default=512,
     show_default=True,
-    help="MiB of photos to train on; held in memory while they come.",
+    help="MiB of training photos per request, held in memory during the upload.",
 )
 @click.option(
     "--waiting",
     type=click.IntRange(1, 10_000),
     default=64,
     show_default=True,
-    help="Photos that may wait; more are answered with 503.",
+    help="Photos in the queue; further ones get status 503.",
 )
-@click.option("--workers", type=click.IntRange(0, 256), default=0, help="Threads [default: cores]")
+@click.option(
+    "--workers", type=click.IntRange(0, 256), default=0, help="Threads  [default: one per core]"
+)
 def serve(
     *,
     recognizers: tuple[str, ...],
@@ -92,10 +104,10 @@ def serve(
     proxy: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Serve an API and a page over recognizer files, a living gallery, or both.
+    """Serve an API and a web page over recognizer files, a gallery, or both.
 
-    With neither, a living gallery is made in the data folder. Only this machine can reach it
-    unless --host says otherwise, and then it asks for a key.
+    Without either, a gallery is created in the data folder. Only this machine can reach the
+    server unless --host is given; then a key is required.
     """
     try:
         from mien.server.run import (  # noqa: PLC0415
@@ -125,13 +137,13 @@ def serve(
                 key=find_key(key_file),
                 progress=progress,
             )
-        service = ServerState(settings, backends)
+        state = ServerState(settings, backends)
         shown = f"[{host}]" if ":" in host else host
         note(f"Mien is at http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C stops it)")
         if settings.insecure and not address.loopback:
-            note("warning: whoever can reach it may see, change and forget everybody (--insecure)")
-        run(service, address, listener)
-    note("Mien has stopped: what was taken is finished.")
+            note("warning: anyone who can reach it may see, change and forget people (--insecure)")
+        run(state, address, listener)
+    note("Mien has stopped; accepted requests are finished.")
 
 
 def _settings(
@@ -172,7 +184,7 @@ def _settings(
 
 
 def _named(recognizers: tuple[str, ...]) -> dict[str, Path]:
-    """Return the files by handle: the one given, or the file's name."""
+    """Return the files by name (handle): the given one, or the file's name."""
     found: dict[str, Path] = {}
     for text in recognizers:
         handle, equals, path = text.partition("=")
@@ -190,9 +202,9 @@ def _named(recognizers: tuple[str, ...]) -> dict[str, Path]:
     "  mien keys list\n  mien keys revoke 3f2a9c01"
 )
 def keys() -> None:
-    """Keys that the server asks for.
+    """Create, list and revoke the server's API keys.
 
-    A viewer may recognise, an operator also enrol, correct and train, an admin everything.
+    A viewer may identify, an operator also enrol, correct and train, an admin everything.
     """
 
 
@@ -201,17 +213,17 @@ def keys() -> None:
     "--role",
     type=click.Choice(("viewer", "operator", "admin")),
     required=True,
-    help="What it may do.",
+    help="Role of the key.",
 )
-@click.option("--note", "text", default="", help="Whose it is.")
+@click.option("--note", "text", default="", help="Free text, such as the owner.")
 @_DATA
 def create(role: str, text: str, data: Path | None) -> None:
-    """Make a key and print it: it is shown this once and kept nowhere."""
+    """Create a key and print it. It is shown only once and not stored."""
     from mien.server.auth.keys import Keys, Role  # noqa: PLC0415
 
     made, shown = Keys(data_folder(data)).create(Role.of(role), text)
     click.echo(shown)
-    note(f"Key {made.id}, {role}. It is not shown again; a running server asks for it at once.")
+    note(f"Key {made.id}, {role}. It is not shown again. A running server now requires a key.")
 
 
 @keys.command("list", epilog="\b\nExamples:\n  mien keys list\n  mien keys list --json")
@@ -222,7 +234,7 @@ def list_(data: Path | None, *, as_json: bool) -> None:
     from mien.server.auth.keys import Keys  # noqa: PLC0415
 
     folder = data_folder(data)
-    found = Keys(folder).all() if folder.is_dir() else ()  # looking makes no folder
+    found = Keys(folder).all() if folder.is_dir() else ()  # listing creates no folder
     if as_json:
         rows = [
             {
@@ -249,11 +261,11 @@ def list_(data: Path | None, *, as_json: bool) -> None:
 @click.argument("key_id", metavar="ID")
 @_DATA
 def revoke(key_id: str, data: Path | None) -> None:
-    """Take a key out of use, at once and for good; who is signed in with it is signed out."""
+    """Revoke a key immediately and permanently; its sessions end."""
     from mien.server.auth.keys import Keys  # noqa: PLC0415
 
     folder = data_folder(data)
     if not folder.is_dir():
         raise UnknownKey(f"no key was made in {folder} yet", hint="`mien keys list` shows them.")
     Keys(folder).revoke(key_id)
-    note(f"Key {key_id} no longer holds.")
+    note(f"Key {key_id} is revoked.")

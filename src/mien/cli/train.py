@@ -1,4 +1,4 @@
-"""`mien train`: a recognizer from a dataset."""
+"""`mien train`: train a recognizer from a dataset."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     "  mien train friends --leave-one-out"
 )
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The recognizer's file.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Recognizer file to write.")
 @click.option(
     "--head",
     type=click.Choice(("auto", "prototype", "softmax", "margin")),
     default="auto",
     show_default=True,
-    help="How people are told apart; auto takes what does best in cross-validation.",
+    help="Kind of head; auto chooses by cross-validation.",
 )
 @click.option(
     "--false-positive-rate",
@@ -46,17 +46,17 @@ if TYPE_CHECKING:
     "--strangers",
     type=click.Path(path_type=Path),
     metavar="DATASET",
-    help="A dataset of other people, such as LFW; whoever has a name of yours is not counted.",
+    help="A dataset of other people, such as LFW; people with a name of yours are left out.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Of everything drawn at random.",
+    help="Random seed.",
 )
 @click.option(
-    "--leave-one-out", "one_out", is_flag=True, help="Only name each photo by all the others."
+    "--leave-one-out", "one_out", is_flag=True, help="Only identify each photo by all others."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def train(
@@ -75,22 +75,20 @@ def train(
     Only the training side of the dataset's split is used.
     """
     if output is None and not one_out:
-        raise click.UsageError("say where the recognizer goes: -o people.onnx")
+        raise click.UsageError("give the recognizer file to write: -o people.onnx")
     # Heavy, and not needed for --help.
-    from mien.dataset import Dataset  # noqa: PLC0415
     from mien.training import leave_one_out  # noqa: PLC0415
     from mien.training import train as fit  # noqa: PLC0415
 
-    photos = Dataset.open(dataset)
     if one_out:
         with progress_bar() as progress:
-            result = leave_one_out(photos, progress=progress)
+            result = leave_one_out(dataset, progress=progress)
         _show_left_out(result, as_json=as_json)
     if output is None:
         return
     with progress_bar() as progress:
         recognizer = fit(
-            photos,
+            dataset,
             head=head,
             false_positive_rate=rate,
             strangers=strangers,
@@ -109,7 +107,7 @@ def train(
 
 
 def licence_of(weights: Weights) -> dict[str, str]:
-    """Return what a user must know of weights inside a file."""
+    """Return id, licence and publisher of the weights in a file."""
     return {"id": weights.id, "licence": weights.licence, "publisher": weights.publisher}
 
 
@@ -127,12 +125,12 @@ def _show(recognizer: Recognizer, output: Path) -> None:
         out.print(f"loss over {len(losses)} epochs: {curve}")
     out.print(
         f"unknown below similarity {policy.threshold:.3f}: {policy.expected.value:.2%} of "
-        f"strangers given a name, {100 * policy.false_positive_rate:.3g}% asked for, "
+        f"strangers given a name, {100 * policy.false_positive_rate:.3g}% requested, "
         f"{policy.support}"
     )
     if searched := report["policy"]["stranger_people"]:
         low, high = policy.expected.low, policy.expected.high
-        out.print(f"  {searched:,} searched here say {low:.2%} to {high:.2%} (95 % interval)")
+        out.print(f"  {searched:,} strangers searched: {low:.2%} to {high:.2%} (95 % interval)")
     out.print("  " + escape(policy.source))
     ece = report["probability"]["ece"]
     if ece is not None:
@@ -163,8 +161,7 @@ def _tried(report: Mapping[str, Any]) -> Table:
 
 def _show_left_out(result: LeaveOneOut, *, as_json: bool) -> None:
     if as_json:
-        wrong = [photo for photo, _ in result.wrong]
-        print_json({"correct": result.correct, "total": result.total, "wrong": wrong})
+        print_json(result.to_dict())
         return
     rate = result.rate
     out.print(

@@ -1,4 +1,4 @@
-"""The whole way from sources to a dataset, and again from a dataset's own ledger."""
+"""Build a dataset from sources, or write it again from its own ledger."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ from mien.dataset.audit.contact_sheet import contact_sheet
 from mien.dataset.audit.review_page import PAGE, write_review
 from mien.dataset.curate import SplitRule, curate
 from mien.dataset.extract import VERSION, extract
-from mien.dataset.sources.folders import FolderSource, Load, Merged, Source, merge
+from mien.dataset.sources.folders import FolderSource
 from mien.dataset.sources.layout import Item, Survey
+from mien.dataset.sources.merge import Merged, merge
+from mien.dataset.sources.source import Load, Source
 from mien.dataset.sources.specs import open_sources
 from mien.dataset.storage.dataset_card import describe, readme
 from mien.dataset.storage.dataset_folder import (
     CROPS,
     array_bytes,
+    finish_move,
     publish,
     remove_stale_crops,
-    settle,
     write_crops,
     writing,
 )
 from mien.dataset.storage.decisions import read_decisions
-from mien.dataset.storage.ledger import LEDGER, Ledger, check_kept, only_builder
-from mien.dataset.storage.manifest import (
+from mien.dataset.storage.entries import write_manifest
+from mien.dataset.storage.ledger import LEDGER, Ledger, check_version, only_builder
+from mien.dataset.storage.opened_dataset import (
     CARD,
     EMBEDDINGS,
     MANIFEST,
     MIRRORED,
     NEXT,
     Dataset,
-    write_manifest,
+    statistics_of,
 )
 from mien.dataset.storage.records import MarginCrop, Occurrence
 from mien.engine import Engine, FaceEngine
@@ -44,6 +47,7 @@ from mien.errors import EmptyDataset, NotADataset, OutputError, UnusableSource
 from mien.graph.settings import DetectionSettings
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, ModelCard
 from mien.names import readable
+from mien.policy.similarity_limits import CleaningLimits
 from mien.types import Progress, silent
 from mien.version import __version__
 
@@ -53,7 +57,7 @@ class DatasetEngine(FaceEngine, Protocol):
 
     @property
     def settings(self) -> DetectionSettings:
-        """How faces are searched for."""
+        """Detection settings."""
 
     @property
     def detector_card(self) -> ModelCard:
@@ -66,12 +70,12 @@ class DatasetEngine(FaceEngine, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What may be chosen about a dataset.
+    """Options of a build.
 
     Attributes:
-        rule: of the split.
+        rule: how to split.
         keep_apart: the same name in two sources is two people.
-        margin: the course's crops besides the aligned ones; None for none.
+        margin: also write crops with this margin; None for aligned crops only.
         jobs: threads; 0 for as many as there are cores.
     """
 
@@ -99,13 +103,16 @@ def build_dataset(
 ) -> Dataset:
     """Turn photos of people into a clean, aligned, split dataset: `mien dataset build`.
 
-    Finished work is kept: interrupted and called again, it continues where it was.
+    Finished work is kept: a build that was interrupted continues when it is called again.
+
+    Example:
+        `mien.build_dataset("photos", "people", train_share=0.8)`
 
     Args:
         sources: one source or several: a folder with a folder per person, an archive of that, a
             CSV file with the columns path and person, `lfw` or `lfw:PATH`.
         output: the dataset's folder.
-        train_share: share of each person's photos to train on, in (0, 1]; the rest is for
+        train_share: share of each person's photos to train on, in (0, 1); the rest is for
             validation.
         seed: random seed of the split.
         keep_apart: the same name in two sources is two people, not one.
@@ -121,10 +128,11 @@ def build_dataset(
 
     Raises:
         SourceNotFound, UnusableSource, UnsafeArchive: a source cannot be used.
-        EmptyDataset: no face in all the sources.
+        EmptyDataset: no face found in any photo of the sources.
         DatasetBusy: another process is building there.
-        OutputError: the folder cannot be written, or holds something else.
-        ModelError: the models cannot be had.
+        OutputError: the folder cannot be written, or holds other files.
+        ModelError: the models are not available.
+        ValueError: the share is not in (0, 1).
     """
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     specs = [os.fspath(source) for source in given]
@@ -149,34 +157,34 @@ def build(
     *,
     progress: Progress = silent,
 ) -> Dataset:
-    """Turn photos of people into a dataset. Killed and called again, it goes on where it was.
+    """Build a dataset with an open engine; a build that was killed continues where it was.
 
     Args:
-        specs: sources: folders, archives, lists, `lfw`, `lfw:PATH`.
-        folder: of the dataset; made where absent, or one that was built before.
-        engine: with one thread: it is called from several.
-        options: what may be chosen.
-        progress: told of each photo.
+        specs: sources: folders, archives, CSV lists, `lfw` or `lfw:PATH`.
+        folder: the dataset's folder; created if missing, or one that was built before.
+        engine: an engine with one thread, since it is called from several.
+        options: defaults where None.
+        progress: called after each photo.
 
     Raises:
         SourceNotFound, UnusableSource, UnsafeArchive: a source cannot be used.
-        EmptyDataset: no face in all the sources.
+        EmptyDataset: no face found in any photo of the sources.
         DatasetBusy: another process is building there.
-        OutputError: the folder cannot be written, or holds something else.
+        OutputError: the folder cannot be written, or holds other files.
     """
     options = options or Options()
     folder = Path(folder)
     sources = open_sources(specs, progress)
-    _check_place(folder, sources)
+    _check_output(folder, sources)
     surveys = {source.label: source.survey() for source in sources}
     merged = merge(surveys, keep_apart=options.keep_apart)
     if not merged.items:
-        raise EmptyDataset(_nothing(surveys), hint="Give a folder with a folder for each person.")
+        raise EmptyDataset(_no_photos(surveys), hint="Give a folder with a folder for each person.")
     with only_builder(folder), closing(Ledger(folder, stamp_of(engine))) as ledger:
-        settle(folder)
-        photos = _reading(sources, merged)
+        finish_move(folder)
+        photos = _read_items(sources, merged)
         total = len(merged.items)
-        found = _in_order(
+        found = _in_stable_order(
             extract(
                 photos,
                 engine,
@@ -192,7 +200,7 @@ def build(
 
 
 def refresh(folder: Path | str, *, progress: Progress = silent) -> Dataset:
-    """Make a dataset anew from its own ledger: the user's decisions take effect.
+    """Write a dataset again from its own ledger, so that the user's decisions take effect.
 
     Raises:
         NotADataset: no finished build there, or one by another version of Mien.
@@ -205,20 +213,21 @@ def refresh(folder: Path | str, *, progress: Progress = silent) -> Dataset:
             hint="Run `mien dataset build` again; your decisions are kept and will count.",
         )
     with only_builder(folder), closing(Ledger(folder)) as ledger:
-        check_kept(ledger, folder, VERSION)
-        settle(folder)
+        check_version(ledger, folder, VERSION)
+        finish_move(folder)
         return _write(folder, ledger, progress)
 
 
 def stamp_of(engine: DatasetEngine) -> str:
-    """Return what stands for the way photos are looked at: other stamps' work does not count.
+    """Return the stamp of extraction with an engine; results with another stamp are not reused.
 
-    Mien's version is part of it, for the detector's graph may change from one to the next.
+    It holds Mien's version, since the detector's graph may change between versions, the models and
+    the detection settings.
     """
-    ours, detector = f"{__version__}|{VERSION}", engine.detector_card.sha256
-    # As version 0.1.0 wrote it: a ledger of that version's counts on.
+    version, detector = f"{__version__}|{VERSION}", engine.detector_card.sha256
+    # Written as in version 0.1.0, so that ledgers of that version stay valid.
     settings = ", ".join(f"{name}={value!r}" for name, value in engine.settings.to_dict().items())
-    return f"{ours}|{engine.contract}|{detector}|DetectionSettings({settings})"
+    return f"{version}|{engine.contract}|{detector}|DetectionSettings({settings})"
 
 
 def _write(folder: Path, ledger: Ledger, progress: Progress) -> Dataset:
@@ -229,7 +238,7 @@ def _write(folder: Path, ledger: Ledger, progress: Progress) -> Dataset:
             hint="Run the same `mien dataset build` again: finished work is kept.",
         )
     decisions = read_decisions(folder)
-    curated = curate(ledger, decisions, SplitRule(**settings["split"]))
+    curated = curate(ledger, decisions, SplitRule(**settings["split"]), _limits(settings))
     entries = write_crops(folder, curated.entries, ledger, progress=progress)
     margin = settings["margin"] and MarginCrop(**settings["margin"])
     if margin:
@@ -256,11 +265,22 @@ def _write(folder: Path, ledger: Ledger, progress: Progress) -> Dataset:
     return dataset
 
 
-def _check_place(folder: Path, sources: Sequence[Source]) -> None:
+def _limits(settings: Mapping[str, Any]) -> CleaningLimits | None:
+    """Return the embedder's cleaning limits; None where it is not calibrated."""
+    (embedder,) = (w["id"] for w in settings["weights"] if w["kind"] == "embedder")
+    found = statistics_of(settings.get("statistics"), embedder, settings["contract"])
+    return CleaningLimits.of(found)
+
+
+def _check_output(folder: Path, sources: Sequence[Source]) -> None:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file, not a folder", hint="Give another path with -o.")
-    ours = (CARD, LEDGER, NEXT, ".lock")
-    if folder.is_dir() and any(folder.iterdir()) and not any((folder / n).exists() for n in ours):
+    own_files = (CARD, LEDGER, NEXT, ".lock")
+    if (
+        folder.is_dir()
+        and any(folder.iterdir())
+        and not any((folder / n).exists() for n in own_files)
+    ):
         raise OutputError(
             f"{folder}: holds files that are not a dataset's",
             hint="Give an empty or new folder with -o.",
@@ -276,7 +296,7 @@ def _check_place(folder: Path, sources: Sequence[Source]) -> None:
                 )
 
 
-def _nothing(surveys: Mapping[str, Survey]) -> str:
+def _no_photos(surveys: Mapping[str, Survey]) -> str:
     passed = [
         f"{reason}: {count}"
         for survey in surveys.values()
@@ -285,25 +305,27 @@ def _nothing(surveys: Mapping[str, Survey]) -> str:
     return "no photo of a person in the sources" + (f" ({', '.join(passed)})" if passed else "")
 
 
-def _reading(sources: Sequence[Source], merged: Merged) -> Iterator[tuple[Item, Load]]:
-    """Yield every item with the means to read it, under the person's merged name."""
+def _read_items(sources: Sequence[Source], merged: Merged) -> Iterator[tuple[Item, Load]]:
+    """Yield every item, under its person's merged name, with a function that reads its bytes."""
     for source in sources:
         own = [item for item in merged.items if item.source == source.label]
         yield from source.read(own)
 
 
-def _in_order(found: Iterator[Occurrence]) -> list[Occurrence]:
-    """Put the photos in an order that does not depend on how the sources were packed."""
+def _in_stable_order(found: Iterator[Occurrence]) -> list[Occurrence]:
+    """Sort the photos, so that their order does not depend on the order in the sources."""
     return sorted(found, key=lambda o: (o.source, o.photo, o.person))
 
 
 def _settings(
     sources: Sequence[Source], merged: Merged, engine: DatasetEngine, options: Options
 ) -> dict[str, Any]:
-    """Return all that is needed to make the dataset again from the ledger."""
+    """Return what is needed, beside the ledger's photos, to write the dataset again."""
+    statistics = engine.embedder_card.statistics_for(engine.contract)
     return {
         "contract": engine.contract,
         "weights": [_weights(card) for card in (engine.detector_card, engine.embedder_card)],
+        "statistics": None if statistics is None else statistics.to_dict(),
         "detection": engine.settings.to_dict(),
         "sources": [
             {

@@ -1,4 +1,4 @@
-"""From faces to entries: choose the person's face, set doubtful ones aside, split."""
+"""Turn extracted faces into entries: choose the person's face, set doubtful ones aside, split."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset.cleaning.doubts import Doubts, Faces
-from mien.dataset.cleaning.face_choice import choose, prominence
-from mien.dataset.cleaning.find_doubts import clean
+from mien.dataset.cleaning.face_choice import choose_faces, prominence
+from mien.dataset.cleaning.find_doubts import find_doubts
 from mien.dataset.split import split
 from mien.dataset.storage.decisions import Decisions
+from mien.dataset.storage.entries import Entry, Reason
 from mien.dataset.storage.ledger import Ledger
-from mien.dataset.storage.manifest import Entry, Reason
 from mien.dataset.storage.records import FaceRecord, Occurrence, PhotoRecord
 from mien.errors import SELDOM_FOUND, EmptyDataset
 from mien.names import name_key
+from mien.policy.similarity_limits import CleaningLimits
+from mien.templates import both_views
+from mien.text import count
 
 _ID_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class SplitRule:
-    """How photos are divided.
+    """How photos are split into training and validation.
 
     Attributes:
-        share: of each person's photos that are trained on.
-        seed: of the order.
-        flip_singletons: hold the mirrored crop of a person's only photo against it, as the
-            original course did. A leak: the figure that it gives says nothing.
+        share: share of each person's photos for training, in (0, 1).
+        seed: random seed of the split.
+        flip_singletons: put the mirrored crop of a person's only photo into validation, as the
+            original course did. A leak: rates measured with it are meaningless.
     """
 
     share: float = 0.7
@@ -46,51 +49,62 @@ class SplitRule:
 
 @dataclass(frozen=True, eq=False)
 class Curated:
-    """What becomes of the faces.
+    """The entries and arrays of a dataset, before crops are written.
 
     Attributes:
-        entries: by person, those with a face first.
+        entries: sorted by person; of each person those with a face first.
         embeddings: (M, D) float32; `Entry.row` indexes them.
         mirrored: (M, D) float32.
-        doubts: what was found in cleaning, with its evidence.
-        groups_resolved: photos of several faces where agreement chose another than the largest.
+        doubts: the findings of cleaning, with evidence.
+        not_largest: number of photos where the chosen face is not the largest.
+        by_similarity: whether the embedder has limits, so that cleaning by similarity was done.
     """
 
     entries: tuple[Entry, ...]
     embeddings: NDArray[np.float32]
     mirrored: NDArray[np.float32]
     doubts: Doubts
-    groups_resolved: int
+    not_largest: int
+    by_similarity: bool
 
 
-def curate(ledger: Ledger, decisions: Decisions, rule: SplitRule) -> Curated:
-    """Turn what the ledger knows into entries; the user's decisions outweigh every finding.
+def curate(
+    ledger: Ledger, decisions: Decisions, rule: SplitRule, limits: CleaningLimits | None
+) -> Curated:
+    """Turn the ledger's photos into entries; the user's decisions override every finding.
+
+    Args:
+        ledger: the photos and faces of the build.
+        decisions: the user's decisions.
+        rule: how to split.
+        limits: similarity limits of the embedder; None where it is not calibrated: then cleaning
+            by similarity is off.
 
     Raises:
-        EmptyDataset: no photo shows a face.
+        EmptyDataset: no face was found in any photo.
     """
     records = {record.sha256: record for record in ledger.photos()}
-    seen, blind = [], []
+    with_face, without_face = [], []
     for entry, error in _entries(ledger.occurrences(), decisions):
         record = records.get(entry.sha256)
         if record is None:
-            blind.append(_aside(entry, "unreadable", error))
+            without_face.append(_set_aside(entry, "unreadable", error))
         elif not record.faces:
-            blind.append(_aside(entry, "no-face", "no face was found in the photo"))
+            without_face.append(_set_aside(entry, "no-face", "no face was found in the photo"))
         else:
-            seen.append((entry, record))
-    if not seen:
-        unread = sum(entry.reason == "unreadable" for entry in blind)
+            with_face.append((entry, record))
+    if not with_face:
+        unread = sum(entry.reason == "unreadable" for entry in without_face)
         raise EmptyDataset(
-            f"none of the {len(blind)} photos shows a face that was found"
+            f"no face was found in any of {count(len(without_face), 'photo')}"
             + (f"; {unread} cannot be read" if unread else ""),
-            hint=SELDOM_FOUND if blind else "",
+            hint=SELDOM_FOUND if without_face else "",
         )
-    seen.sort(key=lambda pair: name_key(pair[0].person))
-    entries, chosen, resolved = _with_faces(seen)
-    faces = _faces(entries, chosen, [record.thumb for _, record in seen])
-    doubts = clean(faces, decisions)
-    entries = _judge(entries, doubts, decisions)
+    with_face.sort(key=lambda pair: name_key(pair[0].person))
+    entries, chosen, not_largest = _choose_faces(with_face, limits)
+    faces = _faces(entries, chosen, [record.thumb for _, record in with_face])
+    doubts = find_doubts(faces, decisions, limits)
+    entries = _apply_doubts(entries, doubts, decisions)
     sides = split(
         [e.person for e in entries],
         [e.group or e.id for e in entries],
@@ -104,66 +118,75 @@ def curate(ledger: Ledger, decisions: Decisions, rule: SplitRule) -> Curated:
     ]
     embeddings, mirrored = faces.embeddings, faces.mirrored
     if rule.flip_singletons:
-        rows, embeddings, mirrored = _leak(rows, embeddings, mirrored)
-    everything = sorted([*rows, *blind], key=lambda e: name_key(e.person))
-    return Curated(tuple(everything), embeddings, mirrored, doubts, resolved)
+        rows, embeddings, mirrored = _add_mirrored_copies(rows, embeddings, mirrored)
+    everything = sorted([*rows, *without_face], key=lambda e: name_key(e.person))
+    return Curated(
+        tuple(everything),
+        embeddings,
+        mirrored,
+        doubts,
+        not_largest,
+        by_similarity=limits is not None,
+    )
 
 
 def _entries(occurrences: Sequence[Occurrence], decisions: Decisions) -> list[tuple[Entry, str]]:
-    """Give each photo its id and the name its person goes by; with the error it met, if any."""
-    spelled = _spelling(occurrences, decisions)
+    """Return an entry per photo, with its id and its person's merged name, and its error."""
+    merged = _merged_names(occurrences, decisions)
     taken: Counter[str] = Counter()
     result = []
     for o in occurrences:
-        # The id is of the name that the source gave: it outlives a merging of two names.
+        # The id is made of the name in the source, so that merging two names does not change it.
         text = f"{name_key(o.person)}|{o.sha256 or f'{o.source}/{o.photo}'}"
         short = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:_ID_DIGITS]
         taken[short] += 1
         name = f"{short}-{taken[short]}" if taken[short] > 1 else short
-        person = spelled.get(name_key(o.person), o.person)
+        person = merged.get(name_key(o.person), o.person)
         result.append((Entry(name, person, o.source, o.photo, o.sha256), o.error))
     return result
 
 
-def _spelling(occurrences: Sequence[Occurrence], decisions: Decisions) -> dict[str, str]:
-    """Return, for the key of each name declared another's, the name both go by.
+def _merged_names(occurrences: Sequence[Occurrence], decisions: Decisions) -> dict[str, str]:
+    """Return the merged name for the key of each name that the user declared one with another.
 
-    That is the one with the most photos.
+    The merged name is the one with the most photos.
     """
     first = decisions.merged()
-    count = Counter(o.person for o in occurrences)
+    photos = Counter(o.person for o in occurrences)
     best: dict[str, str] = {}
-    for person in sorted(count, key=lambda name: (count[name], name)):
+    for person in sorted(photos, key=lambda name: (photos[name], name)):
         best[first.get(name_key(person), name_key(person))] = person
     keys = {*first, *first.values()}
     return {key: best[first.get(key, key)] for key in keys if first.get(key, key) in best}
 
 
-def _aside(entry: Entry, reason: Reason, evidence: str) -> Entry:
+def _set_aside(entry: Entry, reason: Reason, evidence: str) -> Entry:
     return replace(entry, status="set-aside", reason=reason, evidence=evidence)
 
 
-def _with_faces(
-    seen: Sequence[tuple[Entry, PhotoRecord]],
+def _choose_faces(
+    photos: Sequence[tuple[Entry, PhotoRecord]], limits: CleaningLimits | None
 ) -> tuple[list[Entry], list[FaceRecord], int]:
-    """Choose each photo's face, and fill in what the manifest says of it."""
-    keys = {key: i for i, key in enumerate(dict.fromkeys(e.person for e, _ in seen))}
-    everyone = [face for _, record in seen for face in record.faces]
-    starts = np.cumsum([0] + [len(record.faces) for _, record in seen])
-    both = np.stack([face.embedding for face in everyone]) + np.stack(
-        [face.mirrored for face in everyone]
+    """Return entries with the chosen face, those faces, and how many are not the largest."""
+    keys = {key: i for i, key in enumerate(dict.fromkeys(e.person for e, _ in photos))}
+    everyone = [face for _, record in photos for face in record.faces]
+    starts = np.cumsum([0] + [len(record.faces) for _, record in photos])
+    templates = both_views(
+        np.stack([face.embedding for face in everyone]),
+        np.stack([face.mirrored for face in everyone]),
     )
-    rows = choose(
-        np.array([keys[entry.person] for entry, _ in seen], np.int64),
+    rows = choose_faces(
+        np.array([keys[entry.person] for entry, _ in photos], np.int64),
         starts.astype(np.int64),
-        both / np.linalg.norm(both, axis=1, keepdims=True),
-        np.concatenate([_prior(record) for _, record in seen]),
+        templates,
+        np.concatenate([_prior(record) for _, record in photos]),
+        limits,
     )
-    entries, faces, resolved = [], [], 0
-    for i, (entry, record) in enumerate(seen):
+    entries, faces, not_largest = [], [], 0
+    for i, (entry, record) in enumerate(photos):
         index = int(rows[i] - starts[i])
         face = record.faces[index]
-        resolved += index != int(np.argmax([_area(f) for f in record.faces]))
+        not_largest += index != int(np.argmax([_area(f) for f in record.faces]))
         left, top, right, bottom = face.box
         faces.append(face)
         entries.append(
@@ -180,7 +203,7 @@ def _with_faces(
                 quality=face.quality.overall,
             )
         )
-    return entries, faces, resolved
+    return entries, faces, not_largest
 
 
 def _area(face: FaceRecord) -> float:
@@ -213,8 +236,8 @@ def _faces(
     )
 
 
-def _judge(entries: Sequence[Entry], doubts: Doubts, decisions: Decisions) -> list[Entry]:
-    """Set the doubtful entries aside, unless the user said otherwise."""
+def _apply_doubts(entries: Sequence[Entry], doubts: Doubts, decisions: Decisions) -> list[Entry]:
+    """Set the doubtful entries aside, unless the user decided otherwise."""
     result = []
     for i, entry in enumerate(entries):
         doubt = doubts.rows.get(i)
@@ -222,25 +245,25 @@ def _judge(entries: Sequence[Entry], doubts: Doubts, decisions: Decisions) -> li
         decision = decisions.entries.get(entry.id)
         if decision == "drop":
             why = f"dropped by you ({doubt.evidence})" if doubt else "dropped by you"
-            judged = replace(entry, status="set-aside", reason="dropped", evidence=why)
+            decided = replace(entry, status="set-aside", reason="dropped", evidence=why)
         elif decision == "keep":
-            judged = replace(entry, evidence="kept by you")
+            decided = replace(entry, evidence="kept by you")
         elif doubt:
-            judged = replace(
+            decided = replace(
                 entry, status="set-aside", reason=doubt.reason, evidence=doubt.evidence
             )
         else:
-            judged = entry
-        result.append(replace(judged, group=group))
+            decided = entry
+        result.append(replace(decided, group=group))
     return result
 
 
-def _leak(
+def _add_mirrored_copies(
     rows: Sequence[Entry], embeddings: NDArray[np.float32], mirrored: NDArray[np.float32]
 ) -> tuple[list[Entry], NDArray[np.float32], NDArray[np.float32]]:
-    """Add, for a person with one photo, its mirrored crop to validation."""
-    count = Counter(e.person for e in rows)
-    single = [e for e in rows if count[e.person] == 1]
+    """Add the mirrored crop of each person's only photo to validation: a leak."""
+    photos = Counter(e.person for e in rows)
+    single = [e for e in rows if photos[e.person] == 1]
     copies = [
         replace(
             e,

@@ -1,4 +1,4 @@
-"""From photos to faces: read, detect, align, embed, measure; many at once, memory flat."""
+"""Extract faces from photos, in threads: read, detect, align, embed, measure quality."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.dataset.sources.folders import Load
 from mien.dataset.sources.layout import Item
+from mien.dataset.sources.source import Load
 from mien.dataset.storage.ledger import Ledger
 from mien.dataset.storage.records import THUMB_SIDE, FaceRecord, MarginCrop, Occurrence, PhotoRecord
 from mien.engine import FaceEngine
@@ -26,14 +26,16 @@ from mien.threads import usable_cores
 from mien.types import Photo, Progress, silent
 
 VERSION = 2
-"""Raised when what is kept of a photo changes, so that old work is done again."""
+"""Version of what is stored per photo; raised when that changes, so that photos are read again."""
 
 _COMMIT_PHOTOS = 64
 _COMMIT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
+class _Result:
+    """What was found in one photo: a record, an error, or only a digest that is known already."""
+
     item: Item
     sha256: str
     error: str = ""
@@ -50,72 +52,75 @@ def extract(
     total: int | None = None,
     progress: Progress = silent,
 ) -> Iterator[Occurrence]:
-    """Look at photos that the ledger does not know yet, and yield each with its digest.
+    """Extract the faces of photos that are not in the ledger yet, and yield each photo's digest.
 
     Args:
-        photos: what to look at, and the means to read it.
-        engine: finds, aligns and embeds; called from `jobs` threads.
-        ledger: takes up what is found; committed every few photos.
-        margin: the course's crops, kept besides the aligned ones.
+        photos: each photo with a function that reads its bytes.
+        engine: detects, aligns and embeds; called from `jobs` threads.
+        ledger: stores the results; committed every few photos.
+        margin: also store crops with this margin, beside the aligned ones.
         jobs: threads; 0 for as many as there are cores.
         total: how many photos there are, for `progress`.
-        progress: told after each photo.
+        progress: called after each photo.
 
-    A photo that cannot be used is yielded with its error; the others go on.
+    A photo that cannot be read is yielded with its error and does not stop the others. Only a few
+    photos are in memory at a time.
     """
     jobs = jobs or usable_cores()
     kind = margin.name if margin else ""
     known = ledger.known(kind)
-    pending: deque[Future[_Looked]] = deque()
+    pending: deque[Future[_Result]] = deque()
     done, last = 0, time.monotonic()
 
-    def settle(looked: _Looked) -> Occurrence:
+    def store(result: _Result) -> Occurrence:
         nonlocal done, last
-        if looked.record and looked.sha256 not in known:
-            ledger.add(looked.record, kind)
-            known.add(looked.sha256)
+        if result.record and result.sha256 not in known:
+            ledger.add(result.record, kind)
+            known.add(result.sha256)
         done += 1
         if done % _COMMIT_PHOTOS == 0 or time.monotonic() - last > _COMMIT_SECONDS:
             ledger.commit()
             last = time.monotonic()
         progress(done, total, "photos")
-        item = looked.item
-        photo, error = readable(item.photo), readable(looked.error)
-        return Occurrence(item.source, item.person, photo, looked.sha256, error)
+        item = result.item
+        photo, error = readable(item.photo), readable(result.error)
+        return Occurrence(item.source, item.person, photo, result.sha256, error)
 
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="mien-extract")
     try:
         for item, load in photos:
-            pending.append(pool.submit(_look, item, load, engine, margin, known))
-            # A few in flight keep the threads busy; more would only fill memory.
+            pending.append(pool.submit(_read_and_extract, item, load, engine, margin, known))
+            # A few pending photos keep the threads busy; more would only use memory.
             while len(pending) > 2 * jobs + 2:
-                yield settle(pending.popleft().result())
+                yield store(pending.popleft().result())
         while pending:
-            yield settle(pending.popleft().result())
+            yield store(pending.popleft().result())
     finally:
         pool.shutdown(cancel_futures=True)
         ledger.commit()
 
 
-def _look(
+def _read_and_extract(
     item: Item, load: Load, engine: FaceEngine, margin: MarginCrop | None, known: set[str]
-) -> _Looked:
+) -> _Result:
     try:
         data = load()
     except PhotoError as error:
-        return _Looked(item, "", str(error))
+        return _Result(item, "", str(error))
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 in known:
-        return _Looked(item, sha256)
+        return _Result(item, sha256)
     try:
         photo = decode_photo(data, name=item.photo, long_side=engine.max_long_side)
     except PhotoError as error:
-        return _Looked(item, sha256, str(error))
-    return _Looked(item, sha256, record=look_at(photo, engine, margin))
+        return _Result(item, sha256, str(error))
+    return _Result(item, sha256, record=extract_photo(photo, engine, margin))
 
 
-def look_at(photo: Photo, engine: FaceEngine, margin: MarginCrop | None = None) -> PhotoRecord:
-    """Return what there is to know of one photo."""
+def extract_photo(
+    photo: Photo, engine: FaceEngine, margin: MarginCrop | None = None
+) -> PhotoRecord:
+    """Return the faces of one photo with embeddings, quality, crops and thumbs."""
     detections = engine.detect(photo)
     faces: list[FaceRecord] = []
     if len(detections):
@@ -143,7 +148,7 @@ def look_at(photo: Photo, engine: FaceEngine, margin: MarginCrop | None = None) 
 
 
 def thumb_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a (32, 32) uint8 grey copy of a picture, each pixel the mean of those under it."""
+    """Return a (32, 32) uint8 grey copy of a picture; each pixel is the mean of its area."""
     small = (
         Image.fromarray(pixels).convert("L").resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX)
     )
@@ -151,7 +156,10 @@ def thumb_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _margin_crop(photo: Photo, box: NDArray[np.float32], margin: MarginCrop) -> bytes:
-    """Cut like the course's align_dataset_mtcnn: half the margin on each side, then a square."""
+    """Return the crop of a box with half the margin on each side, resized to a square, as JPEG.
+
+    The same crop as `align_dataset_mtcnn` of the facenet project, which the original course used.
+    """
     half = margin.margin * photo.scale / 2
     left, top = (int(max(side - half, 0)) for side in box[:2])
     right = int(min(float(box[2]) + half, photo.width))

@@ -1,5 +1,5 @@
-"""The same recognizer in other vessels: what each is made of, how big it is, whether it agrees.
+"""Deployments of a recognizer: a Lambda function, an app, a static page; and their parity check.
 
-What runs inside a vessel (`service` and what it imports) needs NumPy, onnxruntime and Pillow; what
-makes one needs all of Mien. So nothing is imported here.
+The code inside a deployment (`service` and what it imports) needs NumPy, onnxruntime and Pillow;
+the code that makes one needs all of Mien. So this module imports nothing.
 """

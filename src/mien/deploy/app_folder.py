@@ -1,13 +1,13 @@
-"""An app folder: what any host of buildpacks or containers runs.
+"""App deployment: a folder for hosts that run buildpacks or containers.
 
 ::
 
     OUT/
       Procfile, requirements.txt, .python-version   for buildpacks
       Dockerfile, compose.yaml                      for containers
-      wsgi.py, gunicorn.conf.py                     what is started, and how
-      recognizer.onnx, portrait.onnx, page/, mien/  what it works with
-      ship.json                                     what it was made of
+      wsgi.py, gunicorn.conf.py                     the application and its server's settings
+      recognizer.onnx, portrait.onnx, page/, mien/  models, page and code
+      ship.json                                     settings, versions, licences
       README.md
 """
 
@@ -30,11 +30,11 @@ from mien.types import Progress, silent
 PYTHON = "3.13"
 
 SERVER = "gunicorn"
-"""What serves an app, on its host and for a check."""
+"""Package that serves an app, on its host and in a parity check."""
 
-_LEAST_SERVER = ">=23"
+_MIN_SERVER_PIN = ">=23"
 
-_START = '''"""What the host's server calls: `wsgi:application`."""
+_WSGI_MODULE = '''"""The WSGI application that the host's server loads: `wsgi:application`."""
 
 from pathlib import Path
 
@@ -54,14 +54,14 @@ _TEMPLATES = {
 
 @dataclass(frozen=True, slots=True)
 class DeployedApp:
-    """What was written.
+    """An app deployment that was written.
 
     Attributes:
-        folder: where.
-        parts: of the app once its libraries are installed, without Python itself; the sizes of
-            libraries are those on this machine.
-        limits: of hosts, and how near it is.
-        libraries: what pip is asked for by name.
+        folder: its path.
+        parts: sizes of the installed app, without Python itself; libraries count with their size
+            on this machine.
+        limits: the hosts' size limits and the app's size.
+        libraries: version specifier by library, as in requirements.txt.
     """
 
     folder: Path
@@ -79,24 +79,24 @@ def deploy_app(
     cors: str = "",
     progress: Progress = silent,
 ) -> DeployedApp:
-    """Write the folder; an earlier one is replaced as a whole.
+    """Write an app deployment; an existing one in `out` is replaced as a whole.
 
     Args:
-        recognizer: its weights stored as the app is to have them.
-        out: the folder.
-        handle: names the recognizer in `/classify/{handle}`.
+        recognizer: with its weights stored in the form that the app gets.
+        out: the folder to write.
+        handle: name of the recognizer in `/classify/{handle}`.
         python: version of the host's Python.
-        cors: the one origin whose pages may ask, "*" for all, empty for none but its own.
-        progress: told of the steps.
+        cors: the one other origin whose pages may send requests, "*" for all, empty for none.
+        progress: called at each step.
 
     Raises:
-        DeploymentTooLarge: it would be over the limit.
-        NotADeployment: `out` is there and is something else.
-        OutputError: it cannot be written.
+        DeploymentTooLarge: the app would exceed a limit.
+        NotADeployment: `out` exists and is not a deployment.
+        OutputError: the folder cannot be written.
     """
     progress(0, 2, "code")
     own = deployment_files(
-        recognizer, kind="app", handle=handle, cors=cors, skin="mien.deploy.service.wsgi"
+        recognizer, kind="app", handle=handle, cors=cors, adapter="mien.deploy.service.wsgi"
     )
     libraries = {**pinned(), SERVER: _server_pin()}
     sizes = {path: len(data) for path, data in own.items()}
@@ -110,7 +110,7 @@ def deploy_app(
         "SIZES": _table(parts, limits),
         "LICENCES": "\n".join(f"- {name}: {text}" for name, text in licences.items()),
     }
-    told = {
+    settings = {
         **json.loads(own[SETTINGS]),
         "python": python,
         "libraries": libraries,
@@ -119,10 +119,10 @@ def deploy_app(
     files = {
         **own,
         **{path: template(source, values) for path, source in _TEMPLATES.items()},
-        "wsgi.py": _START.encode(),
+        "wsgi.py": _WSGI_MODULE.encode(),
         "requirements.txt": "".join(f"{name}{pin}\n" for name, pin in libraries.items()).encode(),
         ".python-version": f"{python}\n".encode(),
-        SETTINGS: (json.dumps(told, ensure_ascii=False, indent=2) + "\n").encode(),
+        SETTINGS: (json.dumps(settings, ensure_ascii=False, indent=2) + "\n").encode(),
     }
     progress(1, 2, "folder")
     with replacing(out, SETTINGS) as folder:
@@ -137,11 +137,11 @@ def _server_pin() -> str:
     try:
         return f"=={metadata.version(SERVER)}"
     except metadata.PackageNotFoundError:
-        return _LEAST_SERVER
+        return _MIN_SERVER_PIN
 
 
 def _installed() -> list[Part]:
-    """Return the libraries that are on this machine, as large as they are here."""
+    """Return the libraries installed on this machine, with their size here."""
     parts = []
     for name in (*LIBRARIES, SERVER):
         try:

@@ -1,12 +1,12 @@
-"""A Lambda function: a zip that fits, a template that deploys it, and how.
+"""AWS Lambda deployment: a zip within Lambda's limits, and a template that deploys it.
 
 ::
 
     OUT/
       function.zip     the function, or with `image` a folder `image/` with a Dockerfile
       template.yaml    for AWS SAM
-      README.md        the commands
-      ship.json        what it was made of
+      README.md        the commands that deploy it
+      ship.json        settings, versions, licences
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from mien.types import Progress, silent
 ZIP, IMAGE = "function.zip", "image"
 
 PYTHON = "3.13"
-"""Lambda's newest that all libraries have wheels for."""
+"""The newest Python of Lambda for which all libraries have wheels."""
 
-_HANDLER = '''"""What Lambda calls: `handler.handle`."""
+_HANDLER = '''"""The function that Lambda calls: `handler.handle`."""
 
 from pathlib import Path
 
@@ -53,23 +53,23 @@ from mien.deploy.service.aws import handler_of
 handle = handler_of(Path(__file__).parent)
 '''
 
-_LEVEL = 6
-"""Of compression: 9 takes four times as long for half a percent."""
+_COMPRESSION_LEVEL = 6
+"""Level 9 takes four times as long and saves half a percent."""
 
-_LONG_AGO = (1980, 1, 1, 0, 0, 0)
-"""When every file of the zip was made: the same input is the same zip, byte for byte."""
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+"""Time of every file in the zip, so that equal inputs give equal bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeployedLambda:
-    """What was written.
+    """A Lambda deployment that was written.
 
     Attributes:
-        folder: where.
-        parts: of the function.
-        limits: of Lambda, and how near it is.
-        compiled: whether bytecode is in it; without, cold starts take longer.
-        libraries: versions by name.
+        folder: its path.
+        parts: sizes of the function's parts.
+        limits: Lambda's size limits and the function's sizes.
+        compiled: whether the function contains bytecode; without it, cold starts take longer.
+        libraries: version by library.
     """
 
     folder: Path
@@ -90,30 +90,30 @@ def deploy_lambda(
     image: bool = False,
     progress: Progress = silent,
 ) -> DeployedLambda:
-    """Write the folder; an earlier one is replaced as a whole.
+    """Write a Lambda deployment; an existing one in `out` is replaced as a whole.
 
     Args:
-        recognizer: its weights stored as the function is to have them.
-        out: the folder.
-        handle: names the recognizer in `/classify/{handle}`.
+        recognizer: with its weights stored in the form that the function gets.
+        out: the folder to write.
+        handle: name of the recognizer in `/classify/{handle}`.
         python: version of Lambda's Python.
-        arch: of the machines it runs on.
-        cors: the one origin whose pages may ask, "*" for all, empty for none but its own.
-        image: whether to make a container's context, which may be larger, instead of a zip.
-        progress: told of the steps.
+        arch: processor architecture of the machines that run it.
+        cors: the one other origin whose pages may send requests, "*" for all, empty for none.
+        image: write the build context of a container image, which may be larger, not a zip.
+        progress: called at each step.
 
     Raises:
-        PartsMissing: the libraries cannot be had for this Python and machine.
-        DeploymentTooLarge: the zip would be over a limit.
-        NotADeployment: `out` is there and is something else.
-        OutputError: it cannot be written.
+        PartsMissing: the libraries are not available for this Python and architecture.
+        DeploymentTooLarge: the function would exceed a limit.
+        NotADeployment: `out` exists and is not a deployment.
+        OutputError: the folder cannot be written.
     """
     steps = 4
     progress(0, steps, "libraries")
     library_files, versions = libraries(python, arch)
     progress(1, steps, "code")
     own = deployment_files(
-        recognizer, kind="lambda", handle=handle, cors=cors, skin="mien.deploy.service.aws"
+        recognizer, kind="lambda", handle=handle, cors=cors, adapter="mien.deploy.service.aws"
     )
     files = {**library_files, **own, "handler.py": _HANDLER.encode()}
     compiled = bytecode(files, python)
@@ -126,7 +126,7 @@ def deploy_lambda(
         limits, "Ship it with --image as a container, or with --weights int8 or fewer people."
     )
     parts = tuple(parts_of(sizes, inside))
-    told = {
+    settings = {
         **json.loads(own[SETTINGS]),
         "python": python,
         "arch": arch,
@@ -136,7 +136,7 @@ def deploy_lambda(
     }
     progress(3, steps, "folder")
     with replacing(out, SETTINGS) as folder:
-        _write(folder, files, packed, told, handle=handle, sizes=_table(parts, limits))
+        _write(folder, files, packed, settings, handle=handle, sizes=_table(parts, limits))
     progress(4, steps, "folder")
     return DeployedLambda(out, parts, limits, bool(compiled), versions)
 
@@ -145,39 +145,41 @@ def _write(
     folder: Path,
     files: Mapping[str, bytes],
     packed: bytes,
-    told: Mapping[str, Any],
+    settings: Mapping[str, Any],
     *,
     handle: str,
     sizes: str,
 ) -> None:
-    """Write the zip, or the container's context, and what deploys it."""
-    image = told["image"]
+    """Write the zip or the image's build context, the template, the README and the settings."""
+    image = settings["image"]
     values = {
-        "PYTHON": told["python"],
-        "ARCH": told["arch"],
+        "PYTHON": settings["python"],
+        "ARCH": settings["arch"],
         "HANDLE": handle,
         "BUILD": "sam build\n" if image else "",
         "SIZES": sizes,
-        "LICENCES": "\n".join(f"- {name}: {text}" for name, text in told["licences"].items()),
+        "LICENCES": "\n".join(f"- {name}: {text}" for name, text in settings["licences"].items()),
     }
     if image:
-        _lay_out(folder / IMAGE, {**files, "Dockerfile": template("Dockerfile.lambda", values)})
+        _write_files(folder / IMAGE, {**files, "Dockerfile": template("Dockerfile.lambda", values)})
     else:
         (folder / ZIP).write_bytes(packed)
     source = "template-image.yaml" if image else "template.yaml"
     (folder / "template.yaml").write_bytes(template(source, values))
     (folder / "README.md").write_bytes(template("README.lambda.md", values))
-    (folder / SETTINGS).write_bytes(_json(told))
+    (folder / SETTINGS).write_bytes(_json(settings))
 
 
 def _zipped(files: Mapping[str, bytes]) -> tuple[bytes, dict[str, int]]:
-    """Return a zip that depends on the files alone, and the bytes of each within it."""
+    """Return a zip that depends only on the files, and each file's compressed size."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+    with zipfile.ZipFile(
+        buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL
+    ) as archive:
         for path, data in sorted(files.items()):
-            entry = zipfile.ZipInfo(path, _LONG_AGO)
+            entry = zipfile.ZipInfo(path, _TIMESTAMP)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3  # Unix, whose modes the next line sets
+            entry.create_system = 3  # Unix, for the file mode on the next line
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, data)
         inside = {entry.filename: entry.compress_size for entry in archive.infolist()}
@@ -210,7 +212,7 @@ def _table(parts: tuple[Part, ...], limits: tuple[Limit, ...]) -> str:
     return "\n".join(rows)
 
 
-def _lay_out(folder: Path, files: Mapping[str, bytes]) -> None:
+def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     for path, data in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)

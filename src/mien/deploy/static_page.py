@@ -1,16 +1,16 @@
-"""A folder of static files that recognises faces in the visitor's browser.
+"""Static page deployment: a folder of files that recognises faces in the visitor's browser.
 
-The page is that of the server; where there its engine asks a server, here it runs the recognizer
-file itself. What is written::
+It is the page of `mien serve` with another engine: one that runs the recognizer file in the browser
+and sends no request. The folder::
 
     OUT/
-      index.html, *.js, style/, views/…   the page, with a policy that forbids other addresses
+      index.html, *.js, style/, views/…   the page, with a policy that blocks other hosts
       engine-local.js, local/             the engine in the browser
       runtime/                            onnxruntime-web
-      recognizer/                         the recognizer file, in parts where it is large
-      sw.js                               serves all of it without the network
-      ship.json                           every file with its digest, and where things are
-      _headers                            for static hosts that read such a file
+      recognizer/                         the recognizer file, split where it is large
+      sw.js                               service worker: the page without the network
+      ship.json                           settings, and every file with its digest
+      _headers                            HTTP headers, for the static hosts that read this file
       LICENCES.txt, README.md
 """
 
@@ -33,20 +33,20 @@ from mien.deploy.packaging.contents import template, weights_licences
 from mien.deploy.packaging.folder import replacing
 from mien.deploy.packaging.npm import ONNXRUNTIME_WEB, package_files
 from mien.deploy.packaging.sizes import STATIC_FILE, Limit, Part, check_limits, parts_of
+from mien.deploy.service.core import SETTINGS, deployment_fields
 from mien.graph.extra_people import extra_people_graph
 from mien.recognizer import Recognizer
 from mien.types import Progress, silent
 from mien.version import __version__
 
-SHIP = "ship.json"
 HEADERS_FILE = "_headers"
 FORMAT = 1
 _LICENCES, _README = "LICENCES.txt", "README.md"
-_UNSEEN = (HEADERS_FILE, _README)
-"""What no visitor's browser loads."""
+_NOT_LOADED = (HEADERS_FILE, _README)
+"""Files that no browser loads."""
 
 PART_BYTES = 24 << 20
-"""Larger recognizers are split: see `mien.deploy.packaging.sizes.STATIC_FILE`."""
+"""Larger recognizers are split into parts of this size: see `sizes.STATIC_FILE`."""
 
 _RUNTIME = {
     "runtime/ort.wasm.min.mjs": "dist/ort.wasm.min.mjs",
@@ -59,11 +59,11 @@ POLICY = (
     "connect-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self'; "
     "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'"
 )
-"""What the page may do: nothing but read its own files."""
+"""Content-Security-Policy: the page may only read its own files."""
 
 HEADERS = {
     "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
-    # These two let a page share memory between threads.
+    # These two headers let a page share memory between threads.
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -81,19 +81,19 @@ _CACHED = {
 
 _STEP = 0.01
 _GRID = (np.arange(-20, 101) * _STEP).astype(np.float32)
-"""Similarities for which the page knows how often a stranger gets them."""
+"""Similarities for which the page stores the false positive rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeployedPage:
-    """What was written.
+    """A page deployment that was written.
 
     Attributes:
-        folder: where.
-        version: hash of the content: a visitor's browser keeps one version whole.
-        files: bytes of each file by its path.
-        parts: of what a visitor's browser loads; packed is as hosts send it, with gzip.
-        limits: of static hosts, and how near it is.
+        folder: its path.
+        version: hash of the content; a browser caches one complete version.
+        files: bytes by path.
+        parts: sizes of what a browser loads; `packed` is the size with gzip, as hosts send it.
+        limits: the hosts' size limits and the page's sizes.
     """
 
     folder: Path
@@ -104,35 +104,35 @@ class DeployedPage:
 
 
 def deploy_page(recognizer: Recognizer, out: Path, progress: Progress = silent) -> DeployedPage:
-    """Write the folder; an earlier one is replaced as a whole.
+    """Write a page deployment; an existing one in `out` is replaced as a whole.
 
     Args:
-        recognizer: whose file goes with it, its weights in the form they have there.
-        out: the folder.
-        progress: told when npm is at work.
+        recognizer: with its weights stored in the form that the page gets.
+        out: the folder to write.
+        progress: called before npm runs.
 
     Raises:
-        PartsMissing: onnxruntime-web cannot be had.
-        NotADeployment: `out` is there and is something else.
-        DeploymentTooLarge: a file is over what static hosts take.
-        OutputError: it cannot be written.
+        PartsMissing: onnxruntime-web is not available.
+        NotADeployment: `out` exists and is not a deployment.
+        DeploymentTooLarge: a file exceeds the limit of static hosts.
+        OutputError: the folder cannot be written.
     """
     runtime = package_files(ONNXRUNTIME_WEB, list(_RUNTIME.values()), progress)
     files = dict(_page_files())
     files |= {path: runtime[member] for path, member in _RUNTIME.items()}
-    files |= dict(_own_files())
-    told, recognizer_files = _recognizer_files(recognizer)
+    files |= dict(_engine_files())
+    described, recognizer_files = _recognizer_files(recognizer)
     files |= recognizer_files
     files[_LICENCES] = _licences_text(recognizer).encode()
     worker = files.pop("sw.js").decode()
-    version = _finish(files, worker, told)
-    loaded = {path: len(data) for path, data in files.items() if path not in _UNSEEN}
-    packed = {path: _sent(files[path]) for path in loaded}
+    version = _add_index_files(files, worker, described)
+    loaded = {path: len(data) for path, data in files.items() if path not in _NOT_LOADED}
+    packed = {path: _gzip_bytes(files[path]) for path in loaded}
     files[_README] = template("README.page.md")
     largest = max(len(data) for data in files.values())
     limits = (Limit("the largest file", largest, STATIC_FILE),)
     check_limits(limits, hint="Report this: files are split before they are so large.")
-    with replacing(out, SHIP) as folder:
+    with replacing(out, SETTINGS) as folder:
         for path, data in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(data)
@@ -140,13 +140,13 @@ def deploy_page(recognizer: Recognizer, out: Path, progress: Progress = silent) 
     return DeployedPage(out, version, sizes, tuple(parts_of(loaded, packed)), limits)
 
 
-def _finish(files: dict[str, bytes], worker: str, told: Mapping[str, Any]) -> str:
-    """Add the files that tell of all others, and return the version: a hash of the content."""
+def _add_index_files(files: dict[str, bytes], worker: str, described: Mapping[str, Any]) -> str:
+    """Add the files that list all others; return the version, a hash of the content."""
     digests = {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files)}
     version = hashlib.sha256(json.dumps([digests, worker, HEADERS]).encode()).hexdigest()[:16]
-    ship = {
+    settings = {
         "format": FORMAT,
-        "vessel": "page",
+        **deployment_fields("page"),
         "mien": __version__,
         "version": version,
         "runtime": {
@@ -155,28 +155,27 @@ def _finish(files: dict[str, bytes], worker: str, told: Mapping[str, Any]) -> st
             "wasm": "runtime/ort-wasm-simd-threaded.wasm",
             "glue": "runtime/ort-wasm-simd-threaded.mjs",
         },
-        **told,
+        **described,
         "files": {
             path: {"bytes": len(files[path]), "sha256": digest} for path, digest in digests.items()
         },
     }
-    files[SHIP] = _json(ship)
-    digests[SHIP] = hashlib.sha256(files[SHIP]).hexdigest()
+    files[SETTINGS] = _json(settings)
+    digests[SETTINGS] = hashlib.sha256(files[SETTINGS]).hexdigest()
     for key, value in (("version", version), ("files", digests), ("headers", HEADERS)):
-        text = value if isinstance(value, str) else json.dumps(value, indent=1)
-        worker = worker.replace("{{" + key + "}}", text)
+        worker = worker.replace('"{{' + key + '}}"', json.dumps(value, indent=1))
     files["sw.js"] = worker.encode()
     files[HEADERS_FILE] = headers_text().encode()
     return version
 
 
-def _sent(data: bytes) -> int:
-    """Return how many bytes a host sends for a file; one that gains nothing is sent as it is."""
+def _gzip_bytes(data: bytes) -> int:
+    """Return how many bytes a host sends for a file: compressed, where that is smaller."""
     return min(len(data), len(zlib.compress(data, 6)))
 
 
 def headers_text() -> str:
-    """Return the `_headers` file that several static hosts read."""
+    """Return the text of the `_headers` file, which several static hosts read."""
     lines = ["/*", *(f"  {name}: {value}" for name, value in HEADERS.items())]
     for path, value in _CACHED.items():
         lines += [path, f"  Cache-Control: {value}"]
@@ -184,17 +183,17 @@ def headers_text() -> str:
 
 
 def _page_files() -> Iterator[tuple[str, bytes]]:
-    """Yield the page of the server with the engine in the browser in the server's place."""
+    """Yield the files of the server's page, adapted to a static host."""
     page = importlib.resources.files("mien") / "server" / "page"
     for path, data in _tree(page):
         if path == "index.html":
-            yield path, _for_here(data.decode()).encode()
+            yield path, _for_static_host(data.decode()).encode()
         else:
             yield path, data
 
 
-def _own_files() -> Iterator[tuple[str, bytes]]:
-    """Yield what only the static page has."""
+def _engine_files() -> Iterator[tuple[str, bytes]]:
+    """Yield the files of the engine in the browser, which replace some of the page's."""
     yield from _tree(importlib.resources.files("mien") / "deploy" / "static")
 
 
@@ -202,23 +201,23 @@ def _tree(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_dir():
             yield from _tree(entry, f"{prefix}{entry.name}/")
-        # Some hosts make pages of Markdown and do not serve the file itself.
+        # Some hosts turn Markdown into pages and do not serve the file itself.
         elif not entry.name.startswith(".") and not entry.name.endswith(".md"):
             yield f"{prefix}{entry.name}", entry.read_bytes()
 
 
-def _for_here(html: str) -> str:
-    """Return the page without what only a server has, and with the policy in itself.
+def _for_static_host(html: str) -> str:
+    """Return the page without the link to the API, and with the policy in a meta element.
 
-    That is for hosts that send no headers.
+    The meta element is for hosts that do not send the headers.
     """
     html = re.sub(r",\s+or use the API:[^<]*<a [^>]*>[^<]*</a>", "", html)
     meta = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    return html.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}', 1)
+    return html.replace('<meta charset="utf-8" />', f'<meta charset="utf-8" />\n    {meta}', 1)
 
 
 def _recognizer_files(recognizer: Recognizer) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return what ship.json says of the recognizer, and its files."""
+    """Return the settings that describe the recognizer, and its files by path."""
     model = recognizer.to_bytes()
     digest = hashlib.sha256(model).hexdigest()
     name = f"recognizer/{digest[:16]}.onnx"
@@ -231,7 +230,7 @@ def _recognizer_files(recognizer: Recognizer) -> tuple[dict[str, Any], dict[str,
     compare = extra_people_graph(head).SerializeToString(deterministic=True)
     compare_path = f"recognizer/compare-{hashlib.sha256(compare).hexdigest()[:16]}.onnx"
     stored = np.ascontiguousarray(head.prototypes.T).tobytes()
-    told = {
+    described = {
         "parts": list(parts),
         "bytes": len(model),
         "prototypes": {
@@ -239,21 +238,21 @@ def _recognizer_files(recognizer: Recognizer) -> tuple[dict[str, Any], dict[str,
             "dimension": head.prototypes.shape[1],
             "people": head.prototypes.shape[0],
         },
-        "enough": recognizer.max_long_side,
+        "max_long_side": recognizer.max_long_side,
         "strangers": _strangers(recognizer),
         "about": recognizer.info(),
     }
-    ship = {
+    settings = {
         "weights": recognizer.form,
         "sha256": digest,
-        "recognizer": told,
+        "recognizer": described,
         "compare": {"path": compare_path},
     }
-    return ship, {**parts, compare_path: compare}
+    return settings, {**parts, compare_path: compare}
 
 
 def _strangers(recognizer: Recognizer) -> dict[str, Any] | None:
-    """Return how often a stranger reaches each similarity; None where it is not known."""
+    """Return the false positive rate at each similarity of `_GRID`; None if it is not known."""
     statistics = recognizer.statistics
     if statistics is None or statistics.impostors is None:
         return None
@@ -263,10 +262,10 @@ def _strangers(recognizer: Recognizer) -> dict[str, Any] | None:
 
 
 def _offset(model: bytes, stored: bytes) -> int:
-    """Return where the prototypes lie in the file: the page reads them from there."""
+    """Return the offset in bytes of the prototypes in the file; the page reads them there."""
     offset = model.find(stored)
     if offset < 0:
-        raise AssertionError("a recognizer holds its prototypes as they are")
+        raise AssertionError("the recognizer file does not contain its prototypes as raw bytes")
     return offset
 
 

@@ -1,60 +1,56 @@
-"""How good is it? Held-out photos named, strangers turned away, pairs told apart.
+"""Evaluation protocols and reports.
 
-`people.evaluate_people` measures a recognizer on a dataset, `lfw.evaluate_lfw` the road from photo
-to embedding on Labeled Faces in the Wild, `listed.evaluate_list` on any pairs of photos and
-`all_pairs.evaluate_all_pairs` on all pairs of a dataset, `open_sets.evaluate_open_set` galleries
-made of a dataset; `results` turns each into JSON and
-`report` into a page.
+- `evaluate_people`: a recognizer on the held-out photos of a dataset, and on strangers.
+- `evaluate_lfw`: the pairs of Labeled Faces in the Wild.
+- `evaluate_pair_list`: the user's own pairs of photos.
+- `evaluate_all_pairs`: all pairs of photos of a dataset.
+- `evaluate_open_set`: open-set identification with galleries drawn from a dataset.
+
+Each returns a result with `to_dict()` for JSON, shown as a table in a notebook; `report` writes
+some of them as a page.
 """
 
-from mien.evaluation.identification.held_out import PeopleResult, evaluate_people
-from mien.evaluation.open_set.lfw_people import read_people
-from mien.evaluation.open_set.protocols import OpenSetTable, evaluate_open_set
+from mien.evaluation.embedder.measure import EmbedderMeasurement, measure_embedder
+from mien.evaluation.identification.held_out import PeopleResult, evaluate_head, evaluate_people
+from mien.evaluation.open_set.lfw_people import read_lfw_people
+from mien.evaluation.open_set.protocols import OpenSetRow, OpenSetTable, evaluate_open_set
 from mien.evaluation.report import Facts, all_pairs_report, lfw_report, people_report, write_report
-from mien.evaluation.results import (
-    all_pairs_json,
-    lfw_json,
-    list_json,
-    open_set_json,
-    people_json,
-)
 from mien.evaluation.verification.all_pairs import AllPairsResult, evaluate_all_pairs
 from mien.evaluation.verification.lfw import LfwResult, evaluate_lfw
 from mien.evaluation.verification.pair_list import (
-    ListedPair,
-    ListedResult,
-    evaluate_list,
-    read_list,
+    PairListResult,
+    PhotoPair,
+    evaluate_pair_list,
+    read_pair_list,
 )
 from mien.evaluation.verification.pairs_file import Pairs, read_pairs
 from mien.evaluation.verification.score_pairs import ScoredPairs, score_pairs
 
 __all__ = [
     "AllPairsResult",
+    "EmbedderMeasurement",
     "Facts",
     "LfwResult",
-    "ListedPair",
-    "ListedResult",
+    "OpenSetRow",
     "OpenSetTable",
+    "PairListResult",
     "Pairs",
     "PeopleResult",
+    "PhotoPair",
     "ScoredPairs",
-    "all_pairs_json",
     "all_pairs_report",
     "evaluate_all_pairs",
+    "evaluate_head",
     "evaluate_lfw",
-    "evaluate_list",
     "evaluate_open_set",
+    "evaluate_pair_list",
     "evaluate_people",
-    "lfw_json",
     "lfw_report",
-    "list_json",
-    "open_set_json",
-    "people_json",
+    "measure_embedder",
     "people_report",
-    "read_list",
+    "read_lfw_people",
+    "read_pair_list",
     "read_pairs",
-    "read_people",
     "score_pairs",
     "write_report",
 ]

@@ -1,4 +1,4 @@
-"""People enrolled at run time: the store, which is the truth, and the index made of it."""
+"""People enrolled at run time: the store on disk, and the index in memory made from it."""
 
 from mien.gallery.enrolment_checks import extract_sample, sample_of
 from mien.gallery.gallery import Gallery

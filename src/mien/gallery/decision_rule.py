@@ -1,8 +1,8 @@
-"""When this gallery says "unknown": threshold and probabilities, derived anew as it grows.
+"""When a gallery says "unknown": threshold and calibration, computed again as the gallery changes.
 
-The strangers are the gallery's own people, each left out in turn: one photo of each, searched
-among all the others. Of many people a sample is asked, the same one until it changes; the answer
-for the whole gallery's size costs under a tenth of a second at ten thousand people.
+The gallery's own people serve as strangers: each is left out in turn, and the first photo is
+searched among all the others. A large gallery takes a fixed sample of people, so that this costs
+under a tenth of a second at ten thousand people.
 """
 
 from __future__ import annotations
@@ -12,39 +12,41 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.dataset.cleaning.labels import SAME_PERSON
 from mien.gallery.person_matrix import PersonMatrix
-from mien.models.statistics import ImpostorStatistics
+from mien.models.statistics import EmbedderStatistics
 from mien.policy import (
+    CalibrationFit,
+    EnrolmentLimits,
     Strangers,
     choose_policy,
     false_positive_rates,
     fit_calibration,
+    typical_slope,
 )
-from mien.policy.probability import TYPICAL_SLOPE
 from mien.policy.threshold import MORE_STRANGERS
 from mien.templates import nearest
 from mien.types import Calibration, Interval, Policy
 
-MOST_ASKED = 2000
-"""How many people are left out in turn; that many tell a rate of 0.01 to within 0.005."""
+MAX_SAMPLE = 2000
+"""How many people are left out in turn at most; they give a rate of 0.01 to within 0.005."""
 
-_OUT_OF_REACH = 1.01
-"""No cosine is so high, however it is rounded."""
+_UNREACHABLE = 1.01
+"""A threshold above every cosine, also a rounded one."""
 
+_STEEP = 30.0
 _GRID = np.linspace(-1, 1, 2001, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecisionRule:
-    """What is asked of a face before it is given a name, in this gallery at this size.
+    """When a face is given a name, in a gallery at its present size.
 
     Attributes:
         policy: when a name is given.
         calibration: similarity to probability.
-        warnings: sentences for the user; empty where all is well.
-        rates: (2001,) float64, how often a stranger reaches the similarities -1 to 1; None where
-            nothing is known of strangers.
+        warnings: sentences for the user; empty where there is nothing to warn of.
+        rates: (2001,) float64, how often a stranger reaches the similarities from -1 to 1 in steps
+            of 0.001; None where nothing is known of strangers.
     """
 
     policy: Policy
@@ -57,34 +59,39 @@ class DecisionRule:
         return None if self.rates is None else np.interp(similarities, _GRID, self.rates)
 
 
-def derive(
-    people: PersonMatrix, rate: float, statistics: ImpostorStatistics | None = None
+def derive_rule(
+    people: PersonMatrix, rate: float, statistics: EmbedderStatistics | None = None
 ) -> DecisionRule:
-    """Return the standards of a gallery.
+    """Return the decision rule of a gallery.
 
     Args:
-        people: who is in it.
+        people: of the gallery.
         rate: share of strangers who may be given any name, in (0, 1).
-        statistics: how alike strangers look to the embedder, or None.
+        statistics: what is known of the embedder's similarities, or None.
     """
-    asked = _sample(people.numbers)
-    strangers, others = _left_out(people, asked)
+    sample = _sample(people.numbers)
+    limits = EnrolmentLimits.of(statistics)
+    strangers, others = _leave_out(people, sample, limits.same_person)
     if not len(people):
-        return _nobody(rate, "Nobody is enrolled yet.")
-    if not strangers and statistics is None:
-        return _nobody(rate, "Nothing is known of strangers: enrol somebody else too.")
-    choice = choose_policy(strangers, people.photos, rate, statistics=statistics)
-    calibration = _calibrate(people, asked, others, strangers, choice.policy.threshold)
-    rates = false_positive_rates(strangers, people.photos, _GRID, statistics=statistics)
-    # A gallery's strangers are its own people: there is no dataset of others to give.
+        return _always_unknown(rate, "No person is enrolled yet.")
+    impostors = None if statistics is None else statistics.impostors
+    if not strangers and impostors is None:
+        return _always_unknown(rate, "Nothing is known of strangers: enrol another person too.")
+    choice = choose_policy(strangers, people.photos, rate, statistics=impostors)
+    slope = typical_slope(statistics)
+    fit = _calibrate(people, sample, others, strangers, choice.policy.threshold, slope)
+    rates = false_positive_rates(strangers, people.photos, _GRID, statistics=impostors)
+    # A gallery's strangers are its own people: it takes no dataset of strangers.
     warnings = tuple(warning.removesuffix(MORE_STRANGERS) for warning in choice.warnings)
-    return DecisionRule(choice.policy, calibration, warnings, rates)
+    if slope is None:
+        warnings += fit.warnings
+    return DecisionRule(choice.policy, fit.calibration, warnings + limits.warnings, rates)
 
 
-def _nobody(rate: float, why: str) -> DecisionRule:
-    """Return the standards where nobody can be told from strangers: no similarity is enough."""
+def _always_unknown(rate: float, why: str) -> DecisionRule:
+    """Return the rule for when people cannot be distinguished from strangers: no name is given."""
     policy = Policy(
-        threshold=_OUT_OF_REACH,
+        threshold=_UNREACHABLE,
         false_positive_rate=rate,
         expected=Interval(0.0, 0.0, 1.0),
         strangers=0,
@@ -92,31 +99,42 @@ def _nobody(rate: float, why: str) -> DecisionRule:
         source=why,
         basis="few",
     )
-    return DecisionRule(policy, Calibration(TYPICAL_SLOPE, -TYPICAL_SLOPE), (), None)
+    # No name is given: the calibration only has to give a low probability everywhere.
+    return DecisionRule(policy, Calibration(_STEEP, -_STEEP), (), None)
 
 
 def _sample(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the rows of the people who are asked: at random, but always the same."""
-    if len(numbers) <= MOST_ASKED:
+    """Return the rows of a pseudo-random sample of people, always the same one."""
+    if len(numbers) <= MAX_SAMPLE:
         return np.arange(len(numbers))
-    # The order of a multiplicative hash: a newcomer displaces at most one of the sample.
+    # The order of a multiplicative hash: a new person displaces at most one of the sample.
     order = np.argsort((numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)), kind="stable")
-    return np.sort(order[:MOST_ASKED])
+    return np.sort(order[:MAX_SAMPLE])
 
 
-def _left_out(
-    people: PersonMatrix, asked: NDArray[np.int64]
+def _leave_out(
+    people: PersonMatrix, sample: NDArray[np.int64], same_person: float | None
 ) -> tuple[list[Strangers], NDArray[np.float32]]:
-    """Return strangers, and each asked person's similarity to the nearest other.
+    """Leave each person of a sample out in turn and search the others.
 
-    Somebody whose prototype is as alike to that other's as one person's are is likely enrolled
-    twice: no stranger.
+    A person whose prototype is as similar to the nearest other's as two prototypes of one person
+    is likely enrolled twice, and does not count as a stranger. Where that similarity is not
+    calibrated for the embedder, everyone counts.
+
+    Args:
+        people: of the gallery.
+        sample: (S,) rows of the people to leave out.
+        same_person: similarity of two prototypes from which they are likely of one person; None
+            where it is not calibrated.
+
+    Returns:
+        The strangers, and (S,) float32 similarity of each probe to the nearest other person.
     """
     if len(people) < 2:
-        return [], np.full(len(asked), -1, np.float32)
-    similarity, other = nearest(people.probes[asked], people.prototypes, asked)
-    twice = np.sum(people.prototypes[asked] * people.prototypes[other], axis=1) >= SAME_PERSON
-    single = ~twice
+        return [], np.full(len(sample), -1, np.float32)
+    similarity, other = nearest(people.probes[sample], people.prototypes, sample)
+    between = np.sum(people.prototypes[sample] * people.prototypes[other], axis=1)
+    single = between < (np.inf if same_person is None else same_person)
     count = int(single.sum())
     if not count:
         return [], similarity
@@ -132,15 +150,27 @@ def _left_out(
 
 def _calibrate(
     people: PersonMatrix,
-    asked: NDArray[np.int64],
+    sample: NDArray[np.int64],
     others: NDArray[np.float32],
     strangers: list[Strangers],
     threshold: float,
-) -> Calibration:
-    """Fit probabilities: each person's first photo named by the others' and the rest's."""
-    several = people.photos[asked] > 1
-    rows = asked[several]
-    own = np.sum(people.probes[rows] * people.rests[rows], axis=1)
+    slope: float | None,
+) -> CalibrationFit:
+    """Fit similarity to probability, on each sampled person's first photo.
+
+    It is compared with the prototype of the person's other photos and with the other people.
+
+    Args:
+        people: of the gallery.
+        sample: (S,) rows of the sampled people.
+        others: (S,) similarity of each first photo to the nearest other person.
+        strangers: see `_leave_out`.
+        threshold: of the policy.
+        slope: of a typical curve of the embedder; None where it is not calibrated.
+    """
+    several = people.photos[sample] > 1
+    rows = sample[several]
+    own = np.sum(people.probes[rows] * people.rest_prototypes[rows], axis=1)
     nothing, none = np.zeros(0, np.float32), np.zeros(0)
     return fit_calibration(
         np.maximum(own, others[several]),
@@ -148,4 +178,5 @@ def _calibrate(
         np.concatenate([nothing, *(group.similarity for group in strangers)]),
         np.concatenate([none, *(group.weights for group in strangers)]),
         threshold=threshold,
-    ).calibration
+        typical_slope=slope,
+    )

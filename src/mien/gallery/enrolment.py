@@ -1,4 +1,4 @@
-"""Enrolment: one sighting judged, and written where nothing speaks against it."""
+"""Enrolment: check one face sample and write it; import people; delete rejected faces."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.dataset.cleaning.labels import UNLIKE_OWN
-from mien.gallery.directory import Owner, add
 from mien.gallery.enrolment_checks import Objection, find_objection
 from mien.gallery.index import Index
+from mien.gallery.people import NumberedPerson, add_person
 from mien.gallery.person_matrix import early_prototype
 from mien.gallery.storage.rows import GalleryStore, Templates
 from mien.gallery.values import Enrolment, FaceSample, ImportedPerson
@@ -22,154 +21,194 @@ from mien.text import count
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentRequest:
-    """What is asked for.
+    """A face sample to enrol.
 
     Attributes:
-        sighting: to enrol.
-        owner: the person it shows; None for somebody new.
-        force: take it in spite of what speaks against it.
-        key: name of the key that does it, for the audit trail.
+        sample: to enrol.
+        person: the person it shows; None for a new person.
+        force: enrol even if checks fail.
+        key: name of the API key that does it, for the audit trail.
     """
 
-    sighting: FaceSample
-    owner: Owner | None
+    sample: FaceSample
+    person: NumberedPerson | None
     force: bool = False
     key: str = ""
 
 
-def judge(
-    wish: EnrolmentRequest, index: Index, session: Session, store: GalleryStore
+def check_request(
+    request: EnrolmentRequest,
+    index: Index,
+    session: Session,
+    store: GalleryStore,
+    least: float | None,
 ) -> Enrolment | Objection | None:
-    """Return the refusal of a wish, the objection that force has overruled, or None."""
-    sighting, owner = wish.sighting, wish.owner
-    row, elder = None, None
-    if owner is not None:
-        there = store.picture_of(owner[0], sighting.sha256)
-        if there:
-            detail = f"enrolled as {owner[1].name} already"
-            return Enrolment(False, owner[1].id, there, "already-enrolled", detail)
-        row = index.people.index(owner[0])
-        elder = early_prototype(store.templates(owner[0]))
-    (answer,) = index.identify(session, np.ascontiguousarray(sighting.embedding[None]))
-    objection = find_objection(index, answer, sighting, row, elder)
-    if objection is None or wish.force:
+    """Return the refusal of a request, the objection that force overrules, or None.
+
+    Args:
+        request: to check.
+        index: of the gallery before the change.
+        session: of the compare stage.
+        store: inside a transaction.
+        least: see `find_objection`.
+    """
+    sample = request.sample
+    row, early, person_id = None, None, ""
+    if request.person is not None:
+        number, person = request.person
+        person_id = person.id
+        same = store.picture_of(number, sample.sha256)
+        if same:
+            detail = f"enrolled as {person.name} already"
+            return Enrolment(False, person_id, same, "already-enrolled", detail)
+        row = index.people.index(number)
+        early = early_prototype(store.templates(number))
+    (answer,) = index.identify(session, np.ascontiguousarray(sample.embedding[None]))
+    objection = find_objection(index, answer, sample, row, early, least)
+    if objection is None or request.force:
         return objection
-    person = owner[1].id if owner else ""
-    return Enrolment(False, person, "", objection.reason, objection.detail, objection.evidence)
+    return Enrolment(False, person_id, "", objection.reason, objection.detail, objection.evidence)
 
 
-def write(
-    wish: EnrolmentRequest,
+def write_enrolment(
+    request: EnrolmentRequest,
     objection: Objection | None,
     store: GalleryStore,
-    add: Callable[[], Owner],
+    add: Callable[[], NumberedPerson],
     *,
     thumbnails: bool,
 ) -> tuple[int, Enrolment]:
-    """Write a sighting and return the number of its person and what came of it.
+    """Write a face sample and return the number of its person and the result.
 
     Args:
-        wish: what is asked for.
-        objection: that force has overruled, or None.
+        request: to write.
+        objection: that force overrules, or None.
         store: inside a transaction.
-        add: adds somebody new and returns them.
+        add: adds a new person and returns it.
         thumbnails: whether the crop is kept.
     """
-    sighting = wish.sighting
-    number, person = wish.owner or add()
+    sample = request.sample
+    number, person = request.person or add()
     if objection and objection.reason == "rejected-before":
-        take_back(store, number, sighting.embedding)
-    picture = store.add_photo(
-        number,
-        np.stack([sighting.embedding, sighting.mirrored]),
-        quality=sighting.quality,
-        sha256=sighting.sha256,
-        source=sighting.source,
-        forced=objection.reason if objection else "",
-        thumbnail=sighting.crop if thumbnails else b"",
-    )
+        withdraw_rejections(store, number, sample.embedding)
+    reason = objection.reason if objection else ""
+    picture = _add_sample(store, number, sample, forced=reason, thumbnails=thumbnails)
     store.touch(number)
-    store.note("enrolled", person.id, wish.key, f"photo {picture}")
+    store.add_event("enrolled", person.id, request.key, f"photo {picture}")
     if objection is None:
         return number, Enrolment(True, person.id, picture)
-    told = Enrolment(
+    return number, Enrolment(
         True, person.id, picture, objection.reason, objection.detail, objection.evidence
     )
-    return number, told
 
 
-def take_back(store: GalleryStore, number: int, embedding: NDArray[np.float32]) -> None:
-    """Delete the rejected faces that say that this face is not of the person."""
+def _add_sample(
+    store: GalleryStore,
+    number: int,
+    sample: FaceSample,
+    *,
+    forced: str,
+    thumbnails: bool,
+    added: str = "",
+) -> str:
+    return store.add_photo(
+        number,
+        np.stack([sample.embedding, sample.mirrored]),
+        quality=sample.quality,
+        sha256=sample.sha256,
+        source=sample.source,
+        forced=forced,
+        added=added,
+        thumbnail=sample.crop if thumbnails else b"",
+    )
+
+
+def withdraw_rejections(store: GalleryStore, number: int, embedding: NDArray[np.float32]) -> None:
+    """Delete the rejected faces by which this face would not be the person's."""
     templates, negatives = store.templates(number), store.negatives()
     own = float((templates.faces @ embedding).max(initial=-1))
-    said = (negatives.numbers == number) & (negatives.vectors @ embedding >= own)
-    store.delete_negatives([negatives.ids[row] for row in np.flatnonzero(said)])
+    contradicting = (negatives.numbers == number) & (negatives.vectors @ embedding >= own)
+    store.delete_negatives([negatives.ids[row] for row in np.flatnonzero(contradicting)])
 
 
-def take(
-    store: GalleryStore, newcomer: ImportedPerson, key: str, *, thumbnails: bool
+def write_imported(
+    store: GalleryStore, imported: ImportedPerson, key: str, *, thumbnails: bool
 ) -> tuple[int, int]:
-    """Write somebody with all their photos, inside a transaction.
+    """Write a person with all photos, without checks, inside a transaction.
 
     Returns:
-        The person's number, and how many photos were not there yet.
+        The person's number, and how many photos were not in the gallery yet.
     """
-    owner = store.person("spelling", name_key(newcomer.name))
-    if owner is None:
-        free = newcomer.id if newcomer.id and not store.person("id", newcomer.id) else ""
-        owner = add(
+    found = store.person("spelling", name_key(imported.name))
+    if found is None:
+        free = imported.id if imported.id and not store.person("id", imported.id) else ""
+        found = add_person(
             store,
-            newcomer.name,
-            newcomer.consent,
-            newcomer.source,
+            imported.name,
+            imported.consent,
+            imported.source,
             key,
             person_id=free,
-            created=newcomer.created,
+            created=imported.created,
         )
-    number, person = owner
-    taken = 0
-    for sighting in newcomer.sightings:
-        if not store.picture_of(number, sighting.sha256):
-            store.add_photo(
+    number, person = found
+    added = 0
+    for sample in imported.samples:
+        if not store.picture_of(number, sample.sha256):
+            _add_sample(
+                store,
                 number,
-                np.stack([sighting.embedding, sighting.mirrored]),
-                quality=sighting.quality,
-                sha256=sighting.sha256,
-                source=sighting.source,
-                forced=sighting.forced,
-                added=sighting.added,
-                thumbnail=sighting.crop if thumbnails else b"",
+                sample,
+                forced=sample.forced,
+                thumbnails=thumbnails,
+                added=sample.added,
             )
-            taken += 1
-    for vector in newcomer.negatives:
+            added += 1
+    for vector in imported.negatives:
         store.add_negative(number, vector, None)
     store.touch(number)
-    store.note("taken in", person.id, key, count(taken, "photo"))
-    return number, taken
+    store.add_event("taken in", person.id, key, count(added, "photo"))
+    return number, added
 
 
-def drop_negatives(
+def delete_similar_negatives(
     store: GalleryStore,
     templates: Templates,
     *,
     of: int | None = None,
     but: int | None = None,
-    least: float = UNLIKE_OWN,
+    least: float | None,
 ) -> None:
-    """Delete rejected faces that look like some photos.
+    """Delete rejected faces that are similar to some photos.
 
     Args:
         store: inside a transaction.
-        templates: the photos.
-        of: only faces that are not this person.
-        but: not those that are not this person.
-        least: similarity from which a face looks like a photo.
-    """  # fmt: skip
+        templates: of the photos.
+        of: only faces rejected as the person with this number.
+        but: except faces rejected as the person with this number.
+        least: similarity from which a face is similar to a photo; None where it is not calibrated
+            for the embedder: then a face that is more similar to these photos than to those of the
+            person it was rejected as.
+    """
     negatives = store.negatives()
-    faces = np.concatenate([templates.faces, templates.mirrored])
-    gone = (negatives.vectors @ faces.T).max(axis=1, initial=-1) >= least
+    similarity = _highest_similarity(negatives.vectors, templates)
+    if least is None:
+        own = np.zeros(len(similarity), np.float32)
+        for number in np.unique(negatives.numbers):
+            rows = negatives.numbers == number
+            own[rows] = _highest_similarity(negatives.vectors[rows], store.templates(int(number)))
+        gone = similarity >= own
+    else:
+        gone = similarity >= least
     if of is not None:
         gone &= negatives.numbers == of
     if but is not None:
         gone &= negatives.numbers != but
     store.delete_negatives([negatives.ids[row] for row in np.flatnonzero(gone)])
+
+
+def _highest_similarity(vectors: NDArray[np.float32], templates: Templates) -> NDArray[np.float32]:
+    """Return (N,) each face's highest similarity to some photos; -1 where there are none."""
+    faces = np.concatenate([templates.faces, templates.mirrored])
+    result: NDArray[np.float32] = (vectors @ faces.T).max(axis=1, initial=-1)
+    return result

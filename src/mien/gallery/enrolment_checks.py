@@ -1,6 +1,7 @@
-"""Which photos are taken: what was seen in one, and what speaks against enrolling it.
+"""Enrolment checks: extract a face sample from a photo, and find objections to enrolling it.
 
-Every "no" comes with its evidence, and most can be overruled with force by somebody who looked.
+Every refusal states its evidence. A user who has looked at the photo can overrule most of them with
+`force`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset.cleaning.face_choice import prominence
-from mien.dataset.cleaning.labels import UNLIKE_OWN
 from mien.engine import FaceEngine
 from mien.errors import SELDOM_FOUND, EnrolmentRefused, NoFace
 from mien.gallery.index import Index
 from mien.gallery.values import FaceSample, Reason
 from mien.photo import encode_jpeg
+from mien.policy.similarity_limits import unlike_own
 from mien.quality import faults, measure
 from mien.text import count
 from mien.types import Answer, Detections, Photo
@@ -49,26 +50,27 @@ def extract_sample(
     near: NDArray[np.float32] | None = None,
     force: bool = False,
 ) -> FaceSample:
-    """Return what is seen of the one face of a photo that is to be enrolled.
+    """Return a face sample of the person to enrol.
 
-    Of several faces it is the one that agrees with the person's other photos; else the one that
-    is the photo's subject (`subject_of`); else the photo is refused.
+    Of several faces, it takes the one that agrees with the person's other photos; else the photo's
+    subject (`subject_of`); else the photo is refused.
 
     Args:
         engine: the models.
         photo: read at `engine.max_long_side` or larger.
-        near: (D,) float32 unit row, the person's prototype; None for somebody new.
-        force: take the most prominent face where nothing tells which it is.
+        near: (D,) float32 unit row, the person's prototype; None for a new person.
+        force: take the most prominent face where it is not clear which one to take.
 
     Raises:
         NoFace: no face is found.
-        EnrolmentRefused: several faces, and nothing tells which is meant; `evidence` has them.
+        EnrolmentRefused: several faces, and it is not clear which one to take; `evidence` lists
+            them.
     """
     found = engine.detect(photo)
     if not len(found):
         raise NoFace(f"no face found in {photo.name}", hint=SELDOM_FOUND)
     crops = engine.align(photo, found)
-    chosen = _chosen(engine, photo, found, crops, near, force=force)
+    chosen = _choose_face(engine, photo, found, crops, near, force=force)
     return sample_of(
         engine,
         crops[chosen],
@@ -88,7 +90,7 @@ def sample_of(
     sha256: str,
     source: str,
 ) -> FaceSample:
-    """Return what is seen of one face that has been cut out.
+    """Return a face sample of an aligned crop.
 
     Args:
         engine: the models.
@@ -113,7 +115,7 @@ def sample_of(
     )
 
 
-def _chosen(
+def _choose_face(
     engine: FaceEngine,
     photo: Photo,
     found: Detections,
@@ -122,13 +124,14 @@ def _chosen(
     *,
     force: bool,
 ) -> int:
-    """Return the index of the face that is meant."""
+    """Return the index of the face to enrol."""
     if len(found) == 1:
         return 0
     similarity = None
     if near is not None:
         similarity = engine.embed(crops).vectors @ near
-        if similarity.max() >= UNLIKE_OWN:
+        least = unlike_own(engine.statistics)
+        if least is not None and similarity.max() >= least:
             return int(np.argmax(similarity))
     weight = prominence(found.boxes, photo.width, photo.height)
     order = np.argsort(-weight, kind="stable")
@@ -144,7 +147,7 @@ def _chosen(
         for row in order.tolist()
     ]
     raise EnrolmentRefused(
-        f"{photo.name} shows {count(len(found), 'face')}, and nothing tells which is meant",
+        f"{photo.name} shows {count(len(found), 'face')}, and it is not clear which one to enrol",
         hint="Cut the photo to one face, or enrol one that shows the person alone first.",
         reason="several-faces",
         evidence={"faces": faces},
@@ -152,9 +155,9 @@ def _chosen(
 
 
 def subject_of(boxes: NDArray[np.float32], width: int, height: int) -> int | None:
-    """Return the face that a photo was taken of, or None where that is not plain.
+    """Return the index of the face that is a photo's subject, or None where that is not clear.
 
-    It is the most prominent by size and place, and much larger than any other.
+    The subject is the most prominent face by size and place, and much larger than any other.
 
     Args:
         boxes: (F, 4) float32 xyxy.
@@ -170,57 +173,62 @@ def subject_of(boxes: NDArray[np.float32], width: int, height: int) -> int | Non
 def find_objection(
     index: Index,
     answer: Answer,
-    sighting: FaceSample,
+    sample: FaceSample,
     row: int | None,
-    elder: tuple[NDArray[np.float32], int] | None,
+    early: tuple[NDArray[np.float32], int] | None,
+    least: float | None,
 ) -> Objection | None:
-    """Return what speaks most against enrolling a sighting as a person, or None.
+    """Return the strongest objection to enrolling a face sample as a person, or None.
 
     Args:
-        index: the gallery as it stands.
-        answer: who the gallery takes the face for.
-        sighting: what was seen.
-        row: of the person in the index; None for somebody without photos.
-        elder: prototype of the photos that a newcomer has to agree with, and their number; None
-            for somebody without photos.
+        index: of the gallery before the change.
+        answer: of the gallery for the face.
+        sample: to enrol.
+        row: of the person in the index; None for a person without photos.
+        early: prototype of the photos that a new photo has to agree with, and their number; None
+            for a person without photos.
+        least: similarity to that prototype from which a face is the person's; None where it is
+            not calibrated: then nothing is compared with it.
     """
-    if sighting.doubt:
-        evidence = {name: round(value, 3) for name, value in sighting.measures.items()}
-        return Objection("low-quality", f"a poor picture: {sighting.doubt}", evidence)
-    own = None if row is None else float(index.people.prototypes[row] @ sighting.embedding)
-    rejected = contradicted(index, sighting.embedding, row)
+    if sample.doubt:
+        evidence = {name: round(value, 3) for name, value in sample.measures.items()}
+        return Objection("low-quality", f"low quality: {sample.doubt}", evidence)
+    own = None if row is None else float(index.people.prototypes[row] @ sample.embedding)
+    rejected = contradicting_rejections(index, sample.embedding, row)
     if row is not None and rejected.any():
-        highest = float((sighting.embedding @ index.negatives[:, rejected]).max())
+        highest = float((sample.embedding @ index.negatives[:, rejected]).max())
         return Objection(
             "rejected-before",
-            f"somebody said of a face like this ({highest:.2f}) that it is not "
-            f"{index.names[row]} ({own:.2f})",
+            f"a similar face (similarity {highest:.2f}) was rejected as {index.names[row]}; "
+            f"similarity to {index.names[row]} {own:.2f}",
             {"rejected_similarity": round(highest, 4), "own_similarity": _rounded(own)},
         )
     if answer.known and (row is None or answer.person_id != index.ids[row]):
-        return _like_somebody_else(answer, own)
-    if elder is not None and row is not None:
-        return _unlike_elder(float(elder[0] @ sighting.embedding), elder[1], index.names[row])
+        return _like_another(answer, own)
+    if early is not None and row is not None and least is not None:
+        similarity = float(early[0] @ sample.embedding)
+        return _unlike_early(similarity, early[1], index.names[row], least)
     return None
 
 
-def _unlike_elder(similarity: float, photos: int, name: str) -> Objection | None:
-    if similarity >= UNLIKE_OWN:
+def _unlike_early(similarity: float, photos: int, name: str, least: float) -> Objection | None:
+    if similarity >= least:
         return None
     first = "the first photo" if photos == 1 else f"the first {photos} photos"
     return Objection(
         "disagrees",
-        f"similarity {similarity:.2f} to {first} of {name}, least {UNLIKE_OWN}",
-        {"own_similarity": _rounded(similarity), "least": UNLIKE_OWN, "photos": photos},
+        f"similarity {similarity:.2f} to {first} of {name}, least {least:.2f}",
+        {"own_similarity": _rounded(similarity), "least": _rounded(least), "photos": photos},
     )
 
 
-def _like_somebody_else(answer: Answer, own: float | None) -> Objection:
+def _like_another(answer: Answer, own: float | None) -> Objection:
     best = answer.candidates[0]
     instead = "" if own is None else f", {own:.2f} to this person's other photos"
     return Objection(
         "like-somebody-else",
-        f"the gallery takes this face for {best.name}: similarity {best.similarity:.2f}{instead}",
+        f"the gallery identifies this face as {best.name}: similarity "
+        f"{best.similarity:.2f}{instead}",
         {
             "person": best.person_id,
             "name": best.name,
@@ -232,10 +240,10 @@ def _like_somebody_else(answer: Answer, own: float | None) -> Objection:
     )
 
 
-def contradicted(
+def contradicting_rejections(
     index: Index, embedding: NDArray[np.float32], row: int | None
 ) -> NDArray[np.bool_]:
-    """Return (N,) which rejected faces say that a face is not of a person."""
+    """Return (N,) bool: by which rejected faces a face is not a person's."""
     if row is None:
         return np.zeros(len(index.negative_of), np.bool_)
     own = index.people.prototypes[row] @ embedding

@@ -1,4 +1,4 @@
-"""The index: a gallery as it stood at one moment, ready to be searched by any thread."""
+"""The index: a gallery at one moment, in memory, ready to be searched by any thread."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from mien.types import Answer, Head
 
 @cache
 def compare_session(dimension: int) -> Session:
-    """Return the compare stage of a recognizer file, its people given with each run.
+    """Return a session of the compare stage that takes the people as inputs of each run.
 
-    One does for all galleries: it keeps nothing between runs.
+    It keeps no state between runs, so that all galleries of one dimension share it.
     """
     model = open_compare_graph(dimension).SerializeToString()
     return Session(model, name="compare", threads=1)
@@ -31,17 +31,17 @@ def compare_session(dimension: int) -> Session:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Index:
-    """Everybody who can be found, and by what rule. Nothing in it changes.
+    """The people who can be identified, and the decision rule. It never changes.
 
     Attributes:
-        generation: of the store that it was made of.
+        generation: of the store that it was made from.
         people: as arrays.
         ids: of the P people.
         names: of the P people.
         rule: when a name is given.
-        columns: (D, P) float32, the prototypes as the graph takes them.
+        columns: (D, P) float32, the prototypes in the layout that the graph takes.
         negatives: (D, N) float32, rejected faces.
-        negative_of: (N,) int64, the row of whom each of them is not.
+        negative_of: (N,) int64, row of the person that each of them is not.
     """
 
     generation: int
@@ -68,11 +68,11 @@ class Index:
             generation: of the store.
             people: as arrays.
             named: id and name of each number.
-            negatives: rejected faces; those of people without photos are passed over.
+            negatives: rejected faces; those of people without photos are left out.
             rule: of these people.
         """
         rows = np.searchsorted(people.numbers, negatives.numbers)
-        known = np.isin(negatives.numbers, people.numbers)
+        indexed = np.isin(negatives.numbers, people.numbers)
         return cls(
             generation=generation,
             people=people,
@@ -80,12 +80,12 @@ class Index:
             names=tuple(named[number][1] for number in people.numbers.tolist()),
             rule=rule,
             columns=np.ascontiguousarray(people.prototypes.T),
-            negatives=np.ascontiguousarray(negatives.vectors[known].T),
-            negative_of=rows[known].astype(np.int64),
+            negatives=np.ascontiguousarray(negatives.vectors[indexed].T),
+            negative_of=rows[indexed].astype(np.int64),
         )
 
     def identify(self, session: Session, faces: NDArray[np.float32]) -> tuple[Answer, ...]:
-        """Return who each of the (F, D) faces of one photo is."""
+        """Return an answer per face of one photo; `faces` is (F, D) float32, unit rows."""
         if not self.ids:
             return (NOT_COMPARED,) * len(faces)
         calibration, policy = self.rule.calibration, self.rule.policy
@@ -102,7 +102,7 @@ class Index:
         return answers_of(rows, self.names, ids=self.ids, rates=self.rule.rates_at)
 
     def head(self, contract: str) -> Head:
-        """Return it as what a recognizer file is made of, people in the order of their names."""
+        """Return the head of a recognizer file, people in the order of their names."""
         order = np.argsort(np.array(self.names, object)) if self.names else np.zeros(0, np.int64)
         place = np.argsort(order)
         return Head(

@@ -1,11 +1,12 @@
-"""Is a gallery whole, and is nothing in its files that is not in its rows?"""
+"""Check a gallery: whether its file is intact, and whether it holds nothing but its rows."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mien.errors import GalleryError
 from mien.gallery.base import GalleryBase
@@ -13,8 +14,9 @@ from mien.gallery.storage.database import FILE, Database, translated
 from mien.gallery.storage.rows import GalleryStore
 from mien.gallery.storage.schema import migrate
 from mien.names import name_key
+from mien.text import count
 
-_OURS = {FILE, f"{FILE}-wal", f"{FILE}-shm"}
+_EXPECTED_FILES = {FILE, f"{FILE}-wal", f"{FILE}-shm"}
 
 _COUNTS = (
     "SELECT COUNT(*) FROM people",
@@ -23,20 +25,21 @@ _COUNTS = (
 )
 
 _VOLATILE = ((18, 20), (24, 28), (40, 44), (92, 96), (96, 100))
-"""Where the header counts changes and notes the journal's kind and SQLite's version."""
+"""Bytes of the file's header that differ between equal databases: change counters, the kind of
+journal, SQLite's version."""
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """What came of a check.
+class IntegrityReport:
+    """The result of a check.
 
     Attributes:
-        faults: what is wrong, in words; empty where all is well.
-        people: how many there are.
-        photos: how many are enrolled.
-        negatives: how many faces are rejected.
+        faults: what is wrong, in words; empty where nothing is.
+        people: number of people.
+        photos: number of enrolled photos.
+        negatives: number of rejected faces.
         encrypted: whether templates are encrypted.
-        clean: whether the files hold nothing but the rows: no trace of anybody deleted.
+        clean: whether the files hold nothing but the rows: no trace of deleted data.
     """
 
     faults: tuple[str, ...]
@@ -46,15 +49,22 @@ class Checked:
     encrypted: bool
     clean: bool
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return {**asdict(self), "faults": list(self.faults)}
 
-def check(gallery: GalleryBase) -> Checked:
-    """Check a gallery: the file's structure, every row, and that nothing else is in the files.
+    def __repr__(self) -> str:
+        return f"<IntegrityReport {count(len(self.faults), 'fault')}>"
 
-    For the last the files are wiped first (see `Database.scrub`) and then compared, byte for
-    byte, with a file made anew of the rows alone.
+
+def check_gallery(gallery: GalleryBase) -> IntegrityReport:
+    """Check the file's structure, every row, and that the files hold nothing else.
+
+    For the last, deleted data is wiped first (see `Database.scrub`). Then the file is compared,
+    byte for byte, with a file that is made from the rows alone.
 
     Raises:
-        GalleryBusy: another process reads on, so that the files cannot be wiped.
+        GalleryBusy: another process is still reading, so that the files cannot be wiped.
     """
     with gallery.exclusively() as store:
         database = store.database
@@ -65,13 +75,13 @@ def check(gallery: GalleryBase) -> Checked:
             people, photos, negatives = (
                 int(database.base.execute(sql).fetchone()[0]) for sql in _COUNTS
             )
-        faults += _strays(database.folder)
-    return Checked(
+        faults += _foreign_files(database.folder)
+    return IntegrityReport(
         faults=(*faults, *remains),
         people=people,
         photos=photos,
         negatives=negatives,
-        encrypted=store.seal.encrypts,
+        encrypted=store.cipher.encrypts,
         clean=not remains,
     )
 
@@ -81,26 +91,26 @@ def _structure(database: Database) -> Iterator[str]:
         if found != "ok":
             yield f"the file is damaged: {found}"
     for table, row, parent, _ in database.base.execute("PRAGMA foreign_key_check"):
-        yield f"{table}, row {row}: what it belongs to in {parent} is not there"
+        yield f"{table}, row {row}: the row of {parent} that it refers to is missing"
     blank = sqlite3.connect(":memory:", isolation_level=None)
     try:
         migrate(blank)
-        named = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
-        wanted = dict(blank.execute(named).fetchall())
+        schema = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+        expected = dict(blank.execute(schema).fetchall())
     finally:
         blank.close()
-    found_there = dict(database.base.execute(named).fetchall())
-    for name in sorted(wanted.keys() | found_there.keys()):
-        if wanted.get(name) != found_there.get(name):
-            yield f"{name} is not as this version makes it"
+    actual = dict(database.base.execute(schema).fetchall())
+    for name in sorted(expected.keys() | actual.keys()):
+        if expected.get(name) != actual.get(name):
+            yield f"{name} in the schema is not as this version of Mien makes it"
 
 
 def _rows(store: GalleryStore) -> Iterator[str]:
     for number, person in store.people():
         try:
             if store.person("spelling", name_key(person.name)) != (number, person):
-                yield f"{person.id}: the name cannot be found again"
-            store.templates(number)  # refuses what is no template
+                yield f"{person.id}: the person is not found by the name"
+            store.templates(number)  # raises where one is damaged
             for picture in store.pictures(number):
                 if picture.thumbnail and not store.thumbnail(picture.id):
                     yield f"{person.id}: photo {picture.id} has an empty thumbnail"
@@ -112,38 +122,38 @@ def _rows(store: GalleryStore) -> Iterator[str]:
         yield f"rejected faces: {error}"
 
 
-def _strays(folder: Path) -> Iterator[str]:
+def _foreign_files(folder: Path) -> Iterator[str]:
     for path in sorted(folder.iterdir()):
-        if path.name not in _OURS:
-            yield f"{path.name} in the folder is not the gallery's"
+        if path.name not in _EXPECTED_FILES:
+            yield f"{path.name} in the folder does not belong to the gallery"
 
 
 def _remains(database: Database) -> list[str]:
-    """Return where bytes lie that do not come of the rows."""
+    """Return where the files hold bytes that do not come from the rows."""
     faults = []
     path = database.folder / FILE
     log = path.with_name(f"{FILE}-wal")
     if log.exists() and log.stat().st_size:
         faults.append("the log of changes is not empty")
-    # Not read as a file: to close that would take away the locks that SQLite holds on it.
-    fresh = sqlite3.connect(path)
+    # Not read with open(): closing it would release the locks that SQLite holds on the file.
+    reader = sqlite3.connect(path)
     try:
-        data = bytearray(fresh.serialize())
+        data = bytearray(reader.serialize())
     finally:
-        fresh.close()
+        reader.close()
     if path.stat().st_size != len(data):
         faults.append("the file is longer than its pages")
     data[18:20] = b"\1\1"  # a file in memory has no write-ahead log
-    anew = sqlite3.connect(":memory:", isolation_level=None)
+    copy = sqlite3.connect(":memory:", isolation_level=None)
     try:
-        anew.deserialize(bytes(data))
-        anew.execute("PRAGMA secure_delete = ON")
-        anew.execute("VACUUM")
-        made = bytearray(anew.serialize())
+        copy.deserialize(bytes(data))
+        copy.execute("PRAGMA secure_delete = ON")
+        copy.execute("VACUUM")
+        rebuilt = bytearray(copy.serialize())
     finally:
-        anew.close()
+        copy.close()
     for begin, end in _VOLATILE:
-        data[begin:end] = made[begin:end] = bytes(end - begin)
-    if data != made:
+        data[begin:end] = rebuilt[begin:end] = bytes(end - begin)
+    if data != rebuilt:
         faults.append("the file holds more than its rows: traces of what was deleted")
     return faults

@@ -58,7 +58,9 @@ class DetectionSettings:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the settings that `to_dict` wrote; raises TypeError or ValueError for others."""
+        """Return what `to_dict` wrote; a TypeError for other names, a ValueError for bad values."""
+        if not isinstance(fields, Mapping):
+            raise TypeError("detection settings are a mapping")
         names = {stored: name for name, stored in _STORED.items()}
         if unknown := fields.keys() - names.keys():
             raise TypeError(f"unknown detection settings: {', '.join(sorted(unknown))}")

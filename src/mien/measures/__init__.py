@@ -1,41 +1,39 @@
-"""Measures of recognition: pure functions on arrays, nothing read and nothing written.
+"""Measures of face recognition: pure functions on arrays.
 
-The words are those of ISO/IEC 19795-1: a *genuine* score compares two faces of one person, an
-*impostor* score faces of two; a *probe* is searched in a *gallery*, its *mate* is its own person
-there, and a probe without a mate is a *stranger*. Scores are cosine similarities: a comparison is
-accepted when its score is at least the threshold.
+The terms are those of ISO/IEC 19795-1. A *genuine* score compares two faces of one person, an
+*impostor* score faces of two people. A *probe* is searched in a *gallery*; its *mate* is its own
+person there, and a probe without a mate is a *stranger*. Scores are cosine similarities: a
+comparison is accepted if its score is at least the threshold.
 """
 
 from mien.measures.calibration import ReliabilityBin, expected_calibration_error, reliability_bins
 from mien.measures.histogram import BINS, ScoreCounts
-from mien.measures.identification import (
-    OpenSet,
-    OpenSetCurve,
-    cmc,
-    dir_at,
-    equal_shares,
-    fpir_at,
-    mate_ranks,
-    open_set,
-    open_set_curve,
-    rank_k,
-    threshold_at_fpir,
-)
+from mien.measures.identification import cmc, mate_ranks, rank_k
 from mien.measures.intervals import (
     bootstrap_mean,
     bootstrap_over_people,
     wilson,
     wilson_of_parts,
 )
-from mien.measures.pair_intervals import PairScores, tar_gain_over_people, tar_over_people
-from mien.measures.paired import mcnemar
-from mien.measures.rejection import RejectPoint, error_against_reject
+from mien.measures.open_set import (
+    OpenSetCurve,
+    OpenSetPoint,
+    dir_at,
+    equal_shares,
+    fpir_at,
+    open_set_at,
+    open_set_curve,
+    threshold_at_fpir,
+)
+from mien.measures.pair_bootstrap import PairScores, tar_gain_over_people, tar_over_people
+from mien.measures.rejection import RejectPoint, error_versus_reject
+from mien.measures.significance import mcnemar
 from mien.measures.verification import (
     FoldedAccuracy,
     OperatingPoint,
     Roc,
     best_threshold,
-    crossing_of,
+    curve_equal_error_rate,
     equal_error_rate,
     folded_accuracy,
     point_at_far,
@@ -47,8 +45,8 @@ from mien.measures.verification import (
 __all__ = [
     "BINS",
     "FoldedAccuracy",
-    "OpenSet",
     "OpenSetCurve",
+    "OpenSetPoint",
     "OperatingPoint",
     "PairScores",
     "RejectPoint",
@@ -59,17 +57,17 @@ __all__ = [
     "bootstrap_mean",
     "bootstrap_over_people",
     "cmc",
-    "crossing_of",
+    "curve_equal_error_rate",
     "dir_at",
     "equal_error_rate",
     "equal_shares",
-    "error_against_reject",
+    "error_versus_reject",
     "expected_calibration_error",
     "folded_accuracy",
     "fpir_at",
     "mate_ranks",
     "mcnemar",
-    "open_set",
+    "open_set_at",
     "open_set_curve",
     "point_at_far",
     "rank_k",

@@ -1,4 +1,4 @@
-"""Do the probabilities mean what they say?"""
+"""Calibration of probabilities: reliability diagram and expected calibration error."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class ReliabilityBin:
     Attributes:
         low: lower edge.
         high: upper edge.
-        confidence: mean probability of the answers in the bin.
-        accuracy: share of them that are right.
-        weight: share of all answers that are in the bin.
-        count: how many they are.
+        confidence: weighted mean probability of the answers in the bin.
+        accuracy: weighted share of them that are right.
+        weight: share of the total weight that is in the bin.
+        count: number of answers in the bin.
     """
 
     low: float
@@ -36,17 +36,17 @@ def reliability_bins(
     bins: int = 10,
     weights: ArrayLike | None = None,
 ) -> tuple[ReliabilityBin, ...]:
-    """Return the bins of a reliability diagram that are not empty, lowest first.
+    """Return the non-empty bins of a reliability diagram, lowest first.
 
     Args:
         probabilities: (N,) in [0, 1].
-        correct: (N,) bool, whether what was given that probability is so.
+        correct: (N,) bool, whether the answer is right.
         bins: number of bins of equal width.
-        weights: (N,) how much each answer counts; all the same when None. Lets known people and
-            strangers count equally whatever their numbers are.
+        weights: (N,) weight of each answer; equal if None. Weights can give known people and
+            strangers the same total weight.
 
     Raises:
-        ValueError: when there is no answer, or shapes or values make no sense.
+        ValueError: there is no answer, shapes differ, or a value is out of range.
 
     Source: M. H. DeGroot and S. E. Fienberg, "The comparison and evaluation of forecasters",
     The Statistician 32 (1983).
@@ -56,9 +56,9 @@ def reliability_bins(
     if not values.shape == truth.shape == shares.shape or not values.size:
         raise ValueError(f"{values.shape} probabilities, {truth.shape} answers")
     if np.any((values < 0) | (values > 1) | ~np.isfinite(values)):
-        raise ValueError("a probability lies between 0 and 1")
+        raise ValueError("a probability must lie between 0 and 1")
     if np.any(shares < 0) or not shares.sum() > 0:
-        raise ValueError("weights are at least 0, and not all 0")
+        raise ValueError("weights must be at least 0, and not all 0")
     index = np.minimum((values * bins).astype(np.int64), bins - 1)
     total = _sums(index, shares, bins)
     confidence = _sums(index, shares * values, bins)
@@ -85,9 +85,10 @@ def expected_calibration_error(
     bins: int = 10,
     weights: ArrayLike | None = None,
 ) -> float:
-    """Return the mean gap between confidence and accuracy over the reliability bins.
+    """Return the expected calibration error (ECE), in [0, 1]; 0 is perfect calibration.
 
-    Arguments as for `reliability_bins`; the result lies in [0, 1], 0 is perfect.
+    It is the mean absolute gap between confidence and accuracy over the reliability bins, weighted
+    by the bins. Arguments as for `reliability_bins`.
 
     Source: M. P. Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning",
     AAAI 2015; C. Guo et al., "On calibration of modern neural networks", ICML 2017.

@@ -1,4 +1,4 @@
-"""Scores counted in bins so fine that rates can be read off them: for pairs too many to keep."""
+"""Counts of scores in fine bins, for more pairs than fit into memory."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 1 << 20
-"""Bins from -1 to 1: 1.9e-6 wide, of the order of a float32 cosine's own error."""
+"""Number of bins from -1 to 1; each is 1.9e-6 wide, near the rounding error of a float32 cosine."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreCounts:
-    """How many cosine similarities lie in each bin.
+    """Number of cosine similarities per bin.
 
     Attributes:
         counts: (`BINS`,) int64.
@@ -23,16 +23,16 @@ class ScoreCounts:
 
     @property
     def total(self) -> int:
-        """How many scores were counted."""
+        """Number of scores counted."""
         return int(self.counts.sum())
 
     def add(self, scores: NDArray[np.float32]) -> None:
-        """Count scores of any shape; what lies a rounding error outside [-1, 1] is held inside."""
+        """Count scores of any shape; scores outside [-1, 1] are clipped."""
         self.counts[:] += np.bincount(bin_of(scores).ravel(), minlength=BINS)
 
 
 def bin_of(scores: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Return the bin of each score; it never falls where the score rises."""
+    """Return the bin of each score; monotone in the score."""
     places = (scores + np.float32(1)) * np.float32(BINS / 2)
     bins: NDArray[np.int32] = np.clip(places, 0, BINS - 1).astype(np.int32)
     return bins

@@ -1,61 +1,25 @@
-"""One-to-many search: who of the gallery is this, if anyone?"""
+"""Closed-set identification (1:N): ranks of mates, rank-k rates and the CMC."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mien.measures.intervals import wilson, wilson_of_parts
+from mien.measures.intervals import wilson
 from mien.types import Interval
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSet:
-    """What a threshold does in a gallery that strangers are searched in too.
-
-    Attributes:
-        threshold: least similarity to the nearest person for which a name is given.
-        fpir: false positive identification rate, share of strangers given any name; each
-            stranger weighs one, whatever the number of their photos.
-        dir: detection and identification rate at rank 1, share of the known people's probes that
-            are given a name and the right one.
-    """
-
-    threshold: float
-    fpir: Interval
-    dir: Interval
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OpenSetCurve:
-    """DIR against FPIR over all thresholds that change the FPIR.
-
-    Attributes:
-        thresholds: (T,) float64, falling; the first gives no stranger a name.
-        fpir: (T,) rising from 0 to 1.
-        dir: (T,) rising.
-    """
-
-    thresholds: NDArray[np.float64]
-    fpir: NDArray[np.float64]
-    dir: NDArray[np.float64]
 
 
 def mate_ranks(similarities: ArrayLike, mates: ArrayLike) -> NDArray[np.int64]:
     """Return the rank of each probe's mate, 1 the best.
 
-    Someone else who is just as similar counts as more similar, so that a recognizer which gives
-    everybody the same score gets nothing right.
+    On a tie the mate ranks last: a recognizer that gives all people the same score is never right.
 
     Args:
-        similarities: (N, P) of probes to people.
-        mates: (N,) index of the right person of each probe.
+        similarities: (N, P), of each probe to each person.
+        mates: (N,) int, index of each probe's person.
 
     Raises:
-        ValueError: when the shapes do not fit or a mate is not in the gallery.
+        ValueError: the shapes differ, or a mate is not in the gallery.
     """
     scores, right = np.asarray(similarities), np.asarray(mates, np.int64)
     if scores.ndim != 2 or len(scores) != len(right):
@@ -68,12 +32,12 @@ def mate_ranks(similarities: ArrayLike, mates: ArrayLike) -> NDArray[np.int64]:
 
 
 def rank_k(ranks: ArrayLike, k: int, *, level: float = 0.95) -> Interval:
-    """Return the share of probes whose mate is among the first `k`, with Wilson's interval.
+    """Return the share of probes whose mate has rank `k` or better, with Wilson's interval.
 
     Args:
-        ranks: (N,) of the mates, from `mate_ranks`.
-        k: how many candidates are looked at, from 1 on.
-        level: confidence.
+        ranks: (N,) int, ranks of the mates, from `mate_ranks`.
+        k: rank, from 1.
+        level: confidence level of the interval.
     """
     found = np.asarray(ranks) <= k
     return wilson(int(found.sum()), found.size, level)
@@ -83,11 +47,11 @@ def cmc(ranks: ArrayLike, top: int) -> NDArray[np.float64]:
     """Return the cumulative match characteristic: rank-k rates for k = 1 to `top`.
 
     Args:
-        ranks: (N,) of the mates, from `mate_ranks`; N > 0.
-        top: length of the result.
+        ranks: (N,) int, ranks of the mates, from `mate_ranks`; N > 0.
+        top: highest rank.
 
     Raises:
-        ValueError: when there is no probe.
+        ValueError: there is no probe.
 
     Source: P. J. Phillips et al., "The FERET evaluation methodology for face-recognition
     algorithms", PAMI 22 (2000).
@@ -98,141 +62,3 @@ def cmc(ranks: ArrayLike, top: int) -> NDArray[np.float64]:
     counts = np.bincount(np.minimum(found, top + 1), minlength=top + 2)[1 : top + 1]
     shares: NDArray[np.float64] = np.cumsum(counts) / found.size
     return shares
-
-
-def equal_shares(people: ArrayLike) -> NDArray[np.float64]:
-    """Return how much each photo counts, so that each person's photos add up to 1.
-
-    Args:
-        people: (S,) labels of any kind: whose photo each is.
-    """
-    _, codes = np.unique(np.asarray(people), return_inverse=True)
-    shares: NDArray[np.float64] = 1 / np.bincount(codes)[codes]
-    return shares
-
-
-def fpir_at(
-    strangers: ArrayLike,
-    threshold: float,
-    *,
-    people: ArrayLike | None = None,
-    level: float = 0.95,
-) -> Interval:
-    """Return the share of strangers who are given a name, with Wilson's interval.
-
-    Each stranger weighs one: of a stranger with several photos, each photo counts a part. The
-    interval takes each stranger, not each photo, for one trial.
-
-    Args:
-        strangers: (S,) similarity of each photo of a stranger to the most similar person of the
-            gallery.
-        threshold: least similarity for which a name is given.
-        people: (S,) labels of any kind, who each photo is of; None where each is of another.
-        level: confidence.
-    """
-    scores, shares = _strangers(strangers, people)
-    return wilson_of_parts(float(shares[scores >= threshold].sum()), _heads(shares), level)
-
-
-def dir_at(
-    best: ArrayLike, correct: ArrayLike, threshold: float, *, level: float = 0.95
-) -> Interval:
-    """Return the share of known people's probes named and named right, with Wilson's interval.
-
-    Args:
-        best: (N,) similarity of each probe to the most similar person.
-        correct: (N,) bool, whether that person is the mate.
-        threshold: least similarity for which a name is given.
-        level: confidence.
-    """
-    scores, right = np.asarray(best), np.asarray(correct, np.bool_)
-    if scores.shape != right.shape:
-        raise ValueError(f"{scores.shape} scores and {right.shape} answers")
-    return wilson(int(np.sum((scores >= threshold) & right)), scores.size, level)
-
-
-def threshold_at_fpir(
-    strangers: ArrayLike, target: float, *, people: ArrayLike | None = None
-) -> float:
-    """Return the least float32 threshold at which at most `target` of the strangers are named.
-
-    Args:
-        strangers: (S,) as for `fpir_at`.
-        target: rate allowed, in [0, 1].
-        people: (S,) as for `fpir_at`.
-
-    Raises:
-        ValueError: when there is no stranger or the rate makes no sense.
-    """
-    scores, shares = _strangers(np.asarray(strangers, np.float32), people)
-    if not scores.size:
-        raise ValueError("there is no stranger")
-    if not 0 <= target <= 1:
-        raise ValueError(f"a rate lies between 0 and 1, got {target}")
-    order = np.argsort(-scores, kind="stable")
-    # The small addition keeps 0.07 * 100 from being 7.000000000000001's neighbour below 7.
-    budget = target * _heads(shares) + 1e-9
-    allowed = int(np.searchsorted(np.cumsum(shares[order]), budget, side="right"))
-    if allowed >= scores.size:
-        return -1.0
-    return float(np.nextafter(scores[order[allowed]], np.float32(np.inf)))
-
-
-def open_set(
-    best: ArrayLike,
-    correct: ArrayLike,
-    strangers: ArrayLike,
-    threshold: float,
-    *,
-    people: ArrayLike | None = None,
-) -> OpenSet:
-    """Return FPIR and DIR at one threshold; arguments as for `dir_at` and `fpir_at`.
-
-    Source: ISO/IEC 19795-1; P. Grother et al., "Face recognition vendor test part 2:
-    identification", NIST IR 8271.
-    """
-    return OpenSet(
-        threshold,
-        fpir_at(strangers, threshold, people=people),
-        dir_at(best, correct, threshold),
-    )
-
-
-def open_set_curve(
-    best: ArrayLike, correct: ArrayLike, strangers: ArrayLike, *, people: ArrayLike | None = None
-) -> OpenSetCurve:
-    """Return DIR against FPIR at every threshold that a stranger's similarity makes.
-
-    Arguments as for `dir_at` and `fpir_at`.
-
-    Raises:
-        ValueError: when there is no probe or no stranger.
-    """
-    scores, right = np.asarray(best, np.float64), np.asarray(correct, np.bool_)
-    others, shares = _strangers(np.asarray(strangers, np.float64), people)
-    if not scores.size or not others.size:
-        raise ValueError("there is no probe or no stranger")
-    steps = np.unique(others)[::-1]
-    thresholds = np.concatenate([[np.nextafter(steps[0], np.inf)], steps])
-    named = np.sort(scores[right])
-    order = np.argsort(others, kind="stable")
-    below = np.concatenate([[0.0], np.cumsum(shares[order])])
-    fpir = 1 - below[np.searchsorted(others[order], thresholds, side="left")] / below[-1]
-    detected = (named.size - np.searchsorted(named, thresholds, side="left")) / scores.size
-    return OpenSetCurve(thresholds, fpir, detected)
-
-
-def _strangers(
-    strangers: ArrayLike, people: ArrayLike | None
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Return the similarities and how much each counts."""
-    scores = np.asarray(strangers)
-    shares = np.ones(len(scores)) if people is None else equal_shares(people)
-    if scores.shape != shares.shape:
-        raise ValueError(f"{scores.shape} similarities of strangers and {shares.shape} labels")
-    return scores, shares
-
-
-def _heads(shares: NDArray[np.float64]) -> int:
-    """Return how many people the shares add up to."""
-    return round(float(shares.sum()))

@@ -1,4 +1,4 @@
-"""Confidence intervals: Wilson for a rate, the bootstrap over people for the rest."""
+"""Confidence intervals: Wilson's for rates, the bootstrap over people for other statistics."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from mien.types import Interval
 def wilson(successes: int, total: int, level: float = 0.95) -> Interval:
     """Return the share `successes / total` with Wilson's score interval.
 
-    With no trial at all the share is unknown: the value is nan and the interval [0, 1].
+    Without any trial the value is nan and the interval [0, 1].
 
     Args:
-        successes: how many of the trials came out, 0 to `total`.
+        successes: number of successes, 0 to `total`.
         total: number of independent trials.
-        level: confidence of the two-sided interval, between 0 and 1.
+        level: confidence level of the two-sided interval, between 0 and 1.
 
     Raises:
-        ValueError: when the counts or the level make no sense.
+        ValueError: the counts or the level are out of range.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
     JASA 22 (1927).
@@ -31,7 +31,7 @@ def wilson(successes: int, total: int, level: float = 0.95) -> Interval:
     if not 0 <= successes <= total:
         raise ValueError(f"{successes} of {total} is not a share")
     if not 0 < level < 1:
-        raise ValueError(f"a level lies between 0 and 1, got {level}")
+        raise ValueError(f"a confidence level must lie between 0 and 1, got {level}")
     if total == 0:
         return Interval(float("nan"), 0.0, 1.0, level)
     z = NormalDist().inv_cdf((1 + level) / 2)
@@ -45,20 +45,20 @@ def wilson(successes: int, total: int, level: float = 0.95) -> Interval:
 
 
 def wilson_of_parts(successes: float, total: int, level: float = 0.95) -> Interval:
-    """Return Wilson's interval of a share whose trials may come out in part.
+    """Return a share with Wilson's interval, where trials may be partial successes.
 
-    A stranger with three photos of whom one is given a name is a third of a success. Each end of
-    the interval rounds the sum away from the value, so that it is never too narrow for that.
+    A stranger with one photo of three given a name is a third of a success. Each end of the
+    interval rounds the sum of successes outwards, so that the interval is not too narrow.
 
     Args:
-        successes: sum of what came out, 0 to `total`.
+        successes: sum of the successes, 0 to `total`.
         total: number of independent trials.
-        level: confidence.
+        level: confidence level.
 
     Raises:
         ValueError: as for `wilson`.
     """
-    # The small number keeps sums such as 1/3 + 1/3 + 1/3 whole.
+    # The small addition absorbs rounding errors, such as of 1/3 + 1/3 + 1/3.
     low = wilson(floor(successes + 1e-9), total, level)
     if total == 0:
         return low
@@ -74,20 +74,20 @@ def bootstrap_mean(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Return the mean of `values` with a percentile interval that resamples whole people.
+    """Return the mean of `values` with a percentile interval from resampling people.
 
-    Photos of one person rise and fall together, so that an interval which takes them as
-    independent is too narrow; here the person is the unit that is drawn.
+    Results on photos of one person are correlated: an interval that treats them as independent is
+    too narrow. Here whole people are resampled.
 
     Args:
-        values: (N,) numbers, one a photo (0 or 1 for a rate).
-        people: (N,) labels of any kind: whose photo each value is.
+        values: (N,), one value per photo (0 or 1 for a rate).
+        people: (N,) labels of any type: the person of each photo.
         rounds: number of resamples.
-        level: confidence of the two-sided interval.
-        seed: of the resampling.
+        level: confidence level of the two-sided interval.
+        seed: random seed of the resampling.
 
     Raises:
-        ValueError: when the lengths differ or there is no value.
+        ValueError: the lengths differ, or there is no value.
 
     Source: B. Efron and R. Tibshirani, "An Introduction to the Bootstrap" (1993), ch. 13;
     resampling subjects: R. M. Bolle et al., "Error analysis of pattern recognition systems: the
@@ -95,11 +95,11 @@ def bootstrap_mean(
     """
     array = np.asarray(values, np.float64)
     codes, count = _codes(people, len(array))
-    # Sorted within a person, so that the order of the photos changes not one bit of the sums.
+    # Sorted within a person, so that the order of the photos does not change the sums at all.
     order = np.lexsort((array, codes))
     sums = np.bincount(codes[order], weights=array[order], minlength=count)
     sizes = np.bincount(codes, minlength=count).astype(np.float64)
-    # Whole people are drawn, and how they are called must not matter either.
+    # Sorted by results, so that the names of people do not change the resamples either.
     rank = np.lexsort((sizes, sums))
     sums, sizes = sums[rank], sizes[rank]
     generator = np.random.default_rng(seed)
@@ -120,17 +120,17 @@ def bootstrap_over_people(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Return any statistic with a percentile interval that resamples whole people.
+    """Return any statistic with a percentile interval from resampling people.
 
     Args:
         statistic: takes the row numbers of one resample (with repeats) and returns a number.
-        people: (N,) labels of any kind: whose row each is.
+        people: (N,) labels of any type: the person of each row.
         rounds: number of resamples; each calls `statistic` once.
-        level: confidence of the two-sided interval.
-        seed: of the resampling.
+        level: confidence level of the two-sided interval.
+        seed: random seed of the resampling.
 
     Raises:
-        ValueError: when there is no row.
+        ValueError: there is no row.
 
     Source: as for `bootstrap_mean`.
     """
@@ -148,7 +148,7 @@ def bootstrap_over_people(
 
 
 def _codes(people: ArrayLike, length: int | None) -> tuple[NDArray[np.int64], int]:
-    """Return each row's person as a number from 0 on, and how many people there are."""
+    """Return the number of each row's person, from 0, and the number of people."""
     labels = np.asarray(people)
     if length is not None and len(labels) != length:
         raise ValueError(f"{length} values and {len(labels)} labels")

@@ -1,190 +1,185 @@
-"""Open-set rates with a threshold from one half of the strangers, and intervals over people."""
+"""Open-set identification (1:N): FPIR and DIR at a threshold, and over all thresholds.
+
+Each stranger has the same weight, however many photos show that person.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from mien.measures.intervals import wilson, wilson_of_parts
 from mien.types import Interval
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Searched:
-    """What one draw found, with strangers to choose a threshold on and others to measure on.
-
-    Attributes:
-        best: (N,) float, similarity of each known person's probe to the nearest person.
-        correct: (N,) bool, whether that is the right one.
-        person: (N,) int64 in [0, P), whose probe it is.
-        development: (A,) float, similarity of strangers to the nearest person, to choose on.
-        development_person: (A,) int64 in [0, P).
-        strangers: (B,) float, of other strangers, to measure on.
-        stranger_person: (B,) int64 in [0, P).
-    """
-
-    best: NDArray[np.float32]
-    correct: NDArray[np.bool_]
-    person: NDArray[np.int64]
-    development: NDArray[np.float32]
-    development_person: NDArray[np.int64]
-    strangers: NDArray[np.float32]
-    stranger_person: NDArray[np.int64]
-
-
 @dataclass(frozen=True, slots=True)
-class OpenSetRates:
-    """Open-set rates over several draws.
+class OpenSetPoint:
+    """Open-set rates at one threshold.
 
     Attributes:
-        target: FPIR that thresholds were chosen for.
-        dir: detection and identification rate at rank 1; FNIR is 1 - DIR.
-        fpir: measured on strangers that no threshold was chosen on.
-        thresholds: lowest, middle and highest that were chosen.
-        strangers: fewest people that a threshold was chosen on.
+        threshold: lowest similarity to the most similar person for which a name is given.
+        fpir: false positive identification rate: share of strangers given any name. Each stranger
+            has the same weight, however many photos show that person.
+        dir: detection and identification rate at rank 1: share of known people's probes that are
+            given the right name.
     """
 
-    target: float
-    dir: Interval
+    threshold: float
     fpir: Interval
-    thresholds: tuple[float, float, float]
-    strangers: int
+    dir: Interval
 
 
-def open_set_rates(
-    draws: Sequence[Searched],
-    people: int,
-    target: float,
-    *,
-    rounds: int = 200,
-    level: float = 0.95,
-    seed: int = 0,
-) -> OpenSetRates:
-    """Return mean DIR and FPIR over draws, with percentile intervals that resample people.
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenSetCurve:
+    """DIR against FPIR at every threshold that changes the FPIR.
 
-    In each resample a person counts as often as drawn, in all draws alike, and every threshold
-    is chosen anew. Each stranger weighs one, whatever the number of their photos.
-
-    Args:
-        draws: at least one.
-        people: P, of all draws.
-        target: FPIR to choose thresholds for.
-        rounds: number of resamples.
-        level: confidence of the two-sided interval.
-        seed: of the resampling.
-
-    Source: of the rates ISO/IEC 19795-1 and P. Grother et al., NIST IR 8271; of the resampling
-    R. M. Bolle et al., "Error analysis of pattern recognition systems: the subsets bootstrap",
-    CVIU 93 (2004).
+    Attributes:
+        thresholds: (T,) float64, descending; at the first, no stranger is given a name.
+        fpir: (T,) float64, ascending from 0 to 1.
+        dir: (T,) float64, ascending.
     """
-    prepared = [_Prepared(draw, people) for draw in draws]
-    thresholds = [draw.rates(np.ones(people), target)[2] for draw in prepared]
-    levels = np.quantile(thresholds, [0, 0.5, 1])
-    found = _redrawn(prepared, people, target, rounds, seed)
-    return OpenSetRates(
-        target=target,
-        dir=_interval(found[:, 0], level),
-        fpir=_interval(found[:, 1], level),
-        thresholds=(float(levels[0]), float(levels[1]), float(levels[2])),
-        strangers=min(len(np.unique(draw.development_person)) for draw in draws),
-    )
+
+    thresholds: NDArray[np.float64]
+    fpir: NDArray[np.float64]
+    dir: NDArray[np.float64]
 
 
-def dir_gain_over_people(
-    before: Sequence[Searched],
-    after: Sequence[Searched],
-    people: int,
-    target: float,
-    *,
-    rounds: int = 200,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Return by how much mean DIR rises from one way of searching to another.
-
-    Both see the same people redrawn, and each chooses its thresholds anew for the same target; the
-    FPIR that they have on the other strangers may differ.
+def equal_shares(people: ArrayLike) -> NDArray[np.float64]:
+    """Return a weight per photo, so that the weights of each person add up to 1.
 
     Args:
-        before: draws searched in one way, at least one.
-        after: the same draws in another.
-        people: as the rest, see `open_set_rates`.
-        target: FPIR to choose thresholds for.
-        rounds: number of resamples.
-        level: confidence of the two-sided interval.
-        seed: of the resampling.
+        people: (S,) labels of any type: the person of each photo.
+    """
+    _, codes = np.unique(np.asarray(people), return_inverse=True)
+    shares: NDArray[np.float64] = 1 / np.bincount(codes)[codes]
+    return shares
+
+
+def fpir_at(
+    strangers: ArrayLike,
+    threshold: float,
+    *,
+    people: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """Return the share of strangers who are given a name (FPIR), with Wilson's interval.
+
+    Each stranger has weight 1, divided over that person's photos. The sample size of the interval
+    is the number of strangers, not of photos.
+
+    Args:
+        strangers: (S,), similarity of each photo of a stranger to the most similar person of the
+            gallery.
+        threshold: lowest similarity for which a name is given.
+        people: (S,) labels of any type, the person of each photo; None if all are different.
+        level: confidence level of the interval.
+    """
+    scores, shares = _strangers(strangers, people)
+    return wilson_of_parts(float(shares[scores >= threshold].sum()), _total_weight(shares), level)
+
+
+def dir_at(
+    best: ArrayLike, correct: ArrayLike, threshold: float, *, level: float = 0.95
+) -> Interval:
+    """Return the share of known people's probes given the right name (DIR), with Wilson's interval.
+
+    Args:
+        best: (N,), similarity of each probe to the most similar person.
+        correct: (N,) bool, whether that person is the mate.
+        threshold: lowest similarity for which a name is given.
+        level: confidence level of the interval.
+    """
+    scores, right = np.asarray(best), np.asarray(correct, np.bool_)
+    if scores.shape != right.shape:
+        raise ValueError(f"{scores.shape} scores and {right.shape} answers")
+    return wilson(int(np.sum((scores >= threshold) & right)), scores.size, level)
+
+
+def threshold_at_fpir(
+    strangers: ArrayLike, target: float, *, people: ArrayLike | None = None
+) -> float:
+    """Return the lowest float32 threshold whose FPIR is at most `target`.
+
+    Args:
+        strangers: (S,), as for `fpir_at`.
+        target: highest FPIR allowed, in [0, 1].
+        people: (S,), as for `fpir_at`.
 
     Raises:
-        ValueError: the draws are not of the same people's photos.
+        ValueError: there is no stranger, or the rate is not in [0, 1].
     """
-    for one, other in zip(before, after, strict=True):
-        same = np.array_equal(one.person, other.person)
-        if not (same and np.array_equal(one.stranger_person, other.stranger_person)):
-            raise ValueError("the two ways did not search the same people's photos")
-    first, second = (
-        _redrawn([_Prepared(draw, people) for draw in draws], people, target, rounds, seed)
-        for draws in (before, after)
+    scores, shares = _strangers(np.asarray(strangers, np.float32), people)
+    if not scores.size:
+        raise ValueError("there is no stranger")
+    if not 0 <= target <= 1:
+        raise ValueError(f"a rate must lie between 0 and 1, got {target}")
+    order = np.argsort(-scores, kind="stable")
+    # The small addition absorbs rounding errors, such as of 0.07 * 100.
+    budget = target * _total_weight(shares) + 1e-9
+    allowed = int(np.searchsorted(np.cumsum(shares[order]), budget, side="right"))
+    if allowed >= scores.size:
+        return -1.0
+    return float(np.nextafter(scores[order[allowed]], np.float32(np.inf)))
+
+
+def open_set_at(
+    best: ArrayLike,
+    correct: ArrayLike,
+    strangers: ArrayLike,
+    threshold: float,
+    *,
+    people: ArrayLike | None = None,
+) -> OpenSetPoint:
+    """Return FPIR and DIR at one threshold; arguments as for `dir_at` and `fpir_at`.
+
+    Source: ISO/IEC 19795-1; P. Grother et al., "Face recognition vendor test part 2:
+    identification", NIST IR 8271.
+    """
+    return OpenSetPoint(
+        threshold,
+        fpir_at(strangers, threshold, people=people),
+        dir_at(best, correct, threshold),
     )
-    return _interval(second[:, 0] - first[:, 0], level)
 
 
-def _redrawn(
-    prepared: Sequence[_Prepared], people: int, target: float, rounds: int, seed: int
-) -> NDArray[np.float64]:
-    """Return (1 + rounds, 2) mean DIR and FPIR: with everybody once, and with people redrawn."""
-    generator = np.random.default_rng(seed)
-    found = np.empty((1 + rounds, 2))
-    weights = np.ones(people)
-    for index in range(1 + rounds):
-        # A resample in which a draw has nobody to measure says nothing.
-        found[index] = np.mean([draw.rates(weights, target)[:2] for draw in prepared], axis=0)
-        chosen = generator.integers(0, people, people)
-        weights = np.bincount(chosen, minlength=people).astype(np.float64)
-    return found
+def open_set_curve(
+    best: ArrayLike, correct: ArrayLike, strangers: ArrayLike, *, people: ArrayLike | None = None
+) -> OpenSetCurve:
+    """Return DIR against FPIR, with one threshold per distinct similarity of a stranger.
+
+    Arguments as for `dir_at` and `fpir_at`.
+
+    Raises:
+        ValueError: there is no probe or no stranger.
+    """
+    scores, right = np.asarray(best, np.float64), np.asarray(correct, np.bool_)
+    others, shares = _strangers(np.asarray(strangers, np.float64), people)
+    if not scores.size or not others.size:
+        raise ValueError("there is no probe or no stranger")
+    steps = np.unique(others)[::-1]
+    thresholds = np.concatenate([[np.nextafter(steps[0], np.inf)], steps])
+    named = np.sort(scores[right])
+    order = np.argsort(others, kind="stable")
+    below = np.concatenate([[0.0], np.cumsum(shares[order])])
+    fpir = 1 - below[np.searchsorted(others[order], thresholds, side="left")] / below[-1]
+    detected = (named.size - np.searchsorted(named, thresholds, side="left")) / scores.size
+    return OpenSetCurve(thresholds, fpir, detected)
 
 
-def _interval(found: NDArray[np.float64], level: float) -> Interval:
-    low, high = np.nanquantile(found[1:], [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(found[0]), float(low), float(high), level)
+def _strangers(
+    strangers: ArrayLike, people: ArrayLike | None
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Return the similarities and the weight of each."""
+    scores = np.asarray(strangers)
+    shares = np.ones(len(scores)) if people is None else equal_shares(people)
+    if scores.shape != shares.shape:
+        raise ValueError(f"{scores.shape} similarities of strangers and {shares.shape} labels")
+    return scores, shares
 
 
-class _Prepared:
-    """A draw in falling order of similarity, each photo with its share of its person."""
-
-    def __init__(self, draw: Searched, people: int) -> None:
-        first = np.lexsort((draw.development_person, -draw.development))
-        self._development = draw.development[first]
-        self._dev_person = draw.development_person[first]
-        self._dev_share = _shares(self._dev_person, people)
-        second = np.lexsort((draw.stranger_person, -draw.strangers))
-        self._strangers = draw.strangers[second]
-        self._person = draw.stranger_person[second]
-        self._share = _shares(self._person, people)
-        third = np.lexsort((draw.person, -draw.best))
-        self._best = draw.best[third]
-        self._owner = draw.person[third]
-        self._correct = draw.correct[third]
-
-    def rates(self, weights: NDArray[np.float64], target: float) -> tuple[float, float, float]:
-        """Return DIR, FPIR and threshold where each person counts `weights` ((P,)) times."""
-        counted = weights[self._dev_person] * self._dev_share
-        named = np.cumsum(counted)
-        allowed = int(np.searchsorted(named, target * named[-1] + 1e-9, side="right"))
-        # Those who are as similar as the first one too many are not named either.
-        cut = self._development[allowed] if allowed < len(named) else np.float32(-2)
-        named = np.cumsum(weights[self._person] * self._share)
-        count = int(np.searchsorted(-self._strangers, -cut, side="left"))
-        own = weights[self._owner]
-        if named[-1] <= 0 or own.sum() <= 0:
-            return np.nan, np.nan, np.nan
-        fpir = named[count - 1] / named[-1] if count else 0.0
-        right = int(np.searchsorted(-self._best, -cut, side="left"))
-        rate = own[:right][self._correct[:right]].sum() / own.sum()
-        return float(rate), float(fpir), float(np.nextafter(cut, np.float32(np.inf)))
-
-
-def _shares(person: NDArray[np.int64], people: int) -> NDArray[np.float64]:
-    shares: NDArray[np.float64] = 1 / np.bincount(person, minlength=people)[person]
-    return shares
+def _total_weight(shares: NDArray[np.float64]) -> int:
+    """Return the number of people that the weights add up to."""
+    return round(float(shares.sum()))

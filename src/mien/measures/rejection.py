@@ -1,4 +1,4 @@
-"""Error against reject: what is gained by refusing the photos of the worst quality."""
+"""Error-versus-reject curve: the error rate when the photos of lowest quality are rejected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mien.measures.intervals import wilson
 from mien.types import Interval
 
 REJECTED = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
-"""Shares that are refused."""
+"""Shares of comparisons to reject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,10 @@ class RejectPoint:
     """One point of the curve.
 
     Attributes:
-        rejected: share that is refused, those of least quality; all of one quality or none, so
-            that it may be less than was asked for.
-        quality: least quality that is taken.
-        error: error rate of the rest.
+        rejected: share that is rejected. Items of equal quality are rejected or kept together, so
+            that it may be lower than requested.
+        quality: lowest quality that is kept.
+        error: error rate of the items that are kept.
     """
 
     rejected: float
@@ -30,20 +30,20 @@ class RejectPoint:
     error: Interval
 
 
-def error_against_reject(
+def error_versus_reject(
     wrong: ArrayLike, quality: ArrayLike, *, shares: tuple[float, ...] = REJECTED
 ) -> tuple[RejectPoint, ...]:
-    """Return the error rate of what is left when the worst are refused.
+    """Return the error rate of the items that are kept when those of lowest quality are rejected.
 
-    A quality that tells errors beforehand makes the curve fall; one that does not leaves it level.
+    If the quality predicts errors the curve falls; otherwise it stays level.
 
     Args:
-        wrong: (N,) bool, whether each comparison or photo came out wrong.
-        quality: (N,), of the worse photo where two were compared.
-        shares: to refuse, each in [0, 1).
+        wrong: (N,) bool, whether each comparison or photo is an error.
+        quality: (N,) quality; of a comparison, that of its worse photo.
+        shares: shares to reject, each in [0, 1).
 
     Raises:
-        ValueError: there is nothing, or the lengths differ.
+        ValueError: there are no items, or the lengths differ.
 
     Source: P. Grother and E. Tabassi, "Performance of biometric quality measures", PAMI 29
     (2007); ISO/IEC 29794-1.
@@ -55,7 +55,7 @@ def error_against_reject(
     ordered, total = values[order], np.concatenate([[0], np.cumsum(errors[order])])
     points = []
     for share in shares:
-        # Photos of one quality stay or go together, whatever their order.
+        # Items of equal quality are kept or rejected together, whatever their order.
         least = ordered[min(int(share * len(ordered) + 1e-9), len(ordered) - 1)]
         first = int(np.searchsorted(ordered, least, side="left"))
         left = len(ordered) - first

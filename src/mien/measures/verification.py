@@ -1,4 +1,4 @@
-"""One-to-one comparison: are these two faces the same person?"""
+"""Verification (1:1): ROC, true accept rates, equal error rate, accuracy."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Roc:
     """False and true match rates at every threshold that changes them.
 
     Attributes:
-        thresholds: (T,) float64, falling; the first is infinite and accepts nothing.
-        fmr: (T,) share of impostor scores accepted (also FAR), rising from 0 to 1.
-        tmr: (T,) share of genuine scores accepted (also TAR, 1 - FNMR), rising from 0 to 1.
+        thresholds: (T,) float64, descending; the first is infinite and accepts nothing.
+        fmr: (T,) share of impostor scores accepted (also FAR), ascending from 0 to 1.
+        tmr: (T,) share of genuine scores accepted (also TAR, 1 - FNMR), ascending from 0 to 1.
     """
 
     thresholds: NDArray[np.float64]
@@ -24,16 +24,16 @@ class Roc:
 
     @property
     def fnmr(self) -> NDArray[np.float64]:
-        """Share of genuine scores refused; against `fmr` it is the DET curve."""
+        """Share of genuine scores rejected; plotted against `fmr` it is the DET curve."""
         return 1 - self.tmr
 
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """What one threshold does.
+    """Rates at one threshold.
 
     Attributes:
-        threshold: least score that is accepted.
+        threshold: lowest score that is accepted.
         far: share of impostor scores accepted.
         tar: share of genuine scores accepted.
     """
@@ -45,13 +45,13 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class FoldedAccuracy:
-    """Accuracy by the rule of LFW: each fold judged at the threshold best on the others.
+    """Accuracy by the protocol of LFW: the threshold of each fold is the best of the others.
 
     Attributes:
         accuracy: mean over the folds.
         standard_error: of that mean, sd / sqrt(folds) with ddof = 1; 0 for a single fold.
         folds: accuracy of each fold, in the order of the folds' numbers.
-        thresholds: the threshold each fold was judged at.
+        thresholds: threshold of each fold.
     """
 
     accuracy: float
@@ -61,14 +61,14 @@ class FoldedAccuracy:
 
 
 def roc(genuine: ArrayLike, impostor: ArrayLike) -> Roc:
-    """Return the receiver operating characteristic; tied scores move together.
+    """Return the receiver operating characteristic; tied scores share a threshold.
 
     Args:
         genuine: (G,) scores of pairs of one person.
         impostor: (I,) scores of pairs of two people.
 
     Raises:
-        ValueError: when either is empty or has a score that is not a number.
+        ValueError: either is empty, or has a score that is not finite.
 
     Source: ISO/IEC 19795-1; A. Martin et al., "The DET curve in assessment of detection task
     performance", Eurospeech 1997.
@@ -80,18 +80,17 @@ def roc(genuine: ArrayLike, impostor: ArrayLike) -> Roc:
 
 
 def roc_of_counts(thresholds: ArrayLike, genuine: ArrayLike, impostor: ArrayLike) -> Roc:
-    """Return the ROC of scores that were counted in bins; it has the bins' lower edges.
+    """Return the ROC of scores counted in bins, with the lower edges of the bins as thresholds.
 
-    Each of its points is what that threshold does, exactly: only what lies between two edges is
-    not told.
+    The rates at these thresholds are exact; thresholds within a bin are not included.
 
     Args:
-        thresholds: (B,) lower edges of the bins, rising.
-        genuine: (B,) how many scores of pairs of one person lie in each bin.
-        impostor: (B,) how many of two people.
+        thresholds: (B,) lower edges of the bins, ascending.
+        genuine: (B,) int, number of scores of pairs of one person per bin.
+        impostor: (B,) int, number of scores of pairs of two people per bin.
 
     Raises:
-        ValueError: when shapes do not fit or there is no score of a kind.
+        ValueError: the shapes differ, or there is no score of one kind.
     """
     edges = np.asarray(thresholds, np.float64)
     same, other = np.asarray(genuine, np.int64), np.asarray(impostor, np.int64)
@@ -108,20 +107,20 @@ def roc_of_counts(thresholds: ArrayLike, genuine: ArrayLike, impostor: ArrayLike
 
 
 def tar_at_far(genuine: ArrayLike, impostor: ArrayLike, far: float) -> OperatingPoint:
-    """Return the point of the ROC with the most true matches whose FAR is at most `far`.
+    """Return the point of the ROC with the highest TAR whose FAR is at most `far`.
 
-    Nothing is interpolated: the point is one that a threshold really gives.
-    Args as for `roc`; `far` lies in [0, 1].
+    Nothing is interpolated: an actual threshold has these rates. Arguments as for `roc`; `far`
+    lies in [0, 1].
     """
     return point_at_far(roc(genuine, impostor), far)
 
 
 def point_at_far(curve: Roc, far: float) -> OperatingPoint:
-    """Return the point of a curve with the most true matches whose FAR is at most `far`."""
+    """Return the point of a curve with the highest TAR whose FAR is at most `far`."""
     if not 0 <= far <= 1:
-        raise ValueError(f"a rate lies between 0 and 1, got {far}")
+        raise ValueError(f"a rate must lie between 0 and 1, got {far}")
     index = int(np.searchsorted(curve.fmr, far, side="right")) - 1
-    # Of the thresholds with this many true matches the highest lets the fewest impostors in.
+    # Of the thresholds with this TAR, the highest has the lowest FAR.
     index = int(np.searchsorted(curve.tmr, curve.tmr[index], side="left"))
     return OperatingPoint(
         float(curve.thresholds[index]), float(curve.fmr[index]), float(curve.tmr[index])
@@ -129,15 +128,15 @@ def point_at_far(curve: Roc, far: float) -> OperatingPoint:
 
 
 def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> float:
-    """Return the rate at which false matches and false non-matches are equally frequent.
+    """Return the equal error rate: where false match and false non-match rates are equal.
 
-    Between two points of the DET curve the rates are interpolated linearly. Args as for `roc`.
+    Rates are interpolated linearly between points of the DET curve. Arguments as for `roc`.
     """
-    return crossing_of(roc(genuine, impostor))
+    return curve_equal_error_rate(roc(genuine, impostor))
 
 
-def crossing_of(curve: Roc) -> float:
-    """Return the equal error rate of a curve, as `equal_error_rate`."""
+def curve_equal_error_rate(curve: Roc) -> float:
+    """Return the equal error rate of a curve, as `equal_error_rate` does of scores."""
     gap = curve.fmr - curve.fnmr  # rises from -1 to 1
     after = int(np.argmax(gap >= 0))
     before = after - 1
@@ -146,17 +145,17 @@ def crossing_of(curve: Roc) -> float:
 
 
 def best_threshold(scores: ArrayLike, same: ArrayLike) -> tuple[float, float]:
-    """Return the threshold with the most right decisions, and that share.
+    """Return the threshold with the highest accuracy, and that accuracy.
 
-    A threshold lies midway between two neighbouring scores; of several equally good ones the
-    middle one is taken.
+    Thresholds lie midway between neighbouring scores; of several equally good ones the middle one
+    is returned.
 
     Args:
         scores: (N,) similarities.
         same: (N,) bool, whether the pair is one person.
 
     Raises:
-        ValueError: when there is no score or the lengths differ.
+        ValueError: there is no score, or the lengths differ.
     """
     values, truth = _scores(scores, "paired"), np.asarray(same, np.bool_)
     if values.shape != truth.shape:
@@ -175,17 +174,17 @@ def best_threshold(scores: ArrayLike, same: ArrayLike) -> tuple[float, float]:
 
 
 def folded_accuracy(scores: ArrayLike, same: ArrayLike, folds: ArrayLike) -> FoldedAccuracy:
-    """Return the accuracy of LFW's View 2: the threshold of a fold comes from the other folds.
+    """Return the accuracy by LFW's View 2: the threshold of a fold is the best of the other folds.
 
-    With one fold there are no others: its own best threshold is used.
+    A single fold uses its own best threshold.
 
     Args:
         scores: (N,) similarities.
         same: (N,) bool, whether the pair is one person.
-        folds: (N,) number of the fold each pair belongs to.
+        folds: (N,) int, fold of each pair.
 
     Raises:
-        ValueError: when there is no score or the lengths differ.
+        ValueError: there is no score, or the lengths differ.
 
     Source: G. B. Huang et al., "Labeled Faces in the Wild", UMass TR 07-49 (2007).
     """

@@ -1,18 +1,22 @@
-"""Read the fields of a card one by one, so that each error names the wrong key."""
+"""Read the fields of a card one by one, so that every error names the key; write statistics."""
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from mien.errors import InvalidCard
+from mien.models.statistics import EmbedderStatistics, GenuineStatistics, ImpostorStatistics
 
 Choice = TypeVar("Choice", bound=str)
 
 _REQUIRED: Any = object()
+_TABLES = ("statistics", "impostors", "genuine", "copies", "verification")
+_HEADER = re.compile(r"\s*\[{1,2}\s*([A-Za-z0-9_-]+)[^,]*\]{1,2}\s*(#.*)?")
 _HINT = "docs/models.md has an example card with every key."
 
 
@@ -70,6 +74,16 @@ class Fields:
         if not re.fullmatch(pattern, value):
             raise self.fault(key, f"must be {meaning}, not {value!r}")
         return value
+
+    def texts(self, key: str, pattern: str, meaning: str) -> tuple[str, ...]:
+        """Return a list of texts of a given form; none where the key is absent."""
+        values = self._get(key, [])
+        if not isinstance(values, list):
+            raise self.fault(key, "must be a list of texts")
+        for value in values:
+            if not isinstance(value, str) or not re.fullmatch(pattern, value):
+                raise self.fault(key, f"must be a list, each {meaning}, not {value!r}")
+        return tuple(values)
 
     def choice(self, key: str, choices: tuple[Choice, ...]) -> Choice:
         """Return a text that is one of `choices`."""
@@ -129,4 +143,68 @@ class Fields:
         """Raise InvalidCard where the table has a key that was not read."""
         for key in self._values:
             if key not in self._read:
-                raise self.fault(key, "is not a key of this table")
+                raise self.fault(key, "is not a key that a card has here")
+
+
+def with_statistics(
+    card: str, statistics: EmbedderStatistics, *, contract: str, measured_on: str
+) -> str:
+    """Return the text of a card with these statistics in place of those it had.
+
+    Args:
+        card: TOML.
+        statistics: measured.
+        contract: id of the embeddings that they were measured on.
+        measured_on: one sentence, for the table `[verification]`.
+    """
+    return _without_statistics(card).rstrip() + "\n\n" + _toml(statistics, contract, measured_on)
+
+
+def _without_statistics(card: str) -> str:
+    kept: list[str] = []
+    inside = False
+    for line in card.split("\n"):
+        header = _HEADER.fullmatch(line)
+        if header:
+            inside = header[1] in _TABLES
+            while inside and kept and kept[-1].lstrip().startswith("#"):
+                kept.pop()  # comments right above a table are about it
+        if not inside:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def _toml(statistics: EmbedderStatistics, contract: str, measured_on: str) -> str:
+    lines = ["[statistics]", f'contract = "{contract}"']
+    if statistics.impostors:
+        lines += ["", "[impostors]", *_measured(statistics.impostors.measured_on)]
+        lines += [f"false_match_rate = {_numbers(statistics.impostors.false_match_rate)}"]
+        lines += _rows(statistics.impostors)
+    if statistics.genuine:
+        lines += ["", "[genuine]", *_measured(statistics.genuine.measured_on)]
+        lines += [f"false_non_match_rate = {_numbers(statistics.genuine.false_non_match_rate)}"]
+        lines += _rows(statistics.genuine)
+    if statistics.copies:
+        lines += ["", "[copies]", *_measured(statistics.copies.measured_on)]
+        lines += [f"false_non_match_rate = {_numbers(statistics.copies.false_non_match_rate)}"]
+        lines += [f"similarity = {_numbers(statistics.copies.similarity)}"]
+    if statistics.verification:
+        lines += ["", "[verification]", *_measured(measured_on)]
+        lines += [f"slope = {statistics.verification.slope:.4f}"]
+        lines += [f"offset = {statistics.verification.offset:.4f}"]
+    return "\n".join(lines) + "\n"
+
+
+def _measured(text: str) -> list[str]:
+    # A JSON string is one of TOML, but for the one control character that JSON lets pass.
+    quoted = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return [f"measured_on = {quoted}"]
+
+
+def _rows(table: ImpostorStatistics | GenuineStatistics) -> list[str]:
+    pairs = zip(table.template_photos, table.similarity, strict=True)
+    return [f"similarity.{photos} = {_numbers(row)}" for photos, row in pairs]
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return "[" + ", ".join(repr(value) for value in values) + "]"

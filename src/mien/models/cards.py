@@ -11,10 +11,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal, Protocol
 
-from mien.errors import InvalidCard, UnknownModel
+from mien.errors import InvalidCard, ModelError, UnknownModel
 from mien.models.card_fields import Fields, read_toml
 from mien.models.home import default_home
-from mien.models.statistics import EmbedderStatistics, ImpostorStatistics
+from mien.models.statistics import (
+    CopyStatistics,
+    EmbedderStatistics,
+    GenuineStatistics,
+    ImpostorStatistics,
+)
 from mien.types import Calibration
 
 DEFAULT_DETECTOR = "yunet-2023mar-int8bq"
@@ -80,7 +85,11 @@ class ModelCard:
         impostors: similarities of different people; None if not measured.
         verification: similarity of two photos to the probability that they show one person,
             where pairs of one person and of strangers are equally likely; None if not measured.
-        notes: known limits and other remarks.
+        notes: known limits and other things to know.
+        genuine: how alike photos of one person look to it; None if not measured.
+        copies: how alike copies of one photo look to it; None if not measured.
+        contracts: ids of the contracts that these statistics count for, the first being the one
+            they were measured with; empty where the card does not say.
     """
 
     id: str
@@ -101,13 +110,22 @@ class ModelCard:
     impostors: ImpostorStatistics | None
     verification: Calibration | None
     notes: str
+    genuine: GenuineStatistics | None = None
+    copies: CopyStatistics | None = None
+    contracts: tuple[str, ...] = ()
 
-    @property
-    def statistics(self) -> EmbedderStatistics | None:
-        """Statistics of its similarities; None where nothing was measured."""
-        if self.impostors is None and self.verification is None:
+    def statistics_for(self, contract: str) -> EmbedderStatistics | None:
+        """Return what is known of the similarities of embeddings of a contract.
+
+        Returns:
+            None where nothing was measured, or only with another contract.
+        """
+        parts = (self.impostors, self.verification, self.genuine, self.copies)
+        if all(part is None for part in parts):
             return None
-        return EmbedderStatistics(self.impostors, self.verification)
+        if self.contracts and contract not in self.contracts:
+            return None
+        return EmbedderStatistics(*parts)
 
     @property
     def preprocessing(self) -> str:
@@ -143,13 +161,40 @@ def card(model_id: str, store: HasCards | None = None) -> ModelCard:
     return found[model_id]
 
 
+def known_statistics(model_id: str, contract: str) -> EmbedderStatistics | None:
+    """Return what the cards on this machine state of a contract's similarities, or None."""
+    try:
+        return card(model_id).statistics_for(contract)
+    except ModelError:
+        return None
+
+
 def built_in_cards() -> list[ModelCard]:
-    """Return the built-in cards: defaults first, then by kind and id."""
-    folder = resources.files("mien.models") / "cards"
-    texts = sorted((entry.name, entry) for entry in folder.iterdir() if entry.name[-5:] == ".toml")
-    found = [parse_card(entry.read_text("utf-8"), name=name) for name, entry in texts]
+    """Return the cards that come with Mien: defaults first, then by id."""
+    found = [parse_card(text, name=name) for name, text in _built_in_texts()]
     first = (DEFAULT_DETECTOR, DEFAULT_EMBEDDER)
     return sorted(found, key=lambda known: (known.id not in first, known.kind, known.id))
+
+
+def _built_in_texts() -> list[tuple[str, str]]:
+    folder = resources.files("mien.models") / "cards"
+    texts = sorted((entry.name, entry) for entry in folder.iterdir() if entry.name[-5:] == ".toml")
+    return [(name, entry.read_text("utf-8")) for name, entry in texts]
+
+
+def card_text(model_id: str, store: HasCards | None = None) -> str:
+    """Return the TOML of a model's card.
+
+    Raises:
+        UnknownModel: there is no such card.
+        InvalidCard: a card of the user's cannot be understood.
+    """
+    known = card(model_id, store)
+    built_in = dict(_built_in_texts())
+    if f"{known.id}.toml" in built_in:
+        return built_in[f"{known.id}.toml"]
+    folder = store.cards_folder if store is not None else default_home() / "cards"
+    return (folder / f"{known.id}.toml").read_text("utf-8")
 
 
 def all_cards(store: HasCards | None = None) -> list[ModelCard]:
@@ -217,6 +262,9 @@ def parse_card(text: str, *, name: str) -> ModelCard:
         impostors=_impostors(fields),
         verification=_verification(fields),
         notes=fields.text("notes", default=""),
+        genuine=_genuine(fields),
+        copies=_copies(fields),
+        contracts=_contracts(fields),
     )
     if parsed.scale == 0:
         raise takes.fault("scale", "must not be 0: every photo would look the same")
@@ -266,28 +314,74 @@ def _impostors(fields: Fields) -> ImpostorStatistics | None:
         return None
     part = fields.table("impostors")
     rates = part.numbers("false_match_rate")
-    if (
-        not rates
-        or any(not 0 < rate < 1 for rate in rates)
-        or list(rates) != sorted(set(rates))[::-1]
-    ):
+    if not _rising(rates[::-1]):
         raise part.fault("false_match_rate", "must fall, each between 0 and 1")
+    sizes, rows = _rows(part, len(rates))
+    found = ImpostorStatistics(part.text("measured_on"), rates, sizes, rows)
+    part.refuse_unknown()
+    return found
+
+
+def _genuine(fields: Fields) -> GenuineStatistics | None:
+    if not fields.has("genuine"):
+        return None
+    part = fields.table("genuine")
+    rates = _false_non_match_rates(part)
+    sizes, rows = _rows(part, len(rates))
+    found = GenuineStatistics(part.text("measured_on"), rates, sizes, rows)
+    part.refuse_unknown()
+    return found
+
+
+def _copies(fields: Fields) -> CopyStatistics | None:
+    if not fields.has("copies"):
+        return None
+    part = fields.table("copies")
+    rates = _false_non_match_rates(part)
+    found = CopyStatistics(part.text("measured_on"), rates, _row(part, "similarity", len(rates)))
+    part.refuse_unknown()
+    return found
+
+
+def _contracts(fields: Fields) -> tuple[str, ...]:
+    """Return the contracts that the statistics count for; none where the card does not say."""
+    if not fields.has("statistics"):
+        return ()
+    part = fields.table("statistics")
+    form, meaning = r"[0-9a-f]{16}", "a contract id, 16 hex digits"
+    found = (part.matching("contract", form, meaning), *part.texts("also_for", form, meaning))
+    part.refuse_unknown()
+    return found
+
+
+def _false_non_match_rates(part: Fields) -> tuple[float, ...]:
+    rates = part.numbers("false_non_match_rate")
+    if not _rising(rates):
+        raise part.fault("false_non_match_rate", "must rise, each between 0 and 1")
+    return rates
+
+
+def _rising(rates: tuple[float, ...]) -> bool:
+    return bool(rates) and rates[0] > 0 and rates[-1] < 1 and list(rates) == sorted(set(rates))
+
+
+def _rows(part: Fields, rates: int) -> tuple[tuple[int, ...], tuple[tuple[float, ...], ...]]:
+    """Return the template sizes of a table, rising, and their similarities."""
     table = part.table("similarity")
     rows: dict[int, tuple[float, ...]] = {}
     for key in table.names():
-        row = table.numbers(key)
+        row = _row(table, key, rates)
         if not key.isdecimal() or int(key) < 1:
             raise table.fault(key, "must be a number of photos")
-        if len(row) != len(rates) or list(row) != sorted(row) or any(abs(s) > 1 for s in row):
-            raise table.fault(key, "must be one similarity a rate, rising, between -1 and 1")
         rows[int(key)] = row
     if not rows:
         raise part.fault("similarity", "must have at least one row")
-    found = ImpostorStatistics(
-        measured_on=part.text("measured_on"),
-        false_match_rate=rates,
-        template_photos=tuple(sorted(rows)),
-        similarity=tuple(rows[size] for size in sorted(rows)),
-    )
-    part.refuse_unknown()
-    return found
+    sizes = tuple(sorted(rows))
+    return sizes, tuple(rows[size] for size in sizes)
+
+
+def _row(table: Fields, key: str, rates: int) -> tuple[float, ...]:
+    row = table.numbers(key)
+    if len(row) != rates or list(row) != sorted(row) or any(abs(s) > 1 for s in row):
+        raise table.fault(key, "must be one similarity a rate, rising, between -1 and 1")
+    return row

@@ -1,5 +1,9 @@
 """Score statistics of an embedder, as its card or a recognizer file states them.
 
+A cosine means nothing by itself: one embedder gives 0.35 to one pair of strangers in seven hundred,
+another to every second. Thresholds are therefore written as error rates, and these statistics say
+which similarity has a rate.
+
 A deployed recognizer loads this module: it needs neither cards nor onnx.
 """
 
@@ -42,6 +46,22 @@ class ImpostorStatistics:
             tuple(tuple(float(value) for value in row) for row in fields["similarity"]),
         )
 
+    def similarity_at(self, rate: float) -> float | None:
+        """Return the similarity that a share of comparisons with one enrolled photo reaches.
+
+        Between the stated rates it is linear in the logarithm of the rate.
+
+        Args:
+            rate: false match rate, in (0, 1).
+
+        Returns:
+            None where the rate lies outside the stated ones: it was not measured.
+        """
+        rates = self.false_match_rate
+        if not rates[-1] <= rate <= rates[0]:
+            return None
+        return float(np.interp(-np.log(rate), -np.log(rates), self.similarity[0]))
+
     def false_positive_rates(
         self, similarities: NDArray[np.floating[Any]], counts: NDArray[np.int64]
     ) -> NDArray[np.float64]:
@@ -73,6 +93,90 @@ class ImpostorStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class GenuineStatistics:
+    """How similar photos of one person look to an embedder.
+
+    Attributes:
+        measured_on: one sentence on the people and the number of comparisons.
+        false_non_match_rate: shares of genuine comparisons, rising.
+        template_photos: number of photos that the enrolled template is the mean of, one per row.
+        similarity: one row per template size: the cosine similarity that this share of genuine
+            comparisons stays below, one per rate.
+    """
+
+    measured_on: str
+    false_non_match_rate: tuple[float, ...]
+    template_photos: tuple[int, ...]
+    similarity: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Return what `dataclasses.asdict` wrote; raises KeyError, TypeError or ValueError."""
+        return cls(
+            str(fields["measured_on"]),
+            tuple(float(rate) for rate in fields["false_non_match_rate"]),
+            tuple(int(photos) for photos in fields["template_photos"]),
+            tuple(tuple(float(value) for value in row) for row in fields["similarity"]),
+        )
+
+    def similarity_at(self, rate: float) -> float | None:
+        """Return the similarity that a share of comparisons with one enrolled photo stays below.
+
+        Between the stated rates it is linear in the rate.
+
+        Args:
+            rate: false non-match rate, in (0, 1).
+
+        Returns:
+            None where the rate lies outside the stated ones: it was not measured.
+        """
+        return _between(rate, self.false_non_match_rate, self.similarity[0])
+
+
+@dataclass(frozen=True, slots=True)
+class CopyStatistics:
+    """How similar a face looks in copies of one photo: resized, saved or cut again, mirrored.
+
+    Attributes:
+        measured_on: one sentence on the photos and on what was done to them.
+        false_non_match_rate: shares of copies, rising.
+        similarity: the cosine similarity that this share of copies stays below, one per rate.
+    """
+
+    measured_on: str
+    false_non_match_rate: tuple[float, ...]
+    similarity: tuple[float, ...]
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Return what `dataclasses.asdict` wrote; raises KeyError, TypeError or ValueError."""
+        return cls(
+            str(fields["measured_on"]),
+            tuple(float(rate) for rate in fields["false_non_match_rate"]),
+            tuple(float(value) for value in fields["similarity"]),
+        )
+
+    def similarity_at(self, rate: float) -> float | None:
+        """Return the similarity that a share of copies stays below.
+
+        Between the stated rates it is linear in the rate.
+
+        Args:
+            rate: false non-match rate, in (0, 1).
+
+        Returns:
+            None where the rate lies outside the stated ones: it was not measured.
+        """
+        return _between(rate, self.false_non_match_rate, self.similarity)
+
+
+def _between(rate: float, rates: tuple[float, ...], row: tuple[float, ...]) -> float | None:
+    if not rates[0] <= rate <= rates[-1]:
+        return None
+    return float(np.interp(rate, rates, row))
+
+
+@dataclass(frozen=True, slots=True)
 class EmbedderStatistics:
     """What is known of an embedder's similarities.
 
@@ -80,10 +184,14 @@ class EmbedderStatistics:
         impostors: similarities of different people; None if not measured.
         verification: similarity of two photos to the probability that they show one person,
             where pairs of one person and of strangers are equally likely; None if not measured.
+        genuine: similarities of photos of one person; None if not measured.
+        copies: similarities of copies of one photo; None if not measured.
     """
 
     impostors: ImpostorStatistics | None = None
     verification: Calibration | None = None
+    genuine: GenuineStatistics | None = None
+    copies: CopyStatistics | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -93,7 +201,10 @@ class EmbedderStatistics:
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return what `to_dict` wrote; raises KeyError, TypeError or ValueError."""
         impostors, verification = fields.get("impostors"), fields.get("verification")
+        genuine, copies = fields.get("genuine"), fields.get("copies")
         return cls(
             None if impostors is None else ImpostorStatistics.from_dict(impostors),
             None if verification is None else Calibration(**verification),
+            None if genuine is None else GenuineStatistics.from_dict(genuine),
+            None if copies is None else CopyStatistics.from_dict(copies),
         )

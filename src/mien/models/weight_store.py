@@ -31,7 +31,15 @@ from mien.errors import (
     WrongDigest,
 )
 from mien.files import locked, publish, replace_file, sha256_of
-from mien.models.cards import ModelCard, Source, UrlSource, all_cards, built_in_cards, read_card
+from mien.models.cards import (
+    ModelCard,
+    Source,
+    UrlSource,
+    all_cards,
+    built_in_cards,
+    parse_card,
+    read_card,
+)
 from mien.models.downloads import MirrorSource, SourceFailed, deliver
 from mien.models.home import default_home, mirror_folder, offline, writing_to
 from mien.types import Progress, silent
@@ -221,6 +229,29 @@ class WeightStore:
             replace_file(self._final(added), data)
             replace_file(self.cards_folder / f"{added.id}.toml", card_path.read_bytes())
         return added
+
+    def rewrite_card(self, text: str) -> ModelCard:
+        """Put another text in place of the card of a user's own model.
+
+        Args:
+            text: TOML, of the same id and weights.
+
+        Raises:
+            InvalidCard: it cannot be understood, or is not of a model of the user's here.
+            OutputError: the store cannot be written to.
+        """
+        changed = parse_card(text, name="the changed card")
+        path = self.cards_folder / f"{changed.id}.toml"
+        if changed.id in {known.id for known in built_in_cards()} or not path.is_file():
+            raise InvalidCard(
+                f"{changed.id} has no card of yours on this machine",
+                hint="Write the card to a file instead.",
+            )
+        if read_card(path).sha256 != changed.sha256:
+            raise InvalidCard(f"the card of {changed.id} is of other weights")
+        with writing_to(self.home):
+            replace_file(path, text.encode())
+        return changed
 
 
 def _sources(card: ModelCard) -> list[Source | MirrorSource]:

@@ -1,7 +1,8 @@
-"""When to say "unknown", and how sure to be: thresholds from strangers, and probabilities."""
+"""Policies: thresholds for "unknown" from strangers, and calibrated probabilities."""
 
-from mien.policy.probability import PRIOR, CalibrationFit, fit_calibration
-from mien.policy.strangers import Strangers, cohort
+from mien.policy.probability import PRIOR, CalibrationFit, fit_calibration, typical_slope
+from mien.policy.similarity_limits import NOT_CALIBRATED, CleaningLimits, EnrolmentLimits
+from mien.policy.strangers import Strangers, search_strangers
 from mien.policy.threshold import (
     PolicyChoice,
     choose_policy,
@@ -10,13 +11,17 @@ from mien.policy.threshold import (
 )
 
 __all__ = [
+    "NOT_CALIBRATED",
     "PRIOR",
     "CalibrationFit",
+    "CleaningLimits",
+    "EnrolmentLimits",
     "PolicyChoice",
     "Strangers",
     "choose_policy",
-    "cohort",
     "false_positive_rates",
     "fit_calibration",
     "needed_for",
+    "search_strangers",
+    "typical_slope",
 ]

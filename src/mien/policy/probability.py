@@ -1,4 +1,4 @@
-"""From the similarity to the nearest person to the probability that the name is right."""
+"""Calibration: from the similarity to the most similar person to a probability."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.measures import expected_calibration_error
+from mien.models.statistics import EmbedderStatistics
 from mien.types import Calibration
 
 PRIOR = (
-    "the probability that the name is right where a photo is as likely to be of somebody known "
+    "the probability that the name is right where a photo is as likely to be of a known person "
     "as of a stranger"
 )
 
-TYPICAL_SLOPE = 30.0
-"""Of SFace on Labeled Faces in the Wild: the curve that every fit begins from."""
+TYPICAL_SHARE = 0.9
+"""Slope of the typical curve, which every fit begins from, as a share of the slope that the
+embedder's card states for two photos: 30 with SFace, chosen on Labeled Faces in the Wild."""
 
 TYPICAL_WEIGHT = 3.0
 """What that curve counts, in photos: of 1, 3, 10, 30 and 100 the least log loss with 20 to 50
@@ -26,13 +28,19 @@ _TYPICAL_LOGITS = np.arange(-3.0, 4.0)
 """Where on that curve its photos are."""
 
 FEW = 20
-"""With fewer held-out photos named rightly, or fewer of strangers, the curve is mostly the typical
-one, and its error cannot be told."""
+"""With fewer held-out photos named right, or fewer of strangers, the curve is mostly the typical
+one, and its error is not reported."""
 
 _GUESS = (
     "Probabilities are about the typical ones of the embedder, 1/2 at the threshold: {right} "
     f"photos held out and named rightly and {{strangers}} of strangers say little, {FEW} of each "
     "are needed."
+)
+
+_NOT_CALIBRATED = (
+    "Probabilities are not calibrated for this embedder: its card has no [verification] curve to "
+    f"begin from, and {{right}} photos held out and named rightly and {{strangers}} of strangers "
+    f"are too few to fit one, {FEW} of each are needed."
 )
 
 _LEAST_SLOPE = 1.0
@@ -57,10 +65,18 @@ class CalibrationFit:
 
 @dataclass(frozen=True, slots=True)
 class _Typical:
-    """The curve that a fit begins from: where it is 1/2, and what it counts, in photos."""
+    """The curve that a fit begins from: where it is 1/2, how steep, and its weight in photos."""
 
     threshold: float
+    slope: float | None
     weight: float
+
+
+def typical_slope(statistics: EmbedderStatistics | None) -> float | None:
+    """Return the slope of an embedder's typical curve; None where its card does not state one."""
+    if statistics is None or statistics.verification is None:
+        return None
+    return TYPICAL_SHARE * statistics.verification.slope
 
 
 def fit_calibration(
@@ -70,12 +86,15 @@ def fit_calibration(
     weights: NDArray[np.float64],
     *,
     threshold: float,
+    typical_slope: float | None,
     typical_weight: float = TYPICAL_WEIGHT,
 ) -> CalibrationFit:
     """Fit a logistic curve; known people and strangers count equally, whatever their numbers.
 
     The fit begins from the embedder's typical curve, 1/2 at the threshold: it counts as a few
     photos, so that little evidence bends it little, and separable scores give a finite slope.
+    Without one the curve is fitted to these photos alone; where they are too few it is not
+    calibrated, and a warning says so.
 
     Args:
         known: (H,) similarity of held-out photos of known people to the nearest person.
@@ -83,10 +102,12 @@ def fit_calibration(
         strangers: (S,) similarity of strangers to the nearest person.
         weights: (S,) how much each stranger's photo counts.
         threshold: where the typical curve's probability is 1/2.
+        typical_slope: of the typical curve (`typical_slope`); None where none is known.
         typical_weight: what that curve counts, in photos.
 
     Source: J. Platt, "Probabilistic outputs for support vector machines" (1999), with the typical
-    curve in place of his smoothed targets, which flatten the curve where photos are few.
+    curve, where there is one, in place of his smoothed targets, which flatten the curve where
+    photos are few.
     """
     scores = np.concatenate([known, strangers]).astype(np.float64)
     truth = np.concatenate([correct, np.zeros(len(strangers), np.bool_)])
@@ -98,10 +119,11 @@ def fit_calibration(
             weights * (each / max(weights.sum(), 1e-9)),
         ]
     )
-    typical = _Typical(threshold, typical_weight)
+    typical = _Typical(threshold, typical_slope, typical_weight)
     calibration = _logistic(scores, truth, shares, typical)
     if min(correct.sum(), len(strangers)) < FEW:
-        why = _GUESS.format(right=int(correct.sum()), strangers=len(strangers))
+        text = _NOT_CALIBRATED if typical_slope is None else _GUESS
+        why = text.format(right=int(correct.sum()), strangers=len(strangers))
         return CalibrationFit(calibration, None, (why,))
     warnings: tuple[str, ...] = ()
     if calibration.slope <= _LEAST_SLOPE:
@@ -138,16 +160,35 @@ def _logistic(
 ) -> Calibration:
     """Return the weighted curve of most likelihood, the typical one's photos among the others.
 
-    By damped Newton steps.
+    Without a typical curve the targets are Platt's, smoothed by the number of photos on either
+    side; where one side has no photo the curve says nothing, 1/2 at the threshold.
     """
-    few = len(_TYPICAL_LOGITS)
     middle = typical.threshold
-    scores = np.concatenate([scores, middle + _TYPICAL_LOGITS / TYPICAL_SLOPE])
-    target = np.concatenate([truth, 1 / (1 + np.exp(-_TYPICAL_LOGITS))])
-    shares = np.concatenate([shares, np.full(few, typical.weight / few)])
-    shares = shares / shares.sum()
+    if typical.slope is None:
+        right, wrong = int(truth.sum()), int((~truth).sum())
+        if not right or not wrong:
+            return Calibration(_LEAST_SLOPE, -_LEAST_SLOPE * middle)
+        target = np.where(truth, (right + 1) / (right + 2), 1 / (wrong + 2))
+    else:
+        few = len(_TYPICAL_LOGITS)
+        scores = np.concatenate([scores, middle + _TYPICAL_LOGITS / typical.slope])
+        target = np.concatenate([truth, 1 / (1 + np.exp(-_TYPICAL_LOGITS))])
+        shares = np.concatenate([shares, np.full(few, typical.weight / few)])
     design = np.stack([scores - middle, np.ones(len(scores))], axis=1)
-    answer = np.array([TYPICAL_SLOPE, 0.0])
+    start = _LEAST_SLOPE if typical.slope is None else typical.slope
+    slope, offset = _most_likely(design, target, shares / shares.sum(), start)
+    slope = max(slope, _LEAST_SLOPE)
+    return Calibration(slope, offset - slope * middle)
+
+
+def _most_likely(
+    design: NDArray[np.float64],
+    target: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    start: float,
+) -> tuple[float, float]:
+    """Return slope and offset of least weighted log loss, by damped Newton steps."""
+    answer = np.array([start, 0.0])
 
     def loss(candidate: NDArray[np.float64]) -> float:
         logit = design @ candidate
@@ -166,5 +207,4 @@ def _logistic(
         if now - after < 1e-12:
             break
         now = after
-    slope_found = max(float(answer[0]), _LEAST_SLOPE)
-    return Calibration(slope_found, float(answer[1]) - slope_found * middle)
+    return float(answer[0]), float(answer[1])

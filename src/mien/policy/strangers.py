@@ -1,4 +1,4 @@
-"""Strangers: how similar people who are not in a gallery are to the people who are."""
+"""Similarities of strangers to the people of a gallery."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mien.templates import nearest
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strangers:
-    """How similar strangers are to the most similar person of a gallery.
+    """Similarities of strangers' photos to the most similar person of a gallery.
 
     Attributes:
-        similarity: (S,) float32, one a face.
+        similarity: (S,) float32, one per photo.
         weights: (S,) float64 above 0; those of one stranger add up to 1.
-        people: how many strangers they are.
-        gallery: how many people they were searched among.
-        source: who they are, in words.
+        people: number of strangers.
+        gallery: number of people that they were searched among.
+        source: where the strangers come from, in words.
     """
 
     similarity: NDArray[np.float32]
@@ -30,21 +30,24 @@ class Strangers:
     source: str
 
 
-def cohort(
+def search_strangers(
     embeddings: NDArray[np.float32],
     rows: NDArray[np.float32],
     source: str = "",
     *,
     people: ArrayLike | None = None,
 ) -> Strangers:
-    """Search people who are not in the gallery in it.
+    """Search strangers in a gallery.
 
     Args:
-        embeddings: (S, D) float32 unit rows, one a photo.
-        rows: (P, D) float32 the head.
-        source: who they are.
-        people: (S,) labels of any kind, who each photo is of: each stranger weighs one, whatever
-            the number of their photos. None where each photo is of another.
+        embeddings: (S, D) float32 unit rows, one per photo.
+        rows: (P, D) float32 unit rows, the gallery.
+        source: where the strangers come from, in words.
+        people: (S,) labels of any type, the person of each photo; each stranger has the same
+            weight, however many photos show that person. None if all are different people.
+
+    Raises:
+        ValueError: the lengths differ.
     """
     similarity, _ = nearest(embeddings, rows)
     weights = np.ones(len(embeddings)) if people is None else equal_shares(people)

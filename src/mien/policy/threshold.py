@@ -1,4 +1,4 @@
-"""When to say "unknown": a threshold that holds a stranger's chance of a name to a rate."""
+"""Choose the threshold for "unknown" that meets a requested false positive rate."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from mien.policy.strangers import Strangers
 from mien.types import Interval, Policy
 
 RULE_OF_THREE = 3.0
-"""Of n strangers of whom none is named, 3 / n is the 95 % upper limit of the rate."""
+"""If none of n strangers is given a name, 3 / n is the upper 95 % limit of the rate."""
 
 MORE_STRANGERS = " Give more strangers with --strangers DATASET."
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyChoice:
-    """The policy and what the user should know of it.
+    """A policy, and the evidence for it.
 
     Attributes:
         policy: the policy.
-        supportable: the lowest rate that could be supported; 1 where none could.
-        people: how many strangers were searched in the gallery.
+        supportable: the lowest rate that the evidence supports; 1 if it supports none.
+        people: number of strangers searched in the gallery.
         warnings: sentences for the user; empty where all is well.
     """
 
@@ -40,7 +40,7 @@ class PolicyChoice:
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """All strangers together: the share of them who reach a similarity in this gallery."""
+    """All groups of strangers together: the FPIR at a threshold in this gallery."""
 
     groups: tuple[Strangers, ...]
     gallery: int
@@ -55,7 +55,7 @@ class _Pool:
 
     @property
     def supportable(self) -> float:
-        """The lowest rate that so many strangers can support."""
+        """The lowest rate that this number of strangers supports."""
         return min(1.0, RULE_OF_THREE / self.people) if self.people else 1.0
 
     @property
@@ -63,9 +63,9 @@ class _Pool:
         return "; ".join(f"{group.people:,} of {group.source}" for group in self.groups)
 
     def rates(self, thresholds: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the FPIR at each threshold, as for a gallery of the full size.
+        """Return the FPIR at each threshold, for a gallery of the full size.
 
-        Searched among fewer people a stranger has fewer chances of a name: 1 - (1 - F)^(P / P').
+        Strangers searched among fewer people P' are corrected to P: 1 - (1 - F)^(P / P').
         """
         total = np.zeros(len(thresholds))
         for group in self.groups:
@@ -79,15 +79,15 @@ class _Pool:
         return total / self.people
 
     def threshold(self, rate: float) -> float:
-        """Return the least threshold that names at most `rate` of the strangers."""
+        """Return the lowest threshold at which at most `rate` of the strangers are given a name."""
         steps = np.unique(np.concatenate([group.similarity for group in self.groups]))
         above = np.nextafter(steps, np.float32(np.inf))
-        # Rates fall along the thresholds; above the last of them nobody is named.
+        # Rates fall with the threshold; above the last one no stranger is given a name.
         allowed = self.rates(above) <= rate + 1e-12
         return float(above[int(np.argmax(allowed))])
 
     def interval(self, threshold: float) -> Interval:
-        """Return the FPIR at a threshold; the interval takes each stranger for one trial."""
+        """Return the FPIR at a threshold; the interval counts each stranger as one trial."""
         value = float(self.rates(np.array([threshold], np.float32))[0])
         return wilson_of_parts(value * self.people, self.people)
 
@@ -100,30 +100,30 @@ def choose_policy(
     statistics: ImpostorStatistics | None = None,
     plain: bool = True,
 ) -> PolicyChoice:
-    """Choose the threshold at which a stranger is given any name at most at the rate asked for.
+    """Choose the lowest threshold whose FPIR is at most the requested rate.
 
-    In order of trust: enough strangers searched in this gallery (at least 3 / rate of them); the
-    embedder's own statistics of strangers, raised where this gallery's people are more alike than
-    those; else no stranger seen may be named.
+    The evidence is the first of these that is available: at least 3 / rate strangers searched in
+    this gallery; the impostor statistics on the embedder's card, with a higher threshold if the
+    people of this gallery are more alike; otherwise the threshold above all strangers seen.
 
-    A rate is *supported* when what the threshold stands on can bear it. With 3 / rate strangers
-    the upper end of the rate's interval stays below three times the rate; with fewer even none of
-    them named would not show it. The card can bear a rate that its statistics reach for a gallery
-    of this size, of plain prototypes, and that this gallery's own people do not contradict.
+    A rate is *supported* if the evidence is strong enough. With 3 / rate strangers the upper end
+    of the rate's interval is below three times the rate; with fewer, even no name given would not
+    show it. The card supports a rate that its statistics reach for a gallery of this size and of
+    plain prototypes, unless the people of this gallery contradict it.
 
     Args:
-        strangers: those searched in this gallery; may be empty.
-        counts: (P,) photos behind each prototype.
-        rate: FPIR asked for, in (0, 1).
-        statistics: of the embedder, or None.
-        plain: whether the rows are plain means, which is what the statistics are of.
+        strangers: groups of strangers searched in this gallery; may be empty.
+        counts: (P,) int64, number of photos of each prototype.
+        rate: FPIR requested, in (0, 1).
+        statistics: impostor statistics of the embedder, or None.
+        plain: whether the prototypes are plain means, as those of the statistics.
 
     Raises:
         ValueError: the rate is not between 0 and 1.
-        TooFewPeople: nothing is known of any stranger.
+        TooFewPeople: there are no strangers and no statistics.
     """
     if not 0 < rate < 1:
-        raise ValueError(f"a rate lies between 0 and 1, got {rate}")
+        raise ValueError(f"a rate must lie between 0 and 1, got {rate}")
     pool = _Pool(tuple(group for group in strangers if group.people), len(counts))
     if pool.people >= needed_for(rate):
         threshold = pool.threshold(rate)
@@ -136,7 +136,7 @@ def choose_policy(
         return _by_statistics(pool, counts, rate, statistics, plain=plain)
     if pool.people == 0:
         raise TooFewPeople(
-            "one person and no strangers: nobody to learn the meaning of unknown from",
+            "one person and no strangers: there are no impostors to choose a threshold on",
             hint="Add people to the dataset, or give strangers: --strangers DATASET.",
         )
     threshold = pool.threshold(0.0)
@@ -156,20 +156,20 @@ def false_positive_rates(
     *,
     statistics: ImpostorStatistics | None = None,
 ) -> NDArray[np.float64] | None:
-    """Return how often a stranger gets each similarity, or a higher one, to any person.
+    """Return how often a stranger reaches each similarity to any person of the gallery.
 
-    The higher of what was measured on strangers in this gallery and what the embedder's card
-    expects of one of its size. Beyond the highest stranger measured, and without a card, at least
-    one in as many strangers as were searched.
+    It is the higher of the rate measured on strangers in this gallery and the rate that the
+    embedder's card predicts for a gallery of this size. Without a card it is at least one in the
+    number of strangers searched, also above the highest similarity of a stranger.
 
     Args:
-        strangers: those searched in this gallery; may be empty.
-        counts: (P,) photos behind each prototype.
-        similarities: (N,) float32.
-        statistics: of the embedder, or None.
+        strangers: groups of strangers searched in this gallery; may be empty.
+        counts: (P,) int64, number of photos of each prototype.
+        similarities: (N,) float32 cosines.
+        statistics: impostor statistics of the embedder, or None.
 
     Returns:
-        (N,) in [0, 1], falling with the similarity; None where nothing is known of strangers.
+        (N,) float64 in [0, 1], falling with the similarity; None if nothing is known of strangers.
     """
     pool = _Pool(tuple(group for group in strangers if group.people), len(counts))
     if statistics is None and not pool.people:
@@ -181,7 +181,7 @@ def false_positive_rates(
 
 
 def needed_for(rate: float) -> int:
-    """Return how many strangers it takes to measure a rate: 3 / rate.
+    """Return the number of strangers needed to measure a rate: 3 / rate.
 
     Source: the rule of three, J. Hanley and A. Lippman-Hand, JAMA 249 (1983).
     """
@@ -236,7 +236,7 @@ def _by_statistics(
 
 
 def _of_card(pool: _Pool, gallery: int, rate: float, statistics: ImpostorStatistics) -> str:
-    """Return how a threshold was found by the card, and what this data alone could say."""
+    """Return how the card gave the threshold, and why strangers here did not."""
     text = (
         "From how alike strangers look to the embedder (its card), "
         f"for a gallery of {gallery:,}: {statistics.measured_on.rstrip('.')}. "

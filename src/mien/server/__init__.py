@@ -1,4 +1,4 @@
-"""The server: an API and a page over recognizer files and a living gallery.
+"""The HTTP server: an API and a web page over recognizer files and a gallery.
 
-Heavy, and made of the extra `serve`: import what is needed from its modules.
+It needs the packages of the extra `serve`; import from its modules, not from here.
 """

@@ -1,4 +1,4 @@
-"""The app: routes behind the shield, errors as problem documents, the OpenAPI document."""
+"""The ASGI application: routes, security middleware, problem documents, OpenAPI document."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from mien.server.auth.web_sessions import CSRF_HEADER
-from mien.server.http import error_responses as problems
-from mien.server.http.security import Borders, Shield
+from mien.server.http.error_responses import install_error_handlers
+from mien.server.http.security import AccessRules, SecurityMiddleware
 from mien.server.routes import course, health, identify, jobs, page, people, recognizers, session
 from mien.server.state import ServerState
 from mien.version import __version__
 
 _ABOUT = (
-    "Names the people in photos, keeps a gallery of them and trains recognizers. Photos go in as "
-    "multipart files; errors are problem documents (RFC 9457). Where keys were made, each request "
-    "carries one: `Authorization: Bearer KEY`."
+    "Identifies the people in photos, manages a gallery of people and trains recognizers. Photos "
+    "are uploaded as multipart files; errors are problem documents (RFC 9457). If API keys exist, "
+    "each request needs one: `Authorization: Bearer KEY`."
 )
 
 
-def create_app(service: ServerState) -> FastAPI:
-    """Return the app over a service; it closes the service when it stops."""
+def create_app(state: ServerState) -> FastAPI:
+    """Return the application over a server's state, which it closes on shutdown."""
 
     @contextlib.asynccontextmanager
-    async def life(_: FastAPI) -> AsyncIterator[None]:
-        service.jobs.start()
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        state.jobs.start()
         yield
-        await run_in_threadpool(service.close)
+        await run_in_threadpool(state.close)
 
     app = FastAPI(
         title="Mien",
@@ -41,21 +41,21 @@ def create_app(service: ServerState) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
-        lifespan=life,
+        lifespan=lifespan,
     )
-    app.state.service = service
-    problems.install(app)
-    for room in (health, session, identify, people, recognizers, jobs, course):
-        app.include_router(room.router)
-    page.mount(app)
+    app.state.server = state
+    install_error_handlers(app)
+    for module in (health, session, identify, people, recognizers, jobs, course):
+        app.include_router(module.router)
+    page.add_page(app)
     _describe(app)
     return app
 
 
-def shielded(app: FastAPI) -> ASGIApp:
-    """Return the app behind its shield, as it is to be served."""
-    service: ServerState = app.state.service
-    settings = service.settings
+def with_security(app: FastAPI) -> ASGIApp:
+    """Return the application with CORS and the security middleware around it."""
+    state: ServerState = app.state.server
+    settings = state.settings
     inner: ASGIApp = app
     if settings.origins:
         inner = CORSMiddleware(
@@ -65,12 +65,12 @@ def shielded(app: FastAPI) -> ASGIApp:
             allow_headers=["authorization", "content-type", CSRF_HEADER],
             max_age=600,
         )
-    borders = Borders(settings.hosts, settings.origins, settings.limits)
-    return Shield(inner, borders, service.metrics)
+    rules = AccessRules(settings.hosts, settings.origins, settings.limits)
+    return SecurityMiddleware(inner, rules, state.metrics)
 
 
 def _describe(app: FastAPI) -> None:
-    """Have the document say that errors are problem documents, and how keys are sent."""
+    """Add the problem documents and the two ways to send a key to the OpenAPI document."""
     plain = app.openapi
 
     def described() -> dict[str, Any]:
@@ -101,7 +101,7 @@ _PROBLEM: dict[str, Any] = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
-        "hint": {"type": "string", "description": "What to do about it; may be empty."},
+        "hint": {"type": "string", "description": "How to solve it; may be empty."},
         "reason": {"type": "string"},
         "evidence": {"type": "object"},
     },

@@ -1,4 +1,4 @@
-"""A server, opened and run until it is told to stop."""
+"""Open the recognition backends, listen, and run the server until it is stopped."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ from mien.errors import BadRequest, CannotListen, RecognizerNotFound, UnsafeStar
 from mien.gallery import Gallery, Origin
 from mien.gallery.storage.database import dataset_hint, is_gallery
 from mien.recognizer import Recognizer
-from mien.server.app import create_app, shielded
+from mien.server.app import create_app, with_security
 from mien.server.auth.keys import Keys
-from mien.server.http.connections import guarded
+from mien.server.http.connections import limited_protocol
 from mien.server.inference.backends import Backend
-from mien.server.inference.versions import HANDLE, models_of
+from mien.server.inference.versions import HANDLE, model_key
 from mien.server.state import ServerState, Settings
 from mien.types import Progress, silent
 
 GALLERY = "people"
-"""Handle of the living gallery, and its folder's name in the data folder."""
+"""Name of the gallery's backend, and of its folder in the data folder."""
 
 _GRACE = 60
+"""Seconds that open requests may take after a request to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the server listens.
+    """Address that the server listens on.
 
     Attributes:
-        host: name or address.
-        port: 0 for any that is free.
-        proxies: addresses of proxies whose X-Forwarded headers are believed.
+        host: name or IP address.
+        port: 0 for any free one.
+        proxies: IP addresses of trusted proxies, whose X-Forwarded headers are used.
     """
 
     host: str = "127.0.0.1"
@@ -59,8 +60,8 @@ class Address:
 
 
 def check_safe(address: Address, settings: Settings) -> None:
-    """Raise UnsafeStart where other machines could reach a server that asks for no key."""
-    if address.loopback or settings.insecure or Keys(settings.data).any_holds:
+    """Raise UnsafeStart if other machines could reach a server that requires no key."""
+    if address.loopback or settings.insecure or Keys(settings.data).has_valid_key:
         return
     raise UnsafeStart(
         f"{address.host} can be reached from other machines, and there is no key",
@@ -76,24 +77,25 @@ def open_backends(
     key: bytes | None = None,
     progress: Progress = silent,
 ) -> dict[str, Backend]:
-    """Open what is to answer, by handle.
+    """Open the recognition backends of a server.
 
     Args:
-        files: recognizer files by handle.
-        gallery: a gallery's folder; with neither, one in the data folder, made if need be.
+        files: recognizer files by name.
+        gallery: a gallery's folder. Without files and gallery, the one in the data folder is used
+            and created if missing.
         data: the data folder.
         key: of an encrypted gallery.
-        progress: told while weights are pulled.
+        progress: called while weights are downloaded.
 
     Raises:
         RecognizerError: a file cannot be used.
         GalleryError: the gallery cannot be used.
-        ModelError: the models cannot be had.
-        BadRequest: a handle that no address can have, or that is the gallery's.
+        ModelError: the models are not available.
+        BadRequest: a name that cannot stand in a URL, or that is the gallery's.
     """
     if gallery is not None and GALLERY in files:
         raise BadRequest(
-            f"the gallery answers by {GALLERY!r}, and so would {files[GALLERY]}",
+            f"{GALLERY!r} is the name of the gallery, and of {files[GALLERY]} too",
             hint=f"Give the file another handle: NAME={files[GALLERY]}",
         )
     backends: dict[str, Backend] = {}
@@ -105,10 +107,10 @@ def open_backends(
                 hint="Take small letters, digits and -: mien serve indian-face=ten.onnx",
             )
         recognizer = _recognizer(path)
-        alike = models_of(recognizer)
-        if alike not in engines:
-            engines[alike] = recognizer.engine(threads=1)
-        backends[handle] = Backend.of_file(recognizer, engines[alike])
+        key_of_models = model_key(recognizer)
+        if key_of_models not in engines:
+            engines[key_of_models] = recognizer.engine(threads=1)
+        backends[handle] = Backend.of_file(recognizer, engines[key_of_models])
     if gallery is None and files:
         return backends
     opened = _gallery(gallery or data / GALLERY, make=gallery is None, key=key, progress=progress)
@@ -134,29 +136,28 @@ def _gallery(path: Path, *, make: bool, key: bytes | None, progress: Progress) -
 
 
 class _Server(uvicorn.Server):
-    """Tells the service at once that it is to stop, so that streams end.
+    """Uvicorn's server, which ends event streams on a signal and then exits with code 0.
 
-    Uvicorn raises the signals that it took once more when it has stopped, which would end the
-    process as if it were interrupted. Only a second Ctrl-C, which cuts the stop short, is left
-    to it.
+    Uvicorn raises the signals it received again after it has stopped, so that the process would
+    end as interrupted. Only a second Ctrl-C, which aborts the shutdown, is passed on to it.
     """
 
-    def __init__(self, config: uvicorn.Config, service: ServerState) -> None:
+    def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
         super().__init__(config)
-        self._service = service
+        self._state = state
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._service.stopping.set()
+        self._state.stopping.set()
         if self.should_exit and sig == signal.SIGINT:
             super().handle_exit(sig, frame)
         self.should_exit = True
 
 
 def listen(address: Address) -> socket.socket:
-    """Return a socket that listens.
+    """Return a listening socket.
 
     Raises:
-        CannotListen: the port is taken, or the address is not this machine's.
+        CannotListen: the port is in use, or the address is not one of this machine.
     """
     made = None
     try:
@@ -176,12 +177,12 @@ def listen(address: Address) -> socket.socket:
     return made
 
 
-def serve(service: ServerState, address: Address, listener: socket.socket) -> None:
-    """Answer until the process is told to stop; what was taken is finished first."""
-    set_up_log()
+def serve(state: ServerState, address: Address, listener: socket.socket) -> None:
+    """Serve until the process is signalled to stop; accepted requests are finished first."""
+    configure_logging()
     config = uvicorn.Config(
-        shielded(create_app(service)),
-        http=guarded(),
+        with_security(create_app(state)),
+        http=limited_protocol(),
         ws="none",
         log_config=None,
         access_log=False,
@@ -193,11 +194,11 @@ def serve(service: ServerState, address: Address, listener: socket.socket) -> No
         lifespan="on",
         h11_max_incomplete_event_size=64 << 10,
     )
-    _Server(config, service).run(sockets=[listener])
+    _Server(config, state).run(sockets=[listener])
 
 
-def set_up_log() -> None:
-    """Have the server write lines on standard error."""
+def configure_logging() -> None:
+    """Write the server's log to standard error, one JSON object per line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         logging.Formatter('{"time":"%(asctime)s","level":"%(levelname)s",%(tail)s}')

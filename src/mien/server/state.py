@@ -1,4 +1,4 @@
-"""Everything that a running server has, in one place."""
+"""State of a running server: settings, recognition backends, queue, jobs, access, audit trail."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from mien.engine import FaceEngine
 from mien.errors import NotServed
 from mien.gallery import Gallery
 from mien.server.auth.access import Access
-from mien.server.auth.audit_trail import Audit
+from mien.server.auth.audit_trail import AuditTrail
 from mien.server.auth.keys import Keys
 from mien.server.http.limits import Limits, RateLimiter
 from mien.server.http.metrics import Metrics
 from mien.server.inference.backends import Backend
 from mien.server.inference.face_tokens import FaceTokens
-from mien.server.inference.photo_queue import Inference
+from mien.server.inference.photo_queue import PhotoQueue
 from mien.server.inference.versions import Versions
 from mien.server.training.jobs import Jobs
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a server is run.
+    """Configuration of a server.
 
     Attributes:
-        data: its folder: keys, jobs, trained recognizers, the gallery if no other is given.
-        hosts: names it is known by; empty for any.
-        origins: other origins whose pages may ask.
-        require_key: ask for a key even where none was made.
-        insecure: ask nobody for a key.
-        limits: on what is asked.
-        workers: threads that look at photos; 0 for as many as there are cores.
+        data: folder with keys, jobs, trained recognizers and, if no other is given, the gallery.
+        hosts: host names that requests may use; empty for any.
+        origins: other origins whose pages may send requests (CORS).
+        require_key: require an API key even if none was created.
+        insecure: never require a key.
+        limits: on size, number and rate of requests.
+        workers: threads that process photos; 0 for one per core.
     """
 
     data: Path
@@ -49,11 +49,11 @@ class Settings:
 
 
 class ServerState:
-    """What the routes work with.
+    """What the routes share: backends, queue, jobs, access control and audit trail.
 
     Args:
-        settings: how it is run.
-        backends: what answers, by handle; the first where no handle is asked for.
+        settings: configuration.
+        backends: recognition backends by name (handle); the first is the default.
     """
 
     def __init__(self, settings: Settings, backends: Mapping[str, Backend]) -> None:
@@ -70,28 +70,28 @@ class ServerState:
         self.tokens = FaceTokens()
         self._lock = threading.Lock()
         self._backends = dict(backends)
-        self.inference = Inference(limits, self.metrics, workers=settings.workers)
+        self.queue = PhotoQueue(limits, self.metrics, workers=settings.workers)
         self.versions = Versions(settings.data / "recognizers", given=self._backends)
         self.jobs = Jobs(settings.data / "jobs", self.versions, limits)
-        self.audit = Audit(settings.data / "audit.sqlite")
-        self.metrics.watch(
-            "mien_waiting_photos", "Photos that wait.", lambda: float(self.inference.waiting)
+        self.audit = AuditTrail(settings.data / "audit.sqlite")
+        self.metrics.add_gauge(
+            "mien_waiting_photos", "Photos waiting in the queue.", lambda: float(self.queue.waiting)
         )
-        for handle, backend in self.versions.in_service():
+        for handle, backend in self.versions.load_in_service():
             if not self.is_gallery(handle):
-                self.put(handle, backend)
+                self.set_backend(handle, backend)
 
     @property
     def handles(self) -> Sequence[str]:
-        """The handles, the default first."""
+        """Names of the backends, the default first."""
         with self._lock:
             return tuple(self._backends)
 
     def backend(self, handle: str = "") -> Backend:
-        """Return what answers by a handle; the first where it is empty.
+        """Return the recognition backend of a name; the default if it is empty.
 
         Raises:
-            NotServed: nothing does.
+            NotServed: there is no such backend.
         """
         with self._lock:
             found = self._backends.get(handle or next(iter(self._backends), ""))
@@ -102,46 +102,50 @@ class ServerState:
             )
         return found
 
-    def name_of(self, handle: str) -> str:
-        """Return a handle, or the default's where it is empty."""
+    def handle_or_default(self, handle: str) -> str:
+        """Return the given name, or the default backend's if it is empty."""
         return handle or next(iter(self.handles), "")
 
     def gallery_backend(self) -> tuple[Gallery, FaceEngine]:
-        """Return the living gallery and the engine over its models.
+        """Return the gallery and the engine that makes its embeddings.
 
         Raises:
-            NotServed: there is none.
+            NotServed: the server has no gallery.
         """
         with self._lock:
             for backend in self._backends.values():
                 if backend.gallery is not None:
                     return backend.gallery, backend.engine
         raise NotServed(
-            "there is no living gallery here",
+            "this server has no gallery",
             hint="A server has one where it is started without a file, `mien serve`, or with "
             "`mien serve --gallery DIR`.",
         )
 
     def gallery(self) -> Gallery:
-        """Return the living gallery; raises NotServed where there is none."""
+        """Return the gallery.
+
+        Raises:
+            NotServed: the server has no gallery.
+        """
         return self.gallery_backend()[0]
 
     def is_gallery(self, handle: str) -> bool:
-        """Return whether the living gallery answers by a handle: no file takes its place."""
+        """Return whether a name belongs to the gallery; no recognizer file replaces it."""
         with self._lock:
             found = self._backends.get(handle)
         return found is not None and found.gallery is not None
 
-    def put(self, handle: str, backend: Backend) -> None:
-        """Have something else answer by a handle from now on."""
+    def set_backend(self, handle: str, backend: Backend) -> None:
+        """Replace the backend of a name, from the next request on."""
         with self._lock:
             self._backends[handle] = backend
 
     def close(self) -> None:
-        """Finish what was taken and let go of everything."""
+        """Finish accepted work, then close the jobs, the queue, the audit trail and the gallery."""
         self.stopping.set()
         self.jobs.close()
-        self.inference.close()
+        self.queue.close()
         self.audit.close()
         for handle in self.handles:
             gallery = self.backend(handle).gallery
@@ -149,9 +153,9 @@ class ServerState:
                 gallery.close()
 
 
-def _service(request: Request) -> ServerState:
-    found: ServerState = request.app.state.service
+def _state(request: Request) -> ServerState:
+    found: ServerState = request.app.state.server
     return found
 
 
-ServiceOf = Annotated[ServerState, Depends(_service)]
+StateDep = Annotated[ServerState, Depends(_state)]

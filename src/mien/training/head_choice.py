@@ -1,4 +1,4 @@
-"""Which head: cross-validation on the training side, and what it shows of known people."""
+"""Choice of the head by cross-validation on the training side."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from mien.types import Interval, Progress, silent
 DISCOUNTS = (0.0, 0.5, 2.0)
 
 SIGNIFICANT = 0.05
-"""A recipe takes the place of a simpler one when chance alone would rarely do as much for it."""
+"""Significance level at which a recipe replaces a simpler one."""
 
 _MOST_WORK = 2.0e11
-"""Multiply-adds that cross-validating one recipe may take in `auto`: some 15 s on two cores."""
+"""Multiply-adds allowed for cross-validating one recipe in `auto`: about 15 s on two cores."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HeldOut:
-    """Photos named by a head that was made without them.
+class HeldOutScores:
+    """Search results of held-out photos, each in a head trained without it.
 
     Attributes:
-        similarity: (H,) float32 to the most similar person.
+        similarity: (H,) float32, similarity to the most similar person.
         correct: (H,) bool, whether that is the right person.
     """
 
@@ -36,23 +36,23 @@ class HeldOut:
 
     @property
     def rank1(self) -> Interval:
-        """Share named right, with Wilson's interval."""
+        """Rank-1 rate, with Wilson's interval."""
         return wilson(int(self.correct.sum()), len(self.correct))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadChoice:
-    """The recipe to use and why.
+    """The chosen recipe, and the cross-validation.
 
     Attributes:
-        recipe: the chosen one.
-        held_out: what cross-validation showed of it; None where nobody has two photos.
-        tried: each recipe that was tried and its rank-1 rate, the simplest first.
-        skipped: recipes that were not tried, and why.
+        recipe: the chosen recipe.
+        held_out: its cross-validation results; None if no person has two photos.
+        tried: each recipe that was tried and its rank-1 rate, simplest first.
+        skipped: recipes that were not tried, and the reason.
     """
 
     recipe: Recipe
-    held_out: HeldOut | None
+    held_out: HeldOutScores | None
     tried: tuple[tuple[Recipe, Interval], ...] = ()
     skipped: tuple[tuple[Recipe, str], ...] = field(default=())
 
@@ -60,29 +60,29 @@ class HeadChoice:
 def choose_head(
     samples: Samples, kind: Kind | None = None, *, seed: int = 0, progress: Progress = silent
 ) -> HeadChoice:
-    """Choose a recipe by the rank-1 rate of photos held out in turn.
+    """Choose a recipe by the rank-1 rate in cross-validation.
 
-    Only people with two photos or more can have one held out; the others are in the gallery that
-    those are searched in. The simplest recipe stays unless another is significantly better on the
-    same photos (McNemar's exact test). A learned head starts from the prototypes so chosen.
+    Photos of people with two or more photos are held out in turn; people with one photo stay in
+    the gallery. A recipe replaces a simpler one only if it is significantly better on the same
+    photos (McNemar's exact test). A learned head starts from the prototypes chosen this way.
 
     Args:
-        samples: the training side.
-        kind: the head asked for; None to choose it too.
-        seed: of the folds and of the fits.
-        progress: told of the recipes.
+        samples: photos of the training side.
+        kind: kind of head; None to choose it too.
+        seed: random seed of the folds and of the fits.
+        progress: called after each recipe.
     """
     folds = photo_folds(samples, seed)
     if not np.any(folds >= 0):
         return HeadChoice(Recipe(kind or "prototype"), None)
     work = len(samples) * samples.people * samples.faces.shape[1] * (folds.max() + 1)
     learned: tuple[Kind, ...] = ("margin", "softmax") if kind is None else (kind,)
-    found: list[tuple[Recipe, HeldOut]] = []
+    found: list[tuple[Recipe, HeldOutScores]] = []
     skipped: list[tuple[Recipe, str]] = []
     total = len(DISCOUNTS) + sum(name != "prototype" for name in learned)
 
     def attempt(recipe: Recipe) -> None:
-        found.append((recipe, held_out(recipe, samples, folds, seed=seed)))
+        found.append((recipe, cross_validate(recipe, samples, folds, seed=seed)))
         progress(len(found), total, "choosing a head")
 
     for discount in DISCOUNTS:
@@ -100,8 +100,8 @@ def choose_head(
     return HeadChoice(recipe, shown, tried, tuple(skipped))
 
 
-def _simplest_as_good(found: list[tuple[Recipe, HeldOut]]) -> tuple[Recipe, HeldOut]:
-    """Return the first, or the later one that is significantly better than what stood before."""
+def _simplest_as_good(found: list[tuple[Recipe, HeldOutScores]]) -> tuple[Recipe, HeldOutScores]:
+    """Return the first recipe, unless a later one is significantly better."""
     chosen = found[0]
     for other in found[1:]:
         better = int(other[1].correct.sum()) > int(chosen[1].correct.sum())
@@ -111,14 +111,15 @@ def _simplest_as_good(found: list[tuple[Recipe, HeldOut]]) -> tuple[Recipe, Held
 
 
 def _views(kind: Kind) -> float:
-    """Return the room in the budget: the softmax head looks at both views of each photo."""
+    """Return the share of the work budget: the softmax head uses two views of each photo."""
     return 0.5 if kind == "softmax" else 1.0
 
 
 def photo_folds(samples: Samples, seed: int) -> NDArray[np.int64]:
     """Return each photo's fold, or -1 for the only photo of a person.
 
-    Everyone keeps a photo in every fold. Ten folds for up to 2,000 photos, else three.
+    Whichever fold is held out, each person keeps a photo. There are ten folds for up to 2,000
+    photos, else three.
     """
     count = 10 if len(samples) <= 2000 else 3
     generator = np.random.default_rng(seed)
@@ -131,10 +132,10 @@ def photo_folds(samples: Samples, seed: int) -> NDArray[np.int64]:
     return folds
 
 
-def held_out(
+def cross_validate(
     recipe: Recipe, samples: Samples, folds: NDArray[np.int64], *, seed: int = 0
-) -> HeldOut:
-    """Name each fold's photos by a head made of the other folds."""
+) -> HeldOutScores:
+    """Return the search results of each fold in a head trained on the other folds."""
     similarity = np.zeros(len(samples), np.float32)
     correct = np.zeros(len(samples), np.bool_)
     for fold in range(int(folds.max()) + 1):
@@ -145,4 +146,4 @@ def held_out(
         similarity[probes], who = nearest(samples.faces[probes], rows)
         correct[probes] = who == samples.labels[probes]
     shown = folds >= 0
-    return HeldOut(similarity[shown], correct[shown])
+    return HeldOutScores(similarity[shown], correct[shown])

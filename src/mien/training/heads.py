@@ -1,4 +1,4 @@
-"""Heads: photos of people become one unit row a person."""
+"""Heads: one unit row per person, from photos of the people."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SOFTMAX_EPOCHS = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """A trained matrix.
+    """The rows of a trained head.
 
     Attributes:
         rows: (P, D) float32 unit rows.
-        loss: mean loss of each epoch; empty where nothing is iterated.
+        loss: mean loss of each epoch; empty for prototypes.
     """
 
     rows: NDArray[np.float32]
@@ -36,12 +36,12 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a head is made.
+    """Kind and settings of a head.
 
     Attributes:
         kind: prototype, softmax or margin.
-        discount: how strongly the prototypes that the head starts from (or is) discount the
-            directions in which photos of one person differ; 0 for not at all.
+        discount: strength of within-class covariance normalisation of the prototypes that the
+            head consists of or starts from; 0 for none. See `fit_prototype`.
     """
 
     kind: Kind
@@ -49,11 +49,11 @@ class Recipe:
 
     @property
     def epochs(self) -> int:
-        """How often each photo is looked at."""
+        """Number of training epochs; 0 for prototypes."""
         return {"prototype": 0, "margin": _MARGIN_EPOCHS, "softmax": _SOFTMAX_EPOCHS}[self.kind]
 
     def fit(self, samples: Samples, *, seed: int = 0, progress: Progress = silent) -> Fit:
-        """Return the head of these photos."""
+        """Return the head trained on these photos."""
         start = fit_prototype(samples, discount=self.discount)
         if self.kind == "margin":
             return fit_margin(samples, start.rows, seed=seed, progress=progress)
@@ -66,15 +66,15 @@ class Recipe:
 
 
 def fit_prototype(samples: Samples, *, discount: float = 0.0) -> Fit:
-    """Return each person's quality-weighted mean of crops and mirrored crops.
+    """Return the quality-weighted mean of crops and mirrored crops, per person.
 
-    With a discount t > 0 the mean m becomes (I + t W)⁻¹ m: directions in which photos of one
-    person differ (light, pose, age) say little about who it is and are shrunk. W is the
-    covariance of the photos about their person's mean, over all people, scaled to trace D.
+    With a discount t > 0 the mean m becomes (I + t W)⁻¹ m, which shrinks the directions in which
+    photos of one person differ (light, pose, age). W is the pooled within-person covariance,
+    scaled to trace D.
 
     Args:
         samples: photos of P people.
-        discount: t, at least 0. Ignored where nobody has two photos.
+        discount: t, at least 0. Ignored if no person has two photos.
 
     Source: within-class covariance normalisation, A. Hatch et al., Interspeech 2006; shrunk as in
     J. Friedman, "Regularized discriminant analysis", JASA 84 (1989).
@@ -89,19 +89,19 @@ def fit_prototype(samples: Samples, *, discount: float = 0.0) -> Fit:
 
 
 def _within(samples: Samples) -> NDArray[np.float64] | None:
-    """Return W of `fit_prototype`, or None where nobody has two photos that differ."""
+    """Return W of `fit_prototype`, or None if no person has two different photos."""
     counts = samples.counts
     several = counts[samples.labels] > 1
     ones = np.ones(len(samples), np.float32)
     sums = sums_by_person(samples.faces, ones, samples.labels, samples.people)
     means = sums / counts[:, None]
-    apart = (samples.faces - means[samples.labels])[several]
-    if not len(apart):
+    deviations = (samples.faces - means[samples.labels])[several]
+    if not len(deviations):
         return None
-    # A mean over n photos has taken 1/n of each photo's own difference with it.
+    # Bessel's correction: the mean of n photos contains 1/n of each photo.
     n = counts[samples.labels][several]
-    apart *= np.sqrt(n / (n - 1))[:, None]
-    scatter = apart.T @ apart
+    deviations *= np.sqrt(n / (n - 1))[:, None]
+    scatter = deviations.T @ deviations
     trace = float(np.trace(scatter))
     if trace <= 0:
         return None
@@ -119,19 +119,19 @@ def fit_margin(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Fit:
-    """Return rows that keep each person's photos a margin nearer than everybody else.
+    """Return rows trained with a cosine margin between each person and all others (CosFace).
 
-    Minimises the cross-entropy of softmax(scale · (cosine - margin · [own person])) over the
-    rows, which stay on the sphere; stochastic gradient with momentum 0.9.
+    Minimises the cross-entropy of softmax(scale · (cosine - margin · [own person])) over unit
+    rows, by stochastic gradient descent with momentum 0.9. The embeddings are fixed.
 
     Args:
         samples: photos of P people.
-        start: (P, D) float32 unit rows to begin with.
+        start: (P, D) float32 unit rows to start from.
         scale: s of the paper.
         margin: m of the paper, in cosine.
-        rate: learning rate of the sum over a batch.
-        seed: of the order of the photos.
-        progress: told of the epochs.
+        rate: learning rate, for the sum over a batch.
+        seed: random seed of the order of the photos.
+        progress: called after each epoch.
 
     Source: H. Wang et al., "CosFace", CVPR 2018, on frozen embeddings.
     """
@@ -168,16 +168,16 @@ def fit_softmax(
 ) -> Fit:
     """Return the rows, scaled to length 1, of a linear softmax classifier without offsets.
 
-    Trained on crops and mirrored crops by Adam from `scale` times the start rows.
+    Trained on crops and mirrored crops with AdamW, from `scale` times the start rows.
 
     Args:
         samples: photos of P people.
-        start: (P, D) float32 unit rows to begin with.
+        start: (P, D) float32 unit rows to start from.
         scale: length of the rows at the start.
         rate: learning rate.
-        decay: weight decay of each step, apart from the gradient (AdamW).
-        seed: of the order of the photos.
-        progress: told of the epochs.
+        decay: decoupled weight decay per step (AdamW).
+        seed: random seed of the order of the photos.
+        progress: called after each epoch.
 
     Source: D. Kingma and J. Ba, "Adam", ICLR 2015; I. Loshchilov and F. Hutter, ICLR 2019.
     """
@@ -205,7 +205,7 @@ def fit_softmax(
 
 
 def _epochs(wanted: int, photos: int) -> int:
-    """Return more epochs for few photos, so that there are steps enough to learn anything."""
+    """Return the number of epochs; more for few photos, so that there are enough steps."""
     return max(wanted, ceil(_LEAST_STEPS / ceil(photos / _BATCH)))
 
 
@@ -215,7 +215,7 @@ def _batches(photos: int, generator: np.random.Generator) -> list[NDArray[np.int
 
 
 def _softmax_residual(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Turn logits into softmax minus truth, in place, and return the summed cross-entropy."""
+    """Replace logits by softmax minus target, in place; return the summed cross-entropy."""
     rows = np.arange(len(labels))
     logits -= logits.max(axis=1, keepdims=True)
     own = logits[rows, labels].astype(np.float64)

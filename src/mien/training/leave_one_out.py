@@ -1,31 +1,35 @@
-"""Leave one out: each photo named by prototypes made of the others."""
+"""Leave-one-out identification: each photo is named by prototypes of all others."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset import Dataset
+from mien.dataset.storage.dataset_argument import DatasetOrPath, open_dataset
 from mien.errors import TooFewPeople
+from mien.html import facts_table
 from mien.measures import wilson
 from mien.templates import photo_weights, sums_by_person, unit_rows
+from mien.text import count, percent, span
 from mien.training.samples import Samples
 from mien.types import Interval, Progress, silent
 
-_NOT_ASKED = frozenset({"dropped", "leak"})
+_EXCLUDED = frozenset({"dropped", "leak"})
 
 
 @dataclass(frozen=True, slots=True)
 class LeaveOneOut:
-    """How many photos the others name right.
+    """Result of leave-one-out identification.
 
     Attributes:
-        correct: photos named right.
-        total: photos of people who have another usable one.
-        wrong: the others, as their source writes them, each with the name it was given.
+        correct: number of photos identified correctly.
+        total: number of photos that were identified: their person has another usable photo.
+        wrong: the other photos, as (path in the source, name given).
     """
 
     correct: int
@@ -34,27 +38,44 @@ class LeaveOneOut:
 
     @property
     def rate(self) -> Interval:
-        """Share named right, with Wilson's interval."""
+        """Share of photos identified correctly, with Wilson's interval."""
         return wilson(self.correct, self.total)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `mien train --leave-one-out --json` prints."""
+        wrong = [photo for photo, _ in self.wrong]
+        return {"correct": self.correct, "total": self.total, "wrong": wrong}
 
-def leave_one_out(dataset: Dataset, *, progress: Progress = silent) -> LeaveOneOut:
-    """Name each photo by plain prototypes of all other photos, both sides of the split.
+    def __repr__(self) -> str:
+        return f"<LeaveOneOut {self.correct:,} of {self.total:,} photos named right>"
 
-    Every photo with a face is asked, those set aside too (save what the user dropped); only used
-    ones go into prototypes. A photo's near-duplicates leave with it: they would name it.
+    def _repr_html_(self) -> str:
+        facts = [
+            ("named right", f"{self.correct:,} of {count(self.total, 'photo')}"),
+            ("rate", f"{percent(self.rate.value)} ({span(self.rate)})"),
+        ]
+        return str(facts_table("Leave one out", facts))
 
-    The face asked about is the one the dataset chose as the person, and that choice knew the name
-    on the photo: where a photo shows several people the figure says that the right one of them is
-    recognised once pointed out, not that it would be picked blindly.
+
+def leave_one_out(dataset: DatasetOrPath, *, progress: Progress = silent) -> LeaveOneOut:
+    """Identify each photo by plain prototypes of all other photos: `mien train --leave-one-out`.
+
+    Both sides of the split are used. Every photo with a face is identified, including those set
+    aside (but not those that the user dropped); prototypes are made of used photos only. The
+    near-duplicates of a photo are left out with it.
+
+    In a photo of several people the face is the one that the dataset chose as the person, and that
+    choice used the label. The rate therefore does not cover choosing the face.
 
     Args:
-        dataset: photos of people.
-        progress: told of the photos.
+        dataset: photos of people: a dataset, or its folder.
+        progress: called after each photo.
 
     Raises:
-        TooFewPeople: nobody has two usable photos.
+        NotADataset: the folder holds no dataset.
+        TooFewPeople: no person has two usable photos.
     """
+    dataset = open_dataset(dataset)
     weights = np.where(dataset.usable, photo_weights(dataset.quality), 0)
     samples = Samples(
         dataset.embeddings,
@@ -73,11 +94,11 @@ def leave_one_out(dataset: Dataset, *, progress: Progress = silent) -> LeaveOneO
         progress(row + 1, len(samples), "leaving photos out")
         entry, label = dataset.rows[row], samples.labels[row]
         leaving = samples.weights[alike].astype(np.float64) @ means[alike]
-        if entry.reason in _NOT_ASKED or usable[label] <= np.sum(dataset.usable[alike]):
+        if entry.reason in _EXCLUDED or usable[label] <= np.sum(dataset.usable[alike]):
             continue
         own = unit_rows((sums[label] - leaving)[None])[0]
         scores = rows @ samples.faces[row]
-        scores[absent] = -2  # nobody is taken for someone who has no usable photo
+        scores[absent] = -2  # people without a usable photo have no prototype
         scores[label] = own @ samples.faces[row]
         who = int(np.argmax(scores))
         total += 1
@@ -86,14 +107,14 @@ def leave_one_out(dataset: Dataset, *, progress: Progress = silent) -> LeaveOneO
             wrong.append((entry.photo, dataset.people[who]))
     if not total:
         raise TooFewPeople(
-            "nobody has two usable photos: none can be left out",
+            "no person has two usable photos: none can be left out",
             hint="Add photos of the people, and build the dataset again.",
         )
     return LeaveOneOut(correct, total, tuple(wrong))
 
 
 def _groups(dataset: Dataset) -> list[NDArray[np.int64]]:
-    """Return for each row the rows of its person's near-duplicates of it, its own among them."""
+    """Return, per row, the rows of the same person's near-duplicates, including the row itself."""
     members: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     keys = [(entry.person, entry.group or entry.id) for entry in dataset.rows]
     for row, key in enumerate(keys):

@@ -1,4 +1,4 @@
-"""What is learned from: embeddings of photos, whose they are and how good they are."""
+"""Training samples: embeddings of photos, with labels and weights."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mien.templates import both_views, photo_weights
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """Photos of people as points on the sphere.
+    """N photos of people, as unit vectors.
 
     Attributes:
         faces: (N, D) float32 unit rows, of the crops.
         mirrored: (N, D) float32 unit rows, of the mirrored crops.
-        weights: (N,) float32 above 0, how much each photo counts for its person.
-        labels: (N,) int64 in [0, people); everyone has at least one photo.
-        people: how many people there are.
+        weights: (N,) float32 above 0, weight of each photo in its person's prototype.
+        labels: (N,) int64 in [0, people); each person has at least one photo.
+        people: number of people.
     """
 
     faces: NDArray[np.float32]
@@ -37,17 +37,17 @@ class Samples:
         labels: NDArray[np.int64],
         people: int,
     ) -> Samples:
-        """Return samples whose weights follow the photos' quality in [0, 1].
+        """Return samples with weights from the photos' quality in [0, 1].
 
         Raises:
-            ValueError: when shapes or types do not fit or somebody has no photo.
+            ValueError: shapes or types are wrong, or a person has no photo.
         """
         if not faces.dtype == mirrored.dtype == np.float32 or faces.shape != mirrored.shape:
-            raise ValueError("embeddings are float32, one mirrored row for each")
+            raise ValueError("embeddings must be float32, with one mirrored row per row")
         if not len(faces) == len(quality) == len(labels):
-            raise ValueError("every photo has one embedding, quality and label")
+            raise ValueError("every photo must have one embedding, quality and label")
         if np.any(np.bincount(labels, minlength=people) == 0):
-            raise ValueError("somebody has no photo")
+            raise ValueError("a person has no photo")
         return cls(faces, mirrored, photo_weights(quality), labels, people)
 
     def __len__(self) -> int:
@@ -55,23 +55,23 @@ class Samples:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """(P,) how many photos each person has."""
+        """(P,) int64, number of photos per person."""
         return np.bincount(self.labels, minlength=self.people).astype(np.int64)
 
     @property
     def means(self) -> NDArray[np.float32]:
-        """(N, D) unit rows: each photo's mean of crop and mirrored crop."""
+        """(N, D) float32 unit rows: mean of crop and mirrored crop, per photo."""
         return both_views(self.faces, self.mirrored)
 
     def take(self, rows: NDArray[np.bool_]) -> Samples:
-        """Return some of the photos; the people and their numbers stay."""
+        """Return the photos in `rows`, (N,) bool; labels stay as they are."""
         return Samples(
             self.faces[rows], self.mirrored[rows], self.weights[rows], self.labels[rows],
             self.people,
         )  # fmt: skip
 
     def without(self, gone: NDArray[np.bool_]) -> Samples:
-        """Return the photos of the others, renumbered; `gone` is (P,) bool."""
+        """Return the photos of the people not in `gone`, (P,) bool, with new labels."""
         number = np.cumsum(~gone) - 1
         kept = self.take(~gone[self.labels])
         return Samples(

@@ -1,58 +1,60 @@
-"""Train a recognizer: from a dataset to one file, with the policy of its embedder's statistics."""
+"""Train a recognizer from a dataset: the library call behind `mien train`."""
 
 from __future__ import annotations
 
-import os
-
-from mien.dataset import Dataset
+from mien.dataset.storage.dataset_argument import DatasetOrPath, open_dataset
 from mien.recognizer import Recognizer
-from mien.training.left_out import outsiders
+from mien.training.stranger_scores import stranger_rows
 from mien.training.trainer import HeadName, train_head
 from mien.types import Progress, silent
 
 
 def train(
-    dataset: Dataset | str | os.PathLike[str],
+    dataset: DatasetOrPath,
     *,
     head: HeadName = "auto",
     false_positive_rate: float = 0.01,
-    strangers: Dataset | str | os.PathLike[str] | None = None,
+    strangers: DatasetOrPath | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Recognizer:
     """Train a recognizer of the people in a dataset: `mien train`.
 
     Only the training side of the dataset's split is used. The same dataset, options and seed give
-    the same recognizer, and with `SOURCE_DATE_EPOCH` set the same bytes.
+    the same recognizer; if the environment variable `SOURCE_DATE_EPOCH` is set, the same bytes.
+
+    Example:
+        `mien.train("people", strangers="lfw").save("people.onnx")`
 
     Args:
-        dataset: of the people, or its folder.
-        head: how people are told apart; `auto` takes what does best in cross-validation.
+        dataset: photos of the people: a dataset, or its folder.
+        head: kind of head; `auto` chooses by cross-validation.
         false_positive_rate: share of strangers who may be given any name, in (0, 1).
-        strangers: a dataset of other people, or its folder; who has a name of yours is not counted.
+        strangers: a dataset of other people, or its folder. People whose name is in `dataset` are
+            left out.
         seed: random seed of folds and fits.
         progress: called after each step.
 
     Returns:
-        The recognizer; `training` is the report of how it was trained.
+        The recognizer; its `training` is the training report.
 
     Raises:
         NotADataset: a folder holds no dataset.
-        ContractMismatch: the datasets were made with other models than are there now.
-        TooFewPeople: no photo to train on, one person and nothing known of strangers, or strangers
-            were given and there are none.
-        ModelError: the models cannot be had.
+        ContractMismatch: a dataset was made with other models than those installed.
+        TooFewPeople: there is no photo to train on; there is one person and nothing is known of
+            strangers; or the dataset of strangers has no other people.
+        ModelError: the models are not available.
         ValueError: the rate is not between 0 and 1.
     """
-    people = dataset if isinstance(dataset, Dataset) else Dataset.open(os.fspath(dataset))
+    people = open_dataset(dataset)
     engine = people.open_engine(progress=progress)
     others = labels = None
     source = ""
     if strangers is not None:
-        found = strangers if isinstance(strangers, Dataset) else Dataset.open(os.fspath(strangers))
+        found = open_dataset(strangers)
         source = f"the people of {found.path}"
         engine.check(found.contract, str(found.path))
-        rows = outsiders(found, people.people)
+        rows = stranger_rows(found, people.people)
         others, labels = found.embeddings[rows], found.labels[rows]
     trained = train_head(
         people,
@@ -61,7 +63,7 @@ def train(
         strangers=others,
         stranger_people=labels,
         stranger_source=source,
-        statistics=engine.embedder_card.impostors,
+        statistics=engine.statistics,
         seed=seed,
         progress=progress,
     )

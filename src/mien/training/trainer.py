@@ -1,4 +1,4 @@
-"""Train: from a dataset to everything that a recognizer has learned."""
+"""Train a head on a dataset: prototypes, policy, calibration and report."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from mien.dataset import Dataset
 from mien.errors import TooFewPeople
-from mien.models.statistics import ImpostorStatistics
+from mien.models.statistics import EmbedderStatistics
 from mien.policy import (
     PRIOR,
     CalibrationFit,
     PolicyChoice,
     Strangers,
     choose_policy,
-    cohort,
     fit_calibration,
     needed_for,
+    search_strangers,
+    typical_slope,
 )
 from mien.training.head_choice import HeadChoice, choose_head
 from mien.training.heads import Fit
-from mien.training.left_out import doubled, left_out
 from mien.training.samples import Samples
+from mien.training.stranger_scores import leave_people_out, possible_duplicates
 from mien.types import Head, Interval, Progress, silent
 
 HeadName = Literal["auto", "prototype", "softmax", "margin"]
@@ -32,11 +33,11 @@ HeadName = Literal["auto", "prototype", "softmax", "margin"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedHead:
-    """A head and how it was trained.
+    """A trained head and its training report.
 
     Attributes:
-        head: everything learned.
-        report: how, as JSON: `head`, `cross_validation`, `skipped`, `loss`, `policy`,
+        head: prototypes, policy and calibration.
+        report: JSON values: `head`, `cross_validation`, `skipped`, `loss`, `policy`,
             `probability`, `warnings`, `photos`, `people`.
     """
 
@@ -52,51 +53,56 @@ def train_head(
     strangers: NDArray[np.float32] | None = None,
     stranger_people: ArrayLike | None = None,
     stranger_source: str = "",
-    statistics: ImpostorStatistics | None = None,
+    statistics: EmbedderStatistics | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> TrainedHead:
-    """Learn the people of a dataset from the training side of its split.
+    """Train a head on the training side of a dataset's split.
 
-    Nothing of the validation side is looked at. The same dataset, options and seed give the same
-    head.
+    The validation side is not used. The same dataset, options and seed give the same head.
+    Without `statistics` the policy differs from that of `train`, which takes them from the card.
 
     Args:
         dataset: photos of people.
-        head: how the prototypes are made; `auto` cross-validates.
+        head: kind of head; `auto` chooses by cross-validation.
         false_positive_rate: share of strangers who may be given any name, in (0, 1).
         strangers: (S, D) float32 unit rows, photos of people who are not in the dataset.
-        stranger_people: (S,) labels of any kind, who each of them is: each stranger weighs one,
-            whatever the number of their photos. None where each photo is of another.
-        stranger_source: who they are, in words.
-        statistics: how alike strangers look to the embedder, from its card; used where there are
-            not enough strangers to measure on.
-        seed: of folds and fits.
-        progress: told of the steps.
+        stranger_people: (S,) labels of any type, the person of each photo; each stranger has the
+            same weight, however many photos show that person. None if all are different people.
+        stranger_source: where the strangers come from, in words.
+        statistics: statistics of the embedder, from its card; used if there are too few strangers
+            to measure the rate, and for the curve that the calibration starts from.
+        seed: random seed of folds and fits.
+        progress: called after each step.
 
     Raises:
-        TooFewPeople: no photo to train on, one person and nothing known of strangers, or
-            strangers were given and there are none.
+        TooFewPeople: there is no photo to train on; there is one person and nothing is known of
+            strangers; or `strangers` is empty.
         ValueError: the rate is not between 0 and 1, or strangers have another dimension.
     """
     if not 0 < false_positive_rate < 1:
-        raise ValueError(f"a rate lies between 0 and 1, got {false_positive_rate}")
+        raise ValueError(f"a rate must lie between 0 and 1, got {false_positive_rate}")
     samples, people = training_samples(dataset)
     if strangers is not None:
         _check_strangers(strangers, samples, stranger_source)
     asked = None if head == "auto" else head
     chosen = choose_head(samples, asked, seed=seed, progress=progress)
     fit = chosen.recipe.fit(samples, seed=seed, progress=progress)
-    single = ~doubled(dataset, people)
-    own = left_out(chosen.recipe, samples, fit.rows, single=single, seed=seed, progress=progress)
+    single = ~possible_duplicates(dataset, people)
+    own = leave_people_out(
+        chosen.recipe, samples, fit.rows, single=single, seed=seed, progress=progress
+    )
     unknown: list[Strangers] = [] if own is None else [own]
     if strangers is not None:
-        unknown.append(cohort(strangers, fit.rows, stranger_source, people=stranger_people))
+        unknown.append(
+            search_strangers(strangers, fit.rows, stranger_source, people=stranger_people)
+        )
     plain = chosen.recipe.kind == "prototype" and chosen.recipe.discount == 0
+    impostors = None if statistics is None else statistics.impostors
     policy = choose_policy(
-        unknown, samples.counts, false_positive_rate, statistics=statistics, plain=plain
+        unknown, samples.counts, false_positive_rate, statistics=impostors, plain=plain
     )
-    calibration = _calibrate(chosen, unknown, policy)
+    calibration = _calibrate(chosen, unknown, policy, typical_slope(statistics))
     learned = Head(
         kind=chosen.recipe.kind, people=people, prototypes=fit.rows, photos=samples.counts,
         contract=dataset.contract, calibration=calibration.calibration, policy=policy.policy,
@@ -109,7 +115,7 @@ def _check_strangers(
 ) -> None:
     if not len(strangers):
         raise TooFewPeople(
-            f"{stranger_source or 'the strangers'}: no usable photo of anybody who is not in the "
+            f"{stranger_source or 'the strangers'}: no usable photo of a person who is not in the "
             "dataset itself",
             hint="Give strangers who are other people: --strangers DATASET.",
         )
@@ -118,10 +124,10 @@ def _check_strangers(
 
 
 def training_samples(dataset: Dataset) -> tuple[Samples, tuple[str, ...]]:
-    """Return the usable photos of the training side and the people they show.
+    """Return the usable photos of the training side, and the names of the people.
 
     Raises:
-        TooFewPeople: there is none.
+        TooFewPeople: there is no usable photo.
     """
     rows = np.flatnonzero(dataset.train & dataset.usable)
     if not len(rows):
@@ -129,7 +135,7 @@ def training_samples(dataset: Dataset) -> tuple[Samples, tuple[str, ...]]:
             f"{dataset.path}: no usable photo on the training side",
             hint="Look at what was set aside: mien dataset review " + str(dataset.path),
         )
-    # By person and then by id, so that the order of the manifest's lines changes nothing.
+    # Sorted by person and id, so that the order of the manifest has no effect.
     names = [dataset.rows[row].person for row in rows]
     ids = [dataset.rows[row].id for row in rows]
     rows = rows[sorted(range(len(rows)), key=lambda i: (names[i], ids[i]))]
@@ -145,7 +151,7 @@ def training_samples(dataset: Dataset) -> tuple[Samples, tuple[str, ...]]:
 
 
 def _calibrate(
-    chosen: HeadChoice, strangers: list[Strangers], policy: PolicyChoice
+    chosen: HeadChoice, strangers: list[Strangers], policy: PolicyChoice, slope: float | None
 ) -> CalibrationFit:
     shown = chosen.held_out
     nothing = np.zeros(0, np.float32)
@@ -155,6 +161,7 @@ def _calibrate(
         np.concatenate([nothing, *(group.similarity for group in strangers)]),
         np.concatenate([np.zeros(0), *(group.weights for group in strangers)]),
         threshold=policy.policy.threshold,
+        typical_slope=slope,
     )
 
 

@@ -1,4 +1,4 @@
-"""Photos on both sides of a split are found, whatever was done to them."""
+"""Copies of photos on both sides of a split are found."""
 
 import json
 import zipfile
@@ -17,7 +17,7 @@ from mien.dataset.storage.ledger import LEDGER
 from mien.errors import EmptyDataset
 
 
-def test_a_dataset_of_mien_does_not_leak(tmp_path):
+def test_a_built_dataset_does_not_leak(tmp_path):
     root = people_folder(tmp_path / "photos", people=4, photos=4)
     write(root / "Person_00" / "copy.png", person(0, 0))
     made = build([str(root)], tmp_path / "out", SquareEngine())
@@ -34,7 +34,7 @@ def test_flipped_singletons_leak(tmp_path):
         write(root / f"Single_{i}" / "one.png", person(i))
     options = Options(rule=SplitRule(flip_singletons=True))
     build([str(root)], tmp_path / "out", SquareEngine(), options)
-    for ledger in (True, False):  # without one the crops tell it
+    for ledger in (True, False):  # without a ledger the crops are compared
         if not ledger:
             (tmp_path / "out" / LEDGER).unlink()
             for path in (tmp_path / "out").glob(LEDGER + "-*"):
@@ -62,7 +62,7 @@ def test_same_bytes_on_both_sides(tmp_path):
         audit(both, np.ones(len(sides), np.bool_))
 
 
-def test_the_command(tmp_path, monkeypatch, capsys):
+def test_the_leaks_command(tmp_path, monkeypatch, capsys):
     from mien.engine import Engine
 
     monkeypatch.setattr(Engine, "open", lambda **_: SquareEngine())
@@ -88,7 +88,7 @@ def test_the_command(tmp_path, monkeypatch, capsys):
 @pytest.mark.weights
 @pytest.mark.lfw
 def test_real_copies_on_both_sides(tmp_path, engine, data_folder):
-    """Of each of a few photos one copy of every kind is held out, and one photo that is new."""
+    """Copies of each kind and a new photo are in validation."""
     with zipfile.ZipFile(data_folder / "ten-indian-people.zip") as archive:
         archive.extractall(tmp_path)
     folders = sorted(f for f in (tmp_path / "indian-face-dataset").iterdir() if f.is_dir())[:3]
@@ -115,6 +115,6 @@ def test_real_copies_on_both_sides(tmp_path, engine, data_folder):
         assert kinds[f"{folder.name}/mirrored.jpg"] == "mirrored"
         assert kinds[f"{folder.name}/small.jpg"] == "near-duplicate"
         assert f"{folder.name}/new.jpg" not in kinds
-    # Not every cut is found: some move the detector's points too far.
+    # Not every cut photo is found: in some the detector's points move too far.
     cuts = [kinds.get(f"{folder.name}/cut.jpg") for folder in folders]
     assert cuts.count("crop") >= 2

@@ -1,4 +1,4 @@
-"""What is likely wrong with labels is found, ranked, and shown with its pictures."""
+"""Labels that are likely wrong: found, ranked and shown."""
 
 import json
 
@@ -14,7 +14,7 @@ from mien.dataset.decide import decide, decide_people
 
 @pytest.fixture
 def wrong(tmp_path):
-    """Six people; a photo of 1 under 0, 5 under another name too, a picture of 2 twice."""
+    """Return a dataset of six people with a photo of 1 under 0, 5 under two names, 2 twice."""
     root = people_folder(tmp_path / "photos", people=6, photos=4)
     write(root / "Person_00" / "wrong.png", person(1, 12))
     for shot in range(4, 7):
@@ -24,7 +24,7 @@ def wrong(tmp_path):
     return build([str(root)], tmp_path / "out", SquareEngine(), options)
 
 
-def test_each_kind_is_found_and_the_rest_is_behind(wrong):
+def test_wrong_labels_of_each_kind_are_listed_first(wrong):
     found = find_suspects(wrong)
     kinds = {suspect.kind: suspect for suspect in found[:3]}
     assert set(kinds) == {"wrong-label", "two-names", "copy"}
@@ -40,7 +40,7 @@ def test_each_kind_is_found_and_the_rest_is_behind(wrong):
     assert all(suspect.score < 0.5 for suspect in found[3:])
 
 
-def test_what_is_decided_is_not_asked_again(wrong):
+def test_decided_labels_are_not_listed(wrong):
     first = find_suspects(wrong)[:3]
     by_kind = {suspect.kind: suspect for suspect in first}
     decide(wrong.path, "keep", [by_kind["wrong-label"].entries[0].id])
@@ -56,14 +56,14 @@ def test_clean_photos_are_not_suspect(tmp_path):
     assert all(suspect.score < 0.5 for suspect in find_suspects(made))
 
 
-def test_the_command(wrong, tmp_path, capsys):
+def test_the_check_command(wrong, tmp_path, capsys):
     page = tmp_path / "check.html"
     for words in ([], ["--json"], ["-o", str(page)], ["--limit", "1"]):
         with pytest.raises(SystemExit) as caught:
             main(["dataset", "check", str(wrong.path), *words])
         assert caught.value.code == 0
         printed = capsys.readouterr()
-        assert "whole" in printed.err
+        assert "complete" in printed.err
         if "--json" in words:
             found = json.loads(printed.out)
             assert {f["kind"] for f in found[:3]} == {"wrong-label", "two-names", "copy"}

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from mien.dataset.cleaning.doubts import Faces
-from mien.dataset.cleaning.find_doubts import clean
+from mien.dataset.cleaning.find_doubts import find_doubts
 from mien.dataset.storage.decisions import Decisions, pair_key
+from sphere import SFACE_LIMITS
 
 
-class Plant:
-    """Rows of made-up faces: people are directions, photos are noise."""
+class SyntheticFaces:
+    """Rows of random faces: a direction per person, with noise per photo."""
 
     def __init__(self, seed=3):
         self.rng = np.random.default_rng(seed)
@@ -57,19 +58,19 @@ class Plant:
             quality=column("size") / 100,
         )
 
-    def clean(self, decisions=None):
-        return clean(self.faces(), decisions or Decisions())
+    def clean(self, decisions=None, limits=SFACE_LIMITS):
+        return find_doubts(self.faces(), decisions or Decisions(), limits)
 
 
 @pytest.fixture
 def plant():
-    made = Plant()
+    made = SyntheticFaces()
     for name in ("Ada", "Bob", "Cleo"):
         made.person(name, 5)
     return made
 
 
-def test_nothing_is_wrong_with_good_photos(plant):
+def test_good_photos_are_not_doubted(plant):
     doubts = plant.clean()
     assert doubts.rows == {}
     assert doubts.groups == {}
@@ -95,7 +96,7 @@ def test_near_duplicates_keep_the_largest(plant, turn):
     assert doubts.groups == {2: "id2", 15: "id2"}
 
 
-def test_the_same_crop_of_a_photo_cut_differently(plant):
+def test_matching_crops_of_differently_cut_photos(plant):
     row = plant.rows[2]
     plant.add("Ada", row["vector"] * 1.0, thumb=row["thumb"])
     assert [doubt.reason for doubt in plant.clean().rows.values()] == ["near-duplicate"]
@@ -114,7 +115,7 @@ def test_a_kept_copy_stays(plant):
     assert plant.clean(both).rows == {}
 
 
-def test_a_chain_does_not_lose_its_ends(plant):
+def test_a_chain_of_copies_keeps_its_ends(plant):
     first = plant.rows[0]
     blend = lambda a, b: ((a.astype(int) + b) // 2).astype(np.uint8)  # noqa: E731
     other = plant.rng.integers(0, 256, (32, 32)).astype(np.uint8)
@@ -142,7 +143,7 @@ def test_a_person_keeps_the_best_of_poor_pictures(plant):
     assert sorted(plant.clean().rows) == [0, 1, 3, 4]
 
 
-def test_a_photo_of_somebody_else(plant):
+def test_a_photo_of_another_person(plant):
     bob = plant.rows[5]["vector"]
     plant.add("Ada", plant.shot(bob))
     doubts = plant.clean()
@@ -152,14 +153,14 @@ def test_a_photo_of_somebody_else(plant):
     assert plant.rows[doubts.rows[15].other]["person"] == "Bob"
 
 
-def test_two_photos_of_somebody_else(plant):
+def test_two_photos_of_another_person(plant):
     bob = plant.rows[5]["vector"]
     plant.add("Ada", plant.shot(bob))
     plant.add("Ada", plant.shot(bob))
     assert sorted(plant.clean().rows) == [15, 16]
 
 
-def test_an_outlier_that_is_like_nobody(plant):
+def test_an_outlier_that_is_like_no_person(plant):
     plant.add("Ada", plant.identity())
     assert plant.clean().rows[15].reason == "mislabelled"
 
@@ -179,7 +180,7 @@ def test_one_person_under_two_names(plant):
     assert plant.clean(different).same == ()
 
 
-def test_the_same_picture_under_two_names_is_said(plant):
+def test_the_same_picture_under_two_names_is_in_the_evidence(plant):
     row = plant.rows[0]
     plant.add("Ada Byron", row["vector"], sha256=row["sha256"])
     doubts = plant.clean()

@@ -33,7 +33,7 @@ def zip_of(path, members):
     return path
 
 
-def special(name, kind, target=""):
+def special_member(name, kind, target=""):
     info = tarfile.TarInfo(name)
     info.type = kind
     info.linkname = target
@@ -71,36 +71,36 @@ def test_archives_are_read(tmp_path, kind):
 @pytest.mark.parametrize(
     "name", ["/etc/Ada/1.png", "../Ada/1.png", "set/../../Ada/1.png", "C:/Ada/1.png"]
 )
-def test_members_that_climb_out_are_refused(tmp_path, name):
+def test_members_with_a_path_outside_are_rejected(tmp_path, name):
     with pytest.raises(UnsafeArchive, match="leads out"):
         ZipSource(zip_of(tmp_path / "a.zip", [(name, PHOTO)])).survey()
     with pytest.raises(UnsafeArchive, match="leads out"):
         TarSource(tar_of(tmp_path / "a.tgz", [(name, PHOTO)])).survey()
 
 
-def test_backslashes_climb_too(tmp_path):
+def test_a_path_outside_with_backslashes_is_rejected(tmp_path):
     with pytest.raises(UnsafeArchive):
         ZipSource(zip_of(tmp_path / "a.zip", [("..\\Ada\\1.png", PHOTO)])).survey()
 
 
 @pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
-def test_devices_are_refused(tmp_path, kind):
-    path = tar_of(tmp_path / "a.tgz", [*MEMBERS, special("set/Bob/2.png", kind)])
+def test_devices_are_rejected(tmp_path, kind):
+    path = tar_of(tmp_path / "a.tgz", [*MEMBERS, special_member("set/Bob/2.png", kind)])
     with pytest.raises(UnsafeArchive, match="device"):
         TarSource(path).survey()
 
 
-def test_links_are_passed_over(tmp_path):
+def test_links_are_skipped(tmp_path):
     links = [
-        special("set/Bob/2.png", tarfile.SYMTYPE, "/etc/passwd"),
-        special("set/Bob/3.png", tarfile.LNKTYPE, "set/Bob/1.png"),
+        special_member("set/Bob/2.png", tarfile.SYMTYPE, "/etc/passwd"),
+        special_member("set/Bob/3.png", tarfile.LNKTYPE, "set/Bob/1.png"),
     ]
     survey, found = read(TarSource(tar_of(tmp_path / "a.tgz", MEMBERS + links)))
     assert len(found) == 2
     assert survey.skipped["link or device in an archive"] == 2
 
 
-def test_links_in_zips_are_passed_over(tmp_path):
+def test_links_in_zips_are_skipped(tmp_path):
     link = zipfile.ZipInfo("set/Bob/2.png")
     link.external_attr = 0o120777 << 16
     path = zip_of(tmp_path / "a.zip", [*MEMBERS, (link, "/etc/passwd")])
@@ -131,7 +131,7 @@ def test_too_many_members(tmp_path, monkeypatch, kind):
 
 
 @pytest.mark.parametrize("kind", ["zip", "tgz"])
-def test_a_huge_member_is_one_bad_photo(tmp_path, monkeypatch, kind):
+def test_an_oversized_member_is_one_unreadable_photo(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(archives, "MAX_BYTES", 1 << 16)
     members = [("set/Ada/1.png", bytes(1 << 17)), ("set/Bob/1.png", PHOTO)]
     path = tmp_path / f"a.{kind}"
@@ -141,8 +141,8 @@ def test_a_huge_member_is_one_bad_photo(tmp_path, monkeypatch, kind):
 
 
 @pytest.mark.parametrize("kind", ["zip", "tgz"])
-def test_bombs_are_refused(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(archives, "FREE_GROWTH", 1 << 20)
+def test_archives_that_grow_too_much_are_rejected(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(archives, "GROWTH_ALLOWED_BYTES", 1 << 20)
     zeros = [(f"set/Ada/{i}.png", bytes(1 << 20)) for i in range(8)]
     path = tmp_path / f"a.{kind}"
     if kind == "zip":
@@ -156,7 +156,7 @@ def test_bombs_are_refused(tmp_path, monkeypatch, kind):
         source.survey()
 
 
-def test_a_header_made_to_fill_memory_is_refused(tmp_path, monkeypatch):
+def test_an_oversized_header_is_rejected(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "MAX_BYTES", 1 << 16)
     header = tarfile.TarInfo("pax")
     header.type = tarfile.XHDTYPE
@@ -168,7 +168,7 @@ def test_a_header_made_to_fill_memory_is_refused(tmp_path, monkeypatch):
         TarSource(path).survey()
 
 
-def test_an_encrypted_zip_says_what_to_do(tmp_path):
+def test_an_encrypted_zip_gives_a_hint(tmp_path):
     path = zip_of(tmp_path / "a.zip", [("set/Ada/1.png", PHOTO)])
     data = bytearray(path.read_bytes())
     data[6] |= 1
@@ -179,7 +179,7 @@ def test_an_encrypted_zip_says_what_to_do(tmp_path):
     assert "folder" in caught.value.hint
 
 
-def test_a_damaged_member_is_one_bad_photo(tmp_path):
+def test_a_damaged_member_is_one_unreadable_photo(tmp_path):
     path = zip_of(tmp_path / "a.zip", [("set/Ada/1.png", b"A" * 500), ("set/Bob/1.png", PHOTO)])
     data = bytearray(path.read_bytes())
     data[data.index(b"A" * 100) + 50] ^= 1
@@ -189,7 +189,7 @@ def test_a_damaged_member_is_one_bad_photo(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["zip", "tgz"])
-def test_half_an_archive(tmp_path, kind):
+def test_a_truncated_archive_is_rejected(tmp_path, kind):
     members = [(f"set/Ada/{i}.png", bytes(range(256)) * 400) for i in range(4)]
     path = tmp_path / f"a.{kind}"
     source = ZipSource(zip_of(path, members)) if kind == "zip" else TarSource(tar_of(path, members))
@@ -200,7 +200,7 @@ def test_half_an_archive(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["zip", "tgz", "tar"])
 @pytest.mark.parametrize("data", [b"", b"not an archive at all" * 100, b"\x1f\x8b" + b"junk" * 50])
-def test_no_archive_at_all(tmp_path, kind, data):
+def test_a_file_that_is_not_an_archive_is_rejected(tmp_path, kind, data):
     path = tmp_path / f"a.{kind}"
     path.write_bytes(data)
     source = ZipSource(path) if kind == "zip" else TarSource(path)
@@ -208,7 +208,7 @@ def test_no_archive_at_all(tmp_path, kind, data):
         source.survey()
 
 
-def test_names_in_utf8_that_the_zip_did_not_declare(tmp_path):
+def test_undeclared_utf8_names_in_a_zip(tmp_path):
     path = zip_of(tmp_path / "a.zip", [("set/\u0410\u0434\u0430/1.png", PHOTO)])
     data = bytearray(path.read_bytes())
     data[7] &= ~8

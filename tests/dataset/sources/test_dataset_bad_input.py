@@ -1,6 +1,6 @@
-"""Odd and hostile sources, the whole way: what is in the dataset after them, and what was said.
+"""Builds from unusual and hostile sources: content of the dataset, and messages.
 
-Archives made to do harm are in test_dataset_archives.py, photos that cannot be read in tests/photo.
+Hostile archives are tested in test_dataset_archives.py, unreadable photos in tests/photo.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from click.testing import CliRunner
 from squares import SquareEngine, people_folder, person, photo_bytes, write
 
 from mien.cli import main
-from mien.cli.dataset.build import build as module
+from mien.cli.dataset.commands import dataset
 from mien.dataset import Dataset
 from mien.dataset.build import build
+from mien.engine import Engine
 from mien.errors import UnsafeArchive
 
 LONG = "Zoë $HOME `id` [v1] (2) {x} & ~ #1 %20 ;* " + "n" * 78
@@ -31,8 +32,8 @@ ODD = {
     "a percent sign": "100%s %d",
     "a dash in front": "--help",
     "markup": "[red]Ada[bold] <b>",
-    "a name that Windows keeps": "NUL",
-    "an end in a dot": "Ada Jr.",
+    "a name reserved by Windows": "NUL",
+    "a dot at the end": "Ada Jr.",
 }
 
 
@@ -43,7 +44,7 @@ def test_the_long_name_is_that_long():
 @pytest.mark.skipif(os.name == "nt", reason="no such files there")
 @pytest.mark.parametrize("name", ODD.values(), ids=ODD)
 @pytest.mark.parametrize("kind", ["folder", "zip", "csv"])
-def test_odd_names_come_through_whole(tmp_path, kind, name):
+def test_unusual_names_are_unchanged(tmp_path, kind, name):
     photo = f"{name}.png"
     if kind == "folder":
         write(tmp_path / "in" / name / photo, person(0))
@@ -63,13 +64,13 @@ def test_odd_names_come_through_whole(tmp_path, kind, name):
     assert entry.photo.endswith(photo)
     assert made.crop(entry) is not None
     assert Dataset.open(tmp_path / "out").people == (name,)
-    # Whatever the name, its crops lie in the dataset's folder under a name that any system takes.
+    # The folder of the crops has a name that is valid on any system.
     (folder,) = (tmp_path / "out" / "crops").iterdir()
     assert folder.name.isascii()
     assert len(folder.name) <= 80
 
 
-def test_slashes_in_a_lists_names_lead_nowhere(tmp_path):
+def test_slashes_in_names_do_not_lead_out_of_the_dataset(tmp_path):
     write(tmp_path / "x.png", person(0))
     (tmp_path / "list.csv").write_text("path,person\nx.png,../../evil\nx.png,/etc/passwd\n")
     made = build([str(tmp_path / "list.csv")], tmp_path / "out", SquareEngine())
@@ -87,7 +88,7 @@ def archive_of(members):
     return buffer.getvalue()
 
 
-def test_an_archive_inside_is_not_unpacked_but_said(tmp_path):
+def test_an_archive_inside_a_source_is_skipped_and_counted(tmp_path):
     inner = archive_of({"Eve/1.png": photo_bytes(person(3))})
     folder = people_folder(tmp_path / "photos", people=2, photos=1)
     (folder / "Person_00" / "more.zip").write_bytes(inner)
@@ -100,7 +101,7 @@ def test_an_archive_inside_is_not_unpacked_but_said(tmp_path):
     assert skipped == [{"archive inside, not unpacked": 1}] * 2
 
 
-def test_an_archive_that_calls_itself_a_photo_is_one_bad_photo(tmp_path):
+def test_an_archive_named_as_a_photo_is_one_unreadable_photo(tmp_path):
     folder = people_folder(tmp_path / "photos", people=2, photos=1)
     (folder / "Person_00" / "more.png").write_bytes(archive_of({"Eve/1.png": b"x"}))
     made = build([str(folder)], tmp_path / "out", SquareEngine())
@@ -117,14 +118,14 @@ LISTS = {
     "columns in capitals, with blanks": " PATH , Person \nx.png,Ada\n",
     "more cells than columns": "path,person\nx.png,Ada,,more,cells\n",
     "empty lines": "path,person\n\n\nx.png,Ada\n\n",
-    "a line again": "path,person\nx.png,Ada\nx.png,ADA\n",
+    "a repeated line": "path,person\nx.png,Ada\nx.png,ADA\n",
     "a line without a person": "path,person\nx.png,Ada\nx.png\nx.png,  \n",
     "quotes": 'path,person\n"x.png","Ada"\n',
 }
 
 
 @pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
-def test_lists_as_programs_write_them(tmp_path, text):
+def test_lists_in_the_formats_of_other_programs(tmp_path, text):
     write(tmp_path / "x.png", person(0))
     (tmp_path / "list.csv").write_bytes(text.encode())
     made = build([str(tmp_path / "list.csv")], tmp_path / "out", SquareEngine())
@@ -133,7 +134,7 @@ def test_lists_as_programs_write_them(tmp_path, text):
     ]
 
 
-def test_what_a_list_names_and_is_no_photo_is_a_row(tmp_path):
+def test_paths_in_a_list_that_are_not_photos_are_unreadable_entries(tmp_path):
     write(tmp_path / "x.png", person(0))
     (tmp_path / "folder").mkdir()
     lines = ["x.png", "gone.png", "folder", "/dev/zero", "a\0b.png", "x.png/under", "list.csv"]
@@ -150,7 +151,7 @@ def test_what_a_list_names_and_is_no_photo_is_a_row(tmp_path):
     assert all(entry.evidence for entry in made.entries if not entry.used)
 
 
-def test_the_same_photo_of_two_people_is_both_of_theirs(tmp_path):
+def test_one_photo_can_belong_to_two_people(tmp_path):
     write(tmp_path / "x.png", person(0), person(1))
     write(tmp_path / "ada.png", person(0, 3))
     write(tmp_path / "bob.png", person(1, 3))
@@ -162,7 +163,7 @@ def test_the_same_photo_of_two_people_is_both_of_theirs(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_a_link_in_an_archive_reads_nothing_outside(tmp_path):
+def test_a_link_in_an_archive_is_not_followed(tmp_path):
     secret = write(tmp_path / "secret.png", person(9))
     link = zipfile.ZipInfo("set/Bob/2.png")
     link.external_attr = 0o120777 << 16
@@ -175,7 +176,7 @@ def test_a_link_in_an_archive_reads_nothing_outside(tmp_path):
     assert made.card["sources"][0]["skipped"] == {"link or device in an archive": 1}
 
 
-def test_an_archive_that_climbs_out_writes_nothing(tmp_path):
+def test_an_archive_with_a_path_outside_writes_nothing(tmp_path):
     (tmp_path / "a.zip").write_bytes(
         archive_of({"../../evil/1.png": photo_bytes(person(1)), "Ada/1.png": b"x"})
     )
@@ -189,7 +190,7 @@ def test_a_folder_that_cannot_be_read_is_counted(tmp_path, monkeypatch):
     folder = people_folder(tmp_path / "photos", people=3, photos=1)
     scandir = os.scandir
 
-    def refuse(path):  # as the system does to who is not the superuser
+    def refuse(path):  # as the system does for users other than root
         if str(path).endswith("Person_01"):
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
@@ -202,23 +203,23 @@ def test_a_folder_that_cannot_be_read_is_counted(tmp_path, monkeypatch):
 
 @pytest.fixture
 def mien(monkeypatch, capfd):
-    monkeypatch.setattr(module.Engine, "open", lambda **_: SquareEngine())
+    monkeypatch.setattr(Engine, "open", lambda **_: SquareEngine())
 
     def call(*arguments):
-        with pytest.raises(SystemExit) as left:
+        with pytest.raises(SystemExit) as caught:
             main([str(argument) for argument in arguments])
-        return left.value.code, *capfd.readouterr()
+        return caught.value.code, *capfd.readouterr()
 
     return call
 
 
-def test_the_command_line_says_what_is_wrong_and_what_to_do(tmp_path, mien):
-    (tmp_path / "climbs.zip").write_bytes(archive_of({"../x/1.png": b"x"}))
+def test_commands_print_the_error_and_a_hint(tmp_path, mien):
+    (tmp_path / "outside.zip").write_bytes(archive_of({"../x/1.png": b"x"}))
     (tmp_path / "list.csv").write_text("file;name\n")
     (tmp_path / "empty").mkdir()
     (tmp_path / "half.zip").write_bytes(archive_of({"Ada/1.png": b"x" * 99})[:60])
-    for source, says in {
-        "climbs.zip": "leads out",
+    for source, message in {
+        "outside.zip": "leads out",
         "list.csv": "path,person",
         "empty": "no photo of a person",
         "half.zip": "damaged or incomplete",
@@ -226,26 +227,26 @@ def test_the_command_line_says_what_is_wrong_and_what_to_do(tmp_path, mien):
     }.items():
         code, out, err = mien("dataset", "build", tmp_path / source, "-o", tmp_path / "out")
         assert (code, out) == (14, "")
-        assert says in err
+        assert message in err
         assert "Traceback" not in err
         assert len(err.strip().splitlines()) >= 2  # what happened, and a hint
 
 
 def test_the_detection_size_reaches_the_engine(tmp_path, monkeypatch):
-    folder, asked = people_folder(tmp_path / "photos", people=1, photos=1), {}
+    folder, requested = people_folder(tmp_path / "photos", people=1, photos=1), {}
 
     def opened(**options):
-        asked.update(options)
+        requested.update(options)
         engine = SquareEngine()
         engine.settings = options["settings"]
         return engine
 
-    monkeypatch.setattr(module.Engine, "open", opened)
+    monkeypatch.setattr(Engine, "open", opened)
     arguments = ["build", str(folder), "-o", str(tmp_path / "out"), "--json"]
-    result = CliRunner().invoke(module.dataset, [*arguments, "--detection-size", "1920"])
+    result = CliRunner().invoke(dataset, [*arguments, "--detection-size", "1920"])
     assert result.exit_code == 0
-    assert asked["settings"].side == 1920
+    assert requested["settings"].max_side == 1920
     assert json.loads(result.stdout)["detection"]["side"] == 1920
     for size in ("100", "5000", "big"):
-        refused = CliRunner().invoke(module.dataset, [*arguments, "--detection-size", size])
+        refused = CliRunner().invoke(dataset, [*arguments, "--detection-size", size])
         assert refused.exit_code == 2

@@ -1,4 +1,4 @@
-"""LFW is fetched once, whole or not at all; the publisher is a server on this machine."""
+"""Download of LFW from a test server."""
 
 import hashlib
 import http.server
@@ -15,13 +15,13 @@ ARCHIVE = bytes(range(256)) * 4000
 
 @pytest.fixture
 def publisher(tmp_path, monkeypatch):
-    """A server that can break off, and notes the ranges it was asked for."""
+    """Return the handler of a test server that can interrupt and records the requested ranges."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        asked, breaks_after = [], None
+        ranges, breaks_after = [], None
 
         def do_GET(self):
-            Handler.asked.append(self.headers.get("Range"))
+            Handler.ranges.append(self.headers.get("Range"))
             begin = int((self.headers.get("Range") or "bytes=0-")[6:-1])
             if begin >= len(ARCHIVE):
                 self.send_error(416)
@@ -49,37 +49,37 @@ def publisher(tmp_path, monkeypatch):
     server.server_close()
 
 
-def test_it_is_fetched_once(publisher):
+def test_lfw_is_downloaded_once(publisher):
     seen = []
-    path = lfw.fetch_lfw(lambda *told: seen.append(told))
+    path = lfw.fetch_lfw(lambda *progress: seen.append(progress))
     assert path.read_bytes() == ARCHIVE
     assert seen[-1] == (len(ARCHIVE), len(ARCHIVE), "fetching LFW")
     (source,) = open_sources(["lfw"])
     assert (source.label, source.location) == ("lfw", path)
-    assert publisher.asked == [None]
+    assert publisher.ranges == [None]
 
 
-def test_what_broke_off_is_taken_up(publisher):
+def test_an_interrupted_download_continues(publisher):
     publisher.breaks_after = 300_000
     with pytest.raises((SourceNotFound, DatasetError)):
         lfw.fetch_lfw()
     publisher.breaks_after = None
     assert lfw.fetch_lfw().read_bytes() == ARCHIVE
-    assert publisher.asked == [None, "bytes=300000-"]
+    assert publisher.ranges == [None, "bytes=300000-"]
 
 
-def test_a_file_that_is_not_lfw_is_not_kept(publisher, monkeypatch):
+def test_a_file_with_another_digest_is_removed(publisher, monkeypatch):
     monkeypatch.setattr(lfw, "MD5", "0" * 32)
     with pytest.raises(DatasetError, match="not the LFW archive") as caught:
         lfw.fetch_lfw()
     assert "lfw:PATH" in caught.value.hint
     assert not list((lfw.default_home() / "datasets").glob("*.part"))
-    assert publisher.asked == [None]
+    assert publisher.ranges == [None]
 
 
-def test_a_publisher_that_is_away(publisher, monkeypatch):
+def test_an_unreachable_publisher(publisher, monkeypatch):
     monkeypatch.setattr(lfw, "URL", "http://127.0.0.1:9/lfw.tgz")
     with pytest.raises(SourceNotFound, match="cannot be fetched") as caught:
         lfw.fetch_lfw()
     assert "lfw:PATH" in caught.value.hint
-    assert publisher.asked == []
+    assert publisher.ranges == []

@@ -4,8 +4,9 @@ from collections import Counter
 import pytest
 from squares import people_folder, person, write
 
-from mien.dataset.sources.folders import FolderSource, merge
+from mien.dataset.sources.folders import FolderSource
 from mien.dataset.sources.layout import Item, Survey, survey_tree
+from mien.dataset.sources.merge import merge
 from mien.dataset.sources.specs import open_sources
 from mien.errors import PhotoError, PhotoTooLarge, SourceNotFound, UnusableSource
 
@@ -20,7 +21,7 @@ def test_a_folder_of_folders():
 
 
 @pytest.mark.parametrize("wrapping", ["lfw", "a/b/c"])
-def test_wrapping_folders_are_taken_off(wrapping):
+def test_wrapping_folders_are_ignored(wrapping):
     survey = survey_tree("s", [f"{wrapping}/Ada/1.jpg", f"{wrapping}/Bob/1.jpg"])
     assert people(survey) == {"Ada": 1, "Bob": 1}
 
@@ -29,22 +30,22 @@ def test_a_wrapped_single_person():
     assert people(survey_tree("s", ["set/Ada/1.jpg", "set/Ada/2.jpg"])) == {"Ada": 2}
 
 
-def test_folders_below_a_person_are_theirs():
+def test_subfolders_belong_to_the_person():
     paths = ["Ada/1.jpg", "Ada/old/2.jpg", "Bob/1.jpg"]
     assert people(survey_tree("s", paths)) == {"Ada": 2, "Bob": 1}
 
 
-def test_a_single_person_with_a_subfolder_is_not_taken_apart():
+def test_a_single_person_with_a_subfolder_is_one_person():
     assert people(survey_tree("s", ["Ada/1.jpg", "Ada/2.jpg", "Ada/old/3.jpg"])) == {"Ada": 3}
 
 
-def test_loose_photos_do_not_hide_a_wrapping_folder():
+def test_photos_beside_the_people_do_not_hide_a_wrapping_folder():
     survey = survey_tree("s", ["set/cover.jpg", "set/Ada/1.jpg", "set/Ada/2.jpg", "set/Bob/1.jpg"])
     assert people(survey) == {"Ada": 2, "Bob": 1}
     assert survey.skipped["photo that lies in no person's folder"] == 1
 
 
-def test_what_is_no_photo_is_counted():
+def test_skipped_files_are_counted():
     paths = [
         "__MACOSX/Ada/._1.jpg",
         "Ada/.hidden.jpg",
@@ -66,7 +67,7 @@ def test_a_folder_is_read(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_links_that_go_round_end(tmp_path):
+def test_circular_links_end(tmp_path):
     people_folder(tmp_path / "p", people=2, photos=1)
     (tmp_path / "p" / "Person_00" / "loop").symlink_to(tmp_path / "p")
     (tmp_path / "p" / "Person_00" / "lost.jpg").symlink_to(tmp_path / "nowhere")
@@ -78,14 +79,14 @@ def test_links_that_go_round_end(tmp_path):
 
 def test_a_photo_of_too_many_bytes_is_not_read(tmp_path, monkeypatch):
     path = write(tmp_path / "p" / "Ada" / "1.png", person(1))
-    monkeypatch.setattr("mien.dataset.sources.folders.MAX_BYTES", path.stat().st_size - 1)
+    monkeypatch.setattr("mien.dataset.sources.source.MAX_BYTES", path.stat().st_size - 1)
     source = FolderSource(tmp_path / "p")
     ((_, load),) = source.read(source.survey().items)
     with pytest.raises(PhotoTooLarge):
         load()
 
 
-def test_a_photo_that_vanished_is_one_bad_photo(tmp_path):
+def test_a_deleted_photo_is_one_unreadable_photo(tmp_path):
     path = write(tmp_path / "p" / "Ada" / "1.png", person(1))
     source = FolderSource(tmp_path / "p")
     items = source.survey().items
@@ -125,7 +126,7 @@ def test_a_list(tmp_path):
     "data",
     [b"", b"file,name\na,b\n", b"path,person\n\xff\xfe,x\n", b'path,person\n"' + b"x" * 200_000],
 )
-def test_lists_that_cannot_be_used(tmp_path, data):
+def test_invalid_lists_are_rejected(tmp_path, data):
     path = tmp_path / "list.csv"
     path.write_bytes(data)
     (source,) = open_sources([str(path)])
@@ -134,21 +135,21 @@ def test_lists_that_cannot_be_used(tmp_path, data):
     assert caught.value.hint
 
 
-def test_sources_that_are_not_there(tmp_path):
+def test_missing_sources_are_rejected(tmp_path):
     for spec in (tmp_path / "no", "lfw:" + str(tmp_path / "no.tgz")):
         with pytest.raises(SourceNotFound, match="no") as caught:
             open_sources([str(spec)])
         assert "person" in caught.value.hint
 
 
-def test_a_file_of_another_kind(tmp_path):
+def test_a_file_of_another_kind_is_rejected(tmp_path):
     path = tmp_path / "x.rar"
     path.write_bytes(b"Rar!")
     with pytest.raises(UnusableSource):
         open_sources([str(path)])
 
 
-def test_lfw_offline_says_how_to_go_on(tmp_path, monkeypatch):
+def test_lfw_offline_gives_a_hint(tmp_path, monkeypatch):
     monkeypatch.setenv("MIEN_HOME", str(tmp_path))
     monkeypatch.setenv("MIEN_OFFLINE", "1")
     with pytest.raises(SourceNotFound) as caught:

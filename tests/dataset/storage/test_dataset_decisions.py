@@ -7,10 +7,10 @@ from squares import SquareEngine, people_folder, person, write
 from mien.dataset import Dataset
 from mien.dataset.audit.review_page import write_review
 from mien.dataset.build import build
-from mien.dataset.decide import decide, decide_people, who_is_meant
-from mien.dataset.storage.decisions import FILE, read_decisions
+from mien.dataset.decide import decide, decide_people, suggest_names
+from mien.dataset.storage.decisions import DECISIONS, read_decisions
 from mien.dataset.storage.ledger import LEDGER
-from mien.dataset.storage.manifest import MANIFEST
+from mien.dataset.storage.opened_dataset import MANIFEST
 from mien.errors import NoFace, NotADataset, UnknownEntry
 
 
@@ -18,7 +18,7 @@ from mien.errors import NoFace, NotADataset, UnknownEntry
 def photos(tmp_path):
     root = people_folder(tmp_path / "photos", people=3, photos=6)
     write(root / "Person_00" / "wrong.png", person(1, 12))
-    write(root / "Person_02" / "nobody.png", (0, 0, 0))
+    write(root / "Person_02" / "no-face.png", (0, 0, 0))
     shutil.copy(root / "Person_02" / "00.png", root / "Person_02" / "copy.png")
     return root
 
@@ -32,7 +32,7 @@ def entry_of(dataset, photo):
     return next(e for e in dataset.entries if e.photo == photo)
 
 
-def test_a_decision_counts_at_once_and_outlives_rebuilds(tmp_path, photos, made):
+def test_a_decision_applies_at_once_and_to_later_builds(tmp_path, photos, made):
     wrong = entry_of(made, "Person_00/wrong.png")
     assert wrong.reason == "mislabelled"
     good = entry_of(made, "Person_01/03.png")
@@ -43,7 +43,7 @@ def test_a_decision_counts_at_once_and_outlives_rebuilds(tmp_path, photos, made)
         assert kept.used
         assert kept.evidence == "kept by you"
         assert (dropped.used, dropped.reason) == (False, "dropped")
-    with (made.path / FILE).open(encoding="utf-8") as file:
+    with (made.path / DECISIONS).open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["decision"], row["what"]) for row in rows] == [
         ("keep", wrong.id),
@@ -52,29 +52,29 @@ def test_a_decision_counts_at_once_and_outlives_rebuilds(tmp_path, photos, made)
     assert rows[1]["note"] == "Person 01: Person_01/03.png"
 
 
-def test_the_last_word_counts(made):
+def test_the_last_decision_applies(made):
     decide(made.path, "drop", ["Person_01/03.png"])
     after = decide(made.path, "keep", ["Person_01/03.png"])
     assert entry_of(after, "Person_01/03.png").used
 
 
-def test_entries_that_are_not_there(made):
+def test_unknown_entries_are_rejected(made):
     with pytest.raises(UnknownEntry, match="no entry nonsense"):
         decide(made.path, "keep", ["nonsense"])
-    assert not (made.path / FILE).exists()
+    assert not (made.path / DECISIONS).exists()
 
 
 def test_a_photo_without_a_face_cannot_be_kept(made):
     with pytest.raises(NoFace):
-        decide(made.path, "keep", ["Person_02/nobody.png"])
+        decide(made.path, "keep", ["Person_02/no-face.png"])
 
 
-def test_no_dataset_to_decide_on(tmp_path):
+def test_a_folder_without_a_dataset_is_rejected(tmp_path):
     with pytest.raises(NotADataset):
         decide(tmp_path, "keep", ["x"])
 
 
-def test_two_names_become_one_person(tmp_path, photos, made):
+def test_two_names_are_merged_and_separated(tmp_path, photos, made):
     before = {e.photo: e.id for e in made.entries}
     after = decide_people(made.path, "same", ("person 00", "Person 01"))
     again = build([str(photos)], tmp_path / "out", SquareEngine())
@@ -85,11 +85,11 @@ def test_two_names_become_one_person(tmp_path, photos, made):
     assert undone.people == made.people
 
 
-def test_pairs_of_names_that_make_no_sense(made):
-    with pytest.raises(UnknownEntry, match="nobody") as caught:
+def test_invalid_pairs_of_names_are_rejected(made):
+    with pytest.raises(UnknownEntry, match="no person") as caught:
         decide_people(made.path, "same", ("Person 00", "Person 0l"))
     assert "Did you mean Person 0" in caught.value.hint
-    with pytest.raises(UnknownEntry, match="nobody") as caught:
+    with pytest.raises(UnknownEntry, match="no person") as caught:
         decide_people(made.path, "same", ("Person 00", "Zoë"))
     assert caught.value.hint == f"The column person of {made.path / MANIFEST} has the names."
     with pytest.raises(UnknownEntry, match="one name"):
@@ -105,14 +105,14 @@ def test_without_a_ledger_a_decision_waits_for_the_next_build(tmp_path, photos, 
 
 
 @pytest.mark.parametrize("line", ["2026,perhaps,x,,", "2026", "\x00"])
-def test_a_file_that_was_edited_badly(made, line):
-    (made.path / FILE).write_text(f"when,decision,what,other,note\n{line}\n", "utf-8")
+def test_an_invalid_decisions_file_is_rejected(made, line):
+    (made.path / DECISIONS).write_text(f"when,decision,what,other,note\n{line}\n", "utf-8")
     with pytest.raises(NotADataset) as caught:
         read_decisions(made.path)
-    assert FILE in str(caught.value)
+    assert DECISIONS in str(caught.value)
 
 
-def test_the_review_page_stands_alone(made):
+def test_the_review_page_needs_no_network(made):
     decide(made.path, "drop", ["Person_01/03.png"])
     page = write_review(Dataset.open(made.path)).read_text("utf-8")
     wrong = entry_of(made, "Person_00/wrong.png")
@@ -122,7 +122,7 @@ def test_the_review_page_stands_alone(made):
     assert "data:image/jpeg;base64," in page
     assert "http://" not in page
     assert "https://" not in page
-    for title in ("Likely somebody else", "Exact copies", "Dropped by you", "No face found"):
+    for title in ("Likely another person", "Exact copies", "Dropped by you", "No face found"):
         assert title in page
 
 
@@ -140,7 +140,7 @@ def test_the_review_page_shows_names_as_text(tmp_path):
     assert "&lt;img src=x" in page
 
 
-def test_an_open_review_page_follows_the_decisions(made):
+def test_an_existing_review_page_is_updated_by_decisions(made):
     path = write_review(made)
     before = path.read_text("utf-8")
     decide(made.path, "drop", ["Person_01/03.png"])
@@ -148,7 +148,7 @@ def test_an_open_review_page_follows_the_decisions(made):
 
 
 @pytest.mark.parametrize("wanted", ["Anne", "lovelase", "ada_lovelac", "ADA"])
-def test_a_name_is_known_by_a_part_of_it(wanted):
+def test_a_part_of_a_name_suggests_the_name(wanted):
     people = ["Grace Hopper", "Ada Lovelace", "Ann Veneman"]
     expected = "Ann Veneman" if wanted == "Anne" else "Ada Lovelace"
-    assert who_is_meant("people", wanted, people).startswith(f"Did you mean {expected}")
+    assert suggest_names("people", wanted, people).startswith(f"Did you mean {expected}")

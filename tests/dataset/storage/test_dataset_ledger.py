@@ -1,4 +1,4 @@
-"""A ledger of another version, damaged or locked: its work is kept or done again, and told."""
+"""Ledgers of other versions, damaged or locked."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ def change(dataset, *statements):
 
 
 OLDER = {
-    "a column is not there": "ALTER TABLE photos DROP COLUMN height",
+    "a column is missing": "ALTER TABLE photos DROP COLUMN height",
     "a column has another name": "ALTER TABLE faces RENAME COLUMN numbers TO box",
-    "a table is not there": "DROP TABLE crops",
-    "there is a table more": "CREATE TABLE thumbs (photo INTEGER)",
+    "a table is missing": "DROP TABLE crops",
+    "an additional table": "CREATE TABLE thumbs (photo INTEGER)",
 }
 
 
 @pytest.mark.parametrize("statement", OLDER.values(), ids=OLDER)
-def test_older_tables_are_begun_anew_by_a_build(tmp_path, photos, made, statement):
+def test_a_build_replaces_a_ledger_with_older_tables(tmp_path, photos, made, statement):
     change(made, statement, "PRAGMA user_version = 0")
     engine = SquareEngine()
     again = build([str(photos)], tmp_path / "out", engine)
-    assert engine.looked == 12
+    assert engine.photos_read == 12
     assert again.digest == made.digest
     with closing(sqlite3.connect(made.path / LEDGER)) as base:
         assert base.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
 
 
 @pytest.mark.parametrize("statement", OLDER.values(), ids=OLDER)
-def test_a_decision_on_older_tables_says_what_to_do_and_counts_later(
+def test_a_decision_on_a_ledger_with_older_tables_gives_a_hint_and_is_kept(
     tmp_path, photos, made, statement
 ):
     change(made, statement)
@@ -66,20 +66,20 @@ def test_a_decision_on_older_tables_says_what_to_do_and_counts_later(
     assert next(e for e in again.entries if e.id == entry.id).reason == "dropped"
 
 
-def test_what_another_version_kept_of_the_photos_is_not_read(made):
+def test_photos_stored_by_another_version_are_not_used(made):
     change(made, "UPDATE meta SET value = replace(value, '|2|', '|1|')")
     with pytest.raises(NotADataset, match="older Mien"):
         refresh(made.path)
 
 
-def test_tables_of_now_without_a_version_are_taken(tmp_path, photos, made):
+def test_current_tables_without_a_version_are_accepted(tmp_path, photos, made):
     change(made, "PRAGMA user_version = 0")
     engine = SquareEngine()
     build([str(photos)], tmp_path / "out", engine)
-    assert engine.looked == 0
+    assert engine.photos_read == 0
 
 
-def test_a_newer_ledger_is_left_alone(tmp_path, photos, made):
+def test_a_newer_ledger_is_not_changed(tmp_path, photos, made):
     change(made, f"PRAGMA user_version = {SCHEMA + 1}")
     before = (made.path / LEDGER).read_bytes()
     for work in (
@@ -92,7 +92,7 @@ def test_a_newer_ledger_is_left_alone(tmp_path, photos, made):
     assert (made.path / LEDGER).read_bytes() == before
 
 
-def test_a_ledger_that_is_locked_loses_nothing(tmp_path, photos, made, monkeypatch):
+def test_a_locked_ledger_keeps_its_photos(tmp_path, photos, made, monkeypatch):
     connect = sqlite3.connect
     monkeypatch.setattr(
         "mien.dataset.storage.ledger.sqlite3.connect", lambda path, **_: connect(path, timeout=0.1)
@@ -105,10 +105,10 @@ def test_a_ledger_that_is_locked_loses_nothing(tmp_path, photos, made, monkeypat
     monkeypatch.undo()
     engine = SquareEngine()
     build([str(photos)], tmp_path / "out", engine)
-    assert engine.looked == 0
+    assert engine.photos_read == 0
 
 
-def test_damage_inside_is_called_damage(made):
+def test_a_damaged_page_is_reported(made):
     data = bytearray((made.path / LEDGER).read_bytes())
     data[4096:] = b"\xff" * (len(data) - 4096)
     (made.path / LEDGER).write_bytes(data)

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from mien.errors import ContractMismatch, NothingToMeasure
-from mien.evaluation import evaluate_people, people_json
+from mien.evaluation import evaluate_head
 from mien.evaluation.identification.error_cases import (
-    doubtful_sightings,
-    stranger_sightings,
-    wrong_sightings,
+    borderline_cases,
+    stranger_cases,
+    wrong_cases,
 )
 from mien.measures import wilson, wilson_of_parts
 from mien.text import percent
@@ -18,41 +18,41 @@ from mien.types import Interval
 
 @pytest.fixture
 def result():
-    return evaluate_people(hand.head(), hand.dataset(hand.PHOTOS, faceless=2))
+    return evaluate_head(hand.head(), hand.dataset(hand.PHOTOS, faceless=2))
 
 
 def test_rates_by_hand(result):
-    assert result.every.probes == 5
-    assert result.every.rank1 == wilson(4, 5)
-    assert result.every.rank5 == wilson(5, 5)
-    assert result.clean.probes == 4
-    assert result.clean.rank1 == wilson(3, 4)
+    assert result.all_probes.probes == 5
+    assert result.all_probes.rank1 == wilson(4, 5)
+    assert result.all_probes.rank5 == wilson(5, 5)
+    assert result.usable_probes.probes == 4
+    assert result.usable_probes.rank1 == wilson(3, 4)
     assert (result.decisions.right, result.decisions.unknown, result.decisions.wrong) == (3, 1, 1)
     assert result.faceless == 2
 
 
-def test_each_left_out_in_turn_by_hand(result):
-    openness = result.open_set
-    assert openness.protocol == "left-out"
-    assert (openness.gallery, openness.probes, openness.strangers) == (2, 5, 5)
+def test_people_left_out_in_turn_by_hand(result):
+    open_set = result.open_set
+    assert open_set.protocol == "left-out"
+    assert (open_set.gallery, open_set.probes, open_set.strangers) == (2, 5, 5)
     # Without their own person: 0.643, 0.940, 0.500, 0.087, -0.423; one is over 0.8.
-    assert openness.scores == pytest.approx(np.cos(np.deg2rad([50, 20, 60, 85, 115])), abs=1e-6)
-    # Each stranger weighs one: of Ann's two photos one is named, Ben and Cyd are unknown.
-    assert openness.stranger_people == 3
-    assert openness.shares.tolist() == [0.5, 0.5, 1.0, 0.5, 0.5]
-    assert openness.policy.fpir == wilson_of_parts(0.5, 3)
-    assert openness.fpir_people.value == pytest.approx(0.5 / 3)
-    assert openness.policy.dir == wilson(3, 5)
-    assert openness.policy.threshold == pytest.approx(0.8)
-    assert openness.halves == ()
+    assert open_set.scores == pytest.approx(np.cos(np.deg2rad([50, 20, 60, 85, 115])), abs=1e-6)
+    # Each stranger has weight 1: one of Ann's two photos is named, Ben and Cyd are unknown.
+    assert open_set.stranger_people == 3
+    assert open_set.shares.tolist() == [0.5, 0.5, 1.0, 0.5, 0.5]
+    assert open_set.policy.fpir == wilson_of_parts(0.5, 3)
+    assert open_set.fpir_people.value == pytest.approx(0.5 / 3)
+    assert open_set.policy.dir == wilson(3, 5)
+    assert open_set.policy.threshold == pytest.approx(0.8)
+    assert open_set.halves == ()
 
 
 def test_calibration_error_by_hand(result):
-    # Known people's five photos weigh a half together, a tenth each; the three strangers the other
-    # half, a sixth each, Ann's and Cyd's two photos a twelfth each.
-    # Probability 1: known 0.985, 0.940 (wrong), 1.000, 0.906 and a photo of Ann the stranger.
+    # The five photos of known people have weight 1/10 each; the three strangers 1/6 each: the two
+    # photos of Ann and of Cyd 1/12 each.
+    # Probability 1: known 0.985, 0.940 (wrong), 1.000, 0.906, and one photo of Ann as a stranger.
     sure, right = 4 / 10 + 1 / 12, 3 / 10
-    # Probability 0: known 0.574 (right all the same) and the other photos of strangers.
+    # Probability 0: known 0.574 (right) and the other photos of strangers.
     unsure, missed = 1 / 10 + 5 / 12, 1 / 10
     assert [b.accuracy for b in result.bins] == pytest.approx([missed / unsure, right / sure])
     assert result.ece == pytest.approx((sure - right) + missed, abs=1e-6)
@@ -75,17 +75,17 @@ def test_people_and_pairs_by_hand(result):
     ]
 
 
-def test_the_photos_worth_looking_at(result):
-    (wrong,) = wrong_sightings(result)
+def test_error_cases_by_hand(result):
+    (wrong,) = wrong_cases(result)
     assert (wrong.true, wrong.nearest, wrong.rank, wrong.named) == ("Ann", "Ben", 2, True)
     assert wrong.similarity == pytest.approx(np.cos(np.deg2rad(20)), abs=1e-6)
     assert wrong.own == pytest.approx(np.cos(np.deg2rad(40)), abs=1e-6)
     assert any("label may be wrong" in line for line in wrong.evidence)
-    assert any("single photo" in line for line in wrong.evidence)
-    (doubtful,) = doubtful_sightings(result)
+    assert any("one training photo" in line for line in wrong.evidence)
+    (doubtful,) = borderline_cases(result)
     assert (doubtful.true, doubtful.nearest, doubtful.named) == ("Cyd", "Cyd", False)
     assert doubtful.evidence == ("set aside: low-quality",)
-    assert stranger_sightings(result) == []
+    assert stranger_cases(result) == []
 
 
 def test_strangers_by_hand():
@@ -94,27 +94,27 @@ def test_strangers_by_hand():
             ("Dan", 30, "train", ""),  # 0.866 to Ann and Ben: given a name
             ("Eve", 270, "train", ""),  # 0.000 to Ann: unknown
             ("Eve", 60, "train", "duplicate"),  # set aside
-            ("Ben", 60, "train", ""),  # no stranger
+            ("Ben", 60, "train", ""),  # known
         ]
     )
-    result = evaluate_people(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers)
-    openness = result.open_set
-    assert openness.protocol == "strangers"
-    assert (openness.gallery, openness.strangers, openness.stranger_people) == (3, 2, 2)
-    assert openness.policy.fpir == wilson(1, 2)
-    assert openness.policy.dir == wilson(3, 5)
-    assert any("1 person of the strangers' dataset" in note for note in result.notes)
-    (named,) = stranger_sightings(result)
+    result = evaluate_head(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers)
+    open_set = result.open_set
+    assert open_set.protocol == "strangers"
+    assert (open_set.gallery, open_set.strangers, open_set.stranger_people) == (3, 2, 2)
+    assert open_set.policy.fpir == wilson(1, 2)
+    assert open_set.policy.dir == wilson(3, 5)
+    assert any("knows 1 person of the dataset of strangers" in note for note in result.caveats)
+    (named,) = stranger_cases(result)
     assert (named.true, named.own, named.rank) == ("Dan", None, 0)
 
 
-def test_strangers_on_whom_the_policy_was_set_are_noted():
-    # The policy was set on ten faces: ten strangers, or nine and the gallery's own Ann.
+def test_caveat_about_strangers_that_the_policy_was_chosen_on():
+    # The policy was chosen on ten photos: ten strangers, or nine and Ann of the gallery.
     for count, noted in ((10, True), (9, True), (11, False)):
         photos = [(f"stranger {i}", 200 + i, "train", "") for i in range(count)]
         strangers = hand.dataset(photos)
-        result = evaluate_people(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers)
-        assert any("The policy was set on 10 photos" in note for note in result.notes) == noted
+        result = evaluate_head(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers)
+        assert any("The policy was chosen on 10 photos" in note for note in result.caveats) == noted
 
 
 @pytest.mark.parametrize(
@@ -125,66 +125,66 @@ def test_strangers_on_whom_the_policy_was_set_are_noted():
         (0.999, "less alike"),
     ],
 )
-def test_a_rate_by_the_card_is_told_beside_the_one_measured(expected, said):
+def test_caveat_compares_the_rate_of_the_card_with_the_measured_rate(expected, said):
     head = hand.head()
     policy = replace(head.policy, basis="card", expected=Interval(expected, 0, 1))
     strangers = hand.dataset([("Dan", 30, "train", ""), ("Eve", 270, "train", "")])
     photos = hand.dataset(hand.PHOTOS)
-    result = evaluate_people(replace(head, policy=policy), photos, strangers=strangers)
+    result = evaluate_head(replace(head, policy=policy), photos, strangers=strangers)
     assert result.open_set.policy.fpir == wilson(1, 2)
-    (note,) = [note for note in result.notes if "card" in note]
+    (note,) = [note for note in result.caveats if "card" in note]
     assert said in note
-    assert "Measured here are 50.00" in note
-    assert not any("The policy was set on" in note for note in result.notes)
-    # Where the card could not bear the rate, the threshold was raised on strangers: is it these?
+    assert "Measured here: 50.00" in note
+    assert not any("The policy was chosen on" in note for note in result.caveats)
+    # An unsupported policy was raised on strangers, which may be the same ones.
     raised = replace(policy, supported=False, strangers=2)
-    result = evaluate_people(replace(head, policy=raised), photos, strangers=strangers)
-    assert any("The policy was set on 2 photos" in note for note in result.notes)
+    result = evaluate_head(replace(head, policy=raised), photos, strangers=strangers)
+    assert any("The policy was chosen on 2 photos" in note for note in result.caveats)
 
 
-def test_a_stranger_with_many_photos_weighs_as_much_as_one_with_one():
-    # Dan looks like Ann in each of nine photos, Eve and Fay like nobody in one each.
+def test_each_stranger_has_the_same_weight():
+    # Nine photos of Dan look like Ann; one photo each of Eve and Fay looks like no person known.
     photos = [("Dan", 1 + i, "train", "") for i in range(9)]
     photos += [("Eve", 270, "train", ""), ("Fay", 280, "train", "")]
     strangers = hand.dataset(photos)
-    openness = evaluate_people(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers).open_set
-    assert openness.policy.fpir == wilson(1, 3)  # not 9 of 11
-    assert openness.fpir_people.value == pytest.approx(1 / 3)
-    at = np.searchsorted(-openness.curve.thresholds, -0.8, side="right") - 1
-    assert openness.curve.fpir[at] == pytest.approx(1 / 3)
+    open_set = evaluate_head(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers).open_set
+    assert open_set.policy.fpir == wilson(1, 3)  # not 9 of 11
+    assert open_set.fpir_people.value == pytest.approx(1 / 3)
+    at = np.searchsorted(-open_set.curve.thresholds, -0.8, side="right") - 1
+    assert open_set.curve.fpir[at] == pytest.approx(1 / 3)
 
 
 def test_names_in_another_spelling_are_known():
     strangers = hand.dataset([("ANN", 5, "train", ""), ("Dan", 270, "train", "")])
-    result = evaluate_people(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers)
+    result = evaluate_head(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers)
     assert result.open_set.stranger_people == 1
     assert result.open_set.policy.fpir == wilson(0, 1)
-    assert any("1 person of the strangers' dataset" in note for note in result.notes)
+    assert any("knows 1 person of the dataset of strangers" in note for note in result.caveats)
 
 
-def test_whoever_has_a_second_name_in_the_gallery_is_no_stranger_without_the_first():
+def test_people_with_two_names_are_not_counted_as_strangers():
     photos = hand.dataset(hand.PHOTOS)
     same = {"same_person": [{"people": ["Ann", "Ben"], "similarity": 0.9}]}
-    result = evaluate_people(hand.head(), replace(photos, card=same))
+    result = evaluate_head(hand.head(), replace(photos, card=same))
     assert (result.open_set.stranger_people, result.open_set.strangers) == (1, 2)
     assert result.open_set.policy.fpir == wilson(0, 1)
-    assert result.every.probes == 5
-    assert any("lists 2 people who may be in the" in note for note in result.notes)
+    assert result.all_probes.probes == 5
+    assert any("lists 2 people who may be in the" in note for note in result.caveats)
 
 
 def test_people_that_the_recognizer_does_not_know_are_strangers():
     photos = [*hand.PHOTOS, ("Zoe", 300, "train", ""), ("Zoe", 310, "validation", "")]
-    result = evaluate_people(hand.head(), hand.dataset(photos))
+    result = evaluate_head(hand.head(), hand.dataset(photos))
     assert result.open_set.protocol == "strangers"
     assert result.open_set.strangers == 2
-    assert result.every.probes == 5
-    assert any("No probes: 1 held-out photo of" in note for note in result.notes)
+    assert result.all_probes.probes == 5
+    assert any("Not used as probes: 1 held-out photo of" in note for note in result.caveats)
 
 
 def test_the_order_of_photos_and_of_people_does_not_matter(result):
-    expected = people_json(result)
+    expected = result.to_dict()
     photos = hand.dataset(hand.PHOTOS[::-1])
-    assert people_json(evaluate_people(hand.head(), photos)) == expected
+    assert evaluate_head(hand.head(), photos).to_dict() == expected
     head = hand.head()
     turned = replace(
         head,
@@ -192,19 +192,19 @@ def test_the_order_of_photos_and_of_people_does_not_matter(result):
         prototypes=np.ascontiguousarray(head.prototypes[::-1]),
         photos=np.ascontiguousarray(head.photos[::-1]),
     )
-    assert people_json(evaluate_people(turned, photos)) == expected
+    assert evaluate_head(turned, photos).to_dict() == expected
 
 
 def test_other_names_give_the_same_numbers(result):
     names = dict(zip(hand.NAMES, ("Österreich", "אבג", "x" * 300), strict=True))
     photos = [(names[person], *rest) for person, *rest in hand.PHOTOS]
-    again = people_json(evaluate_people(hand.head(names.values()), hand.dataset(photos)))
-    expected = people_json(result)
+    again = evaluate_head(hand.head(names.values()), hand.dataset(photos)).to_dict()
+    expected = result.to_dict()
     assert again == expected
 
 
-def test_json_has_what_is_promised(result):
-    found = people_json(result)
+def test_json_fields_by_hand(result):
+    found = result.to_dict()
     assert found["rank1"] == pytest.approx(0.8)
     assert found["rank1_interval"] == [wilson(4, 5).low, wilson(4, 5).high]
     assert (found["rank5"], found["probes"], found["people"]) == (1.0, 5, 3)
@@ -224,17 +224,17 @@ def test_json_has_what_is_promised(result):
     assert found["ece"] == pytest.approx(0.4 + 1 / 12 - 0.3 + 0.1, abs=1e-6)
 
 
-def test_the_halves_of_many_strangers_set_and_measure():
+def test_threshold_of_one_half_of_the_strangers_is_measured_on_the_other():
     generator = np.random.default_rng(5)
     strangers = hand.dataset(
         [(f"stranger {i}", float(generator.uniform(180, 320)), "train", "") for i in range(400)]
     )
     head = hand.head(rate=0.1, threshold=0.2)
-    openness = evaluate_people(head, hand.dataset(hand.PHOTOS), strangers=strangers).open_set
-    assert len(openness.halves) == 2
-    # The policy is judged at its own threshold, whatever the halves were judged at.
-    assert openness.policy.threshold == pytest.approx(0.2)
-    for half in openness.halves:
+    open_set = evaluate_head(head, hand.dataset(hand.PHOTOS), strangers=strangers).open_set
+    assert len(open_set.halves) == 2
+    # The policy is measured at its own threshold, independent of the halves.
+    assert open_set.policy.threshold == pytest.approx(0.2)
+    for half in open_set.halves:
         assert half.fpir.low <= 0.1 <= half.fpir.high
 
 
@@ -247,34 +247,34 @@ def test_one_person_and_no_stranger():
         photos=head.photos[:1].copy(),
     )
     photos = [("Ann", 0, "train", ""), ("Ann", 10, "validation", "")]
-    result = evaluate_people(alone, hand.dataset(photos))
+    result = evaluate_head(alone, hand.dataset(photos))
     assert result.open_set is None
-    assert people_json(result)["open_set"] is None
-    assert people_json(result)["rank1"] == 1.0
+    assert result.to_dict()["open_set"] is None
+    assert result.to_dict()["rank1"] == 1.0
 
 
-def test_mirrored_copies_are_named_a_leak_and_not_counted():
+def test_mirrored_copies_are_reported_as_a_leak_and_not_counted():
     photos = [*hand.PHOTOS, ("Ann", 1, "validation", "leak")]
-    result = evaluate_people(hand.head(), hand.dataset(photos))
-    assert result.every.probes == 5
-    (note,) = [note for note in result.notes if "leak" in note]
+    result = evaluate_head(hand.head(), hand.dataset(photos))
+    assert result.all_probes.probes == 5
+    (note,) = [note for note in result.caveats if "leak" in note]
     assert percent(5 / 6) in note  # 5 of 6
 
 
 def test_another_contract_is_refused():
     with pytest.raises(ContractMismatch):
-        evaluate_people(hand.head(), hand.dataset(hand.PHOTOS, contract="other"))
+        evaluate_head(hand.head(), hand.dataset(hand.PHOTOS, contract="other"))
     other = hand.dataset([("Dan", 30, "train", "")], contract="other")
     with pytest.raises(ContractMismatch):
-        evaluate_people(hand.head(), hand.dataset(hand.PHOTOS), strangers=other)
+        evaluate_head(hand.head(), hand.dataset(hand.PHOTOS), strangers=other)
 
 
-def test_another_dataset_is_noted():
+def test_caveat_about_another_training_dataset():
     photos = hand.dataset(hand.PHOTOS)
-    same = evaluate_people(hand.head(), photos, trained_on=photos.digest)
-    other = evaluate_people(hand.head(), photos, trained_on="e" * 64)
-    assert not any("another dataset" in note for note in same.notes)
-    assert any("another dataset (eeeeeeeeeeee)" in note for note in other.notes)
+    same = evaluate_head(hand.head(), photos, trained_on=photos.digest)
+    other = evaluate_head(hand.head(), photos, trained_on="e" * 64)
+    assert not any("another dataset" in note for note in same.caveats)
+    assert any("another dataset (eeeeeeeeeeee)" in note for note in other.caveats)
 
 
 @pytest.mark.parametrize(
@@ -282,10 +282,10 @@ def test_another_dataset_is_noted():
 )
 def test_nothing_to_measure(photos):
     with pytest.raises(NothingToMeasure):
-        evaluate_people(hand.head(), hand.dataset(photos))
+        evaluate_head(hand.head(), hand.dataset(photos))
 
 
-def test_strangers_who_are_all_known():
+def test_strangers_that_are_all_known_are_refused():
     known = hand.dataset([("Ben", 60, "train", "")])
     with pytest.raises(NothingToMeasure, match="every person"):
-        evaluate_people(hand.head(), hand.dataset(hand.PHOTOS), strangers=known)
+        evaluate_head(hand.head(), hand.dataset(hand.PHOTOS), strangers=known)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.errors import NothingToMeasure
-from mien.evaluation import all_pairs_json, all_pairs_report, evaluate_all_pairs
+from mien.evaluation import all_pairs_report, evaluate_all_pairs
 from mien.evaluation.report.frame import Facts
 from mien.evaluation.verification import all_pairs
 from mien.measures import roc, tar_at_far
@@ -42,7 +42,7 @@ def brute(vectors, labels):
 
 
 @pytest.mark.parametrize("block", [7, 64, 512])
-def test_blocks_give_what_all_at_once_gives(monkeypatch, block):
+def test_blocks_give_the_same_result_as_one_matrix(monkeypatch, block):
     monkeypatch.setattr(all_pairs, "BLOCK", block)
     dataset, vectors, labels = made()
     genuine, impostor = brute(vectors, labels)
@@ -66,15 +66,15 @@ def test_photos_set_aside_and_leaks_are_left_out():
     genuine, impostor = brute(vectors[kept], labels[kept])
     found = evaluate_all_pairs(dataset)
     assert (found.genuine.total, found.impostor.total) == (len(genuine), len(impostor))
-    every = evaluate_all_pairs(dataset, every=True)
+    every = evaluate_all_pairs(dataset, include_set_aside=True)
     assert every.photos == len(labels)
     leak = hand.dataset([*hand.PHOTOS, ("Ann", 0, "validation", "leak")])
-    assert evaluate_all_pairs(leak, every=True).photos == len(hand.PHOTOS)
+    assert evaluate_all_pairs(leak, include_set_aside=True).photos == len(hand.PHOTOS)
 
 
 @settings(max_examples=15)
 @given(st.integers(0, 50), st.randoms(use_true_random=False))
-def test_order_and_names_change_nothing(seed, random):
+def test_order_and_names_have_no_effect(seed, random):
     order, names = list(range(400)), [f"q{i:03}" for i in range(60)]
     random.shuffle(order)
     random.shuffle(names)
@@ -88,13 +88,13 @@ def test_order_and_names_change_nothing(seed, random):
 
 
 def test_strict_rates_need_impostors(monkeypatch):
-    monkeypatch.setattr(all_pairs, "MOST", 50)
+    monkeypatch.setattr(all_pairs, "MAX_IMPOSTORS_KEPT", 50)
     result = evaluate_all_pairs(made()[0])
     assert [at.interval is None for at in result.at_far] == [True, True, False]
 
 
 def apart(people=20):
-    """Return a dataset whose people have nothing in common: no threshold is ever wrong."""
+    """Return a dataset with orthogonal people: any threshold separates them."""
     found, _, labels = made(people=people)
     object.__setattr__(found, "embeddings", np.eye(people, dtype=np.float32)[labels])
     return found
@@ -118,7 +118,7 @@ def test_one_person_or_no_second_photo():
 def test_report_and_json():
     facts = Facts(made=datetime(2026, 1, 2, tzinfo=UTC), source="<photos>")
     result = evaluate_all_pairs(made()[0])
-    found = all_pairs_json(result)
+    found = result.to_dict()
     assert found["at_far"][1]["far"] == 0.01
     assert len(found["at_far"][1]["tar_interval"]) == 2
     page = all_pairs_report(result, facts)

@@ -7,8 +7,8 @@ from test_lfw import GreyEngine
 
 from mien.cli import main
 from mien.errors import InvalidPairs, NothingToMeasure
-from mien.evaluation import evaluate_list, list_json, read_list
-from mien.evaluation.verification.pair_list import ListedPair, people_of_pairs
+from mien.evaluation import evaluate_pair_list, read_pair_list
+from mien.evaluation.verification.pair_list import PhotoPair, people_of_pairs
 
 LIST = "first,second,same\na.png,b.png,1\na.png,c.png,0\nc.png,d.png,yes\nb.png,d.png,no\n"
 
@@ -22,47 +22,47 @@ def photos(tmp_path):
 
 
 def test_pairs_by_hand(photos):
-    pairs = read_list(photos / "pairs.csv")
-    assert pairs[0] == ListedPair("a.png", "b.png", same=True)
-    result = evaluate_list(GreyEngine(), photos, pairs)
-    assert result.judged.scores == pytest.approx(np.cos(np.deg2rad([10, 90, 10, 90])), abs=0.02)
+    pairs = read_pair_list(photos / "pairs.csv")
+    assert pairs[0] == PhotoPair("a.png", "b.png", same=True)
+    result = evaluate_pair_list(GreyEngine(), photos, pairs)
+    assert result.scored.scores == pytest.approx(np.cos(np.deg2rad([10, 90, 10, 90])), abs=0.02)
     assert result.people == 2
-    found = list_json(result)
+    found = result.to_dict()
     assert found["accuracy"] == 1
     assert found["pairs"] == found["photos"] == 4
     assert found["people"] == 2
-    assert "flatters" in found["rule"]
+    assert "optimistic" in found["rule"]
 
 
 def test_folds_and_other_pairs(photos):
     text = "a.png,b.png,1,1\na.png,c.png,0,1\nc.png,d.png,1,2\nb.png,d.png,0,2\n"
     (photos / "folds.csv").write_text(text)
-    folded = evaluate_list(GreyEngine(), photos, read_list(photos / "folds.csv"))
-    assert folded.judged.folds == (1.0, 1.0)
-    some = read_list(photos / "pairs.csv")
-    chosen = evaluate_list(GreyEngine(), photos, some, choose_on=some[:2])
-    assert "2 other pairs" in chosen.judged.rule
+    folded = evaluate_pair_list(GreyEngine(), photos, read_pair_list(photos / "folds.csv"))
+    assert folded.scored.folds == (1.0, 1.0)
+    some = read_pair_list(photos / "pairs.csv")
+    chosen = evaluate_pair_list(GreyEngine(), photos, some, choose_on=some[:2])
+    assert "2 other pairs" in chosen.scored.rule
 
 
-def test_what_cannot_be_read_is_missed(photos):
+def test_unreadable_photos_are_missed(photos):
     (photos / "b.png").write_bytes(b"no picture")
     (photos / "d.png").unlink()
-    result = evaluate_list(GreyEngine(), photos, read_list(photos / "pairs.csv"))
+    result = evaluate_pair_list(GreyEngine(), photos, read_pair_list(photos / "pairs.csv"))
     assert result.missed == ("b.png", "d.png")
-    assert result.judged.scores[0] == -1
+    assert result.scored.scores[0] == -1
     (photos / "a.png").unlink()
     (photos / "c.png").unlink()
     with pytest.raises(NothingToMeasure, match="no face"):
-        evaluate_list(GreyEngine(), photos, read_list(photos / "pairs.csv"))
+        evaluate_pair_list(GreyEngine(), photos, read_pair_list(photos / "pairs.csv"))
 
 
 def test_pairs_of_one_kind(photos):
     with pytest.raises(NothingToMeasure, match="pairs of one person"):
-        evaluate_list(GreyEngine(), photos, read_list(photos / "pairs.csv")[:1])
+        evaluate_pair_list(GreyEngine(), photos, read_pair_list(photos / "pairs.csv")[:1])
 
 
-def test_same_pairs_make_people():
-    pairs = [ListedPair("a", "b", True), ListedPair("b", "c", True), ListedPair("c", "d", False)]
+def test_pairs_of_one_person_connect_photos():
+    pairs = [PhotoPair("a", "b", True), PhotoPair("b", "c", True), PhotoPair("c", "d", False)]
     people = people_of_pairs(pairs)
     assert people["a"] == people["b"] == people["c"] != people["d"]
 
@@ -70,8 +70,8 @@ def test_same_pairs_make_people():
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "no pair"),
-        ("first,second,same\n", "no pair"),
+        ("", "no pairs"),
+        ("first,second,same\n", "no pairs"),
         ("a,b\n", "line 1: expected path,path,same"),
         ("a,b,1\na,c,maybe\n", "line 2: 'maybe'"),
         ("a,a,1\n", "with itself"),
@@ -79,19 +79,19 @@ def test_same_pairs_make_people():
         ('a,"b,1\n', "expected"),
     ],
 )
-def test_lists_that_are_none(tmp_path, text, why):
+def test_malformed_lists_are_refused(tmp_path, text, why):
     path = tmp_path / "pairs.csv"
     path.write_text(text)
     with pytest.raises(InvalidPairs, match=why):
-        read_list(path)
+        read_pair_list(path)
 
 
-def test_files_that_are_none(tmp_path):
+def test_missing_and_binary_files_are_refused(tmp_path):
     with pytest.raises(InvalidPairs, match="No such file"):
-        read_list(tmp_path / "none.csv")
+        read_pair_list(tmp_path / "none.csv")
     (tmp_path / "photo.csv").write_bytes(b"\xff\xfe\x00\xd8")
     with pytest.raises(InvalidPairs, match="text file"):
-        read_list(tmp_path / "photo.csv")
+        read_pair_list(tmp_path / "photo.csv")
 
 
 def test_the_commands(photos, capsys, monkeypatch):

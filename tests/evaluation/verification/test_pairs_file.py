@@ -44,7 +44,7 @@ def test_view_1_with_windows_line_ends_and_a_byte_order_mark(tmp_path):
         ("1\nAda\tx\t2\nAda\t1\tBob\t2\n", "line 2: 'x' is not the number"),
         ("1\nAda\t0\t2\nAda\t1\tBob\t2\n", "line 2: '0' is not the number"),
         ("1\nAda\t2\t2\nAda\t1\tBob\t2\n", "line 2: a photo is paired with itself"),
-        ("1\nAda\t1\t2\nAda\t1\tAda\t2\n", "line 3: Ada stands among the pairs of two"),
+        ("1\nAda\t1\t2\nAda\t1\tAda\t2\n", "line 3: Ada is listed among the pairs of two"),
         ("1\n../Ada\t1\t2\nAda\t1\tBob\t2\n", "line 2: '../Ada' is not a name"),
         ("99999999999999999999999\n", "line 1"),
     ],
@@ -56,7 +56,7 @@ def test_malformed_files_name_the_line(text, says):
     assert caught.value.hint
 
 
-def test_no_file_and_no_text(tmp_path):
+def test_missing_and_binary_files_are_refused(tmp_path):
     with pytest.raises(InvalidPairs, match="No such file"):
         read_pairs(tmp_path / "none.txt")
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0")
@@ -65,7 +65,7 @@ def test_no_file_and_no_text(tmp_path):
 
 
 @given(st.text(alphabet="1290 \t\nAdaBob./", max_size=60))
-def test_any_text_is_pairs_or_an_error_of_ours(text):
+def test_any_text_gives_pairs_or_invalid_pairs(text):
     try:
         assert parse_pairs(text).pairs
     except MienError as error:

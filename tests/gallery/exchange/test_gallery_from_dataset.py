@@ -1,4 +1,4 @@
-"""A gallery of a dataset: its usable photos, and nothing that was set aside."""
+"""Importing a dataset into a gallery: its usable photos, and none that were set aside."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from spheres import sighting, unit
+from spheres import face_sample, unit
 
 from mien.cli import main
 from mien.dataset import Dataset, Entry
@@ -14,7 +14,7 @@ from mien.dataset.build import build
 from mien.engine import contract_of
 from mien.errors import ContractMismatch
 from mien.gallery import Gallery, ImportedPerson
-from mien.gallery.exchange.from_dataset import newcomers, origin_of
+from mien.gallery.exchange.from_dataset import imported_people, origin_of
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, card
 from mien.training import train_head
 
@@ -54,35 +54,42 @@ def dataset(tmp_path):
     return Dataset(tmp_path, "d", contract, fields, people, entries, rows[0], rows[1])
 
 
-def test_who_is_taken_in_and_by_which_photos(dataset):
-    found = {one.name: [seen.source for seen in one.sightings] for one in newcomers(dataset)}
+def test_which_people_and_photos_are_imported(dataset):
+    found = {
+        person.name: [sample.source for sample in person.samples]
+        for person in imported_people(dataset)
+    }
     assert found == {
         "Ada": ["Ada/0.jpg", "Ada/1.jpg", "Ada/2.jpg"],
         "Bob": ["Bob/4.jpg"],
         "Cleo": ["Cleo/6.jpg"],
     }
-    train_only = {one.name: len(one.sightings) for one in newcomers(dataset, train_only=True)}
+    train_only = {
+        person.name: len(person.samples) for person in imported_people(dataset, train_only=True)
+    }
     assert train_only == {"Ada": 2, "Bob": 1}
-    (ada, *_) = newcomers(dataset, crops=True)
-    assert [seen.crop for seen in ada.sightings] == [b"JPEG", b"", b""]
-    assert ada.sightings[1].embedding.tobytes() == dataset.embeddings[1].tobytes()
-    assert ada.sightings[1].mirrored.tobytes() == dataset.mirrored[1].tobytes()
-    assert ada.sightings[1].quality == dataset.entries[1].quality
+    (ada, *_) = imported_people(dataset, crops=True)
+    assert [sample.crop for sample in ada.samples] == [b"JPEG", b"", b""]
+    assert ada.samples[1].embedding.tobytes() == dataset.embeddings[1].tobytes()
+    assert ada.samples[1].mirrored.tobytes() == dataset.mirrored[1].tobytes()
+    assert ada.samples[1].quality == dataset.entries[1].quality
 
 
-def test_taken_in_twice_it_is_there_once(dataset, tmp_path):
-    told = []
+def test_a_dataset_imported_twice_is_stored_once(dataset, tmp_path):
+    steps = []
     with Gallery.create(tmp_path / "g", origin_of(dataset)) as gallery:
-        assert gallery.origin.statistics == card(DEFAULT_EMBEDDER).impostors
-        taken = gallery.take(newcomers(dataset), progress=lambda *step: told.append(step))
+        assert gallery.origin.statistics == card(DEFAULT_EMBEDDER).statistics_for(dataset.contract)
+        taken = gallery.import_people(
+            imported_people(dataset), progress=lambda *step: steps.append(step)
+        )
         assert taken == (3, 5)
-        assert gallery.take(newcomers(dataset)) == (3, 0)
+        assert gallery.import_people(imported_people(dataset)) == (3, 0)
         assert [person.photos for person in gallery.people()] == [3, 1, 1]
         assert gallery.person("Ada").source == f"dataset {dataset.path.name}"
         before = gallery.head()
-        gallery._read_all()
+        gallery._reload()
         assert gallery.head().prototypes.tobytes() == before.prototypes.tobytes()
-    assert told[-1] == (3, None, "people")
+    assert steps[-1] == (3, None, "people")
 
 
 def test_a_dataset_of_another_contract_is_refused(dataset, tmp_path):
@@ -92,7 +99,7 @@ def test_a_dataset_of_another_contract_is_refused(dataset, tmp_path):
     object.__setattr__(dataset, "contract", contract_of(card(DEFAULT_EMBEDDER)))
     with Gallery.create(tmp_path / "g", origin_of(dataset)) as gallery:
         with pytest.raises(ContractMismatch):
-            gallery.take([ImportedPerson("Eve", [sighting(0, 0)])])
+            gallery.import_people([ImportedPerson("Eve", [face_sample(0, 0)])])
         assert gallery.people() == ()
 
 

@@ -1,4 +1,4 @@
-"""Exports: all that is in a gallery, in one file; and files that were made to do harm."""
+"""Export and import of galleries, and hostile export files."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spheres import BARE, ORIGIN, centre, enrolled, faces, sighting
+from spheres import BARE, ORIGIN, centre, enrolled, face_sample, faces
 
 from mien.errors import BadExport, ContractMismatch, GalleryLocked
 from mien.gallery import Gallery, Origin
-from mien.gallery.exchange.transfer import Export, bring_in, export
+from mien.gallery.exchange.transfer import Export, export_gallery, import_into
 
 KEY = bytes(range(32))
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """Return the bytes of an export of three people, and what it is made of."""
+    """Return the bytes of an export of three people, and the head and people of its gallery."""
     with Gallery.create(tmp_path_factory.mktemp("g") / "g", ORIGIN, thumbnails=True) as gallery:
         enrolled(gallery, 3, 2)
         gallery.reject("person 1", centre(9))
         gallery.note_consent("person 0", "by letter")
         gallery.add_person("Émilie")
-        return export(gallery), gallery.head(), gallery.people()
+        return export_gallery(gallery), gallery.head(), gallery.people()
 
 
 def repacked(data: bytes, **changes) -> bytes:
@@ -49,9 +49,9 @@ def card_of(data: bytes) -> dict:
     return json.loads(zipfile.ZipFile(io.BytesIO(data)).read("gallery.json"))
 
 
-def test_everything_arrives(exported, tmp_path):
+def test_everything_is_imported(exported, tmp_path):
     data, head, people = exported
-    assert bring_in(Export(data), tmp_path / "new") == (4, 6)
+    assert import_into(tmp_path / "new", Export(data)) == (4, 6)
     with Gallery.open(tmp_path / "new") as new:
         found = new.head()
         assert found.prototypes.tobytes() == head.prototypes.tobytes()
@@ -60,30 +60,30 @@ def test_everything_arrives(exported, tmp_path):
         kept = [(p.id, p.name, p.consent, p.source, p.photos) for p in new.people()]
         assert kept == [(p.id, p.name, p.consent, p.source, p.photos) for p in people]
         (first, *_) = new.pictures("person 0")
-        assert new.thumbnail(first.id) == sighting(0, 0).crop
-        assert first.sha256 == sighting(0, 0).sha256
+        assert new.thumbnail(first.id) == face_sample(0, 0).crop
+        assert first.sha256 == face_sample(0, 0).sha256
         before = card_of(data)["people"][0]
         assert new.person("person 0").created == before["created"]
         kept = [(picture.added, picture.forced) for picture in new.pictures("person 0")]
         assert kept == [(photo["added"], photo["forced"]) for photo in before["photos"]]
-    assert bring_in(Export(data), tmp_path / "new") == (4, 0)
+    assert import_into(tmp_path / "new", Export(data)) == (4, 0)
 
 
-def test_into_a_gallery_with_people(exported, tmp_path):
+def test_import_into_a_gallery_with_people(exported, tmp_path):
     with Gallery.create(tmp_path, ORIGIN) as gallery:
-        mine = gallery.enrol("PERSON 0", sighting(0, 7)).person
-    assert bring_in(Export(exported[0]), tmp_path) == (4, 6)
+        mine = gallery.enrol("PERSON 0", face_sample(0, 7)).person
+    assert import_into(tmp_path, Export(exported[0])) == (4, 6)
     with Gallery.open(tmp_path) as gallery:
         assert gallery.person("person 0").id == mine
         assert gallery.person("person 0").photos == 3
         assert not any(picture.thumbnail for picture in gallery.pictures("person 0"))
 
 
-def test_into_a_gallery_of_other_embeddings_nobody_comes(exported, tmp_path):
+def test_nothing_is_imported_into_a_gallery_of_other_embeddings(exported, tmp_path):
     other = Origin("d" * 16, 64)
     Gallery.create(tmp_path, other).close()
     with pytest.raises(ContractMismatch):
-        bring_in(Export(exported[0]), tmp_path)
+        import_into(tmp_path, Export(exported[0]))
     with Gallery.open(tmp_path) as gallery:
         assert gallery.people() == ()
 
@@ -91,8 +91,8 @@ def test_into_a_gallery_of_other_embeddings_nobody_comes(exported, tmp_path):
 def test_an_encrypted_gallery_is_exported_encrypted(tmp_path):
     with Gallery.create(tmp_path / "a", BARE, key=KEY) as gallery:
         enrolled(gallery, 2, 2)
-        data, plain = export(gallery), export(gallery, plain=True)
-    assert sighting(0, 0).embedding.tobytes()[:32] not in data
+        data, plain = export_gallery(gallery), export_gallery(gallery, plain=True)
+    assert face_sample(0, 0).embedding.tobytes()[:32] not in data
     assert b"person" not in data
     assert Export(plain).people[0].name == "person 0"
     for key in (None, bytes(32)):
@@ -100,16 +100,16 @@ def test_an_encrypted_gallery_is_exported_encrypted(tmp_path):
             Export(data, key=key)
     with pytest.raises(GalleryLocked):
         Export(data[:-1], key=KEY)
-    bring_in(Export(data, key=KEY), tmp_path / "b", key=KEY)
+    import_into(tmp_path / "b", Export(data, key=KEY), key=KEY)
     with Gallery.open(tmp_path / "b", key=KEY) as gallery:
         assert gallery.encrypted
         assert gallery.identify(faces(centre(1)))[0].candidates[0].name == "person 1"
 
 
-def test_an_empty_gallery_too(tmp_path):
+def test_an_empty_gallery_is_exported(tmp_path):
     with Gallery.create(tmp_path / "a", ORIGIN) as gallery:
-        data = export(gallery)
-    assert bring_in(Export(data), tmp_path / "b") == (0, 0)
+        data = export_gallery(gallery)
+    assert import_into(tmp_path / "b", Export(data)) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ def test_an_empty_gallery_too(tmp_path):
         "thumbnails/0.jpg/x", "GALLERY.JSON", "templates.f32.bak",
     ],
 )  # fmt: skip
-def test_members_that_mien_did_not_write(exported, name, tmp_path, monkeypatch):
+def test_unexpected_members_are_refused(exported, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadExport, match="did not write"):
         Export(repacked(exported[0], **{name: b"x"}))
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_members_that_are_missing_short_long_or_doubled(exported):
+def test_members_that_are_missing_short_long_or_duplicate_are_refused(exported):
     data = exported[0]
     for name in ("gallery.json", "templates.f32", "negatives.f32"):
         content = zipfile.ZipFile(io.BytesIO(data)).read(name)
@@ -143,15 +143,15 @@ def test_members_that_are_missing_short_long_or_doubled(exported):
         Export(buffer.getvalue())
 
 
-def test_embeddings_that_are_none(exported):
+def test_invalid_embeddings_are_refused(exported):
     count = len(zipfile.ZipFile(io.BytesIO(exported[0])).read("templates.f32")) // 4
     for rows in (np.zeros(count), np.full(count, np.nan), np.full(count, np.inf), np.ones(count)):
         with pytest.raises(BadExport):
             Export(repacked(exported[0], **{"templates.f32": rows.astype("<f4").tobytes()}))
 
 
-def test_a_bomb_is_not_unpacked(exported):
-    """Gigabytes of zeros where a few kilobytes belong: nothing beyond those is read."""
+def test_a_decompression_bomb_is_not_unpacked(exported):
+    """Of a member with gigabytes of zeros only the expected kilobytes are read."""
     buffer = io.BytesIO()
     before = zipfile.ZipFile(io.BytesIO(exported[0]))
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -173,7 +173,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("key", "value"), CHANGES)
-def test_cards_that_make_no_sense(exported, key, value):
+def test_malformed_metadata_is_refused(exported, key, value):
     card = card_of(exported[0])
     card[key] = value
     with pytest.raises(BadExport):
@@ -191,7 +191,7 @@ def test_cards_that_make_no_sense(exported, key, value):
         {"photos": [{"quality": float("nan"), "sha256": "", "source": ""}] * 2},
     ],
 )  # fmt: skip
-def test_people_who_make_no_sense(exported, change):
+def test_malformed_people_are_refused(exported, change):
     card = card_of(exported[0])
     card["people"][0].update(change)
     with pytest.raises(BadExport):
@@ -200,7 +200,7 @@ def test_people_who_make_no_sense(exported, change):
 
 @settings(max_examples=150)
 @given(st.data())
-def test_damage_anywhere_is_told_or_harmless(exported, data):
+def test_random_damage_is_reported_or_harmless(exported, data):
     broken = bytearray(exported[0])
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(broken) - 1))
@@ -215,13 +215,13 @@ def test_damage_anywhere_is_told_or_harmless(exported, data):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"\0" * 100, struct.pack("<I", 0x06054B50) * 20])
-def test_what_is_no_export(content):
+def test_other_files_are_refused(content):
     with pytest.raises(BadExport, match="not an export"):
         Export(content)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no modes")
-def test_an_export_is_its_owners_alone(tmp_path):
+def test_only_the_owner_can_read_an_export(tmp_path):
     from mien.cli import cli
 
     with Gallery.create(tmp_path / "g", ORIGIN):

@@ -1,4 +1,4 @@
-"""Encryption at rest: what needs the key, what does not work without, and how the key changes."""
+"""Encryption at rest: keys, encrypted galleries, changing the key."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import stat
 import sys
 
 import pytest
-from spheres import ORIGIN, centre, enrolled, faces, sighting
+from spheres import ORIGIN, centre, enrolled, face_sample, faces
 
 from mien.errors import GalleryLocked, OutputError
 from mien.gallery import Gallery, find_key, key_text, new_key, parse_key, write_new_key
-from mien.gallery.integrity import check
+from mien.gallery.integrity import check_gallery
 from mien.gallery.storage.cipher import Cipher
 
 KEY, OTHER = bytes(range(32)), bytes(32)
 
 
-def test_what_is_closed_is_opened_with_the_same_key_at_the_same_place_only():
-    seal = Cipher(KEY)
-    closed = seal.close(b"template", "photo 1")
+def test_decryption_needs_the_same_key_and_place():
+    cipher = Cipher(KEY)
+    closed = cipher.encrypt(b"template", "photo 1")
     assert b"template" not in closed
-    assert closed != seal.close(b"template", "photo 1")
-    assert seal.open(closed, "photo 1") == b"template"
+    assert closed != cipher.encrypt(b"template", "photo 1")
+    assert cipher.decrypt(closed, "photo 1") == b"template"
     for broken, place, key in (
         (closed, "photo 2", KEY),
         (closed, "photo 1", OTHER),
@@ -31,18 +31,18 @@ def test_what_is_closed_is_opened_with_the_same_key_at_the_same_place_only():
         (closed[:-1] + bytes([closed[-1] ^ 1]), "photo 1", KEY),
     ):
         with pytest.raises(GalleryLocked, match="cannot be decrypted"):
-            Cipher(key).open(broken, place)
+            Cipher(key).decrypt(broken, place)
 
 
-def test_without_a_key_bytes_stay_as_they_are():
-    seal = Cipher()
-    assert not seal.encrypts
-    assert seal.open(seal.close(b"template", "photo 1"), "photo 1") == b"template"
+def test_without_a_key_bytes_are_not_encrypted():
+    cipher = Cipher()
+    assert not cipher.encrypts
+    assert cipher.decrypt(cipher.encrypt(b"template", "photo 1"), "photo 1") == b"template"
     with pytest.raises(GalleryLocked, match="32 bytes, this one 5"):
         Cipher(b"short")
 
 
-def test_without_the_package_it_is_said(monkeypatch):
+def test_a_missing_package_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers.aead", None)
     with pytest.raises(GalleryLocked, match="needs the package cryptography"):
         Cipher(KEY)
@@ -68,7 +68,7 @@ def test_keys_are_found_in_a_file_or_the_environment(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "text", ["x", "", "é" * 44, key_text(KEY)[:-4], key_text(KEY * 2), "=" * 44]
 )
-def test_what_is_no_key(text, monkeypatch, tmp_path):
+def test_a_malformed_key_is_refused(text, monkeypatch, tmp_path):
     with pytest.raises(GalleryLocked, match="holds no key"):
         parse_key(text, "here")
     (tmp_path / "key").write_text(text, "utf-8")
@@ -81,7 +81,7 @@ def test_what_is_no_key(text, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def sealed(tmp_path):
+def encrypted(tmp_path):
     with Gallery.create(tmp_path / "people", ORIGIN, thumbnails=True, key=KEY) as made:
         enrolled(made, 3, 2)
         made.reject("person 0", centre(9))
@@ -89,28 +89,28 @@ def sealed(tmp_path):
 
 
 def in_the_clear(gallery):
-    """Return what of person 0 can be read in the files of a gallery."""
+    """Return which data of person 0 can be read in the files of a gallery."""
     data = b"".join(path.read_bytes() for path in gallery.path.iterdir())
-    seen = sighting(0, 0)
-    parts = {"crop": seen.embedding.tobytes(), "mirrored": seen.mirrored.tobytes()}
-    parts |= {"thumbnail": seen.crop, "negative": centre(9).tobytes()}
+    sample = face_sample(0, 0)
+    parts = {"crop": sample.embedding.tobytes(), "mirrored": sample.mirrored.tobytes()}
+    parts |= {"thumbnail": sample.crop, "negative": centre(9).tobytes()}
     return {name for name, part in parts.items() if part[:32] in data}
 
 
-def test_an_encrypted_gallery_has_nothing_in_the_clear(sealed):
-    assert sealed.encrypted
-    assert in_the_clear(sealed) == set()
-    (first, *_) = sealed.pictures("person 0")
-    assert sealed.thumbnail(first.id) == sighting(0, 0).crop
-    assert sealed.identify(faces(centre(1)))[0].name == "person 1"
+def test_an_encrypted_gallery_has_nothing_in_the_clear(encrypted):
+    assert encrypted.encrypted
+    assert in_the_clear(encrypted) == set()
+    (first, *_) = encrypted.pictures("person 0")
+    assert encrypted.thumbnail(first.id) == face_sample(0, 0).crop
+    assert encrypted.identify(faces(centre(1)))[0].name == "person 1"
 
 
-def test_it_opens_with_its_key_only(sealed):
+def test_an_encrypted_gallery_opens_with_its_key_only(encrypted):
     for key in (None, OTHER):
         with pytest.raises(GalleryLocked):
-            Gallery.open(sealed.path, key=key)
-    with Gallery.open(sealed.path, key=KEY) as again:
-        assert again.head().prototypes.tobytes() == sealed.head().prototypes.tobytes()
+            Gallery.open(encrypted.path, key=key)
+    with Gallery.open(encrypted.path, key=KEY) as again:
+        assert again.head().prototypes.tobytes() == encrypted.head().prototypes.tobytes()
 
 
 def test_a_gallery_that_is_not_encrypted_needs_no_key(tmp_path):
@@ -120,44 +120,44 @@ def test_a_gallery_that_is_not_encrypted_needs_no_key(tmp_path):
         assert not again.encrypted
 
 
-def test_the_key_changes_and_nothing_is_left_for_the_old_one(sealed):
-    before = sealed.head()
-    blobs = [row[0] for row in sealed._database.base.execute("SELECT template FROM photos")]
-    sealed.rotate_key(OTHER)
-    data = b"".join(path.read_bytes() for path in sealed.path.iterdir())
+def test_after_changing_the_key_nothing_is_left_for_the_old_one(encrypted):
+    before = encrypted.head()
+    blobs = [row[0] for row in encrypted._database.base.execute("SELECT template FROM photos")]
+    encrypted.rotate_key(OTHER)
+    data = b"".join(path.read_bytes() for path in encrypted.path.iterdir())
     assert not [blob for blob in blobs if blob[12:44] in data]
     with pytest.raises(GalleryLocked):
-        Gallery.open(sealed.path, key=KEY)
-    sealed.enrol("person 0", sighting(0, 7))
-    with Gallery.open(sealed.path, key=OTHER) as again:
+        Gallery.open(encrypted.path, key=KEY)
+    encrypted.enrol("person 0", face_sample(0, 7))
+    with Gallery.open(encrypted.path, key=OTHER) as again:
         assert again.person("person 0").photos == 3
         assert np_equal(again.head().negatives, before.negatives)
-        assert check(again).faults == ()
-    sealed.rotate_key(None)
-    assert in_the_clear(sealed) == {"crop", "mirrored", "thumbnail", "negative"}
-    sealed.rotate_key(KEY)
-    assert in_the_clear(sealed) == set()
+        assert check_gallery(again).faults == ()
+    encrypted.rotate_key(None)
+    assert in_the_clear(encrypted) == {"crop", "mirrored", "thumbnail", "negative"}
+    encrypted.rotate_key(KEY)
+    assert in_the_clear(encrypted) == set()
     with pytest.raises(GalleryLocked, match="32 bytes"):
-        sealed.rotate_key(b"short")
+        encrypted.rotate_key(b"short")
 
 
 def np_equal(a, b):
     return a.tobytes() == b.tobytes()
 
 
-def test_another_process_does_not_write_with_the_old_key(sealed):
-    with Gallery.open(sealed.path, key=KEY) as other:
-        sealed.rotate_key(OTHER)
+def test_another_process_does_not_write_with_the_old_key(encrypted):
+    with Gallery.open(encrypted.path, key=KEY) as other:
+        encrypted.rotate_key(OTHER)
         with pytest.raises(GalleryLocked, match="key was changed"):
-            other.enrol("person 0", sighting(0, 7))
+            other.enrol("person 0", face_sample(0, 7))
         assert other.identify(faces(centre(1)))[0].known
-    assert check(sealed).faults == ()
+    assert check_gallery(encrypted).faults == ()
 
 
-def test_a_template_moved_to_another_row_is_noticed(sealed):
-    base = sealed._database.base
+def test_a_template_moved_to_another_row_is_detected(encrypted):
+    base = encrypted._database.base
     rows = base.execute("SELECT id, template FROM photos ORDER BY number").fetchall()
     base.execute("UPDATE photos SET template = ? WHERE id = ?", (rows[0][1], rows[5][0]))
     with pytest.raises(GalleryLocked, match=f"photo {rows[5][0]} cannot be decrypted"):
-        Gallery.open(sealed.path, key=KEY)
-    assert any("cannot be decrypted" in fault for fault in check(sealed).faults)
+        Gallery.open(encrypted.path, key=KEY)
+    assert any("cannot be decrypted" in fault for fault in check_gallery(encrypted).faults)

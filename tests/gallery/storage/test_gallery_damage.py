@@ -1,4 +1,4 @@
-"""A gallery whose file is damaged is told of, or still works: it never crashes."""
+"""A damaged gallery file raises a Mien error or still works; it never crashes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from spheres import ORIGIN, centre, enrolled, faces
 
 from mien.errors import GalleryError, MienError, NotAGallery
 from mien.gallery import Gallery
-from mien.gallery.exchange.transfer import export
-from mien.gallery.integrity import check
+from mien.gallery.exchange.transfer import export_gallery
+from mien.gallery.integrity import check_gallery
 from mien.gallery.storage.database import FILE
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Return a gallery's file; its bytes would make long reports."""
+    """Return the path of a gallery's file; its bytes would make long test reports."""
     folder = tmp_path_factory.mktemp("whole") / "g"
     with Gallery.create(folder, ORIGIN, thumbnails=True) as gallery:
         enrolled(gallery, 4, 2)
@@ -34,8 +34,8 @@ def use(folder):
             for picture in gallery.pictures(person.id):
                 gallery.thumbnail(picture.id)
         gallery.audit_trail()
-        export(gallery)
-        check(gallery)
+        export_gallery(gallery)
+        check_gallery(gallery)
 
 
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -43,7 +43,7 @@ def use(folder):
     st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), min_size=1, max_size=6),
     st.sampled_from([1.0, 0.5, 0.1, 0.002]),
 )
-def test_damage_anywhere(whole, tmp_path_factory, changes, left):
+def test_random_damage(whole, tmp_path_factory, changes, left):
     broken = bytearray(whole.read_bytes())
     for place, value in changes:
         broken[place % len(broken)] = value
@@ -55,7 +55,7 @@ def test_damage_anywhere(whole, tmp_path_factory, changes, left):
         assert str(error)  # noqa: PT017
 
 
-def test_a_schema_that_is_no_text_is_damage(whole, tmp_path):
+def test_a_schema_that_is_not_text_is_damage(whole, tmp_path):
     broken = whole.read_bytes().replace(b"CREATE TABLE", b"CREATE T\x80BLE")
     (tmp_path / FILE).write_bytes(broken)
     with pytest.raises(NotAGallery, match="damaged"):
@@ -74,11 +74,10 @@ VALUES = ["'x'", "''", "-1", "0", "1e99", "x'00'", "NULL", "x'ff'"]
         "negatives.template", "negatives.contract", "meta.value", "audit.time",
     ],
 )  # fmt: skip
-def test_values_that_make_no_sense(whole, tmp_path, column, value):
+def test_invalid_values(whole, tmp_path, column, value):
     (tmp_path / FILE).write_bytes(whole.read_bytes())
     table, name = column.split(".")
     base = sqlite3.connect(tmp_path / FILE)
-    # As somebody would who edits the file by hand.
     with suppress(sqlite3.IntegrityError):  # the schema itself does not take it
         base.execute(f"UPDATE {table} SET {name} = {value} WHERE rowid = 1")  # noqa: S608
     base.commit()
@@ -89,10 +88,10 @@ def test_values_that_make_no_sense(whole, tmp_path, column, value):
         assert str(error)  # noqa: PT017
 
 
-def test_a_trigger_of_somebody_elses_is_told(whole, tmp_path):
+def test_a_foreign_trigger_is_reported(whole, tmp_path):
     (tmp_path / FILE).write_bytes(whole.read_bytes())
     base = sqlite3.connect(tmp_path / FILE)
     base.execute("CREATE TRIGGER t AFTER INSERT ON photos BEGIN DELETE FROM people; END")
     base.close()
     with Gallery.open(tmp_path) as gallery:
-        assert any("t is not" in fault for fault in check(gallery).faults)
+        assert any("t in the schema is not" in fault for fault in check_gallery(gallery).faults)

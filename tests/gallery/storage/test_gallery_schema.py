@@ -1,4 +1,4 @@
-"""Galleries of every older version come up to date, whole, with all that was in them."""
+"""Galleries of every older version are brought up to date, with all their contents."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sqlite3
 
 import numpy as np
 import pytest
-from spheres import ORIGIN, sighting
+from spheres import ORIGIN, face_sample
 
 from mien.errors import NotAGallery
 from mien.gallery import Gallery
-from mien.gallery.integrity import check
+from mien.gallery.integrity import check_gallery
 from mien.gallery.storage.cipher import Cipher
-from mien.gallery.storage.database import FILE, Database, make
+from mien.gallery.storage.database import FILE, Database, create_database
 from mien.gallery.storage.rows import GalleryStore
 from mien.gallery.storage.schema import STEPS, VERSION, application_of, migrate, version_of
 
@@ -24,7 +24,7 @@ def tables(base):
 
 
 def old_gallery(folder, version):
-    """Write a gallery as an older version would have left it, two people in it."""
+    """Write a gallery of two people with the schema of an older version."""
     folder.mkdir()
     base = sqlite3.connect(folder / FILE, isolation_level=None)
     migrate(base, to=version)
@@ -36,13 +36,13 @@ def old_gallery(folder, version):
             (number, f"{number:012x}", name, name.casefold(), moment, moment),
         )
         for photo in range(3):
-            seen = sighting(number, photo)
-            template = np.stack([seen.embedding, seen.mirrored]).astype("<f4").tobytes()
+            sample = face_sample(number, photo)
+            template = np.stack([sample.embedding, sample.mirrored]).astype("<f4").tobytes()
             base.execute(
                 "INSERT INTO photos (id, person, contract, sha256, source, added, quality, "
                 "forced, template) VALUES (?, ?, ?, ?, ?, ?, ?, '', ?)",
-                (f"{number}{photo}", number, ORIGIN.contract, seen.sha256, seen.source, moment,
-                 seen.quality, template),
+                (f"{number}{photo}", number, ORIGIN.contract, sample.sha256, sample.source, moment,
+                 sample.quality, template),
             )  # fmt: skip
     base.close()
 
@@ -54,19 +54,19 @@ def test_a_gallery_of_each_version_is_opened_and_used(tmp_path, version):
     with Gallery.create(tmp_path / "new", ORIGIN) as new:
         for number, name in ((1, "Ada"), (2, "Émilie")):
             for photo in range(3):
-                new.enrol(name, sighting(number, photo), force=True)
+                new.enrol(name, face_sample(number, photo), force=True)
         with Gallery.open(folder) as old:
             assert [p.name for p in old.people()] == ["Ada", "Émilie"]
             assert [p.photos for p in old.people()] == [3, 3]
             assert old.person("Ada").consent == "yes"
             assert old.head().prototypes.tobytes() == new.head().prototypes.tobytes()
             assert tables(old._database.base) == tables(new._database.base)
-            old.reject("Ada", sighting(2, 0).embedding)
+            old.reject("Ada", face_sample(2, 0).embedding)
             old.forget("Émilie")
             assert [event.action for event in old.audit_trail()] == ["forgotten", "rejected"]
 
 
-def test_names_are_found_by_what_can_be_seen_of_them_in_an_older_gallery_too(tmp_path):
+def test_invisible_characters_in_names_of_an_older_gallery_are_ignored(tmp_path):
     old_gallery(tmp_path / "old", 2)
     base = sqlite3.connect(tmp_path / "old" / FILE)
     base.execute("UPDATE people SET name = 'Ada\u200c', spelling = 'ada\u200c' WHERE number = 1")
@@ -76,13 +76,13 @@ def test_names_are_found_by_what_can_be_seen_of_them_in_an_older_gallery_too(tmp
     with Gallery.open(tmp_path / "old") as gallery:
         first, second = gallery.people()
         assert {first.name, second.name} == {"Ada", "Ada\u200c"}
-        # Who had the name keeps it, and of the other one is told.
+        # The person who had the name keeps it; the other is reported.
         assert gallery.person("Ada\u200c").name == "Ada"
-        (fault,) = check(gallery).faults
-        assert "the name cannot be found again" in fault
+        (fault,) = check_gallery(gallery).faults
+        assert "the person is not found by the name" in fault
         other = next(person for person in (first, second) if person.name != "Ada")
         gallery.rename(other.id, "Ada L")
-        assert check(gallery).faults == ()
+        assert check_gallery(gallery).faults == ()
     old_gallery(tmp_path / "older", 2)
     base = sqlite3.connect(tmp_path / "older" / FILE)
     base.execute("UPDATE people SET name = 'Ada\u200c', spelling = 'ada\u200c' WHERE number = 1")
@@ -90,10 +90,10 @@ def test_names_are_found_by_what_can_be_seen_of_them_in_an_older_gallery_too(tmp
     base.close()
     with Gallery.open(tmp_path / "older") as gallery:
         assert gallery.person("ada").name == gallery.person("Ada\u200c").name == "Ada\u200c"
-        assert check(gallery).faults == ()
+        assert check_gallery(gallery).faults == ()
 
 
-def test_from_blank():
+def test_a_blank_database_gets_the_current_schema():
     base = sqlite3.connect(":memory:", isolation_level=None)
     migrate(base)
     assert version_of(base) == VERSION == len(STEPS)
@@ -103,7 +103,7 @@ def test_from_blank():
     assert tables(base) == before
 
 
-def test_a_step_that_fails_leaves_the_old_version(monkeypatch):
+def test_a_failing_migration_leaves_the_old_version(monkeypatch):
     base = sqlite3.connect(":memory:", isolation_level=None)
     migrate(base, to=1)
     before = tables(base)
@@ -115,8 +115,8 @@ def test_a_step_that_fails_leaves_the_old_version(monkeypatch):
     assert version_of(base) == 1
 
 
-def test_a_newer_version_is_refused_and_left_as_it_is(tmp_path):
-    make(tmp_path, META)
+def test_a_newer_version_is_refused_and_not_changed(tmp_path):
+    create_database(tmp_path, META)
     base = sqlite3.connect(tmp_path / FILE)
     base.execute(f"PRAGMA user_version = {VERSION + 1}")
     base.close()
@@ -124,7 +124,7 @@ def test_a_newer_version_is_refused_and_left_as_it_is(tmp_path):
         Database(tmp_path)
 
 
-def test_a_database_of_somebody_else_is_left_alone(tmp_path):
+def test_a_foreign_database_is_refused_and_not_changed(tmp_path):
     base = sqlite3.connect(tmp_path / FILE)
     base.execute("CREATE TABLE people (name TEXT)")
     base.close()
@@ -134,18 +134,18 @@ def test_a_database_of_somebody_else_is_left_alone(tmp_path):
     assert (tmp_path / FILE).read_bytes() == before
 
 
-def test_a_transaction_is_there_whole_or_not_at_all(tmp_path):
-    make(tmp_path, META)
+def test_a_failed_transaction_is_rolled_back(tmp_path):
+    create_database(tmp_path, META)
     database = Database(tmp_path)
     store = GalleryStore(database, Cipher(), ORIGIN.dimension, ORIGIN.contract)
 
-    def half():
+    def fail_half_way():
         with database.writing():
             store.add_person("Ada", "ada", consent="", source="")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        half()
+        fail_half_way()
     assert store.people() == []
     with database.writing():
         store.add_person("Ada", "ada", consent="", source="")

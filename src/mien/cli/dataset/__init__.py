@@ -1,1 +1,1 @@
-"""`mien dataset`."""
+"""Commands of `mien dataset`."""

@@ -1,4 +1,4 @@
-"""`mien dataset check` and `leaks`: is a dataset whole, and is its split one?"""
+"""Commands that check a dataset: `mien dataset check` and `leaks`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from mien.dataset.audit.leaks import KINDS as LEAKS
 from mien.dataset.audit.leaks import Leak, LeakAudit, audit
 from mien.dataset.audit.suspects import KINDS, Suspect, find_suspects
 from mien.errors import NotADataset
+from mien.policy import NOT_CALIBRATED, CleaningLimits
 from mien.types import Interval
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_NAMED = 10
+_MAX_LISTED = 10
+_UNCALIBRATED = f"warning: only photos of the same bytes are compared: {NOT_CALIBRATED}."
 
 
 @click.command(
@@ -39,21 +41,21 @@ _NAMED = 10
     "--output",
     type=click.Path(path_type=Path),
     metavar="HTML",
-    help="Write a page with the pictures here.",
+    help="Write a page with the pictures to this file.",
 )
 @click.option(
     "--limit",
-    default=_NAMED,
+    default=_MAX_LISTED,
     show_default=True,
     type=click.IntRange(0),
-    help="How many of what is likely wrong are listed.",
+    help="Maximum number of labels listed.",
 )
 @_JSON
 def check(folder: Path, output: Path | None, limit: int, *, as_json: bool) -> None:
-    """Check that a dataset is whole, and list what is likely wrong with its labels.
+    """Check that a dataset is complete, and list labels that are likely wrong.
 
-    Whole: its files belong together and every crop is there. Likely wrong, most likely first:
-    photos of somebody else, one person under two names, the same picture twice.
+    Complete: its files match and no crop is missing. Likely wrong, most likely first: photos of
+    another person, one person under two names, the same picture twice.
     """
     result = Dataset.open(folder)
     lost = [entry for entry in result.entries if entry.crop and result.crop(entry) is None]
@@ -62,7 +64,8 @@ def check(folder: Path, output: Path | None, limit: int, *, as_json: bool) -> No
             f"{folder}: {len(lost)} crops are missing or damaged, the first {lost[0].crop}",
             hint="Run the same `mien dataset build` again: finished work is kept.",
         )
-    note(f"{folder}: whole, {len(result.entries):,} entries, digest {result.digest[:16]}")
+    note(f"{folder}: complete, {len(result.entries):,} entries, digest {result.digest[:16]}")
+    _say_uncalibrated(result)
     with progress_bar() as progress:
         suspects = find_suspects(result, progress=progress)
     if output:
@@ -71,10 +74,15 @@ def check(folder: Path, output: Path | None, limit: int, *, as_json: bool) -> No
     if as_json:
         print_json([_suspect_json(suspect) for suspect in suspects[:limit]])
     else:
-        _list(suspects, limit)
+        _print_suspects(suspects, limit)
 
 
-def _list(suspects: Sequence[Suspect], limit: int) -> None:
+def _say_uncalibrated(dataset: Dataset) -> None:
+    if CleaningLimits.of(dataset.statistics) is None:
+        note(_UNCALIBRATED)
+
+
+def _print_suspects(suspects: Sequence[Suspect], limit: int) -> None:
     for number, suspect in enumerate(suspects[:limit], 1):
         photo = suspect.entries[0].photo
         line = f"{number:>3}  {KINDS[suspect.kind]}: {' / '.join(suspect.people)}"
@@ -108,29 +116,31 @@ def _suspect_json(suspect: Suspect) -> dict[str, Any]:
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Keep the dataset made of TRAIN and VALIDATION here, to ask again quickly.",
+    help="Keep the dataset made of TRAIN and VALIDATION here, so that the next run is quick.",
 )
 @_JSON
 def leaks(first: Path, second: Path | None, output: Path | None, *, as_json: bool) -> None:
-    """Say which validation photos are training photos again: copied, mirrored, cut or resized.
+    """List validation photos that are copies of training photos: mirrored, cut or resized too.
 
-    Give a dataset with its own split, or the folders of two sides, each with a folder a person.
+    Give a dataset with its own split, or the folders of both sides, each with a folder per person.
     """
     with progress_bar() as progress:
         if second is None:
             found = audit(Dataset.open(first), progress=progress)
         elif output is not None:
-            found = _of_folders(first, second, output)
+            found = _audit_folders(first, second, output)
         else:
             with TemporaryDirectory(prefix="mien-leaks-") as folder:
-                found = _of_folders(first, second, Path(folder) / "both")
+                found = _audit_folders(first, second, Path(folder) / "both")
+    if not found.by_similarity:
+        note(_UNCALIBRATED)
     if as_json:
         print_json(_as_json(found))
     else:
-        _show(found)
+        _print_audit(found)
 
 
-def _of_folders(train: Path, validation: Path, folder: Path) -> LeakAudit:
+def _audit_folders(train: Path, validation: Path, folder: Path) -> LeakAudit:
     from mien.dataset.build import build  # noqa: PLC0415
     from mien.engine import Engine  # noqa: PLC0415
 
@@ -142,10 +152,10 @@ def _of_folders(train: Path, validation: Path, folder: Path) -> LeakAudit:
         return audit(both, sides, progress=progress)
 
 
-def _show(found: LeakAudit) -> None:
+def _print_audit(found: LeakAudit) -> None:
     leaking = len(found.leaks)
     out.print(
-        f"{leaking:,} of {found.validation:,} validation photos are training photos again"
+        f"{leaking:,} of {found.validation:,} validation photos are copies of training photos"
         + (":" if leaking else f" ({found.train:,} training photos)."),
         soft_wrap=True,
     )
@@ -161,12 +171,12 @@ def _show(found: LeakAudit) -> None:
         table.add_row(name, *_cells(row.validation, row.leaking, row.rank1, row.rank1_clean))
     table.add_row("all", *_cells(found.validation, leaking, found.rank1, found.rank1_clean))
     out.print(table)
-    for leak in found.leaks[:_NAMED]:
+    for leak in found.leaks[:_MAX_LISTED]:
         note(
             f"{LEAKS[leak.kind]}: {leak.validation.photo} and {leak.train.photo} ({leak.evidence})"
         )
-    if leaking > _NAMED:
-        note(f"and {leaking - _NAMED:,} more: see --json")
+    if leaking > _MAX_LISTED:
+        note(f"and {leaking - _MAX_LISTED:,} more: see --json")
 
 
 def _cells(validation: int, leaking: int, every: Interval, clean: Interval) -> tuple[str, ...]:
@@ -185,6 +195,7 @@ def _as_json(found: LeakAudit) -> dict[str, Any]:
         "train": found.train,
         "validation": found.validation,
         "leaking": len(found.leaks),
+        "by_similarity": found.by_similarity,
         "kinds": found.counts,
         "rank1": found.rank1.value,
         "rank1_without_leaks": _rate(found.rank1_clean),

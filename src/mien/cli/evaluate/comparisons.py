@@ -1,10 +1,9 @@
-"""`mien evaluate compare` and `differential`: differences between recognizers, between people."""
+"""`mien evaluate compare` and `differential`: two recognizers, and groups of people."""
 
 from __future__ import annotations
 
-from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
@@ -15,7 +14,7 @@ from mien.text import count
 
 if TYPE_CHECKING:
     from mien.evaluation.identification.comparison import Comparison
-    from mien.evaluation.verification.differential import Differential, GroupRate
+    from mien.evaluation.verification.differential import Differential
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -34,35 +33,34 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
     "second_dataset",
     type=click.Path(path_type=Path),
     metavar="DATASET",
-    help="The same photos, built with B's embedder where that is another.",
+    help="The same photos, built with B's embedder if it differs from A's.",
 )
 @_JSON
 def compare(
     first: Path, second: Path, dataset: Path, second_dataset: Path | None, *, as_json: bool
 ) -> None:
-    """Say whether recognizer B is better than A, or only luckier, on the same held-out photos.
+    """Compare recognizers A and B on the same held-out photos.
 
-    A difference counts when McNemar's exact test and an interval from resampling whole people
-    both show it.
+    A difference counts if McNemar's exact test and an interval from resampling people both show it.
     """
     from mien.dataset import Dataset  # noqa: PLC0415
-    from mien.evaluation.identification.comparison import compare as compare_heads  # noqa: PLC0415
+    from mien.evaluation.identification.comparison import compare_recognizers  # noqa: PLC0415
     from mien.recognizer import Recognizer  # noqa: PLC0415
 
-    found = compare_heads(
+    found = compare_recognizers(
         Recognizer.load(first).head,
         Recognizer.load(second).head,
         Dataset.open(dataset),
         Dataset.open(second_dataset) if second_dataset else None,
     )
     if as_json:
-        print_json(_comparison_json(found))
+        print_json(found.to_dict())
     else:
         _show_comparison(found)
 
 
 @click.command(
-    short_help="For whom is it worse?",
+    short_help="Error rates by group of people.",
     epilog="\b\nExamples:\n"
     "  mien evaluate differential people attributes.csv\n"
     "  mien evaluate differential people attributes.csv --far 0.0001 --json",
@@ -74,17 +72,15 @@ def compare(
     default=1e-3,
     show_default=True,
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="False accept rate over everybody that the one threshold gives.",
+    help="False accept rate over all people that sets the threshold.",
 )
 @_JSON
 def differential(dataset: Path, attributes: Path, *, far: float, as_json: bool) -> None:
-    """Say for whom it is worse: error rates by any columns of a table person,attribute….
+    """Compare the error rates of groups of people, from a table with columns person,attribute….
 
-    A group is compared with everybody else at one threshold. Where it has too few people for a
-    doubled rate to be noticed the answer is "insufficient data", with the number needed where an
-    error was seen that tells it.
+    Each group is compared with all other people at one threshold. If it has too few people to
+    detect a doubled rate, the result is "insufficient data", with the number of people needed.
     """
-    from mien.dataset import Dataset  # noqa: PLC0415
     from mien.evaluation.verification.differential import (  # noqa: PLC0415
         evaluate_differential,
         read_attributes,
@@ -92,11 +88,11 @@ def differential(dataset: Path, attributes: Path, *, far: float, as_json: bool) 
 
     table = read_attributes(attributes)
     with progress_bar() as progress:
-        found = evaluate_differential(Dataset.open(dataset), table, far=far, progress=progress)
+        found = evaluate_differential(dataset, table, far=far, progress=progress)
     if found.unknown:
         note(f"note: not in the table: {count(found.unknown, 'person', 'people')} of the dataset.")
     if as_json:
-        print_json(_differential_json(found))
+        print_json(found.to_dict())
     else:
         _show_differential(found)
 
@@ -125,31 +121,9 @@ def _show_comparison(found: Comparison) -> None:
     )
 
 
-def _comparison_json(found: Comparison) -> dict[str, Any]:
-    return {
-        "probes": found.probes,
-        "people": found.people,
-        "strangers": found.strangers,
-        "measures": [
-            {
-                "what": row.what,
-                "first": row.first,
-                "second": row.second,
-                "difference": row.difference.value,
-                "difference_interval": [row.difference.low, row.difference.high],
-                "only_first": row.only_first,
-                "only_second": row.only_second,
-                "p": row.p,
-                "better": row.verdict,
-            }
-            for row in found.rows
-        ],
-    }
-
-
 def _show_differential(found: Differential) -> None:
     out.print(
-        f"threshold {found.threshold:.4f}: over everybody FMR {found.far:.2g},"
+        f"threshold {found.threshold:.4f}: over all people FMR {found.far:.2g},"
         f" FNMR {100 * found.fnmr:.2f} %",
         soft_wrap=True,
     )
@@ -163,54 +137,6 @@ def _show_differential(found: Differential) -> None:
                 escape(f"{group.attribute}: {group.value}") if first else "",
                 f"{group.people:,}" if first else "",
                 name,
-                *_cells(rate),
+                *rate.cells(),
             )
     out.print(table)
-
-
-def _cells(rate: GroupRate) -> tuple[str, str, str, str]:
-    """Return rate, interval, the others' rate and conclusion; "-" where nothing was compared."""
-    value, low, high = rate.rate.value, rate.rate.low, rate.rate.high
-    own = (f"{value:.2g}", f"{low:.2g} to {high:.2g}") if isfinite(value) else ("-", "-")
-    others = f"{rate.others:.2g}" if isfinite(rate.others) else "-"
-    return *own, others, _conclusion(rate)
-
-
-def _conclusion(rate: GroupRate) -> str:
-    if rate.verdict != "insufficient data":
-        return rate.verdict
-    if not rate.error_seen:
-        return "insufficient data: no error seen"
-    return f"insufficient data: {rate.people:,} of {rate.needed:,} people"
-
-
-def _differential_json(found: Differential) -> dict[str, Any]:
-    return {
-        "threshold": found.threshold,
-        "far": found.far,
-        "fnmr": found.fnmr,
-        "people_not_in_table": found.unknown,
-        "groups": [
-            {
-                "attribute": group.attribute,
-                "value": group.value,
-                "people": group.people,
-                "fnmr": _rate_json(group.fnmr),
-                "fmr": _rate_json(group.fmr),
-            }
-            for group in found.groups
-        ],
-    }
-
-
-def _rate_json(rate: GroupRate) -> dict[str, Any]:
-    known = isfinite(rate.rate.value)
-    return {
-        "rate": rate.rate.value if known else None,
-        "interval": [rate.rate.low, rate.rate.high],
-        "level": rate.rate.level,
-        "others": rate.others if isfinite(rate.others) else None,
-        "people": rate.people,
-        "people_needed": rate.needed if rate.error_seen else None,
-        "conclusion": rate.verdict,
-    }

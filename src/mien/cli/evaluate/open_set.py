@@ -12,7 +12,7 @@ from rich.table import Table
 from mien.cli.console import out, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from mien.evaluation import OpenSetTable
+    from mien.evaluation import OpenSetRow
 
 _PROTOCOLS = ("sizes", "galleries", "blufr", "best-rowden")
 
@@ -42,14 +42,14 @@ def _numbers(text: str) -> tuple[int, ...]:
     type=click.Choice(_PROTOCOLS),
     default="sizes",
     show_default=True,
-    help="Templates of several sizes, growing galleries, or one published for LFW.",
+    help="Template sizes, gallery sizes, or a protocol published for LFW.",
 )
 @click.option(
     "--sizes",
     default="1,3,5",
     show_default=True,
     callback=lambda _ctx, _param, value: _numbers(value),
-    help="Photos that a template is made of.",
+    help="Photos per template.",
 )
 @click.option(
     "--galleries",
@@ -69,10 +69,10 @@ def _numbers(text: str) -> tuple[int, ...]:
     default=10,
     show_default=True,
     type=click.IntRange(1, 1000),
-    help="How often people and photos are drawn.",
+    help="Number of random draws of people and photos.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the draws.")
-@click.option("--every", is_flag=True, help="Also photos that were set aside as doubtful.")
+@click.option("--seed", default=0, show_default=True, help="Random seed of the draws.")
+@click.option("--every", is_flag=True, help="Also use photos that were set aside.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def open_set(
     *,
@@ -86,40 +86,38 @@ def open_set(
     every: bool,
     as_json: bool,
 ) -> None:
-    """Enrol some of a dataset's people, search their other photos and everybody else's.
+    """Enrol some people of DATASET, search their other photos and those of all other people.
 
-    A threshold is chosen on one half of the strangers and measured on the other, and the halves
-    take turns. Intervals come from resampling whole people, and choose thresholds anew.
+    A threshold is chosen on one half of the strangers and measured on the other, both ways.
+    Intervals come from resampling people; each resample chooses its thresholds again.
     """
-    from mien.dataset import Dataset  # noqa: PLC0415
-    from mien.evaluation import evaluate_open_set, open_set_json, read_people  # noqa: PLC0415
+    from mien.evaluation import evaluate_open_set, read_lfw_people  # noqa: PLC0415
 
     published = protocol in {"blufr", "best-rowden"}
     if published and people_list is None:
         raise click.UsageError(f"--protocol {protocol} needs LFW's list: --people-list people.txt")
-    people = read_people(people_list) if people_list else ()
-    opened = Dataset.open(dataset)
+    people = read_lfw_people(people_list) if people_list else ()
     with progress_bar() as progress:
-        rows = evaluate_open_set(
-            opened,
+        result = evaluate_open_set(
+            dataset,
             protocol,  # type: ignore[arg-type]
             sizes=sizes,
             galleries=galleries,
             people=people,
             draws=draws,
             seed=seed,
-            every=every,
+            include_set_aside=every,
             progress=progress,
         )
     if as_json:
-        print_json(open_set_json(rows, protocol, opened))
+        print_json(result.to_dict())
     else:
-        _show(rows)
+        _show(result.rows)
 
 
-def _show(rows: Sequence[OpenSetTable]) -> None:
+def _show(rows: Sequence[OpenSetRow]) -> None:
     table = Table(box=None, pad_edge=False)
-    for name in ("templates", "people", "rank-1", "FPIR asked", "DIR", "95 % interval", "FPIR"):
+    for name in ("templates", "people", "rank-1", "FPIR requested", "DIR", "95 % interval", "FPIR"):
         table.add_column(name, justify="left" if name == "templates" else "right", no_wrap=True)
     for row in rows:
         for i, rate in enumerate(row.rates):

@@ -1,4 +1,4 @@
-"""`mien evaluate lfw`, `pairs` and `all-pairs`: are two photos the same person?"""
+"""`mien evaluate lfw`, `pairs` and `all-pairs`: verification."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mien.types import Progress
 
 COMMAND = "mien.command"
-"""Where the context has the command line, to be written into a report."""
+"""Key of the click context under which the command line is kept, for reports."""
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _REPORT = click.option(
@@ -32,7 +32,7 @@ _SIZE = click.option(
     "--detection-size",
     type=click.IntRange(32, 4096),
     metavar="N",
-    help="Look for faces with the photo's long side at N pixels at most.",
+    help="Search for faces with the photo's long side reduced to N pixels.",
 )
 _EMBEDDER = click.option(
     "--embedder", metavar="ID", help="Another embedder, see `mien models list`."
@@ -83,14 +83,13 @@ def lfw(
 ) -> None:
     """Compare the pairs of Labeled Faces in the Wild through the one-file graph.
 
-    View 2 is judged by its ten-fold rule. The person of a photo is the face nearest its centre; a
-    photo without a face is counted as missed, and its pairs with similarity -1.
+    View 2 follows its ten-fold protocol. The person of a photo is the face nearest its centre. A
+    photo without a face is counted as missed; its pairs have similarity -1.
     """
     from mien.engine import Pipeline  # noqa: PLC0415
     from mien.evaluation import (  # noqa: PLC0415
         Facts,
         evaluate_lfw,
-        lfw_json,
         lfw_report,
         read_pairs,
         write_report,
@@ -109,9 +108,9 @@ def lfw(
             progress=progress,
         )
     if as_json:
-        print_json(lfw_json(result))
+        print_json(result.to_dict())
     else:
-        _show(result.judged, result.missed)
+        _show(result.scored, result.missed)
     if report:
         facts = Facts(
             made=now(),
@@ -124,7 +123,7 @@ def lfw(
 
 
 @click.command(
-    short_help="Pairs of photos of your own.",
+    short_help="Your own pairs of photos.",
     epilog="\b\nExamples:\n"
     "  mien evaluate pairs pairs.csv\n"
     "  mien evaluate pairs test.csv --choose-on validation.csv --root photos/ --json",
@@ -147,7 +146,7 @@ def lfw(
     type=click.Choice(["largest", "centre"]),
     default="largest",
     show_default=True,
-    help="Which face of a photo is the person's.",
+    help="Which face of a photo is compared.",
 )
 @_SIZE
 @_EMBEDDER
@@ -162,20 +161,20 @@ def pairs(
     embedder: str | None,
     as_json: bool,
 ) -> None:
-    """Compare pairs of photos of your own, listed as lines of path,path,same.
+    """Compare your own pairs of photos, listed as lines of path,path,same.
 
-    `same` is 1 or 0; a fourth column may number folds, each of which is then judged at the
-    threshold best on the others. A photo without a face is counted as missed.
+    `same` is 1 or 0. A fourth column may number folds: the threshold of each is then the best one
+    of the others. A photo without a face is counted as missed.
     """
     from mien.engine import Pipeline  # noqa: PLC0415
-    from mien.evaluation import evaluate_list, list_json, read_list  # noqa: PLC0415
+    from mien.evaluation import evaluate_pair_list, read_pair_list  # noqa: PLC0415
     from mien.evaluation.verification.embed_photos import centre_face, largest_face  # noqa: PLC0415
 
-    compared = read_list(listed)
-    chosen = read_list(choose_on) if choose_on else ()
+    compared = read_pair_list(listed)
+    chosen = read_pair_list(choose_on) if choose_on else ()
     with progress_bar() as progress:
         engine = _engine(detection_size, embedder, progress)
-        result = evaluate_list(
+        result = evaluate_pair_list(
             Pipeline(engine, threads=1),
             root or listed.parent,
             compared,
@@ -184,9 +183,9 @@ def pairs(
             progress=progress,
         )
     if as_json:
-        print_json(list_json(result))
+        print_json(result.to_dict())
     else:
-        _show(result.judged, result.missed)
+        _show(result.scored, result.missed)
 
 
 @click.command(
@@ -197,22 +196,21 @@ def pairs(
     "  mien evaluate all-pairs people --report pairs.html --json",
 )
 @click.argument("dataset", metavar="DATASET", type=click.Path(path_type=Path))
-@click.option("--every", is_flag=True, help="Also photos that were set aside as doubtful.")
+@click.option("--every", is_flag=True, help="Also use photos that were set aside.")
 @_REPORT
 @_JSON
 @click.pass_context
 def all_pairs(
     ctx: click.Context, *, dataset: Path, every: bool, report: Path | None, as_json: bool
 ) -> None:
-    """Compare every photo of a dataset with every other: 87 million pairs for LFW.
+    """Compare every photo of DATASET with every other: 87 million pairs for LFW.
 
-    Only counts are kept, so that memory does not grow with the number of pairs. Intervals come
-    from resampling whole people.
+    Similarities are counted, not kept: memory does not grow with the number of pairs. Intervals
+    come from resampling people.
     """
     from mien.dataset import Dataset  # noqa: PLC0415
     from mien.evaluation import (  # noqa: PLC0415
         Facts,
-        all_pairs_json,
         all_pairs_report,
         evaluate_all_pairs,
         write_report,
@@ -220,9 +218,9 @@ def all_pairs(
 
     opened = Dataset.open(dataset)
     with progress_bar() as progress:
-        result = evaluate_all_pairs(opened, every=every, progress=progress)
+        result = evaluate_all_pairs(opened, include_set_aside=every, progress=progress)
     if as_json:
-        print_json(all_pairs_json(result))
+        print_json(result.to_dict())
     else:
         _show_all(result)
     if report:
@@ -242,29 +240,29 @@ def _engine(detection_size: int | None, embedder: str | None, progress: Progress
 
     settings = DetectionSettings()
     if detection_size:
-        least = min(settings.min_side, detection_size)
-        settings = replace(settings, max_side=detection_size, min_side=least)
+        min_side = min(settings.min_side, detection_size)
+        settings = replace(settings, max_side=detection_size, min_side=min_side)
     choices: dict[str, Any] = {"embedder": embedder} if embedder else {}
     return Engine.open(settings=settings, threads=1, progress=progress, **choices)
 
 
-def _show(judged: ScoredPairs, missed: Sequence[str]) -> None:
-    folded = f" ± {judged.standard_error:.4f}" if len(judged.folds) > 1 else ""
+def _show(scored: ScoredPairs, missed: Sequence[str]) -> None:
+    folded = f" ± {scored.standard_error:.4f}" if len(scored.folds) > 1 else ""
     out.print(
-        f"accuracy {judged.accuracy.value:.4f}{folded}"
-        f" on {len(judged.scores):,} pairs ({judged.rule})",
+        f"accuracy {scored.accuracy.value:.4f}{folded}"
+        f" on {len(scored.scores):,} pairs ({scored.rule})",
         soft_wrap=True,
     )
     rows = [
         (f"1e-{exponent}", f"{tar.value:.4f}", f"{tar.low:.4f} to {tar.high:.4f}", point.threshold)
         for exponent, ((point, _), tar) in enumerate(
-            zip(judged.at_far, judged.tar_people, strict=True), 1
+            zip(scored.at_far, scored.tar_people, strict=True), 1
         )
     ]
     _rates(rows)
-    out.print(f"equal error rate {judged.equal_error:.4f}")
+    out.print(f"equal error rate {scored.equal_error:.4f}")
     if missed:
-        out.print(f"{count(len(missed), 'photo')} missed; their pairs count with similarity -1")
+        out.print(f"{count(len(missed), 'photo')} missed; their pairs have similarity -1")
 
 
 def _show_all(result: AllPairsResult) -> None:
@@ -292,7 +290,7 @@ def _rates(rows: Sequence[tuple[str, str, str, float]]) -> None:
 
 
 def licence_of(weights: ModelCard | Weights) -> str:
-    """Return a line on weights for a report."""
+    """Return a line on the licence of weights, for a report."""
     return (
         f"{weights.id}: {weights.licence}, {weights.publisher}."
         f" Training photos: {weights.trained_on}"
@@ -300,5 +298,5 @@ def licence_of(weights: ModelCard | Weights) -> str:
 
 
 def now() -> datetime:
-    """Return the time with its zone."""
+    """Return the local time with its zone."""
     return datetime.now().astimezone()

@@ -1,4 +1,4 @@
-"""`mien evaluate`: measure a recognizer on a dataset, or the road to embeddings on LFW."""
+"""`mien evaluate`: measure a recognizer on a dataset, or the face pipeline on LFW."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class _Evaluate(click.Group):
-    """The first word may be a command of its own; anything else is a recognizer to measure."""
+    """The default command is `people`: a first word that is no command is a recognizer."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[COMMAND] = shlex.join(["mien", "evaluate", *args])
@@ -48,7 +48,7 @@ def evaluate() -> None:
 
 
 @evaluate.command(
-    short_help="A recognizer on held-out photos; the word may be left out.",
+    short_help="A recognizer on held-out photos; the word people may be omitted.",
     epilog="\b\nExamples:\n"
     "  mien evaluate people.onnx dataset -o report.html\n"
     "  mien evaluate people.onnx dataset --strangers others --json",
@@ -60,7 +60,7 @@ def evaluate() -> None:
     "--strangers",
     type=click.Path(path_type=Path),
     metavar="DATASET",
-    help="A dataset of other people. Without it each person is made a stranger in turn.",
+    help="A dataset of other people. Without it each person is left out in turn.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
@@ -73,16 +73,14 @@ def people(
     strangers: Path | None,
     as_json: bool,
 ) -> None:
-    """Name a dataset's held-out photos and search strangers with RECOGNIZER.
+    """Measure RECOGNIZER on the held-out photos of DATASET, and on strangers.
 
-    The report is one HTML file that needs nothing else.
+    The report is one self-contained HTML file.
     """
     # Heavy, and not needed for --help.
-    from mien.dataset import Dataset  # noqa: PLC0415
     from mien.evaluation import (  # noqa: PLC0415
         Facts,
         evaluate_people,
-        people_json,
         people_report,
         write_report,
     )
@@ -91,13 +89,7 @@ def people(
     loaded = Recognizer.load(recognizer)
     about = loaded.about
     with progress_bar() as progress:
-        result = evaluate_people(
-            loaded.head,
-            Dataset.open(dataset),
-            trained_on=about.dataset,
-            strangers=Dataset.open(strangers) if strangers else None,
-            progress=progress,
-        )
+        result = evaluate_people(loaded, dataset, strangers=strangers, progress=progress)
     facts = Facts(
         made=now(),
         command=ctx.meta[COMMAND],
@@ -105,10 +97,10 @@ def people(
         recognizer=f"{recognizer}, made {about.created} by mien {about.version}",
         licences=(licence_of(about.detector), licence_of(about.embedder)),
     )
-    for line in result.notes:
+    for line in result.caveats:
         note(f"note: {line}")
     if as_json:
-        print_json(people_json(result))
+        print_json(result.to_dict())
     else:
         _show_people(result)
     if output:
@@ -117,30 +109,19 @@ def people(
 
 
 def _show_people(result: PeopleResult) -> None:
-    every, clean, did = result.every, result.clean, result.decisions
+    decisions = result.decisions
     table = Table(box=None, pad_edge=False)
     for name in ("", "rate", "95 % interval", "measured on"):
         table.add_column(
             name, justify="left" if name in {"", "measured on"} else "right", no_wrap=True
         )
-    rows = [
-        ("rank-1, all held out", every.rank1, count(every.probes, "photo")),
-        ("rank-1, none set aside", clean.rank1, count(clean.probes, "photo")),
-        ("rank-5, all held out", every.rank5, count(every.probes, "photo")),
-    ]
-    if (open_set := result.open_set) is not None:
-        strangers = count(open_set.stranger_people, "stranger")
-        rows += [
-            ("named right (DIR)", open_set.policy.dir, count(open_set.probes, "photo")),
-            ("strangers named (FPIR)", open_set.policy.fpir, strangers),
-        ]
-    for name, rate, measured_on in rows:
-        ends = f"{100 * rate.low:.2f} to {100 * rate.high:.2f} %"
-        table.add_row(name, f"{100 * rate.value:.2f} %", ends, measured_on)
+    for name, rate, measured_on in result.rate_rows():
+        interval = f"{100 * rate.low:.2f} to {100 * rate.high:.2f} %"
+        table.add_row(name, f"{100 * rate.value:.2f} %", interval, measured_on)
     out.print(table)
     out.print(
-        f"of {count(every.probes, 'photo')} {did.right:,} named right,"
-        f" {did.unknown:,} called unknown, {did.wrong:,} named wrong;"
+        f"of {count(result.all_probes.probes, 'photo')} {decisions.right:,} named right,"
+        f" {decisions.unknown:,} called unknown, {decisions.wrong:,} named wrong;"
         f" calibration error {100 * result.ece:.2f} %",
         soft_wrap=True,
     )

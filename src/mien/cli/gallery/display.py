@@ -1,11 +1,10 @@
-"""What `mien gallery` shows of a gallery and of a person in it, and how somebody gets in."""
+"""Print a gallery, and a person in it."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Column, Table
@@ -19,64 +18,57 @@ if TYPE_CHECKING:
 
 
 def how_to_enrol(folder: Path) -> str:
-    """Return what to do where nobody is in a gallery."""
-    return f"Enrol somebody: mien gallery add {shlex.quote(str(folder))} NAME PHOTOS"
+    """Return the sentence that says how to enrol a person in a gallery."""
+    return f"Enrol a person: mien gallery add {shlex.quote(str(folder))} NAME PHOTOS"
 
 
-def show_gallery(made: Gallery, *, as_json: bool) -> None:
-    """Show who is in a gallery, what is kept, and when a name is given."""
-    people, policy = made.people(), made.policy
-    facts: dict[str, Any] = {
-        "people": len(people),
-        "photos": sum(person.photos for person in people),
-        "encrypted": made.encrypted,
-        "thumbnails": made.keeps_thumbnails,
-        "embedder": made.origin.embedder,
-        "contract": made.contract,
-        "policy": asdict(policy),
-        "warnings": list(made.warnings),
-    }
+def show_gallery(gallery: Gallery, *, as_json: bool) -> None:
+    """Print the size of a gallery, what it stores, and when it gives a name."""
+    facts = gallery.to_dict()
     if as_json:
         print_json(facts)
         return
     photos = count(facts["photos"], "photo")
-    kept = "templates" + (" and thumbnails" if made.keeps_thumbnails else "")
+    kept = "templates" + (" and thumbnails" if gallery.keeps_thumbnails else "")
     table = Table(show_header=False, box=None)
     for key, value in (
-        ("gallery", str(made.path)),
-        ("people", f"{len(people):,}, {photos} enrolled" if people else "nobody yet"),
-        ("kept of a photo", kept + (", encrypted" if made.encrypted else ", not encrypted")),
-        *_when_named(policy),
-        ("embedder", made.origin.embedder),
-        ("contract", made.contract),
+        ("gallery", str(gallery.path)),
+        ("people", f"{facts['people']:,}, {photos} enrolled" if facts["people"] else "none yet"),
+        ("stored per photo", kept + (", encrypted" if gallery.encrypted else ", not encrypted")),
+        *_policy_rows(gallery.policy),
+        ("embedder", gallery.origin.embedder),
+        ("contract", gallery.contract),
     ):
         table.add_row(f"[bold]{key}[/bold]", escape(value))
     out.print(table)
-    for warning in made.warnings:
+    for warning in gallery.warnings:
         note(f"warning: {warning}")
     if not facts["photos"]:
-        note(how_to_enrol(made.path))
+        note(how_to_enrol(gallery.path))
 
 
-def _when_named(policy: Policy) -> tuple[tuple[str, str], ...]:
-    if policy.threshold > 1:  # No cosine is so high: nothing is known that a name could rest on.
-        return ("a name is given", "to nobody yet"), ("why", policy.source)
-    expected, asked = policy.expected, f"at most {policy.false_positive_rate:.2%} asked for"
+def _policy_rows(policy: Policy) -> tuple[tuple[str, str], ...]:
+    if policy.threshold > 1:  # No cosine is so high: no name is given.
+        return ("a name is given", "never yet"), ("why", policy.source)
+    expected, asked = policy.expected, f"at most {policy.false_positive_rate:.2%} requested"
     rate = f"{expected.value:.2%} ({expected.low:.2%} to {expected.high:.2%})"
     return (
         ("a name is given from", f"similarity {policy.threshold:.3f}"),
         ("strangers given a name", f"{asked}; expected {rate}"),
-        ("how that is known", policy.source),
+        ("evidence", policy.source),
     )
 
 
-def show_person(made: Gallery, person: Person, *, as_json: bool) -> None:
-    """Show a person's photos and consent, and with JSON what was done to them."""
-    pictures = made.pictures(person.id)
-    events = made.audit_trail(person.id)
+def show_person(gallery: Gallery, person: Person, *, as_json: bool) -> None:
+    """Print a person's photos and consent; as JSON also the person's audit trail."""
+    pictures = gallery.pictures(person.id)
+    events = gallery.audit_trail(person.id)
     if as_json:
-        rows = {"pictures": [asdict(picture) for picture in pictures]}
-        print_json({**asdict(person), **rows, "audit": [asdict(event) for event in events]})
+        rows = {
+            "pictures": [picture.to_dict() for picture in pictures],
+            "audit": [event.to_dict() for event in events],
+        }
+        print_json({**person.to_dict(), **rows})
         return
     out.print(f"[bold]{escape(person.name)}[/bold]  {person.id}")
     out.print(f"added {person.created}, changed {person.changed}, from {escape(person.source)}")

@@ -1,8 +1,7 @@
-"""`mien gallery`: people enrolled while the gallery is in use."""
+"""`mien gallery`: commands on the people of a gallery."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,33 +23,34 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 KEY_FILE = click.option(
     "--key-file",
     type=click.Path(path_type=Path),
-    help="Of an encrypted gallery; else the key in MIEN_KEY is taken.",
+    help="Key of an encrypted gallery; default: the key in MIEN_KEY.",
 )
 
 
 @click.group(
+    "gallery",
     epilog="\b\nExamples:\n"
     "  mien gallery create office --thumbnails\n"
     "  mien gallery add office 'Ada Lovelace' ada/*.jpg --consent 'by letter, 3 May'\n"
     "  mien identify office party.jpg\n"
     "  mien gallery forget office 'Ada Lovelace'",
 )
-def gallery() -> None:
-    """Enrol people, correct, merge and forget them, while the gallery is in use.
+def gallery_commands() -> None:
+    """Enrol, rename, merge and forget people while the gallery is in use.
 
     A PERSON is a name or an id, as `mien gallery list` shows them.
     """
 
 
 def opened(folder: Path, key_file: Path | None) -> Gallery:
-    """Return the gallery in a folder, with the key that the user gave."""
+    """Return the gallery in a folder, opened with the key that the user gave."""
     # Heavy, and not needed for --help.
     from mien.gallery import Gallery, find_key  # noqa: PLC0415
 
     return Gallery.open(folder, key=find_key(key_file))
 
 
-@gallery.command(
+@gallery_commands.command(
     epilog="\b\nExamples:\n"
     "  mien gallery add office 'Ada Lovelace' ada1.jpg ada2.heic\n"
     "  mien gallery add office 'Ada Lovelace' photos/ada --consent 'by letter, 3 May'\n"
@@ -59,13 +59,15 @@ def opened(folder: Path, key_file: Path | None) -> Gallery:
 @GALLERY
 @click.argument("name", required=False)
 @click.argument("photos", nargs=-1)
-@click.option("--force", is_flag=True, help="Take photos in spite of what speaks against them.")
-@click.option("--consent", default="", metavar="TEXT", help="A note on what the person agreed to.")
+@click.option("--force", is_flag=True, help="Enrol even if checks fail.")
+@click.option(
+    "--consent", default="", metavar="TEXT", help="A note on what the person has agreed to."
+)
 @click.option(
     "--dataset",
     type=click.Path(path_type=Path),
     metavar="DATASET",
-    help="Instead of NAME and PHOTOS: everybody in a dataset, by its usable photos.",
+    help="Instead of NAME and PHOTOS: all people of a dataset, by its usable photos.",
 )
 @click.option("--train-only", is_flag=True, help="Only the training side of the dataset.")
 @KEY_FILE
@@ -84,24 +86,25 @@ def add(
     key_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Enrol the person NAME by PHOTOS (files, folders or patterns), or everybody in a dataset.
+    """Enrol the person NAME by PHOTOS (files, folders or patterns), or all people of a dataset.
 
-    A photo is refused when it shows no face, or several and nothing tells which is meant; when it
-    is a poor picture, when it disagrees with the person's other photos, or when the gallery takes
-    it for somebody else. Each refusal comes with its evidence. The exit code is 1 when a photo was
-    not taken.
+    A photo is refused when it shows no face, or several and it is not clear which one to enrol;
+    when its quality is low; when it disagrees with the person's other photos; or when the gallery
+    identifies the face as another person. Each refusal states its evidence. The exit code is 1
+    when a photo was not enrolled.
     """
     if (dataset is None) != bool(name and photos):
         raise click.UsageError("give NAME and PHOTOS, or --dataset DATASET")
     if dataset is not None:
-        with opened(folder, key_file) as made:
-            tell_taken(take_dataset(made, dataset, train_only=train_only), as_json=as_json)
+        with opened(folder, key_file) as gallery:
+            imported = import_dataset(gallery, dataset, train_only=train_only)
+        report_import(imported, as_json=as_json)
         return
-    with opened(folder, key_file) as made:
-        rows = _enrol(made, name or "", photos, force=force, consent=consent)
-        person = made.find(name or "")
+    with opened(folder, key_file) as gallery:
+        rows = _enrol(gallery, name or "", photos, force=force, consent=consent)
+        person = gallery.find(name or "")
     if as_json:
-        print_json([{"photo": path, **asdict(row)} for path, row in rows])
+        print_json([{"photo": path, **row.to_dict()} for path, row in rows])
     else:
         _show_enrolments(rows)
         if person:
@@ -111,7 +114,7 @@ def add(
 
 
 def _enrol(
-    made: Gallery, name: str, photos: tuple[str, ...], *, force: bool, consent: str
+    gallery: Gallery, name: str, photos: tuple[str, ...], *, force: bool, consent: str
 ) -> list[tuple[str, Enrolment]]:
     from mien.cli.identify import find_photos  # noqa: PLC0415
     from mien.gallery import Enrolment  # noqa: PLC0415
@@ -120,20 +123,20 @@ def _enrol(
     paths = list(dict.fromkeys(find_photos(photos)))
     rows: dict[Path, Enrolment] = {}
     with progress_bar() as progress:
-        engine = made.origin.open_engine(progress=progress)
+        engine = gallery.origin.open_engine(progress=progress)
 
-        def enrol(path: Path, *, insist: bool) -> Enrolment:
+        def enrol(path: Path, *, force: bool) -> Enrolment:
             try:
                 photo = read_photo(path, long_side=engine.max_long_side)
             except PhotoError as error:
                 return Enrolment(False, reason="unreadable", detail=str(error))
-            return made.enrol_photo(name, photo, engine=engine, force=insist, consent=consent)
+            return gallery.enrol_photo(name, photo, engine=engine, force=force, consent=consent)
 
-        # Group photos wait until the person's own photos tell which face is meant.
-        for insist in (False, True):
+        # Second try: with the other photos enrolled, the person's face in a group photo is found.
+        for last in (False, True):
             waiting = [path for path in paths if path not in rows or _waits(rows[path])]
             for done, path in enumerate(waiting, 1):
-                rows[path] = enrol(path, insist=force and insist)
+                rows[path] = enrol(path, force=force and last)
                 progress(done, len(waiting), "photos")
     return [(str(path), rows[path]) for path in paths]
 
@@ -143,7 +146,7 @@ def _waits(row: Enrolment) -> bool:
 
 
 def _show_enrolments(rows: list[tuple[str, Enrolment]]) -> None:
-    table = Table(Column("photo", overflow="fold"), "taken", "why not", box=None)
+    table = Table(Column("photo", overflow="fold"), "enrolled", "why not", box=None)
     for path, row in rows:
         taken = "yes" if row.taken else "[yellow]no[/yellow]"
         forced = "forced: " if row.taken and row.reason else ""
@@ -151,26 +154,27 @@ def _show_enrolments(rows: list[tuple[str, Enrolment]]) -> None:
     out.print(table)
 
 
-def take_dataset(made: Gallery, dataset: Path, *, train_only: bool = False) -> tuple[int, int]:
-    """Take in everybody of a dataset; return how many people and new photos."""
+def import_dataset(gallery: Gallery, dataset: Path, *, train_only: bool = False) -> tuple[int, int]:
+    """Import all people of a dataset; return the numbers of people and of new photos."""
     from mien.dataset import Dataset  # noqa: PLC0415
-    from mien.gallery.exchange.from_dataset import newcomers  # noqa: PLC0415
+    from mien.gallery.exchange.from_dataset import imported_people  # noqa: PLC0415
 
-    found = newcomers(Dataset.open(dataset), train_only=train_only, crops=made.keeps_thumbnails)
+    crops = gallery.keeps_thumbnails
+    found = imported_people(Dataset.open(dataset), train_only=train_only, crops=crops)
     with progress_bar() as progress:
-        return made.take(found, progress=progress)
+        return gallery.import_people(found, progress=progress)
 
 
-def tell_taken(taken: tuple[int, int], *, as_json: bool) -> None:
-    """Say how many people and photos were taken in."""
-    people, photos = taken
+def report_import(imported: tuple[int, int], *, as_json: bool) -> None:
+    """Print how many people and photos were imported."""
+    people, photos = imported
     if as_json:
         print_json({"people": people, "photos": photos})
     else:
         out.print(f"{count(people, 'person', 'people')}, {count(photos, 'new photo')}")
 
 
-@gallery.command(
+@gallery_commands.command(
     "list", epilog="\b\nExamples:\n  mien gallery list office\n  mien gallery list office --json"
 )
 @GALLERY
@@ -178,13 +182,13 @@ def tell_taken(taken: tuple[int, int], *, as_json: bool) -> None:
 @JSON
 def list_(*, folder: Path, key_file: Path | None, as_json: bool) -> None:
     """List the people in the gallery DIR."""
-    with opened(folder, key_file) as made:
-        people = made.people()
+    with opened(folder, key_file) as gallery:
+        people = gallery.people()
     if as_json:
-        print_json([asdict(person) for person in people])
+        print_json([person.to_dict() for person in people])
         return
     if not people:
-        out.print(escape(f"nobody yet. {how_to_enrol(folder)}"), soft_wrap=True)
+        out.print(escape(f"no people yet. {how_to_enrol(folder)}"), soft_wrap=True)
         return
     table = Table(Column("name", overflow="fold"), "photos", "consent", "id", box=None)
     for person in people:
@@ -192,7 +196,7 @@ def list_(*, folder: Path, key_file: Path | None, as_json: bool) -> None:
     out.print(table)
 
 
-@gallery.command(
+@gallery_commands.command(
     epilog="\b\nExamples:\n  mien gallery show office\n  mien gallery show office 'Ada Lovelace'"
 )
 @GALLERY
@@ -200,27 +204,29 @@ def list_(*, folder: Path, key_file: Path | None, as_json: bool) -> None:
 @KEY_FILE
 @JSON
 def show(*, folder: Path, person: str | None, key_file: Path | None, as_json: bool) -> None:
-    """Show what the gallery DIR holds and when it says "unknown", or what of one PERSON."""
-    with opened(folder, key_file) as made:
+    """Show what the gallery DIR holds and when it says "unknown", or show one PERSON."""
+    with opened(folder, key_file) as gallery:
         if person is None:
-            show_gallery(made, as_json=as_json)
+            show_gallery(gallery, as_json=as_json)
         else:
-            show_person(made, made.person(person), as_json=as_json)
+            show_person(gallery, gallery.person(person), as_json=as_json)
 
 
-@gallery.command(epilog="\b\nExamples:\n  mien gallery rename office 'Ada Byron' 'Ada Lovelace'")
+@gallery_commands.command(
+    epilog="\b\nExamples:\n  mien gallery rename office 'Ada Byron' 'Ada Lovelace'"
+)
 @GALLERY
 @PERSON
 @click.argument("name")
 @KEY_FILE
 def rename(*, folder: Path, person: str, name: str, key_file: Path | None) -> None:
     """Give PERSON another NAME."""
-    with opened(folder, key_file) as made:
-        before = made.person(person).name
-        note(f"{before} is {made.rename(person, name).name} now")
+    with opened(folder, key_file) as gallery:
+        before = gallery.person(person).name
+        note(f"{before} is {gallery.rename(person, name).name} now")
 
 
-@gallery.command(
+@gallery_commands.command(
     epilog="\b\nExamples:\n  mien gallery consent office 'Ada Lovelace' 'by letter, 3 May'"
 )
 @GALLERY
@@ -228,32 +234,36 @@ def rename(*, folder: Path, person: str, name: str, key_file: Path | None) -> No
 @click.argument("text")
 @KEY_FILE
 def consent(*, folder: Path, person: str, text: str, key_file: Path | None) -> None:
-    """Note what PERSON has agreed to, in place of what was noted before."""
-    with opened(folder, key_file) as made:
-        found = made.note_consent(person, text)
+    """Replace the note on what PERSON has agreed to."""
+    with opened(folder, key_file) as gallery:
+        found = gallery.note_consent(person, text)
     note(f"consent of {found.name}: {found.consent or 'nothing noted'}")
 
 
-@gallery.command(epilog="\b\nExamples:\n  mien gallery merge office 'Ada Lovelace' 'A. Byron'")
+@gallery_commands.command(
+    epilog="\b\nExamples:\n  mien gallery merge office 'Ada Lovelace' 'A. Byron'"
+)
 @GALLERY
 @PERSON
 @click.argument("other")
 @KEY_FILE
 def merge(*, folder: Path, person: str, other: str, key_file: Path | None) -> None:
-    """Make two people one: OTHER's photos become PERSON's, and OTHER is gone."""
-    with opened(folder, key_file) as made:
-        gone, kept = made.person(other), made.merge(person, other)
-    note(f"{gone.name} is {kept.name} now, with {count(kept.photos, 'photo')}")
+    """Merge two entries of one person: PERSON gets the photos of OTHER, which is deleted."""
+    with opened(folder, key_file) as gallery:
+        gone, kept = gallery.person(other), gallery.merge(person, other)
+    note(f"{gone.name} merged into {kept.name}, who has {count(kept.photos, 'photo')} now")
 
 
-def _ask(question: str) -> None:
-    """Leave the command unless the answer is yes."""
+def _confirm(question: str) -> None:
+    """End the command unless the user answers yes."""
     try:
         sure = click.confirm(question, err=True)
     except click.Abort as abort:
-        note("")  # The question has its line for itself.
+        note("")  # ends the line of the question
         if isinstance(abort.__context__, EOFError):
-            raise click.UsageError("nobody answers: nothing was forgotten. Say --yes.") from abort
+            raise click.UsageError(
+                "no answer was given: nothing was forgotten. Give --yes."
+            ) from abort
         note("Nothing was forgotten.")
         raise click.exceptions.Exit(130) from abort
     if not sure:
@@ -261,7 +271,7 @@ def _ask(question: str) -> None:
         raise click.exceptions.Exit(1)
 
 
-@gallery.command(
+@gallery_commands.command(
     epilog="\b\nExamples:\n  mien gallery forget office 'Ada Lovelace' --yes\n"
     "  mien gallery forget office 'Ada Lovelace' --photo 3f0c2a9d71be",
 )
@@ -273,20 +283,20 @@ def _ask(question: str) -> None:
 def forget(
     *, folder: Path, person: str, photo: str | None, yes: bool, key_file: Path | None
 ) -> None:
-    """Forget PERSON: name, templates, thumbnails and rejected faces, down to the last byte.
+    """Delete the name, templates, thumbnails and rejected faces of PERSON, and wipe their bytes.
 
-    The audit trail keeps that somebody of this id was here. Exports made before still hold the
-    person; Mien does not know where they are.
+    The audit trail keeps the id. Exports and recognizer files made before still hold the person;
+    Mien does not know where they are.
     """
-    with opened(folder, key_file) as made:
-        found = made.person(person)
+    with opened(folder, key_file) as gallery:
+        found = gallery.person(person)
         what = f"photo {photo} of {found.name}" if photo else f"{found.name} and every photo"
         if not yes:
-            _ask(f"Forget {what}?")
+            _confirm(f"Forget {what}?")
         if photo is None:
-            made.forget(found.id)
-        elif photo in {picture.id for picture in made.pictures(found.id)}:
-            made.forget_picture(photo)
+            gallery.forget(found.id)
+        elif photo in {picture.id for picture in gallery.pictures(found.id)}:
+            gallery.forget_picture(photo)
         else:
             raise UnknownPicture(
                 f"{found.name} has no photo {photo}",
@@ -295,31 +305,31 @@ def forget(
     note(f"forgot {what}")
 
 
-@gallery.command(epilog="\b\nExamples:\n  mien gallery rate office 0.001")
+@gallery_commands.command(epilog="\b\nExamples:\n  mien gallery rate office 0.001")
 @GALLERY
 @click.argument("rate", type=click.FloatRange(0, 1, min_open=True, max_open=True))
 @KEY_FILE
 def rate(*, folder: Path, rate: float, key_file: Path | None) -> None:
-    """Let RATE of all strangers be given any name, from now on; 0.01 is one in a hundred."""
-    with opened(folder, key_file) as made:
-        made.set_rate(rate)
-        show_gallery(made, as_json=False)
+    """Set the share of strangers who may be given any name; 0.01 is one in a hundred."""
+    with opened(folder, key_file) as gallery:
+        gallery.set_rate(rate)
+        show_gallery(gallery, as_json=False)
 
 
-@gallery.command(
+@gallery_commands.command(
     epilog="\b\nExamples:\n  mien gallery audit office\n  mien gallery audit office --json"
 )
 @GALLERY
-@click.option("--limit", default=50, show_default=True, help="How many of the latest lines.")
+@click.option("--limit", default=50, show_default=True, help="Number of lines, the latest ones.")
 @KEY_FILE
 @JSON
 def audit(*, folder: Path, limit: int, key_file: Path | None, as_json: bool) -> None:
-    """Show who was added, looked up and forgotten, when and by which key, latest first."""
-    with opened(folder, key_file) as made:
-        events = made.audit_trail(limit=limit)
-        names = {person.id: person.name for person in made.people()}
+    """Show who was added, identified and forgotten, when and by which key, latest first."""
+    with opened(folder, key_file) as gallery:
+        events = gallery.audit_trail(limit=limit)
+        names = {person.id: person.name for person in gallery.people()}
     if as_json:
-        print_json([asdict(event) for event in events])
+        print_json([event.to_dict() for event in events])
         return
     table = Table("when", "what", Column("who", overflow="fold"), "by", "", box=None)
     for event in events:

@@ -1,1 +1,1 @@
-"""Check a finished dataset: wrong labels, leaks between sides, and pages to review them."""
+"""Checks of a finished dataset: wrong labels, leaks into validation, and pages to review them."""

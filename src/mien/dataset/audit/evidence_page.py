@@ -1,56 +1,52 @@
-"""A page of what is likely wrong with a dataset's labels, with the pictures to judge it by."""
+"""Page of the labels that are likely wrong, with pictures to compare."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
-from mien.dataset.audit.review_page import crop_image
+from mien.dataset.audit.page_parts import crop_image, page_head
 from mien.dataset.audit.suspects import KINDS, Suspect
 from mien.dataset.storage.dataset_folder import writing
-from mien.dataset.storage.manifest import Dataset, Entry
+from mien.dataset.storage.entries import Entry
+from mien.dataset.storage.opened_dataset import Dataset
 from mien.files import replace_file
 from mien.text import count
 
-MOST = 200
-"""At most this many are shown; the page says how many are not."""
+MAX_SUSPECTS = 200
+"""Maximum number shown; the page says how many are not shown."""
 
 
 def write_evidence(path: Path, dataset: Dataset, suspects: Sequence[Suspect]) -> None:
-    """Write the page; it needs no other file and no network.
+    """Write the page as one file that needs no network.
 
     Raises:
-        OutputError: it cannot be written there.
+        OutputError: it cannot be written.
     """
     with writing(path.parent):
         replace_file(path, _page(dataset, suspects).encode("utf-8", "replace"))
 
 
 def _page(dataset: Dataset, suspects: Sequence[Suspect]) -> str:
-    style = files("mien.dataset.audit").joinpath("page").joinpath("review.css").read_text("utf-8")
     folder = shlex.quote(str(dataset.path))
     shown = "".join(
         _article(dataset, folder, number, suspect)
-        for number, suspect in enumerate(suspects[:MOST], 1)
+        for number, suspect in enumerate(suspects[:MAX_SUSPECTS], 1)
     )
-    more = len(suspects) - MOST
+    more = len(suspects) - MAX_SUSPECTS
     rest = f'<p class="soft">{more:,} more, less likely: see --json.</p>' if more > 0 else ""
-    name = escape(dataset.path.name)
+    title = f"Check: {dataset.path.name}"
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>Check: {name}</title><style>{style}</style></head>"
-        "<body><main><h1>What is likely wrong</h1>"
+        f"{page_head(title)}"
+        "<body><main><h1>Labels that are likely wrong</h1>"
         f'<p class="soft">{count(len(dataset.people), "person", "people")}, '
         f"{count(len(dataset.rows), 'face')} in "
-        f"<code>{escape(str(dataset.path))}</code>. The most likely first. An embedder found "
-        "them: twins and look-alikes are among them, and only you can tell. Nothing was "
-        f"changed.</p>{shown or '<p>Nothing is suspect.</p>'}{rest}</main></body></html>"
+        f"<code>{escape(str(dataset.path))}</code>. The most likely first. They were "
+        "found by comparing embeddings, so twins and look-alikes are among them: check the "
+        f"pictures. Nothing was changed.</p>{shown or '<p>No label is suspect.</p>'}"
+        f"{rest}</main></body></html>"
     )
 
 

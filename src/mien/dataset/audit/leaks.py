@@ -1,6 +1,6 @@
-"""What leaks from training into validation: photos that are on both sides of a split.
+"""Find leaks from training into validation: photos that are on both sides of a split.
 
-A figure measured on photos that were trained on says how well they are remembered, not how well
+A rate measured on photos of the training set shows how well the photos are remembered, not how well
 their people are recognised.
 """
 
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from mien.dataset.audit.stored_faces import faces_of, thumbs_of
 from mien.dataset.cleaning.duplicates import CopyPair, Kind, find_pairs
 from mien.dataset.cleaning.registration import recut_pairs
-from mien.dataset.storage.manifest import Dataset, Entry
+from mien.dataset.storage.entries import Entry
+from mien.dataset.storage.opened_dataset import Dataset
 from mien.errors import EmptyDataset
 from mien.measures import wilson
+from mien.policy.similarity_limits import CleaningLimits
 from mien.templates import both_views, nearest, photo_weights, sums_by_person, unit_rows
 from mien.types import Interval, Progress, silent
 
@@ -28,21 +30,21 @@ KINDS: dict[Kind, str] = {
     "near-duplicate": "resized, recoloured or saved again",
     "crop": "cut from one photo in another way",
 }
-"""Kinds of leaks, gravest first, and what they are called."""
+"""Kinds of leaks, the most certain first, and their names in reports."""
 
-PHOTOS = ((1, 1), (2, 2), (3, 4), (5, 9), (10, 10**9))
-"""Kinds of people: by their number of photos, first and last."""
+PHOTO_COUNTS = ((1, 1), (2, 2), (3, 4), (5, 9), (10, 10**9))
+"""Groups of people by their number of photos: lowest and highest number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A validation photo that is a training photo again.
+    """A validation photo that is a copy of a training photo.
 
     Attributes:
-        validation: the one.
-        train: the other.
+        validation: the validation photo.
+        train: the training photo.
         kind: how they are the same picture.
-        evidence: in numbers and words.
+        evidence: the reason in numbers and words.
     """
 
     validation: Entry
@@ -52,16 +54,16 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
-class KindOfPerson:
-    """What a figure is made of, for people with so many photos.
+class PhotoCountGroup:
+    """Leaks and rates of the people with a certain number of photos.
 
     Attributes:
-        first: least number of photos.
-        last: greatest.
-        validation: validation photos of such people.
-        leaking: of them, training photos again.
-        rank1: of all their validation photos.
-        rank1_clean: of those that are new to training.
+        first: lowest number of photos.
+        last: highest number of photos.
+        validation: number of validation photos of these people.
+        leaking: number of those that are copies of training photos.
+        rank1: rank-1 rate of all their validation photos.
+        rank1_clean: rank-1 rate of those that do not leak.
     """
 
     first: int
@@ -74,17 +76,19 @@ class KindOfPerson:
 
 @dataclass(frozen=True, slots=True)
 class LeakAudit:
-    """What leaks from training into validation.
+    """The leaks from training into validation, and rank-1 with and without them.
 
     Attributes:
         train: number of training photos.
         validation: number of validation photos.
-        leaks: one for each validation photo that leaks, gravest kind first.
-        counts: how many leak by each kind.
-        rank1: share of validation photos whose nearest person is the right one, each person's
-            training photos averaged.
-        rank1_clean: the same without those that leak.
-        people: by the kind of person, fewest photos first.
+        leaks: one per validation photo that leaks, in the order of `KINDS`.
+        counts: number of leaks of each kind.
+        rank1: share of validation photos that are nearest to the mean of their own person's
+            training photos.
+        rank1_clean: the same without photos that leak.
+        people: the same by number of photos per person, fewest first.
+        by_similarity: whether faces were compared; where the embedder is not calibrated only
+            identical files are found.
     """
 
     train: int
@@ -93,21 +97,22 @@ class LeakAudit:
     counts: dict[Kind, int]
     rank1: Interval
     rank1_clean: Interval
-    people: tuple[KindOfPerson, ...]
+    people: tuple[PhotoCountGroup, ...]
+    by_similarity: bool
 
 
 def audit(
     dataset: Dataset, sides: NDArray[np.bool_] | None = None, *, progress: Progress = silent
 ) -> LeakAudit:
-    """Find the validation photos of a dataset that are training photos again.
+    """Find the validation photos of a dataset that are copies of training photos.
 
     Args:
-        dataset: the photos.
-        sides: (M,) bool, True for training, where the split is another than the dataset's own.
-        progress: told of the crops, where they must be read.
+        dataset: the dataset to check.
+        sides: (M,) bool, True for training: a split in place of the dataset's own.
+        progress: called while crops are read, if they are.
 
     Raises:
-        EmptyDataset: one side has no photo.
+        EmptyDataset: one side of the split has no photo.
     """
     train = dataset.train if sides is None else sides
     if train.all() or not train.any():
@@ -116,20 +121,22 @@ def audit(
             hint="A leak is from training into validation: both need photos.",
         )
     faces = faces_of(dataset, thumbs_of(dataset, progress=progress))
-    pairs = find_pairs(faces)
-    pairs += recut_pairs(faces, pairs)
+    limits = CleaningLimits.of(dataset.statistics)
+    pairs = find_pairs(faces, limits)
+    pairs += recut_pairs(faces, pairs, limits)
     leaks = _leaks(dataset, train, pairs)
     rows = np.flatnonzero(~train)
     leaking = np.isin(rows, [leak.validation.row for leak in leaks])
-    right = _right(dataset, train, rows)
+    right = _nearest_is_right(dataset, train, rows)
     return LeakAudit(
         train=int(train.sum()),
         validation=len(rows),
         leaks=leaks,
         counts=dict(Counter(leak.kind for leak in leaks)),
-        rank1=_share(right),
-        rank1_clean=_share(right[~leaking]),
-        people=_kinds(dataset, rows, leaking, right),
+        rank1=_rate(right),
+        rank1_clean=_rate(right[~leaking]),
+        people=_by_photo_count(dataset, rows, leaking, right),
+        by_similarity=limits is not None,
     )
 
 
@@ -156,10 +163,10 @@ def _leaks(
     return tuple(sorted(found, key=lambda leak: order.index(leak.kind)))
 
 
-def _right(
+def _nearest_is_right(
     dataset: Dataset, train: NDArray[np.bool_], rows: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Return whether each validation photo is nearest to its own person's training mean."""
+    """Return (n,) bool: whether the mean nearest to each validation photo is of its own person."""
     views = both_views(dataset.embeddings[train], dataset.mirrored[train])
     weights = photo_weights(dataset.quality[train])
     names, labels = np.unique(dataset.labels[train], return_inverse=True)
@@ -169,32 +176,32 @@ def _right(
     return right
 
 
-def _kinds(
+def _by_photo_count(
     dataset: Dataset,
     rows: NDArray[np.int64],
     leaking: NDArray[np.bool_],
     right: NDArray[np.bool_],
-) -> tuple[KindOfPerson, ...]:
-    # A mirrored copy is no photo of its own.
-    own = [entry.row for entry in dataset.rows if not entry.leak]
-    photos = np.bincount(dataset.labels[own], minlength=len(dataset.people))
+) -> tuple[PhotoCountGroup, ...]:
+    # A mirrored copy is not counted as a photo.
+    genuine = [entry.row for entry in dataset.rows if not entry.leak]
+    photos = np.bincount(dataset.labels[genuine], minlength=len(dataset.people))
     photos = photos[dataset.labels[rows]]
     found = []
-    for first, last in PHOTOS:
+    for first, last in PHOTO_COUNTS:
         inside = (photos >= first) & (photos <= last)
         if inside.any():
             found.append(
-                KindOfPerson(
+                PhotoCountGroup(
                     first=first,
                     last=last,
                     validation=int(inside.sum()),
                     leaking=int((inside & leaking).sum()),
-                    rank1=_share(right[inside]),
-                    rank1_clean=_share(right[inside & ~leaking]),
+                    rank1=_rate(right[inside]),
+                    rank1_clean=_rate(right[inside & ~leaking]),
                 )
             )
     return tuple(found)
 
 
-def _share(right: NDArray[np.bool_]) -> Interval:
+def _rate(right: NDArray[np.bool_]) -> Interval:
     return wilson(int(right.sum()), len(right))

@@ -1,27 +1,24 @@
-"""A page of the doubtful entries: each beside what it is doubted against, and what to do."""
+"""Page of the doubtful entries: each with photos to compare, and the commands that decide."""
 
 from __future__ import annotations
 
-import base64
-import io
 import shlex
 from collections.abc import Iterable, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
-from PIL import Image
-
+from mien.dataset.audit.page_parts import crop_image, page_file, page_head
 from mien.dataset.storage.dataset_card import REASONS
 from mien.dataset.storage.dataset_folder import writing
-from mien.dataset.storage.manifest import Dataset, Entry
+from mien.dataset.storage.entries import Entry
+from mien.dataset.storage.opened_dataset import Dataset
 from mien.files import replace_file
 from mien.text import count
 
 PAGE = "review.html"
 
-MOST = 150
-"""At most this many entries of a kind are shown; the page says how many are not."""
+MAX_ENTRIES = 150
+"""Maximum number of entries shown per reason; the page says how many are not shown."""
 
 _ORDER = (
     "mislabelled",
@@ -33,7 +30,7 @@ _ORDER = (
     "unreadable",
 )
 _TITLES = {
-    "mislabelled": "Likely somebody else",
+    "mislabelled": "Likely another person",
     "near-duplicate": "Near-duplicates",
     "low-quality": "Poor pictures",
     "duplicate": "Exact copies",
@@ -81,50 +78,45 @@ class _Page:
             for key, count in counts.items()
             if count
         )
-        sections = [self._section("same", len(pairs), map(self._pair, pairs[:MOST]))]
+        sections = [self._section("same", len(pairs), map(self._pair, pairs[:MAX_ENTRIES]))]
         for reason, own in aside.items():
             shown = (
-                sorted(own, key=lambda e: e.quality)[:MOST]
+                sorted(own, key=lambda e: e.quality)[:MAX_ENTRIES]
                 if reason == "low-quality"
-                else own[:MOST]
+                else own[:MAX_ENTRIES]
             )
             sections.append(self._section(reason, len(own), map(self._entry, shown)))
-        page = files("mien.dataset.audit").joinpath("page")
-        css, js = (page.joinpath(f"review.{kind}").read_text("utf-8") for kind in ("css", "js"))
+        title = f"Review: {self._dataset.path.name}"
         nothing = "" if links else "<p>Nothing is doubtful.</p>"
         return (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-            "img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
-            f"<title>Review: {escape(self._dataset.path.name)}</title><style>{css}</style></head>"
+            f"{page_head(title, scripts=True)}"
             f'<body data-folder="{escape(self._folder)}"><main><h1>What looks doubtful</h1>'
             f'<p class="soft">{count(len(self._dataset.people), "person", "people")}, '
             f"{count(len(self._dataset.entries), 'photo')} in "
             f"<code>{escape(str(self._dataset.path))}</code>. Nothing was deleted: these are set "
-            "aside and not trained on. Press <b>keep</b> to use one after all or <b>drop</b> to "
-            "leave it out for good, then run the commands at the foot of the page.</p>"
+            "aside and not used for training. Press <b>keep</b> to use one or <b>drop</b> to leave "
+            "it out permanently, then run the commands at the bottom of the page.</p>"
             f"<nav>{links}</nav>{nothing}{''.join(sections)}</main>"
             '<footer><div><pre></pre><button id="copy-all">Copy</button></div></footer>'
-            f"<script>{js}</script></body></html>"
+            f"<script>{page_file('review.js')}</script></body></html>"
         )
 
     def _section(self, key: str, count: int, articles: Iterable[str]) -> str:
         if not count:
             return ""
-        told = (
-            "They are not merged. Say <code>same</code> to make them one, <code>different</code> "
-            "to hear of them no more."
+        explanation = (
+            "They are not merged. <code>same</code> makes them one person; after "
+            "<code>different</code> they are no longer listed."
             if key == "same"
             else f"Set aside: {REASONS[key]}."
         )
         more = (
-            f'<p class="soft">{count - MOST:,} more are in manifest.csv.</p>'
-            if count > MOST
+            f'<p class="soft">{count - MAX_ENTRIES:,} more are in manifest.csv.</p>'
+            if count > MAX_ENTRIES
             else ""
         )
         return (
-            f'<section id="{key}"><h2>{_TITLES[key]}</h2><p class="soft">{told}</p>'
+            f'<section id="{key}"><h2>{_TITLES[key]}</h2><p class="soft">{explanation}</p>'
             f"{''.join(articles)}{more}</section>"
         )
 
@@ -135,17 +127,17 @@ class _Page:
             sides.append(self._strip(other.person, self._others(other.person, entry), "photos of"))
         elif other:
             sides = [self._strip(entry.person, [other], "the one that is used, of")]
-        acts = self._decide(entry) if entry.face >= 0 else ""
+        buttons = self._buttons(entry) if entry.face >= 0 else ""
         image = crop_image(self._dataset, entry, 132)
         return (
             f'<article data-id="{escape(entry.id)}"><figure>{image}</figure><div>'
             f'<div class="title" dir="auto">{escape(entry.person)}</div>'
             f'<p class="evidence" dir="auto">{escape(entry.evidence)}</p>'
             f'<p class="path">{escape(entry.source)}: {escape(entry.photo)}</p>'
-            f'<div class="sides">{"".join(sides)}</div>{acts}</div></article>'
+            f'<div class="sides">{"".join(sides)}</div>{buttons}</div></article>'
         )
 
-    def _decide(self, entry: Entry) -> str:
+    def _buttons(self, entry: Entry) -> str:
         keep = f"mien dataset keep {self._folder} {entry.id}"
         return (
             '<div class="acts">'
@@ -165,7 +157,7 @@ class _Page:
             f"mien dataset {verb} {self._folder} {' '.join(map(shlex.quote, names))}"
             for verb in ("same", "different")
         ]
-        acts = "".join(
+        buttons = "".join(
             f'<code>{escape(line)}</code><button data-copy="{escape(line)}">Copy</button>'
             for line in commands
         )
@@ -173,7 +165,7 @@ class _Page:
             "<article><div></div><div>"
             f'<div class="title" dir="auto">{escape(" / ".join(names))}</div>'
             f'<p class="evidence" dir="auto">{escape(str(pair["evidence"]))}</p>'
-            f'<div class="sides">{"".join(strips)}</div><div class="acts">{acts}</div>'
+            f'<div class="sides">{"".join(strips)}</div><div class="acts">{buttons}</div>'
             "</div></article>"
         )
 
@@ -187,21 +179,6 @@ class _Page:
         label = escape(f"{what} {person}".strip())
         head = f'<div class="soft" dir="auto">{label}</div>'
         return f'<div>{head}<div class="strip">{images}</div></div>'
-
-
-def crop_image(dataset: Dataset, entry: Entry, side: int) -> str:
-    """Return an entry's crop as an `img` element of that many pixels; empty where it is lost."""
-    pixels = dataset.crop(entry)
-    if pixels is None:
-        return ""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=82)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    alt = escape(f"{entry.person}: {entry.photo}")
-    return (
-        f'<img width="{side}" height="{side}" loading="lazy" alt="{alt}" title="{alt}" '
-        f'src="data:image/jpeg;base64,{data}">'
-    )
 
 
 def _strings(value: object) -> list[str]:

@@ -1,4 +1,4 @@
-"""The faces of a dataset that is on disk, as the cleaning stages know them."""
+"""Load the faces of a stored dataset as input of the cleaning functions."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 
 from mien.dataset.cleaning.doubts import Faces
 from mien.dataset.extract import thumb_of
+from mien.dataset.storage.entries import Entry
 from mien.dataset.storage.ledger import LEDGER, Ledger
-from mien.dataset.storage.manifest import Dataset, Entry
+from mien.dataset.storage.opened_dataset import Dataset
 from mien.dataset.storage.records import THUMB_SIDE
 from mien.types import Progress, silent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Thumbs:
-    """Small grey copies, (M, 32, 32) uint8 each.
+    """Small grey copies of a dataset's pictures.
 
     Attributes:
-        crops: of the crops.
-        photos: of the whole photos; all black where only the crops are known.
+        crops: (M, 32, 32) uint8, of the crops.
+        photos: (M, 32, 32) uint8, of the whole photos; zeros where only crops are stored.
     """
 
     crops: NDArray[np.uint8]
@@ -30,9 +31,10 @@ class Thumbs:
 
 
 def faces_of(dataset: Dataset, thumbs: Thumbs) -> Faces:
-    """Return the rows of a dataset with their thumbs.
+    """Return the faces of a dataset's rows, with their thumbs.
 
-    A mirrored copy that leaks is a picture of its own: its bytes are nobody else's.
+    A mirrored copy that leaks gets another digest than its original, so that it counts as another
+    file.
     """
     rows = dataset.rows
     return Faces(
@@ -53,7 +55,7 @@ def faces_of(dataset: Dataset, thumbs: Thumbs) -> Faces:
 
 
 def thumbs_of(dataset: Dataset, *, progress: Progress = silent) -> Thumbs:
-    """Return the thumbs of a dataset's rows: from its ledger, or else from its crops."""
+    """Return the thumbs of a dataset's rows, from its ledger or else made of its crops."""
     if (dataset.path / LEDGER).is_file():
         found = _from_ledger(dataset)
         if found is not None:
@@ -78,10 +80,10 @@ def _from_ledger(dataset: Dataset) -> Thumbs | None:
         photo, faces = photos.get(entry.sha256, (None, []))
         if photo is None or entry.face >= len(faces):
             return None
-        crops.append(_as_shown(faces[entry.face], entry))
-        whole.append(_as_shown(photo, entry))
+        crops.append(_mirrored_if_leak(faces[entry.face], entry))
+        whole.append(_mirrored_if_leak(photo, entry))
     return Thumbs(np.stack(crops), np.stack(whole))
 
 
-def _as_shown(thumb: NDArray[np.uint8], entry: Entry) -> NDArray[np.uint8]:
+def _mirrored_if_leak(thumb: NDArray[np.uint8], entry: Entry) -> NDArray[np.uint8]:
     return thumb[:, ::-1] if entry.leak else thumb

@@ -1,1 +1,1 @@
-"""Choose the face of each photo and find what is doubtful; nothing is deleted."""
+"""Choose the face of each photo, and find doubtful entries; nothing is deleted."""

@@ -1,4 +1,4 @@
-"""The chosen faces, and what may be doubtful about them: the words of the cleaning stages."""
+"""Value types of cleaning: the chosen faces, and the doubts about them."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.templates import both_views, sums_by_person
+
 Reason = Literal["duplicate", "near-duplicate", "mislabelled", "low-quality"]
 
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """The M chosen faces, in rows.
+    """The M chosen faces, one per row.
 
     Attributes:
-        ids: of the entries.
+        ids: ids of the entries.
         people: names.
         photos: paths, for evidence.
-        sha256: of the photos.
-        face: (M,) int64 index in the photo.
-        embeddings: (M, D) float32.
-        mirrored: (M, D) float32.
-        thumbs: (M, 32, 32) uint8, of the crops.
-        photo_thumbs: (M, 32, 32) uint8, of the whole photos.
-        size: (M,) pixels between the eyes.
-        blur: (M,) in [0, 1].
-        yaw: (M,) degrees.
-        quality: (M,) in [0, 1].
+        sha256: hex digests of the photos.
+        face: (M,) int64 index of the face in its photo.
+        embeddings: (M, D) float32 unit rows.
+        mirrored: (M, D) float32 unit rows, of the mirrored crops.
+        thumbs: (M, 32, 32) uint8, grey copies of the crops.
+        photo_thumbs: (M, 32, 32) uint8, grey copies of the whole photos.
+        size: (M,) float32 pixels between the eyes.
+        blur: (M,) float32 in [0, 1].
+        yaw: (M,) float32 degrees.
+        quality: (M,) float32 in [0, 1].
     """
 
     ids: tuple[str, ...]
@@ -51,22 +53,33 @@ class Faces:
 
     @cached_property
     def templates(self) -> NDArray[np.float32]:
-        """(M, D) unit rows: the mean of crop and mirrored crop."""
-        both = self.embeddings + self.mirrored
-        result: NDArray[np.float32] = both / np.linalg.norm(both, axis=1, keepdims=True)
-        return result
+        """(M, D) float32 unit rows: the mean of crop and mirrored crop."""
+        return both_views(self.embeddings, self.mirrored)
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
-        """(M,) number of the person of each row."""
+        """(M,) int64 index into `names`."""
         return np.unique(np.array(self.people, dtype=object), return_inverse=True)[1].astype(
             np.int64
         )
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The name of each number."""
+        """The people's names, sorted, each once."""
         return tuple(sorted(set(self.people)))
+
+    def sums_by_person(
+        self, rows: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return each person's sum of templates, (P, D) float64, and number of rows, (P,).
+
+        Args:
+            rows: (M,) bool: rows to sum.
+        """
+        labels, people = self.labels[rows], len(self.names)
+        weights = np.ones(len(labels), np.float32)
+        sums = sums_by_person(self.templates[rows], weights, labels, people)
+        return sums, np.bincount(labels, minlength=people)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +88,8 @@ class Doubt:
 
     Attributes:
         reason: the kind of doubt.
-        evidence: in numbers and words.
-        other: row of the entry to compare it with; -1 where there is none.
+        evidence: the reason in numbers and words.
+        other: row of the entry to compare with; -1 for none.
     """
 
     reason: Reason
@@ -91,8 +104,8 @@ class SamePerson:
     Attributes:
         people: the two names.
         similarity: cosine of their prototypes.
-        evidence: in numbers and words.
-        rows: the most similar entries, one of each.
+        evidence: the reason in numbers and words.
+        rows: the most similar pair of entries, one of each name.
     """
 
     people: tuple[str, str]
@@ -103,12 +116,12 @@ class SamePerson:
 
 @dataclass(frozen=True, eq=False)
 class Doubts:
-    """What was found.
+    """The findings of cleaning.
 
     Attributes:
         rows: the doubt about each doubtful row.
-        groups: id of the first of its group, for each row that has near-duplicates.
-        same: pairs of names, most similar first.
+        groups: for each row with near-duplicates, the id of the first entry of its group.
+        same: pairs of names that are likely one person, most similar first.
     """
 
     rows: dict[int, Doubt] = field(default_factory=dict)

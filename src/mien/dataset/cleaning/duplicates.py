@@ -1,34 +1,33 @@
-"""Photos that are there twice: byte for byte, or mirrored, resized, recoloured or saved again.
+"""Find copies of photos: identical files, or mirrored, resized, recoloured or saved again.
 
-Two pictures are near-duplicates when their faces are alike and the pictures match: the whole
-photos (which resizing, saving and mirroring do not disturb) or the aligned crops (which cutting
-the photo differently does not disturb), each as 32 x 32 grey copies compared by correlation, as
-they are and mirrored. The limits were read off LFW: of its 60,000 pairs of similar faces 16 pass
-by the whole photo, all of them the same picture; press photos of one event taken seconds apart
-lie below 0.96.
+Two photos are near-duplicates if their faces are similar and their pictures match: the whole photos
+(unaffected by resizing, saving and mirroring) or the aligned crops (unaffected by cutting the photo
+differently). Pictures are compared by the correlation of 32 x 32 grey copies, as they are and with
+one mirrored. The limits were chosen on LFW: of its 60,000 pairs of similar faces 16 pass by the
+whole photo, all of them the same picture; press photos of one event taken seconds apart are below
+0.96.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.dataset.cleaning.correlation import pair_correlations
 from mien.dataset.cleaning.doubts import Doubt, Faces, Reason
 from mien.dataset.storage.decisions import Decisions
+from mien.policy.similarity_limits import CleaningLimits
 
-ALIKE, SAME_PHOTO = 0.75, 0.965
-"""Cosine of the faces and correlation of the whole photos."""
-
-VERY_ALIKE, SAME_CROP = 0.93, 0.95
-"""Cosine of the faces and correlation of the crops."""
+SAME_PHOTO, SAME_CROP = 0.965, 0.95
+"""Correlation of the whole photos, and of the crops; pictures are compared, not embeddings."""
 
 Kind = Literal["same-bytes", "mirrored", "near-duplicate", "crop"]
-"""How two pictures are the same: byte for byte; one mirrored; the whole photo resized, recoloured
-or saved again; the face alone, cut out of the photo in another way."""
+"""How two pictures are the same: identical files; one mirrored; the whole photo resized, recoloured
+or saved again; only the face, cut from the photo in another way."""
 
 _BLOCK = 256
 _CHUNK = 4096
@@ -39,10 +38,10 @@ class CopyPair:
     """Two rows that show the same picture.
 
     Attributes:
-        first: row.
-        second: row, above `first`.
-        kind: how they come to be the same picture.
-        evidence: in numbers and words.
+        first: a row.
+        second: another row, greater than `first`.
+        kind: how they are the same picture.
+        evidence: the reason in numbers and words.
     """
 
     first: int
@@ -56,15 +55,23 @@ class CopyPair:
         return self.kind == "same-bytes"
 
 
-def find_pairs(faces: Faces) -> list[CopyPair]:
-    """Return all pairs of rows that show the same picture of the same face, whoever they are of."""
+def find_pairs(faces: Faces, limits: CleaningLimits | None) -> list[CopyPair]:
+    """Return all pairs of rows with the same picture of the same face, under any names.
+
+    Args:
+        faces: all rows.
+        limits: similarity limits of the embedder; None where it is not calibrated: then only
+            identical files are found.
+    """
     pairs = list(_exact(faces))
+    if limits is None:
+        return pairs
     known = {(pair.first, pair.second) for pair in pairs}
-    photo, crop = _Thumbs(faces.photo_thumbs), _Thumbs(faces.thumbs)
-    for first, second, cosine in alike(faces):
-        photos, crops = photo.correlations(first, second), crop.correlations(first, second)
+    for first, second, cosine in similar_pairs(faces, limits.alike):
+        photos = pair_correlations(faces.photo_thumbs, first, second)
+        crops = pair_correlations(faces.thumbs, first, second)
         same_photo = photos.max(axis=0) >= SAME_PHOTO
-        same_crop = (cosine >= VERY_ALIKE) & (crops.max(axis=0) >= SAME_CROP)
+        same_crop = (cosine >= limits.very_alike) & (crops.max(axis=0) >= SAME_CROP)
         for i in np.flatnonzero(same_photo | same_crop):
             a, b = int(first[i]), int(second[i])
             if (a, b) not in known:
@@ -86,16 +93,23 @@ def _exact(faces: Faces) -> Iterator[CopyPair]:
             first[key] = row
 
 
-def alike(
-    faces: Faces,
+def similar_pairs(
+    faces: Faces, least: float
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
-    """Yield pairs of rows whose faces are alike, as they are or one mirrored, piece by piece."""
+    """Yield pairs of rows with similar faces, as they are or with one mirrored, in chunks.
+
+    Each chunk is first rows, second rows (greater) and cosines, (n,) each.
+
+    Args:
+        faces: all rows.
+        least: lowest cosine of a similar pair.
+    """
     everything = np.concatenate([faces.embeddings, faces.mirrored])
     count = len(faces)
     for begin in range(0, count, _BLOCK):
         both = faces.embeddings[begin : begin + _BLOCK] @ everything.T
         cosine = np.maximum(both[:, :count], both[:, count:])
-        rows, columns = np.nonzero(cosine >= ALIKE)
+        rows, columns = np.nonzero(cosine >= least)
         above = columns > rows + begin
         rows, columns = rows[above], columns[above]
         for at in range(0, len(rows), _CHUNK):
@@ -103,32 +117,18 @@ def alike(
             yield rows[part] + begin, columns[part], cosine[rows[part], columns[part]]
 
 
-class _Thumbs:
-    def __init__(self, thumbs: NDArray[np.uint8]) -> None:
-        self._thumbs = thumbs
-
-    def correlations(
-        self, first: NDArray[np.int64], second: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Return (2, n) the correlations of the pair as it is and with one mirrored."""
-        a, b = _standard(self._thumbs[first]), _standard(self._thumbs[second])
-        result: NDArray[np.float32] = np.stack(
-            [np.einsum("nij,nij->n", a, b), np.einsum("nij,nij->n", a, b[:, :, ::-1])]
-        )
-        return result
+def copies_across_names(faces: Faces, pairs: Iterable[CopyPair]) -> dict[tuple[str, str], CopyPair]:
+    """Return a pair of copies for each two names, sorted, that have the same picture."""
+    found = {}
+    for pair in pairs:
+        first, second = sorted((faces.people[pair.first], faces.people[pair.second]))
+        if first != second:
+            found[first, second] = pair
+    return found
 
 
-def _standard(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
-    centred = thumbs.astype(np.float32)
-    centred -= centred.mean(axis=(1, 2), keepdims=True)
-    result: NDArray[np.float32] = centred / np.maximum(
-        np.sqrt((centred**2).sum(axis=(1, 2), keepdims=True)), 1e-6
-    )
-    return result
-
-
-def groups_of(faces: Faces, pairs: list[CopyPair]) -> dict[int, str]:
-    """Return, for each row that is in a pair, the id of the first row it hangs together with."""
+def duplicate_groups(faces: Faces, pairs: list[CopyPair]) -> dict[int, str]:
+    """Return, for each row in a pair, the id of the first row of its connected group."""
     first: dict[int, int] = {}
 
     def root(row: int) -> int:
@@ -143,11 +143,11 @@ def groups_of(faces: Faces, pairs: list[CopyPair]) -> dict[int, str]:
     return {row: faces.ids[root(row)] for row in first}
 
 
-def surplus(faces: Faces, pairs: list[CopyPair], decisions: Decisions) -> dict[int, Doubt]:
-    """Return a doubt for each copy of a person's picture but the best.
+def redundant_copies(faces: Faces, pairs: list[CopyPair], decisions: Decisions) -> dict[int, Doubt]:
+    """Return a doubt for each copy of a person's picture except the best one.
 
-    The best is one the user keeps, else the largest, else the first. A picture is a copy only of
-    one that stays: a chain of similar pictures does not lose its ends.
+    The best is one that the user keeps, else the largest, else the first. A picture is a copy only
+    of one that is not set aside itself, so that both ends of a chain of similar pictures remain.
     """
     partners: dict[int, dict[int, CopyPair]] = {}
     for pair in pairs:
@@ -156,16 +156,18 @@ def surplus(faces: Faces, pairs: list[CopyPair], decisions: Decisions) -> dict[i
             partners.setdefault(pair.second, {})[pair.first] = pair
 
     def rank(row: int) -> tuple[int, float, int]:
-        verdict = decisions.entries.get(faces.ids[row])
-        place = {"keep": 0, None: 1, "drop": 2}.get(verdict, 1)
+        decision = decisions.entries.get(faces.ids[row])
+        place = {"keep": 0, None: 1, "drop": 2}.get(decision, 1)
         return place, -round(float(faces.size[row]), 1), row
 
-    stays: set[int] = set()
+    remaining: set[int] = set()
     doubts: dict[int, Doubt] = {}
     for row in sorted(partners, key=rank):
-        best = next((other for other in sorted(partners[row], key=rank) if other in stays), None)
+        best = next(
+            (other for other in sorted(partners[row], key=rank) if other in remaining), None
+        )
         if best is None or decisions.entries.get(faces.ids[row]) == "keep":
-            stays.add(row)
+            remaining.add(row)
             continue
         pair = partners[row][best]
         reason: Reason = "duplicate" if pair.exact else "near-duplicate"

@@ -1,8 +1,7 @@
-"""Photos that likely show somebody else, and names that are likely one person.
+"""Find photos that likely show another person, and names that are likely one person.
 
-Limits were chosen on LFW, whose wrong labels are documented: they find those that an embedding
-can tell, at the price of a few look-alikes. What is found is set aside or reported, never
-changed.
+The limits were chosen on LFW, whose wrong labels are documented: they find those that embeddings
+can show, and a few look-alikes. Findings are set aside or reported; no label is changed.
 """
 
 from __future__ import annotations
@@ -13,42 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset.cleaning.doubts import Doubt, Faces, SamePerson
-from mien.dataset.cleaning.duplicates import CopyPair
+from mien.dataset.cleaning.duplicates import CopyPair, copies_across_names
 from mien.dataset.storage.decisions import Decisions
+from mien.policy.similarity_limits import CleaningLimits
+from mien.templates import unit_rows
 from mien.text import count
 
-UNLIKE_OWN, LIKE_OTHER, MARGIN = 0.35, 0.55, 0.25
-"""A photo is of somebody else when its cosine to the other photos of its person is at most the
-first, to another person's at least the second, and they differ by at least the third."""
-
-OUTLIER, COHESION = 0.2, 0.5
-"""A photo is an outlier at this cosine to the others, where these are as alike among themselves."""
-
-SAME_PERSON = 0.6
-"""Two names are likely one person when the cosine of their prototypes is at least this."""
-
-_ROUNDS = 4
+_MAX_ROUNDS = 4
 _BLOCK = 1024
 
 
 def mislabelled(
-    faces: Faces, active: NDArray[np.bool_], kept: NDArray[np.bool_]
+    faces: Faces, active: NDArray[np.bool_], kept: NDArray[np.bool_], limits: CleaningLimits
 ) -> dict[int, Doubt]:
-    """Return a doubt for each photo that likely shows somebody else.
+    """Return a doubt for each photo that likely shows another person.
 
-    In rounds, each person's worst photo is taken out and the rest looked at again, so that one
-    wrong photo does not speak against a right one.
+    In each round the worst photo of each person is removed and the rest is compared again, so that
+    a wrong photo does not make a right one doubtful.
 
     Args:
         faces: all rows.
-        active: (M,) rows that count: neither copies nor set aside.
-        kept: (M,) rows that the user keeps: they count and are never doubted.
+        active: (M,) bool: rows to compare, neither copies nor set aside.
+        kept: (M,) bool: rows that the user keeps: compared with, but never doubted.
+        limits: similarity limits of the embedder.
     """
     active = active.copy()
     doubts: dict[int, Doubt] = {}
     suspects = np.flatnonzero(active)
-    for _ in range(_ROUNDS):
-        found = _round(faces, active, suspects[~kept[suspects] & active[suspects]])
+    for _ in range(_MAX_ROUNDS):
+        found = _worst_of_each_person(
+            faces, active, suspects[~kept[suspects] & active[suspects]], limits
+        )
         if not found:
             break
         doubts.update(found)
@@ -58,18 +52,18 @@ def mislabelled(
     return doubts
 
 
-def _round(
-    faces: Faces, active: NDArray[np.bool_], suspects: NDArray[np.int64]
+def _worst_of_each_person(
+    faces: Faces, active: NDArray[np.bool_], suspects: NDArray[np.int64], limits: CleaningLimits
 ) -> dict[int, Doubt]:
-    sums, counts = _sums(faces, active)
-    prototypes = _unit(sums)
+    sums, counts = faces.sums_by_person(active)
+    prototypes = unit_rows(sums).astype(np.float32)
     worst: dict[int, tuple[float, int, Doubt]] = {}
     for begin in range(0, len(suspects), _BLOCK):
         rows = suspects[begin : begin + _BLOCK]
         own_label = faces.labels[rows]
         template = faces.templates[rows]
         rest = sums[own_label] - template
-        own = np.einsum("nd,nd->n", template, _unit(rest))
+        own = np.einsum("nd,nd->n", template, unit_rows(rest))
         others = counts[own_label] - 1
         similar = template @ prototypes.T
         similar[np.arange(len(rows)), own_label] = -1
@@ -79,24 +73,23 @@ def _round(
         # Mean cosine among the others: |sum|² = n + n(n-1)·mean.
         square = np.einsum("nd,nd->n", rest, rest)
         cohesion = (square - others) / np.maximum(others * (others - 1), 1)
-        swapped = (
-            (own <= UNLIKE_OWN) & (other >= LIKE_OTHER) & (other - own >= MARGIN) & (others > 0)
-        )
-        outlier = (own <= OUTLIER) & (cohesion >= COHESION) & (others > 1)
+        swapped = (own <= limits.unlike_own) & (other >= limits.like_other) & (others > 0)
+        swapped &= other - own >= limits.margin
+        outlier = (own <= limits.outlier) & (cohesion >= limits.cohesion) & (others > 1)
         for i in np.flatnonzero(swapped | outlier):
             row, label = int(rows[i]), int(own_label[i])
-            badness = float(other[i] - own[i])
-            if label not in worst or badness > worst[label][0]:
+            excess = float(other[i] - own[i])
+            if label not in worst or excess > worst[label][0]:
                 text = _evidence(faces, row, (own[i], int(others[i])), (other[i], int(nearest[i])))
                 partner = _closest(faces, active, row, int(nearest[i])) if swapped[i] else -1
-                worst[label] = badness, row, Doubt("mislabelled", text, partner)
+                worst[label] = excess, row, Doubt("mislabelled", text, partner)
     return {row: doubt for _, row, doubt in worst.values()}
 
 
 def _evidence(faces: Faces, row: int, own: tuple[float, int], other: tuple[float, int]) -> str:
     rest = "the other photo" if own[1] == 1 else f"the {own[1]} others"
-    whose, whom = faces.people[row], faces.names[other[1]]
-    return f"cosine {own[0]:.2f} to {rest} of {whose}, {other[0]:.2f} to {whom}"
+    own_name, other_name = faces.people[row], faces.names[other[1]]
+    return f"cosine {own[0]:.2f} to {rest} of {own_name}, {other[0]:.2f} to {other_name}"
 
 
 def _closest(faces: Faces, active: NDArray[np.bool_], row: int, label: int) -> int:
@@ -105,20 +98,20 @@ def _closest(faces: Faces, active: NDArray[np.bool_], row: int, label: int) -> i
 
 
 def same_people(
-    faces: Faces, active: NDArray[np.bool_], pairs: Iterable[CopyPair], decisions: Decisions
+    faces: Faces,
+    active: NDArray[np.bool_],
+    pairs: Iterable[CopyPair],
+    decisions: Decisions,
+    limits: CleaningLimits,
 ) -> tuple[SamePerson, ...]:
     """Return pairs of names that are likely one person, most similar first."""
-    sums, counts = _sums(faces, active)
-    prototypes = _unit(sums)
-    copies = {
-        tuple(sorted((faces.people[p.first], faces.people[p.second]))): p
-        for p in pairs
-        if faces.people[p.first] != faces.people[p.second]
-    }
+    sums, counts = faces.sums_by_person(active)
+    prototypes = unit_rows(sums).astype(np.float32)
+    copies = copies_across_names(faces, pairs)
     found = []
     for begin in range(0, len(prototypes), _BLOCK):
         similar = prototypes[begin : begin + _BLOCK] @ prototypes.T
-        for i, j in zip(*np.nonzero(similar >= SAME_PERSON), strict=True):
+        for i, j in zip(*np.nonzero(similar >= limits.same_person), strict=True):
             a, b = int(i) + begin, int(j)
             names = faces.names[a], faces.names[b]
             if a < b and counts[a] and counts[b] and not decisions.different(*names):
@@ -146,16 +139,3 @@ def _same(
         text += "; the same picture is under both names"
     names = faces.names[labels[0]], faces.names[labels[1]]
     return SamePerson(names, similarity, text, (int(first[i]), int(second[j])))
-
-
-def _sums(faces: Faces, active: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    sums = np.zeros((len(faces.names), faces.templates.shape[1]), np.float32)
-    np.add.at(sums, faces.labels[active], faces.templates[active])
-    return sums, np.bincount(faces.labels[active], minlength=len(faces.names))
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    result: NDArray[np.float32] = rows / np.maximum(
-        np.linalg.norm(rows, axis=1, keepdims=True), 1e-6
-    )
-    return result

@@ -1,1 +1,1 @@
-"""Where photos of people come from: folders, lists, archives and LFW."""
+"""Sources of photos of people: folders, lists, archives and LFW."""

@@ -1,8 +1,8 @@
-"""Archives of photos, read as a stream: nothing of them is ever written to the disk.
+"""Sources: zip and tar archives, read as a stream; nothing is unpacked to the disk.
 
-An archive is hostile until shown otherwise. Members that climb out of it, devices, and archives
-that grow far beyond what photos do are refused as a whole (`UnsafeArchive`); links, repeated names
-and oversized members are passed over.
+Archives are not trusted. One with a member whose path leads out of it, with a device file, or that
+unpacks to far more than its size is refused as a whole (`UnsafeArchive`). Links, repeated names and
+oversized members are skipped.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from mien.dataset.sources.folders import Load, Source, too_large
 from mien.dataset.sources.layout import Item, Survey, survey_tree
+from mien.dataset.sources.source import Load, Source, too_large
 from mien.errors import BrokenPhoto, PhotoError, UnsafeArchive, UnusableSource
 from mien.names import clean_name, readable
 from mien.photo import MAX_BYTES
 
 MAX_MEMBERS = 2_000_000
-"""An archive with more members than this is refused."""
+"""An archive with more members is refused."""
 
 MAX_GROWTH = 100
-"""Photos hardly shrink in an archive: one that unpacks to more than this many times its size…"""
+"""An archive that unpacks to more than this many times its size, and to more than
+`GROWTH_ALLOWED_BYTES`, is refused: photos can hardly be compressed."""
 
-FREE_GROWTH = 1 << 30
-"""…and to more than these bytes, is refused as a bomb."""
+GROWTH_ALLOWED_BYTES = 1 << 30
+"""An archive that unpacks to at most this many bytes is not refused for its growth."""
 
 _STEP = 1 << 16
 
@@ -46,7 +47,7 @@ _BROKEN = (
 
 
 class ZipSource(Source):
-    """A zip of a folder of folders."""
+    """A zip archive with a folder per person."""
 
     def __init__(self, path: Path, label: str = "") -> None:
         super().__init__(label or archive_label(path), path)
@@ -56,7 +57,7 @@ class ZipSource(Source):
         """Read the archive's list of members."""
         skipped: Counter[str] = Counter()
         names: dict[str, None] = {}
-        with _readable(self._path), zipfile.ZipFile(self._path) as archive:
+        with _archive_errors(self._path), zipfile.ZipFile(self._path) as archive:
             members = archive.infolist()
             _check_growth(self._path, len(members), sum(member.file_size for member in members))
             for member in members:
@@ -69,13 +70,13 @@ class ZipSource(Source):
                         f"{self._path}: the archive is encrypted",
                         hint="Unpack it with its password and give the folder.",
                     )
-                if _take(name, (member.external_attr >> 16) & 0o170000, names, skipped):
+                if _accept(name, (member.external_attr >> 16) & 0o170000, names, skipped):
                     names[name] = None
         return survey_tree(self.label, names, skipped)
 
     def read(self, items: Sequence[Item]) -> Iterator[tuple[Item, Load]]:
-        """Yield the members; a member whose checksum is wrong is one unreadable photo."""
-        with _readable(self._path), zipfile.ZipFile(self._path) as archive:
+        """Yield the members; one with a wrong checksum counts as an unreadable photo."""
+        with _archive_errors(self._path), zipfile.ZipFile(self._path) as archive:
             members: dict[str, zipfile.ZipInfo] = {}
             for member in archive.infolist():
                 members.setdefault(zip_name(member), member)
@@ -85,29 +86,29 @@ class ZipSource(Source):
     @staticmethod
     def _load(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None, name: str) -> Load:
         if member is None:
-            return _fail(BrokenPhoto(f"{name}: no longer in the archive"))
+            return _failing(BrokenPhoto(f"{name}: no longer in the archive"))
         if member.file_size > MAX_BYTES:
-            return _fail(too_large(name, member.file_size))
+            return _failing(too_large(name, member.file_size))
         try:
             data = archive.read(member)
         except (*_BROKEN, RuntimeError) as error:
-            return _fail(BrokenPhoto(f"{name}: damaged in the archive: {error}"))
-        return _hold(data)
+            return _failing(BrokenPhoto(f"{name}: damaged in the archive: {error}"))
+        return _loaded(data)
 
 
 class TarSource(Source):
-    """A tar of a folder of folders, plain or compressed with gzip."""
+    """A tar archive with a folder per person, plain or compressed with gzip."""
 
     def __init__(self, path: Path, label: str = "") -> None:
         super().__init__(label or archive_label(path), path)
         self._path = path
 
     def survey(self) -> Survey:
-        """Read through the archive once; that also shows whether it is whole."""
+        """Read the archive once, which also finds out whether it is complete."""
         skipped: Counter[str] = Counter()
         names: dict[str, None] = {}
         count = 0
-        with _readable(self._path), _tar(self._path) as archive:
+        with _archive_errors(self._path), _tar(self._path) as archive:
             while (member := archive.next()) is not None:
                 count += 1
                 _check_growth(self._path, count, 0)
@@ -120,23 +121,23 @@ class TarSource(Source):
                         hint="An archive of photos has none. Do not use it.",
                     )
                 kind = 0 if member.isreg() else 0o120000
-                if _take(_tar_name(member), kind, names, skipped):
+                if _accept(_tar_name(member), kind, names, skipped):
                     names[_tar_name(member)] = None
         return survey_tree(self.label, names, skipped)
 
     def read(self, items: Sequence[Item]) -> Iterator[tuple[Item, Load]]:
         """Yield the members in the archive's own order."""
         wanted = {item.photo: item for item in items}
-        with _readable(self._path), _tar(self._path) as archive:
+        with _archive_errors(self._path), _tar(self._path) as archive:
             while wanted and (member := archive.next()) is not None:
                 item = wanted.pop(_tar_name(member), None) if member.isreg() else None
                 if item is None:
                     continue
                 if member.size > MAX_BYTES:
-                    yield item, _fail(too_large(item.photo, member.size))
+                    yield item, _failing(too_large(item.photo, member.size))
                     continue
                 file = archive.extractfile(member)
-                yield item, _hold(file.read() if file else b"")
+                yield item, _loaded(file.read() if file else b"")
 
 
 def archive_label(path: Path) -> str:
@@ -147,19 +148,19 @@ def archive_label(path: Path) -> str:
     return clean_name(name) or "archive"
 
 
-def _hold(data: bytes) -> Load:
+def _loaded(data: bytes) -> Load:
     return lambda: data
 
 
-def _fail(error: PhotoError) -> Load:
+def _failing(error: PhotoError) -> Load:
     def load() -> bytes:
         raise error
 
     return load
 
 
-def _take(name: str, kind: int, names: dict[str, None], skipped: Counter[str]) -> bool:
-    """Say whether a member is a file to look at; count it where it is not."""
+def _accept(name: str, kind: int, names: dict[str, None], skipped: Counter[str]) -> bool:
+    """Return whether a member is a file with a new name; count it as skipped where it is not."""
     if kind not in (0, 0o100000):
         skipped["link or device in an archive"] += 1
     elif name in names:
@@ -170,7 +171,7 @@ def _take(name: str, kind: int, names: dict[str, None], skipped: Counter[str]) -
 
 
 def zip_name(member: zipfile.ZipInfo) -> str:
-    """Return a member's path with `/`; UTF-8 that the archive did not declare is understood."""
+    """Return a member's path with `/`; undeclared UTF-8 is recognised."""
     name = member.filename
     if not member.flag_bits & 0x800:
         try:
@@ -198,7 +199,7 @@ def _check_growth(path: Path, members: int, size: int) -> None:
         raise UnsafeArchive(
             f"{path}: more than {MAX_MEMBERS:,} members", hint="Split it, or give a folder."
         )
-    if size > max(FREE_GROWTH, MAX_GROWTH * path.stat().st_size):
+    if size > max(GROWTH_ALLOWED_BYTES, MAX_GROWTH * path.stat().st_size):
         raise UnsafeArchive(
             f"{path}: unpacks to more than {MAX_GROWTH} times its size",
             hint="Photos do not shrink like that: it is made to fill memory. Do not use it.",
@@ -206,8 +207,8 @@ def _check_growth(path: Path, members: int, size: int) -> None:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turn what the archive modules raise into UnusableSource."""
+def _archive_errors(path: Path) -> Iterator[None]:
+    """Translate errors of the archive modules into UnusableSource."""
     try:
         yield
     except _BROKEN as error:
@@ -223,13 +224,13 @@ def _tar(path: Path) -> Iterator[tarfile.TarFile]:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         stream = cast("IO[bytes]", gzip.GzipFile(fileobj=file) if packed else file)
-        metered = cast("IO[bytes]", _Metered(stream, path))
-        with _Forgetful(fileobj=metered, mode="r") as archive:
+        limited = cast("IO[bytes]", _LimitedStream(stream, path))
+        with _StreamedTar(fileobj=limited, mode="r") as archive:
             yield archive
 
 
-class _Forgetful(tarfile.TarFile):
-    """A tar that does not keep the members it has passed: memory stays flat."""
+class _StreamedTar(tarfile.TarFile):
+    """A tar file that does not keep the members it has read, so that memory use is constant."""
 
     members: list[tarfile.TarInfo]
 
@@ -239,8 +240,8 @@ class _Forgetful(tarfile.TarFile):
         return member
 
 
-class _Metered:
-    """What `tarfile` needs of a file, going forward only, and stopping a bomb as it unpacks."""
+class _LimitedStream:
+    """A file for `tarfile` that reads forward only, and stops an archive that grows too much."""
 
     def __init__(self, stream: IO[bytes], path: Path) -> None:
         self._stream = stream
@@ -251,7 +252,7 @@ class _Metered:
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        # `tarfile` reads a header's whole payload, whatever size the header gives.
+        # `tarfile` reads the whole payload of a header, of any size that the header states.
         if not 0 <= size <= MAX_BYTES:
             raise UnsafeArchive(
                 f"{self._path}: a header of {size:,} bytes",

@@ -1,4 +1,4 @@
-"""Which files of a tree are photos of whom: a folder a person, under any wrapping folder."""
+"""Assign the photos of a tree to people: a folder per person, inside any wrapping folders."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SYSTEM = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A photo that a source says is of a person.
+    """A photo that a source assigns to a person.
 
     Attributes:
         source: label of the source.
-        person: name, as the source gives it.
+        person: name, as in the source.
         photo: path in the source, with `/`.
     """
 
@@ -31,11 +31,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a source holds.
+    """The photos of a source.
 
     Attributes:
-        items: its photos, in the order they are read.
-        skipped: how many files were passed over, by reason.
+        items: in the order in which they are read.
+        skipped: number of skipped files, by reason.
     """
 
     items: tuple[Item, ...]
@@ -43,26 +43,26 @@ class Survey:
 
 
 def survey_tree(source: str, paths: Iterable[str], skipped: Counter[str] | None = None) -> Survey:
-    """Say whose photos the files of a tree are.
+    """Assign the photos of a tree to people.
 
-    Folders that wrap everything are taken off; the first folder that is left names the person,
-    and folders below it are theirs too.
+    Folders that contain everything are ignored. The first folder below them names the person, and
+    the folders in it belong to that person too.
 
     Args:
-        source: label for the items.
+        source: label of the items.
         paths: files, relative to the tree's root, with `/`.
-        skipped: counts to add to.
+        skipped: counts of skipped files to add to; new ones where None.
     """
     counts: Counter[str] = Counter() if skipped is None else skipped
     photos: list[tuple[str, tuple[str, ...]]] = []
     for path in paths:
         parts = PurePosixPath(path).parts
-        reason = _why_not(parts)
+        reason = _skip_reason(parts)
         if reason:
             counts[reason] += 1
         else:
             photos.append((path, parts[:-1]))
-    depth = _wrapping([folders for _, folders in photos])
+    depth = _wrapping_depth([folders for _, folders in photos])
     items = []
     for path, folders in photos:
         person = folder_person(folders[depth]) if len(folders) > depth else ""
@@ -73,7 +73,7 @@ def survey_tree(source: str, paths: Iterable[str], skipped: Counter[str] | None 
     return Survey(tuple(items), counts)
 
 
-def _why_not(parts: tuple[str, ...]) -> str:
+def _skip_reason(parts: tuple[str, ...]) -> str:
     if any(part.startswith(".") or part.lower() in _SYSTEM for part in parts):
         return "hidden or system file"
     suffix = PurePosixPath(parts[-1]).suffix.lower()
@@ -84,12 +84,12 @@ def _why_not(parts: tuple[str, ...]) -> str:
     return ""
 
 
-def _wrapping(folders: Sequence[tuple[str, ...]]) -> int:
-    """Return how many folders wrap the people's folders.
+def _wrapping_depth(folders: Sequence[tuple[str, ...]]) -> int:
+    """Return how many levels of folders wrap the people's folders.
 
-    A folder wraps when everything lies in it, and more of that in two or more folders below it
-    than directly: one person's folder with a subfolder or two of extras is not taken apart
-    unless it holds no photo itself.
+    A folder wraps others if all photos are in it, and if none is directly in it, or if it has two
+    or more subfolders with more photos than are directly in it. So a single person's folder with
+    a few photos in subfolders is that person's.
     """
     depth = 0
     inside = [parts for parts in folders if parts]

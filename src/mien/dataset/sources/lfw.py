@@ -1,4 +1,4 @@
-"""Labeled Faces in the Wild: the publisher's archive, or a copy the user has.
+"""Download of Labeled Faces in the Wild (LFW).
 
 G. B. Huang, M. Ramesh, T. Berg, E. Learned-Miller: "Labeled Faces in the Wild", University of
 Massachusetts, Amherst, Technical Report 07-49, 2007; deep-funneled by Huang, Mattar, Lee,
@@ -20,9 +20,9 @@ from mien.types import Progress, silent
 
 URL = "http://vis-www.cs.umass.edu/lfw/lfw-deepfunneled.tgz"
 MD5 = "68331da3eb755a505a502b5aacb3c201"
-"""The digest by which the official archive is known; its publisher never gave a longer one."""
+"""MD5 of the official archive; its publisher gives no other digest."""
 
-MOST_BYTES = 200_000_000
+MAX_DOWNLOAD_BYTES = 200_000_000
 _CHUNK = 1 << 18
 _TIMEOUT = 30
 _HINT = (
@@ -32,13 +32,13 @@ _HINT = (
 
 
 def fetch_lfw(progress: Progress = silent) -> Path:
-    """Return the path of the official deep-funneled archive, fetched once and kept.
+    """Return the path of the official deep-funneled archive in Mien's home, downloaded if missing.
 
-    An interrupted download goes on where it stopped. The archive lies in Mien's home.
+    An interrupted download continues where it stopped.
 
     Raises:
-        SourceNotFound: the network may not be used, or the publisher cannot be reached.
-        DatasetError: what arrived is not the archive.
+        SourceNotFound: MIEN_OFFLINE is set, or the publisher cannot be reached.
+        DatasetError: the downloaded file is not the archive.
     """
     final = default_home() / "datasets" / "lfw-deepfunneled.tgz"
     if final.is_file():
@@ -65,7 +65,7 @@ def fetch_lfw(progress: Progress = silent) -> Path:
         if found != MD5:
             part.unlink()
             raise DatasetError(
-                f"{URL}: what arrived is not the LFW archive (md5 {found})", hint=_HINT
+                f"{URL}: the downloaded file is not the LFW archive (md5 {found})", hint=_HINT
             )
         publish(part, final)
     return final
@@ -77,7 +77,7 @@ def _download(part: Path, progress: Progress) -> None:
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT)  # noqa: S310 — http, as published
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing is left to fetch: the digest decides
+        if error.code == 416:  # the file is complete: its digest is checked next
             return
         raise
     with response:
@@ -89,8 +89,10 @@ def _download(part: Path, progress: Progress) -> None:
             while block := response.read(_CHUNK):
                 file.write(block)
                 have += len(block)
-                if have > MOST_BYTES:
+                if have > MAX_DOWNLOAD_BYTES:
                     break
                 progress(have, total, "fetching LFW")
     if total is not None and have < total:
-        raise ConnectionError(f"it broke off after {have:,} of {total:,} bytes; run again to go on")
+        raise ConnectionError(
+            f"interrupted after {have:,} of {total:,} bytes; run again to continue"
+        )

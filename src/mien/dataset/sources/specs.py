@@ -1,4 +1,4 @@
-"""What the user writes for a source, turned into the source."""
+"""Open sources by their specs: a path, `lfw` or `lfw:PATH`."""
 
 from __future__ import annotations
 
@@ -6,32 +6,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mien.dataset.sources.archives import TarSource, ZipSource
-from mien.dataset.sources.folders import (
-    FolderSource,
-    ListSource,
-    Source,
-    distinct_labels,
-    missing,
-    source_hint,
-)
+from mien.dataset.sources.folders import FolderSource
 from mien.dataset.sources.lfw import fetch_lfw
+from mien.dataset.sources.lists import ListSource
+from mien.dataset.sources.merge import make_labels_distinct
+from mien.dataset.sources.source import Source, source_hint, source_not_found
 from mien.errors import UnusableSource
 from mien.types import Progress, silent
 
 
 def open_sources(specs: Sequence[str], progress: Progress = silent) -> list[Source]:
-    """Return the sources named, each with a label of its own.
+    """Open sources, each with a unique label.
 
     Args:
         specs: paths of folders, archives or lists, `lfw`, or `lfw:PATH`.
-        progress: told while `lfw` is fetched.
+        progress: called while `lfw` is downloaded.
 
     Raises:
-        SourceNotFound: nothing is there.
-        UnusableSource: what is there is no source.
+        SourceNotFound: there is no such file or folder.
+        UnusableSource: the file is not of a supported kind.
     """
     sources = [_open(spec, progress) for spec in specs]
-    distinct_labels(sources)
+    make_labels_distinct(sources)
     return sources
 
 
@@ -39,20 +35,20 @@ def _open(spec: str, progress: Progress) -> Source:
     if spec == "lfw":
         return TarSource(fetch_lfw(progress), "lfw")
     if spec.startswith("lfw:"):
-        return _at(Path(spec.removeprefix("lfw:")).expanduser(), "lfw")
-    return _at(Path(spec).expanduser(), "")
+        return _open_path(Path(spec.removeprefix("lfw:")).expanduser(), "lfw")
+    return _open_path(Path(spec).expanduser(), "")
 
 
-def _at(path: Path, label: str) -> Source:
+def _open_path(path: Path, label: str) -> Source:
     name = path.name.lower()
     if path.is_dir():
         return FolderSource(path, label)
     if not path.exists():
-        raise missing(path)
+        raise source_not_found(path)
     if name.endswith(".zip"):
         return ZipSource(path, label)
     if name.endswith((".tar", ".tgz", ".tar.gz")):
         return TarSource(path, label)
     if name.endswith(".csv"):
         return ListSource(path, label)
-    raise UnusableSource(f"{path}: not a source of people's photos", hint=source_hint())
+    raise UnusableSource(f"{path}: not a source of photos of people", hint=source_hint())

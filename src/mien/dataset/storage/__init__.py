@@ -1,1 +1,1 @@
-"""A dataset on disk: manifest, arrays, card, decisions and the ledger of finished work."""
+"""Files of a dataset: manifest, arrays, card, decisions and the ledger of finished work."""

@@ -1,4 +1,4 @@
-"""The dataset's card: what is in it, where from, what was set aside and why."""
+"""The dataset's card: contents, sources, and what was set aside and why."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 from mien.dataset.curate import Curated
 from mien.dataset.split import RULE
 from mien.dataset.storage.decisions import Decisions
-from mien.dataset.storage.manifest import FORMAT, Entry, digest_of, write_manifest
+from mien.dataset.storage.entries import Entry, digest_of, write_manifest
+from mien.dataset.storage.opened_dataset import FORMAT
+from mien.policy.similarity_limits import NOT_CALIBRATED
 from mien.text import count
 from mien.version import __version__
 
@@ -18,16 +20,25 @@ REASONS = {
     "unreadable": "could not be read",
     "no-face": "no face found",
     "duplicate": "the same file as another photo",
-    "near-duplicate": "another photo again, mirrored, resized or saved anew",
-    "mislabelled": "likely somebody else",
+    "near-duplicate": "a copy of another photo, mirrored, resized or saved again",
+    "mislabelled": "likely another person",
     "low-quality": "too small, blurred or turned away",
     "dropped": "dropped by you",
 }
-"""What to say of photos that were set aside, of one and of many alike."""
+"""Descriptions of the reasons for setting photos aside."""
+
+
+UNCLEANED = (
+    f"Cleaning by similarity is off: {NOT_CALIBRATED}. Copies are found where their bytes are the "
+    "same; wrong labels and people under two names are not found. Of several faces in a photo the "
+    "one that agrees best with the person's other photos is taken, even if it is another person "
+    "of the dataset."
+)
+"""Warning on the card of a dataset whose embedder has no statistics for cleaning."""
 
 
 def sides(entries: Sequence[Entry]) -> dict[str, int]:
-    """Return how many photos are on each side of the split, and how many of them are used."""
+    """Return the number of photos on each side of the split, and of those that are used."""
     found: dict[str, int] = {}
     for side in ("train", "validation"):
         own = [e for e in entries if e.split == side and not e.leak]
@@ -38,13 +49,13 @@ def sides(entries: Sequence[Entry]) -> dict[str, int]:
 def describe(
     settings: Mapping[str, Any], entries: Sequence[Entry], curated: Curated, decisions: Decisions
 ) -> dict[str, Any]:
-    """Return `dataset.json`.
+    """Return the content of `dataset.json`.
 
     Args:
-        settings: of the build.
-        entries: with their crops named.
-        curated: what they were made of.
-        decisions: the user's.
+        settings: the build's settings, from the ledger.
+        entries: with the paths of their crops.
+        curated: arrays and findings that belong to the entries.
+        decisions: the user's decisions.
     """
     faces = [e for e in entries if e.row >= 0]
     ids = {e.row: e.id for e in faces}
@@ -63,8 +74,10 @@ def describe(
         "people": len({e.person for e in genuine}),
         "people_to_train_on": len(train),
         "photos_with_several_faces": sum(e.faces > 1 for e in genuine),
-        "not_the_largest_face": curated.groups_resolved,
+        "not_the_largest_face": curated.not_largest,
         "set_aside": dict(Counter(str(e.reason) for e in entries if not e.used).most_common()),
+        "cleaning": {"by_similarity": curated.by_similarity},
+        "warnings": [] if curated.by_similarity else [UNCLEANED],
         "merged_names": settings["merged"],
         "split": {
             **settings["split"],
@@ -89,13 +102,14 @@ def describe(
         "decisions": len(decisions.entries) + len(decisions.pairs),
         "sources": settings["sources"],
         "weights": settings["weights"],
+        "statistics": settings.get("statistics"),
         "detection": settings["detection"],
         "margin": settings["margin"],
     }
 
 
 def readme(card: Mapping[str, Any]) -> str:
-    """Return the card for people to read, as Markdown."""
+    """Return the card as Markdown, for people to read."""
     split = card["split"]
     parts = [
         "# Dataset card",
@@ -115,6 +129,7 @@ def readme(card: Mapping[str, Any]) -> str:
         ),
         _merged(card["merged_names"]),
         "## Set aside",
+        *(f"> **NOT CLEANED BY SIMILARITY.** {warning}" for warning in card["warnings"]),
         (
             "Nothing is deleted. `mien dataset review` shows the doubtful photos with their "
             "evidence; `mien dataset keep` and `mien dataset drop` decide."
@@ -149,8 +164,8 @@ def readme(card: Mapping[str, Any]) -> str:
             "This folder holds pictures of faces (`crops/`, `ledger.sqlite`, pictures and pages) "
             "and embeddings, which are biometric data: they recognise a person. Many laws ask for "
             "consent before such data is made or kept. Keep the folder as safe as the photos, and "
-            "delete it when it has served. A person whose photos leave the sources leaves every "
-            "file here with the next build, but for lines about them in `decisions.csv`."
+            "delete it when it is no longer needed. A person whose photos are removed from the "
+            "sources is removed from every file here by the next build, except `decisions.csv`."
         ),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -170,7 +185,7 @@ def _merged(names: Sequence[str]) -> str:
     if not names:
         return ""
     some = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-    return f"In several sources, taken to be one person each: {some}."
+    return f"In several sources, each taken to be one person: {some}."
 
 
 def _same(pairs: Sequence[Mapping[str, Any]]) -> str:

@@ -1,9 +1,9 @@
-"""The dataset's folder, written so that a reader sees the old result or the new one.
+"""Write a dataset's folder so that a reader sees the old result or the new one, never a mixture.
 
-Crops come first: their names hold a piece of their digest, so that old and new lie side by side.
-The other files are staged in `.next`; `.next/dataset.json`, written last, makes them valid (see
-`mien.dataset.storage.manifest.resolve`); then each moves to its place, `dataset.json` last. One
-that is killed in between leaves a valid result, and the next one finishes the move.
+Crops are written first: their names hold part of their digest, so that old and new ones coexist.
+The other files are staged in `.next`; `.next/dataset.json`, written last, makes them valid, see
+`mien.dataset.storage.opened_dataset.resolve`. Then each is moved to its place, `dataset.json` last.
+A writer that is killed in between leaves a valid result, and the next writer finishes the move.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.dataset.storage.entries import Entry
 from mien.dataset.storage.ledger import ALIGNED, Ledger
-from mien.dataset.storage.manifest import CARD, NEXT, Entry
+from mien.dataset.storage.opened_dataset import CARD, NEXT
 from mien.errors import OutputError
 from mien.files import replace_file
 from mien.names import slug
@@ -33,7 +34,7 @@ CROPS = "crops"
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Turn the system's refusals into OutputError.
+    """Translate OSError into OutputError.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -55,15 +56,15 @@ def write_crops(
     kind: str = ALIGNED,
     progress: Progress = silent,
 ) -> list[Entry]:
-    """Write the crop of each entry that is not there yet, and return entries that name theirs.
+    """Write the missing crops of all entries, and return entries with the paths of their crops.
 
     Args:
-        folder: of the dataset.
+        folder: the dataset's folder.
         entries: with or without a face.
         ledger: holds the crops.
-        kind: `aligned`, or the name of the course's crops, which are called like the aligned
-            ones and need these to be written first.
-        progress: told now and then.
+        kind: `aligned`, or the name of crops with a margin. These have the same file names as the
+            aligned ones, which must be written first.
+        progress: called after each entry.
     """
     root = CROPS if kind == ALIGNED else kind
     result = []
@@ -75,20 +76,16 @@ def write_crops(
                 if kind == ALIGNED:
                     name = f"{entry.id}-{hashlib.sha256(jpeg).hexdigest()[:6]}.jpg"
                     named = replace(entry, crop=f"{root}/{slug(entry.person)}/{name}")
-                _put(folder / root / PurePosixPath(named.crop).relative_to(CROPS), jpeg)
+                _write_crop(folder / root / PurePosixPath(named.crop).relative_to(CROPS), jpeg)
             result.append(named)
             progress(i + 1, len(entries), f"writing {root}")
     return result
 
 
-def _put(path: Path, data: bytes) -> None:
-    """Write a file whole; not synced one by one: a lost crop is written again."""
-    if path.is_file() and path.stat().st_size == len(data):
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(data)
-    part.replace(path)
+def _write_crop(path: Path, data: bytes) -> None:
+    """Write a crop unless it is there; without a sync, since a lost crop is written again."""
+    if not path.is_file() or path.stat().st_size != len(data):
+        replace_file(path, data, sync=False)
 
 
 def array_bytes(array: NDArray[np.float32]) -> bytes:
@@ -99,12 +96,12 @@ def array_bytes(array: NDArray[np.float32]) -> bytes:
 
 
 def publish(folder: Path, card: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
-    """Make a result the valid one.
+    """Replace a dataset's files as a whole.
 
     Args:
-        folder: of the dataset.
-        card: what `dataset.json` is to hold.
-        files: all others, by name.
+        folder: the dataset's folder.
+        card: content of `dataset.json`.
+        files: bytes of all other files, by name.
     """
     with writing(folder):
         staged = folder / NEXT
@@ -113,11 +110,11 @@ def publish(folder: Path, card: Mapping[str, Any], files: Mapping[str, bytes]) -
             replace_file(staged / name, data)
         text = json.dumps(card, ensure_ascii=False, indent=2, allow_nan=False)
         replace_file(staged / CARD, text.encode("utf-8", "replace"))
-    settle(folder)
+    finish_move(folder)
 
 
-def settle(folder: Path) -> None:
-    """Finish what an interrupted writer left: move a valid result to its place, or drop a half."""
+def finish_move(folder: Path) -> None:
+    """Move a complete staged result to its place, or remove an incomplete one."""
     staged = folder / NEXT
     with writing(folder):
         if (staged / CARD).is_file():
@@ -128,12 +125,12 @@ def settle(folder: Path) -> None:
 
 
 def remove_stale_crops(folder: Path, root: str, entries: Sequence[Entry]) -> None:
-    """Remove crops that no entry has any more."""
-    wanted = {Path(entry.crop).name for entry in entries if entry.crop}
+    """Remove crops that no entry names."""
+    named = {Path(entry.crop).name for entry in entries if entry.crop}
     with writing(folder):
         for person in (folder / root).glob("*"):
             for path in person.glob("*"):
-                if path.name not in wanted:
+                if path.name not in named:
                     path.unlink()
             if person.is_dir() and not any(person.iterdir()):
                 person.rmdir()

@@ -1,4 +1,4 @@
-"""What the user decided about doubtful entries: a file to read, that outlives every rebuild."""
+"""The user's decisions about entries and people: `decisions.csv`, which every build applies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Literal
 from mien.errors import NotADataset, OutputError
 from mien.names import clean_name, name_key
 
-FILE = "decisions.csv"
+DECISIONS = "decisions.csv"
 
 Verb = Literal["keep", "drop", "same", "different"]
 
@@ -23,12 +23,12 @@ _FIELDS = ("when", "decision", "what", "other", "note")
 
 @dataclass(frozen=True)
 class Decisions:
-    """The latest word on each entry and on each pair of people.
+    """The latest decision on each entry and on each pair of people.
 
     Attributes:
         entries: `keep` or `drop`, by entry id.
         pairs: `same` or `different`, by the two names' keys, sorted.
-        names: the names of pairs as they were written, by key.
+        names: the names in pairs as they were written, by key.
     """
 
     entries: dict[str, Verb] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Decisions:
     names: dict[str, str] = field(default_factory=dict)
 
     def merged(self) -> dict[str, str]:
-        """Return, for the key of each name that is another's second name, the first name's key."""
+        """Return, for the key of each name that is merged into another, that other name's key."""
         first: dict[str, str] = {}
 
         def root(key: str) -> str:
@@ -50,29 +50,29 @@ class Decisions:
         return {key: root(key) for key in first}
 
     def different(self, a: str, b: str) -> bool:
-        """Return whether the user said that two names are two people."""
+        """Return whether the user declared that two names are two people."""
         return self.pairs.get(pair_key(a, b)) == "different"
 
 
 def pair_key(a: str, b: str) -> tuple[str, str]:
-    """Return what stands for a pair of names, whichever comes first."""
+    """Return the key of a pair of names, independent of their order."""
     first, second = sorted((name_key(a), name_key(b)))
     return first, second
 
 
 def read_decisions(folder: Path) -> Decisions:
-    """Return the decisions kept in a dataset's folder; none where there is no file.
+    """Return the decisions stored in a dataset's folder; empty where there is no file.
 
     Raises:
-        NotADataset: the file cannot be understood.
+        NotADataset: the file cannot be read or has an unknown decision.
     """
-    path = folder / FILE
+    path = folder / DECISIONS
     decisions = Decisions()
     if not path.is_file():
         return decisions
     try:
         for number, row in enumerate(_rows(path), 2):
-            _take(decisions, row, number)
+            _add(decisions, row, number)
     except (OSError, ValueError, KeyError, AttributeError, csv.Error) as error:
         raise NotADataset(
             f"{path}: cannot be understood: {error}",
@@ -81,7 +81,7 @@ def read_decisions(folder: Path) -> Decisions:
     return decisions
 
 
-def _take(decisions: Decisions, row: dict[str, str], number: int) -> None:
+def _add(decisions: Decisions, row: dict[str, str], number: int) -> None:
     match row["decision"].strip():
         case "keep" | "drop" as verb:
             decisions.entries[row["what"].strip()] = verb
@@ -99,26 +99,27 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def append_decisions(folder: Path, verb: Verb, subjects: Iterable[tuple[str, str, str]]) -> None:
-    """Add decisions to a dataset's folder, each safe on the disk when this returns.
+    """Append decisions to a dataset's `decisions.csv`, and sync it to the disk.
 
     Args:
-        folder: of the dataset.
+        folder: the dataset's folder.
         verb: the decision.
-        subjects: entry id or name, other name (or ""), and a note for the reader of the file.
+        subjects: per decision the entry id or name, the other name (or ""), and a note for people
+            who read the file.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    path = folder / FILE
+    path = folder / DECISIONS
     now = datetime.now(UTC).isoformat(timespec="seconds")
     try:
-        fresh = not path.is_file() or not path.stat().st_size
+        is_new = not path.is_file() or not path.stat().st_size
         with path.open("a", encoding="utf-8", newline="") as file:
-            lines: list[Sequence[str]] = [_FIELDS] if fresh else []
+            lines: list[Sequence[str]] = [_FIELDS] if is_new else []
             lines += [(now, verb, what, other, note) for what, other, note in subjects]
             text = io.StringIO(newline="")
             csv.writer(text, lineterminator="\n").writerows(lines)
-            file.write(text.getvalue())  # one write: a killed process leaves no half line
+            file.write(text.getvalue())  # one write: a killed process leaves no partial line
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

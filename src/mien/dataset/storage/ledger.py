@@ -1,7 +1,8 @@
-"""What has been done already: a file that a build can be killed over and take up again.
+"""Checkpoint database: makes builds resumable.
 
-One SQLite database in the dataset's folder holds what was found in each photo, keyed by the
-photo's bytes and by how it was looked at. A photo is committed with its faces or not at all.
+One SQLite database in the dataset's folder holds the faces extracted from each photo, keyed by the
+photo's digest and the stamp of the extraction (models, settings and version). A photo is committed
+with all its faces or not at all.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mien.errors import DatasetBusy, NotADataset, OutputError
 from mien.quality import Quality
 
 SCHEMA = 1
-"""Version of the tables below, raised when they change; SQLite keeps it as `user_version`."""
+"""Version of the tables below; stored as SQLite's `user_version`."""
 
 LEDGER = "ledger.sqlite"
 LOCK = ".lock"
@@ -47,15 +48,15 @@ ALIGNED = "aligned"
 
 @contextmanager
 def only_builder(folder: Path) -> Iterator[None]:
-    """Hold the dataset's folder for this process; the system lets go when the process ends.
+    """Lock the dataset's folder for this process; the lock ends with the process.
 
     Raises:
-        DatasetBusy: another process holds it.
+        DatasetBusy: another process holds the lock.
         OutputError: the folder cannot be written.
     """
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        # SQLite's own lock is the one that works on every system and dies with its process.
+        # SQLite's lock works on every system and is released when its process ends.
         lock = sqlite3.connect(folder / LOCK, timeout=0.2, isolation_level=None)
     try:
         with _writing(folder):
@@ -75,6 +76,7 @@ def only_builder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
+    """Translate errors of the system and of SQLite into OutputError."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:
@@ -90,19 +92,18 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 class Ledger:
-    """The record of a dataset's work. One process, one thread.
+    """The photos, faces and crops of a dataset's builds, for one process and one thread.
+
+    A build (which gives a `stamp`) replaces a ledger that is damaged, or whose tables are those of
+    an older Mien, by an empty one: the photos are then extracted again.
 
     Args:
-        folder: of the dataset; made where absent.
-        stamp: how photos are looked at; work done under another stamp does not count. The one
-            of the last finished build where it is not given.
-
-    A ledger that is damaged, or was written by an older Mien with other tables, is begun anew by
-    a build: it only saves work.
+        folder: the dataset's folder, which exists.
+        stamp: of the extraction; photos stored under another stamp are ignored. Where it is not
+            given, that of the last finished build.
 
     Raises:
-        NotADataset: a newer Mien wrote it; or an older one, and this is no build, which could do
-            its work again.
+        NotADataset: a newer Mien wrote the ledger; or an older one did, and no stamp is given.
         OutputError: the folder cannot be written.
     """
 
@@ -114,23 +115,23 @@ class Ledger:
                 self._base = _connect(path)
             except _Outdated as outdated:
                 if not stamp:
-                    raise _by_an_older_mien(folder) from outdated
-                self._base = _anew(path)
+                    raise _older_version(folder) from outdated
+                self._base = _recreate(path)
             except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-                # Only damage: a full disk or a lock must not cost the work that is in there.
+                # Only if damaged: after a full disk or a lock the stored work is still valid.
                 if not _is_damage(error):
                     raise
-                self._base = _anew(path)
+                self._base = _recreate(path)
         self.stamp = stamp or str((self.settings() or {}).get("stamp", ""))
 
     def close(self) -> None:
-        """Commit and let go of the file."""
+        """Commit and close the file."""
         with _writing(self._folder):
             self._base.commit()
             self._base.close()
 
     def known(self, margin: str = "") -> set[str]:
-        """Return the digests of the photos done, with the crops of kind `margin` if it is given."""
+        """Return the digests of the stored photos, or of those with crops of kind `margin`."""
         with _writing(self._folder):
             rows = self._base.execute(
                 "SELECT sha256 FROM photos AS p WHERE stamp = ? AND (? = '' OR NOT EXISTS ("
@@ -142,7 +143,7 @@ class Ledger:
             return {sha256 for (sha256,) in rows}
 
     def add(self, record: PhotoRecord, margin: str = "") -> None:
-        """Take up a photo; it counts from the next `commit` on."""
+        """Store a photo; it is durable after the next `commit`."""
         with _writing(self._folder):
             self._base.execute(
                 "DELETE FROM photos WHERE stamp = ? AND sha256 = ?", (self.stamp, record.sha256)
@@ -170,12 +171,12 @@ class Ledger:
                 )
 
     def commit(self) -> None:
-        """Make everything added so far survive the death of this process."""
+        """Commit all photos added so far, so that they survive if the process is killed."""
         with _writing(self._folder):
             self._base.commit()
 
     def finish(self, occurrences: Sequence[Occurrence], settings: Mapping[str, Any]) -> None:
-        """Note what a build that looked at everything found where, and forget all other photos."""
+        """Store a finished build's occurrences and settings, and delete all other photos."""
         with _writing(self._folder):
             self._base.execute("DELETE FROM occurrences")
             self._base.executemany(
@@ -197,7 +198,7 @@ class Ledger:
             self._base.commit()
 
     def settings(self) -> dict[str, Any] | None:
-        """Return what `finish` was given last; None where no build has come that far."""
+        """Return the settings of the last finished build; None where there is none."""
         with _writing(self._folder):
             row = self._base.execute("SELECT value FROM meta WHERE key = 'settings'").fetchone()
         return dict(json.loads(row[0])) if row else None
@@ -211,7 +212,7 @@ class Ledger:
             return [Occurrence(*row) for row in rows]
 
     def photos(self) -> Iterator[PhotoRecord]:
-        """Yield the photos done, without the pictures of their faces."""
+        """Yield the stored photos, without the crops of their faces."""
         with _writing(self._folder):
             photos = self._base.execute(
                 "SELECT number, sha256, width, height, thumb FROM photos "
@@ -239,10 +240,10 @@ class Ledger:
 
 
 class _Outdated(Exception):
-    """The tables are not those of this version."""
+    """The tables are those of an older version."""
 
 
-def _by_an_older_mien(folder: Path) -> NotADataset:
+def _older_version(folder: Path) -> NotADataset:
     return NotADataset(
         f"{folder}: the dataset's ledger was written by an older Mien",
         hint="Run the same `mien dataset build` again: the photos are looked at anew, your "
@@ -250,30 +251,30 @@ def _by_an_older_mien(folder: Path) -> NotADataset:
     )
 
 
-def check_kept(ledger: Ledger, folder: Path, version: int) -> None:
-    """Make sure that what the ledger keeps of photos is what this Mien writes.
+def check_version(ledger: Ledger, folder: Path, version: int) -> None:
+    """Check that the ledger's photos were stored in the format of this version.
 
     Args:
         ledger: of a finished build.
-        folder: of the dataset.
-        version: of what is kept of a photo; the second part of a stamp.
+        folder: the dataset's folder.
+        version: version of what is stored per photo; the second part of a stamp.
 
     Raises:
-        NotADataset: another version of Mien looked at the photos.
+        NotADataset: another version of Mien stored the photos.
     """
     if ledger.stamp and ledger.stamp.split("|")[1:2] != [str(version)]:
-        raise _by_an_older_mien(folder)
+        raise _older_version(folder)
 
 
 def _is_damage(error: Exception) -> bool:
-    if isinstance(error, UnicodeDecodeError):  # SQLite's words on a schema that is no text
+    if isinstance(error, UnicodeDecodeError):  # the error message quotes bytes of the schema
         return True
-    # The low byte is the kind of error, the rest which of that kind.
+    # The low byte is the primary code, the rest makes it an extended one.
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
-def _anew(path: Path) -> sqlite3.Connection:
+def _recreate(path: Path) -> sqlite3.Connection:
     for ending in ("", "-wal", "-shm"):
         path.with_name(LEDGER + ending).unlink(missing_ok=True)
     return _connect(path)
@@ -286,7 +287,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         base.execute("PRAGMA journal_mode = WAL")
         base.execute("PRAGMA synchronous = NORMAL")
         base.execute("PRAGMA foreign_keys = ON")
-        base.execute("PRAGMA secure_delete = ON")  # a face that is forgotten leaves no trace
+        base.execute("PRAGMA secure_delete = ON")  # deleted faces are overwritten
         base.executescript(_SCHEMA)
         base.execute(f"PRAGMA user_version = {SCHEMA}")
     except BaseException:
@@ -296,7 +297,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _check_tables(base: sqlite3.Connection, path: Path) -> None:
-    """Raise NotADataset where a newer Mien wrote the file, and _Outdated where an older one did."""
+    """Raise NotADataset if a newer Mien wrote the file, and _Outdated if an older one did."""
     (version,) = base.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA:
         raise NotADataset(

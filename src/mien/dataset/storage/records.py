@@ -1,4 +1,4 @@
-"""What is known of a photo and of each face in it once it has been looked at."""
+"""Value types: the faces extracted from a photo, and where a photo occurs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from numpy.typing import NDArray
 from mien.quality import Quality
 
 THUMB_SIDE = 32
-"""Side of the small grey copies of photos and crops that near-duplicates are told by."""
+"""Side in pixels of the grey copies of photos and crops by which near-duplicates are found."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarginCrop:
-    """How the original course cut its crops: the box and a margin, squeezed to a square.
+    """Unaligned crops as in the original course: the box and a margin, resized to a square.
 
     Attributes:
-        margin: pixels of the full photo added to the box's width and height, half on each side.
-        size: side of the crop in pixels.
+        margin: pixels of the full photo added to the box's width and height, half on each side;
+            0 to 10000.
+        size: side of the crop in pixels; 16 to 2048.
+
+    Raises:
+        ValueError: a value is out of range.
     """
 
     margin: int
@@ -31,7 +35,7 @@ class MarginCrop:
 
     @property
     def name(self) -> str:
-        """Name of the folder for these crops."""
+        """Name of these crops' folder."""
         return f"crops-margin{self.margin}-{self.size}"
 
 
@@ -42,13 +46,13 @@ class FaceRecord:
     Attributes:
         box: xyxy.
         points: five (x, y).
-        score: of the detector.
-        quality: of the face's picture.
+        score: detection score in [0, 1].
+        quality: size, blur and yaw.
         embedding: (D,) float32, unit length.
         mirrored: (D,) float32, unit length, of the mirrored crop.
-        crop: the aligned crop as JPEG.
-        thumb: (32, 32) uint8, the crop in grey and small.
-        margin_crop: the crop that was asked for besides, as JPEG; empty where none was.
+        crop: the aligned crop as JPEG; empty in records read from the ledger.
+        thumb: (32, 32) uint8, small grey copy of the crop.
+        margin_crop: the crop with a margin as JPEG; empty where none was requested.
     """
 
     box: tuple[float, ...]
@@ -64,14 +68,14 @@ class FaceRecord:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoRecord:
-    """A photo that was looked at.
+    """The faces of one photo.
 
     Attributes:
-        sha256: of its bytes.
-        width: of the full upright photo.
-        height: of the full upright photo.
-        thumb: (32, 32) uint8, the whole photo in grey, small and squeezed to a square.
-        faces: best score first.
+        sha256: hex digest of the photo's bytes.
+        width: of the full upright photo in pixels.
+        height: of the full upright photo in pixels.
+        thumb: (32, 32) uint8, small grey copy of the whole photo, resized to a square.
+        faces: highest score first.
     """
 
     sha256: str
@@ -83,14 +87,14 @@ class PhotoRecord:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """A photo at one place in one source.
+    """A photo at one path in one source.
 
     Attributes:
-        source: label.
-        person: name after merging.
+        source: label of the source.
+        person: name, with the spelling that all sources share.
         photo: path in the source.
-        sha256: of its bytes; empty when they could not be had.
-        error: why it could not be used; empty when it could.
+        sha256: hex digest of its bytes; empty where they could not be read.
+        error: why it could not be used; empty where it could.
     """
 
     source: str

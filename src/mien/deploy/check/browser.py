@@ -1,4 +1,4 @@
-"""The page in a real browser without a window: what it answers and what it asks of the network."""
+"""The static page in headless Chromium: its answers and its network requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Whatever the page asked of another host could not be answered; that it asks is in the log.
+    # Requests to other hosts fail; the log still lists them.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
 )
 
@@ -36,19 +36,22 @@ _OFFLINE = "() => document.documentElement.dataset.offline"
 
 _IDENTIFY = """async ({coded, name, type}) => {
   const bytes = Uint8Array.from(atob(coded), (letter) => letter.charCodeAt(0));
-  const began = performance.now();
+  const start = performance.now();
   const photo = new File([bytes], name, {type});
-  const answer = await mien.engine.identify(photo, {crops: false, top: 10})
+  const options = {crops: false, top: 10};
+  const {engine} = mien;
+  // Pages of version 0.1.0 have no identifyJson; the fields that are compared have the same names.
+  const answer = await (engine.identifyJson?.(photo, options) ?? engine.identify(photo, options))
     .catch((error) => ({error: `${error.message} ${error.hint ?? ""}`.trim()}));
-  return {...answer, milliseconds: performance.now() - began};
+  return {...answer, milliseconds: performance.now() - start};
 }"""
 
 
 def chromium_path() -> str:
-    """Return the path of a Chromium: `MIEN_CHROMIUM`, or one on the path.
+    """Return the path of Chromium: `MIEN_CHROMIUM`, or the first one on the path.
 
     Raises:
-        CheckImpossible: there is none.
+        CheckImpossible: none is installed.
     """
     named = os.environ.get("MIEN_CHROMIUM", "")
     for program in (named,) if named else _PROGRAMS:
@@ -57,7 +60,7 @@ def chromium_path() -> str:
             return found
     raise CheckImpossible(
         "no Chromium or Chrome is on this machine",
-        hint="Install one, or name it in the variable MIEN_CHROMIUM; a page is checked in it.",
+        hint="Install one, or set the variable MIEN_CHROMIUM to its path: pages are checked in it.",
     )
 
 
@@ -66,9 +69,9 @@ class Visit:
     """A page that is open in a browser of its own.
 
     Attributes:
-        page: of Playwright.
-        context: of Playwright.
-        log: the browser's own log of the network, JSON; empty until the browser is closed.
+        page: Playwright's page.
+        context: Playwright's browser context.
+        log: Chromium's network log, JSON; empty until the browser is closed.
     """
 
     page: Page
@@ -83,26 +86,26 @@ class Visit:
         """
         from playwright.sync_api import Error  # noqa: PLC0415 — an optional library
 
-        said: list[str] = []
-        self.page.on("pageerror", lambda error: said.append(str(error)))
-        self.page.on("console", lambda line: said.append(line.text))
+        messages: list[str] = []
+        self.page.on("pageerror", lambda error: messages.append(str(error)))
+        self.page.on("console", lambda line: messages.append(line.text))
         try:
             self.page.goto(address, timeout=seconds * 1000)
             self.page.wait_for_function(_LOADED, timeout=seconds * 1000)
         except Error as error:
             shown = self.page.locator("body").inner_text().strip()[:300]
-            why = "; ".join([*said[:3], shown]) or str(error).splitlines()[0]
+            why = "; ".join([*messages[:3], shown]) or str(error).splitlines()[0]
             raise NotADeployment(f"the page does not load: {why}") from error
 
     def wait_until_offline(self, *, seconds: float = 120) -> bool:
-        """Wait until the page says whether it works without the network, and return that."""
+        """Wait until the page reports whether it works without the network; return the report."""
         self.page.wait_for_function(_OFFLINE, timeout=seconds * 1000)
         return bool(self.page.evaluate(_OFFLINE) == "ready")
 
     def identify(self, photo: bytes, name: str = "photo") -> dict[str, Any]:
-        """Return what the page's engine answers: the fields of engine.js and `milliseconds`.
+        """Return the engine's answer: a result of `/v1/identify`, and `milliseconds`.
 
-        What goes wrong with the photo is in the field `error`.
+        For a photo that cannot be read, the field `error` has the message and there are no faces.
         """
         coded = base64.b64encode(photo).decode()
         answer: dict[str, Any] = self.page.evaluate(
@@ -113,13 +116,13 @@ class Visit:
 
 @contextmanager
 def visiting(*arguments: str) -> Iterator[Visit]:
-    """Start a browser with an empty profile; all of it is gone afterwards.
+    """Start Chromium with an empty profile, which is deleted when the block ends.
 
     Args:
-        arguments: more of Chromium's.
+        arguments: additional command-line arguments of Chromium.
 
     Raises:
-        CheckImpossible: no Chromium, or not Playwright.
+        CheckImpossible: Chromium or Playwright is not installed.
     """
     program = chromium_path()
     try:
@@ -127,7 +130,7 @@ def visiting(*arguments: str) -> Iterator[Visit]:
     except ImportError as error:
         raise CheckImpossible(
             "the Python package playwright is not installed",
-            hint="pip install playwright: it drives the Chromium that a page is checked in.",
+            hint="pip install playwright: it controls the Chromium that a page is checked in.",
         ) from error
     root = hasattr(os, "geteuid") and os.geteuid() == 0
     with ExitStack() as stack:
@@ -152,30 +155,30 @@ def visiting(*arguments: str) -> Iterator[Visit]:
             visit.log = log.read_text("utf-8", "replace") if log.is_file() else ""
 
 
-def asked_by_page(log: str, address: str) -> list[tuple[str, str]]:
-    """Return method and address of all that a page asked for, from Chromium's own network log.
+def requests_of_page(log: str, address: str) -> list[tuple[str, str]]:
+    """Return method and URL of every request of a page, from Chromium's network log.
 
-    What the browser asks on its own account has no page as its origin, and is left out.
+    Requests of the browser itself have no page as their origin; they are left out.
 
     Args:
         log: `Visit.log`.
-        address: of the page.
+        address: URL of the page.
 
     Raises:
-        CheckImpossible: the browser wrote no whole log.
+        CheckImpossible: the log is incomplete.
     """
     try:
-        told = json.loads(log)
+        parsed = json.loads(log)
     except json.JSONDecodeError as error:
         raise CheckImpossible(
-            f"the browser left no log of the network: {error}", hint="Run the check again."
+            f"the browser wrote no complete network log: {error}", hint="Run the check again."
         ) from error
-    request = told["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    request = parsed["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
     origin = address.rstrip("/")
     found = []
-    for event in told["events"]:
-        asked = event.get("params", {}) if event["type"] == request else {}
-        url = asked.get("url", "")
-        if url and (asked.get("initiator") == origin or url.startswith(address)):
-            found.append((asked["method"], url))
+    for event in parsed["events"]:
+        params = event.get("params", {}) if event["type"] == request else {}
+        url = params.get("url", "")
+        if url and (params.get("initiator") == origin or url.startswith(address)):
+            found.append((params["method"], url))
     return found

@@ -1,4 +1,4 @@
-"""Does a vessel answer as the library does?"""
+"""Parity check: compare a deployment's answers with the library's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +16,12 @@ import numpy as np
 from mien.deploy.check.runners import Ask, running_app, running_lambda
 from mien.deploy.check.running_page import RunningPage, page_model, running_page
 from mien.deploy.packaging.sizes import LAMBDA_PHOTO
-from mien.deploy.service.core import RECOGNIZER, SETTINGS
+from mien.deploy.service.core import (
+    RECOGNIZER,
+    SETTINGS,
+    deployment_fields,
+    deployment_kind,
+)
 from mien.errors import NotADeployment, PhotoError
 from mien.photo import decode_photo, encode_png
 from mien.recognizer import Recognizer
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
 
 SIMILARITY = 1e-3
 PIXELS = 1.0
-"""How far a vessel's similarities and boxes may lie from the library's."""
+"""Largest allowed differences of similarities and of box coordinates in pixels."""
 
 Runner = Callable[[Path, Mapping[str, Any]], AbstractContextManager[Ask]]
 
@@ -41,14 +46,16 @@ _RUNNERS: dict[str, Runner] = {
 
 @dataclass(slots=True)
 class Agreement:
-    """How far two roads lie apart, at most.
+    """Differences between a deployment's answers and the library's.
+
+    Both sides are compared as JSON: boxes with one decimal, similarities with four.
 
     Attributes:
-        photos: how many were compared.
-        faces: in them, by the library.
+        photos: how many photos were compared.
+        faces: how many faces the library found in them.
         similarity: the largest difference of a similarity.
-        pixels: the largest difference of a box's side.
-        disagreements: one sentence each; empty where both say the same.
+        pixels: the largest difference of a box coordinate.
+        disagreements: one sentence per disagreement.
     """
 
     photos: int = 0
@@ -58,57 +65,68 @@ class Agreement:
     disagreements: list[str] = field(default_factory=list)
 
     def compare(self, name: str, faces: Sequence[Face], answer: Mapping[str, Any]) -> None:
-        """Compare the library's faces of a photo with a vessel's answer to it."""
+        """Compare the library's faces of a photo with a deployment's answer."""
         self.photos += 1
         self.faces += len(faces)
         rows = answer["faces"]
         if rows is None:
-            self.disagreements.append(f"{name}: the vessel says: {answer['error']}")
+            self.disagreements.append(f"{name}: the deployment reports: {answer['error']}")
         elif len(rows) != len(faces):
-            told = f"{name}: the vessel finds {count(len(rows), 'face')}, the library {len(faces)}"
-            self.disagreements.append(told)
+            found = count(len(rows), "face")
+            self.disagreements.append(
+                f"{name}: the deployment finds {found}, the library {len(faces)}"
+            )
         else:
             for number, (face, row) in enumerate(zip(faces, rows, strict=True), start=1):
-                self.disagreements += self._differences(f"{name}, face {number}", face, row)
+                where = f"{name}, face {number}"
+                self.disagreements += self._differences(where, face.to_dict(), row)
 
-    def _differences(self, where: str, face: Face, row: Mapping[str, Any]) -> Iterator[str]:
-        name = face.name
-        if row["name"] != name:
-            yield f"{where}: the vessel says {row['name']}, the library {name}"
-        pixels = float(np.abs(np.array(row["box"]) - face.box).max())
+    def _differences(
+        self, where: str, expected: Mapping[str, Any], row: Mapping[str, Any]
+    ) -> Iterator[str]:
+        if row["name"] != expected["name"]:
+            yield f"{where}: the deployment names {row['name']}, the library {expected['name']}"
+        pixels = float(np.abs(np.array(row["box"]) - np.array(expected["box"])).max())
         self.pixels = max(self.pixels, pixels)
         if pixels > PIXELS:
             yield f"{where}: the boxes are {pixels:.1f} pixels apart"
-        ours = {candidate.name: candidate.similarity for candidate in face.candidates}
-        theirs = {candidate["name"]: candidate["similarity"] for candidate in row["candidates"]}
-        # Of people as alike as the last one listed, either may be listed.
-        both = ours.keys() & theirs.keys()
-        apart = max((abs(ours[person] - theirs[person]) for person in both), default=1.0)
-        self.similarity = max(self.similarity, apart)
-        if apart > SIMILARITY or len(ours) != len(theirs):
-            yield f"{where}: similarities are {apart:.4f} apart"
+        ours, theirs = _similarities(expected), _similarities(row)
+        # People with equal similarities at the end of the list may differ: only common ones count.
+        common = ours.keys() & theirs.keys()
+        difference = max((abs(ours[person] - theirs[person]) for person in common), default=1.0)
+        self.similarity = max(self.similarity, difference)
+        if difference > SIMILARITY or len(ours) != len(theirs):
+            yield f"{where}: similarities are {difference:.4f} apart"
+
+
+def _similarities(face: Mapping[str, Any]) -> dict[str, float]:
+    return {candidate["name"]: candidate["similarity"] for candidate in face["candidates"]}
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """What a check found.
+    """Result of a parity check.
 
     Attributes:
-        vessel: its kind.
-        weights: how they are stored in it.
-        agreement: with the library, which runs the same weights.
-        original: how far the recognizer given lies from the one in the vessel, by the library,
-            largest difference of a similarity; None where none was given.
-        renamed: faces that the recognizer given names otherwise.
-        skipped: photos that cannot be sent to the vessel or be read at all.
+        deployment: its kind: lambda, app or page.
+        weights: the form in which it stores the weights.
+        agreement: comparison with the library, which runs the same weights.
+        original: largest difference of a similarity between the recognizer given and the stored
+            form of its weights, both run by the library; None where no recognizer was given.
+        renamed: faces that the recognizer given names differently.
+        skipped: photos that cannot be read or cannot be sent to the deployment.
     """
 
-    vessel: str
+    deployment: str
     weights: str
     agreement: Agreement
     original: float | None
     renamed: tuple[str, ...]
     skipped: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {**asdict(self), **deployment_fields(self.deployment)}
 
 
 def check_deployment(
@@ -117,24 +135,24 @@ def check_deployment(
     recognizer: Recognizer | None = None,
     progress: Progress = silent,
 ) -> Parity:
-    """Run a vessel on this machine and compare it with the library on some photos.
+    """Run a deployment on this machine and compare it with the library on some photos.
 
     Args:
-        folder: that `mien deploy lambda`, `mien deploy app` or `mien deploy page` wrote.
-        photos: to compare on.
-        recognizer: what it was made of; without it the library runs the vessel's own file, and
-            only a digest tells whether that is still what was written.
-        progress: told of each photo.
+        folder: written by `deploy_lambda`, `deploy_app` or `deploy_page`.
+        photos: the photos to compare on.
+        recognizer: the recognizer that it was made of. Without it the library runs the
+            deployment's own file, after a check of its digest.
+        progress: called before each photo.
 
     Raises:
-        NotADeployment: the folder is none of these, is damaged or does not start.
-        CheckImpossible: it cannot be run here.
+        NotADeployment: the folder is not a deployment, is damaged or does not start.
+        CheckImpossible: this machine cannot run it.
     """
     folder = folder.resolve()
     settings = settings_of(folder)
-    kind = settings["vessel"]
+    kind = deployment_kind(settings)
     if kind not in _RUNNERS:
-        raise NotADeployment(f"{folder} is a vessel of a kind that is not known here: {kind}")
+        raise NotADeployment(f"{folder} is a deployment of an unknown kind: {kind}")
     reference = _reference(folder, settings, recognizer)
     agreement = Agreement()
     skipped, renamed, original = [], [], 0.0
@@ -148,19 +166,19 @@ def check_deployment(
                 skipped.append(f"{path}: {error}")
                 continue
             if kind == "lambda" and len(data) > LAMBDA_PHOTO:
-                skipped.append(f"{path} is larger than Lambda takes")
+                skipped.append(f"{path} is larger than Lambda allows")
                 continue
-            if kind == "page":  # a browser decodes otherwise: it is given the library's pixels
+            if kind == "page":  # browsers decode JPEGs differently: send the library's pixels
                 photo = replace(photo, scale=1.0)
                 data = encode_png(photo.pixels)
             faces = reference.identify(photo)
             agreement.compare(str(path), faces, ask(data))
             if recognizer is not None:
-                apart, names = _from_original(str(path), faces, recognizer.identify(photo))
-                original = max(original, apart)
+                difference, names = _from_original(str(path), faces, recognizer.identify(photo))
+                original = max(original, difference)
                 renamed += names
     if isinstance(ask, RunningPage):
-        agreement.disagreements += ask.amiss
+        agreement.disagreements += ask.problems
     return Parity(
         kind,
         settings["weights"],
@@ -172,23 +190,23 @@ def check_deployment(
 
 
 def settings_of(folder: Path) -> dict[str, Any]:
-    """Return what a vessel says of itself.
+    """Return a deployment's settings file.
 
     Raises:
-        NotADeployment: the folder is none.
+        NotADeployment: the folder is not a deployment.
     """
     try:
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        if isinstance(settings, dict) and isinstance(settings["vessel"], str):
-            return settings
-    except (OSError, ValueError, KeyError) as error:
-        raise _no_vessel(folder) from error
-    raise _no_vessel(folder)
+        settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _not_a_deployment(folder) from error
+    if deployment_kind(settings) is None:
+        raise _not_a_deployment(folder)
+    return settings
 
 
-def _no_vessel(folder: Path) -> NotADeployment:
+def _not_a_deployment(folder: Path) -> NotADeployment:
     return NotADeployment(
-        f"{folder} is no vessel that Mien made, or is damaged",
+        f"{folder} is not a deployment made by Mien, or is damaged",
         hint="Make it again with `mien deploy`.",
     )
 
@@ -201,38 +219,39 @@ def _reference(
     model = _recognizer_of(folder, settings)
     if hashlib.sha256(model).hexdigest() != settings["sha256"]:
         raise NotADeployment(
-            f"{folder}: the recognizer changed since the vessel was made",
+            f"{folder}: the recognizer changed since the deployment was made",
             hint="Make it again with `mien deploy`.",
         )
     return Recognizer(model, name=f"{folder}/{RECOGNIZER}")
 
 
 def _recognizer_of(folder: Path, settings: Mapping[str, Any]) -> bytes:
+    kind = deployment_kind(settings)
     try:
-        if settings["vessel"] == "page":
+        if kind == "page":
             return page_model(folder, settings)
-        if settings["vessel"] != "lambda":
+        if kind != "lambda":
             return (folder / RECOGNIZER).read_bytes()
         if settings["image"]:
             return (folder / "image" / RECOGNIZER).read_bytes()
         with zipfile.ZipFile(folder / "function.zip") as archive:
             return archive.read(RECOGNIZER)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise _no_vessel(folder) from error
+        raise _not_a_deployment(folder) from error
 
 
 def _from_original(
     name: str, faces: Sequence[Face], others: Sequence[Face]
 ) -> tuple[float, list[str]]:
-    """Return how far similarities moved with the weights' form, and what is named otherwise."""
+    """Return the largest change of a similarity by the form of the weights, and changed names."""
     if len(faces) != len(others):
         return 1.0, [f"{name}: {count(len(faces), 'face')}, not {len(others)}"]
-    apart, renamed = 0.0, []
+    difference, renamed = 0.0, []
     for face, other in zip(faces, others, strict=True):
         ours = {candidate.name: candidate.similarity for candidate in face.candidates}
         theirs = {candidate.name: candidate.similarity for candidate in other.candidates}
-        both = ours.keys() & theirs.keys()
-        apart = max([apart, *(abs(ours[person] - theirs[person]) for person in both)])
+        common = ours.keys() & theirs.keys()
+        difference = max([difference, *(abs(ours[person] - theirs[person]) for person in common)])
         if face.name != other.name:
             renamed.append(f"{name}: {face.name}, not {other.name}")
-    return apart, renamed
+    return difference, renamed

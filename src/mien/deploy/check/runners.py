@@ -1,4 +1,4 @@
-"""Vessels with a server, run on this machine so that they can be asked."""
+"""Lambda and app deployments, run on this machine for a check."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from mien.deploy.packaging.libraries import this_arch
 from mien.errors import CheckImpossible, NotADeployment
 
 Ask = Callable[[bytes], dict[str, Any]]
-"""A photo's bytes to what `/v1/identify` says of it: `faces` and `error`."""
+"""Sends a photo's bytes to `/v1/identify`; returns the photo's result: `faces` and `error`."""
 
 _PATH = "/v1/identify?top=10"
 _SECONDS = 60
 
-# Reads an event a line and writes a result a line, as Lambda's own client would hand them over.
+# Reads one event per line and writes one result per line, in place of Lambda's runtime client.
 _DRIVER = """
 import json, sys
 out, sys.stdout = sys.stdout, sys.stderr
@@ -43,10 +43,10 @@ for line in sys.stdin:
 
 @contextmanager
 def running_lambda(out: Path, settings: Mapping[str, Any]) -> Iterator[Ask]:
-    """Yield a way to ask the function of a folder; it sees its own libraries and no others.
+    """Run the function of a folder, with its own libraries and no others.
 
     Raises:
-        CheckImpossible: it is for another machine, or its version of Python is not here.
+        CheckImpossible: it is for another kind of machine, or its Python is not installed.
         NotADeployment: it does not start.
     """
     interpreter = interpreter_of(str(settings["python"]))
@@ -62,7 +62,7 @@ def running_lambda(out: Path, settings: Mapping[str, Any]) -> Iterator[Ask]:
             folder = Path(name)
             with zipfile.ZipFile(out / "function.zip") as archive:
                 archive.extractall(folder)
-        # -S: the libraries installed here stay out.
+        # -S leaves out the libraries installed on this machine.
         command = [interpreter, "-S", "-c", _DRIVER]
         with _started(command, folder, {"PATH": os.environ.get("PATH", "")}) as running:
             yield lambda data: _ask_function(running, data)
@@ -86,10 +86,10 @@ def _ask_function(running: _Running, data: bytes) -> dict[str, Any]:
 
 @contextmanager
 def running_app(out: Path, settings: Mapping[str, Any]) -> Iterator[Ask]:
-    """Yield a way to ask the app of a folder, served as its host would.
+    """Run the app of a folder under gunicorn, as its host does.
 
     Raises:
-        CheckImpossible: the libraries that it asks for are not here.
+        CheckImpossible: the libraries that it requires are not installed.
         NotADeployment: it does not start.
     """
     _check_libraries(settings["libraries"], out)
@@ -101,23 +101,23 @@ def running_app(out: Path, settings: Mapping[str, Any]) -> Iterator[Ask]:
 
 
 def _check_libraries(libraries: Mapping[str, str], out: Path) -> None:
-    if not _is_here(SERVER, ""):
+    if not _is_installed(SERVER, ""):
         raise CheckImpossible(
-            f"an app is served by {SERVER}, which this Python does not have",
+            f"an app is served by {SERVER}, which is not installed",
             hint=f"Install it: pip install {SERVER}",
         )
-    differing = [name + pin for name, pin in libraries.items() if not _is_here(name, pin)]
+    differing = [name + pin for name, pin in libraries.items() if not _is_installed(name, pin)]
     if differing:
         raise CheckImpossible(
-            f"the app asks for {', '.join(differing)}, which this Python does not have",
-            hint=f"`pip install -r {out / 'requirements.txt'}` installs what it asks for.",
+            f"the app requires {', '.join(differing)}, which this Python does not have",
+            hint=f"`pip install -r {out / 'requirements.txt'}` installs them.",
         )
 
 
-def _is_here(name: str, pin: str) -> bool:
+def _is_installed(name: str, pin: str) -> bool:
     try:
-        here = metadata.version(name)
-        return not pin.startswith("==") or here == pin.removeprefix("==")
+        installed = metadata.version(name)
+        return not pin.startswith("==") or installed == pin.removeprefix("==")
     except metadata.PackageNotFoundError:
         return False
 
@@ -140,7 +140,7 @@ def _wait_until_up(running: _Running, port: int) -> None:
             time.sleep(0.05)
         finally:
             connection.close()
-    raise running.ended()
+    raise running.start_error()
 
 
 def _ask_server(port: int, data: bytes) -> dict[str, Any]:
@@ -164,16 +164,16 @@ def _row(status: int, body: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """A process, and the file that it writes its messages to."""
+    """A process, and the file with its standard error."""
 
     process: subprocess.Popen[str]
     log: IO[str]
 
     def exchange(self, line: str) -> str:
-        """Return the line that the process answers to one.
+        """Send a line to the process and return the line that it answers.
 
         Raises:
-            NotADeployment: it ended instead.
+            NotADeployment: the process has ended.
         """
         answer = ""
         with suppress(BrokenPipeError):
@@ -182,11 +182,11 @@ class _Running:
                 self.process.stdin.flush()
                 answer = self.process.stdout.readline()
         if not answer:
-            raise self.ended()
+            raise self.start_error()
         return answer
 
-    def ended(self) -> NotADeployment:
-        """Return the error that tells why it ended, by its last words."""
+    def start_error(self) -> NotADeployment:
+        """Stop the process; return the error with the reason, taken from its last messages."""
         self.process.kill()
         self.process.wait()
         self.log.seek(0)
@@ -194,16 +194,16 @@ class _Running:
         errors = [line for line in lines if re.match(r"[\w.]+(?:Error|Exception|Found)\b", line)]
         why = (errors or lines or ["it ended"])[-1]
         hint = "Make it again with `mien deploy`."
-        return NotADeployment(f"the vessel does not start: {why}", hint=hint)
+        return NotADeployment(f"the deployment does not start: {why}", hint=hint)
 
 
 @contextmanager
 def _started(
     command: list[str], folder: Path, environment: Mapping[str, str]
 ) -> Iterator[_Running]:
-    """Yield a process that runs in a vessel's folder, whose modules go before any installed."""
+    """Run a process in a deployment's folder; its modules come before installed ones."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        process = subprocess.Popen(  # noqa: S603 — a Python, and what is written in this file
+        process = subprocess.Popen(  # noqa: S603 — a Python interpreter with a fixed command
             command,
             cwd=folder,
             env={**environment, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},

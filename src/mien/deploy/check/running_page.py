@@ -1,4 +1,4 @@
-"""A page, run in a browser so that it can be asked, and watched while it answers."""
+"""A static page that runs in a browser for a check: its answers, and its network requests."""
 
 from __future__ import annotations
 
@@ -11,80 +11,84 @@ from typing import Any
 
 import numpy as np
 
-from mien.deploy.check.browser import Visit, asked_by_page, visiting
+from mien.deploy.check.browser import Visit, requests_of_page, visiting
 from mien.deploy.check.static_site import Site, serving
-from mien.deploy.static_page import SHIP
+from mien.deploy.service.core import SETTINGS
 from mien.errors import CheckImpossible, NotADeployment
 from mien.photo import encode_png
 from mien.recognizer import Recognizer
 
-_NOBODY = encode_png(np.full((96, 128, 3), 120, np.uint8))
+_BLANK_PHOTO = encode_png(np.full((96, 128, 3), 120, np.uint8))
 
 
 class RunningPage:
     """A page that is open in a browser; call it with a photo's bytes.
 
-    Browsers decode JPEGs a little differently than Pillow: to compare it with the library, give it
-    the very pixels that the library sees, as a PNG.
+    Browsers decode JPEGs slightly differently than Pillow. To compare with the library, pass the
+    pixels that the library uses, as a PNG.
 
     Attributes:
-        amiss: a sentence for each thing that is wrong but for answers; whole when it is closed.
+        problems: one sentence per problem other than a differing answer; complete after closing.
     """
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
         self._first: tuple[bytes, dict[str, Any]] | None = None
-        self.amiss: list[str] = []
+        self.problems: list[str] = []
 
     def __call__(self, photo: bytes) -> dict[str, Any]:
-        """Return the answer's `faces`; None where the page says what is wrong in `error`."""
+        """Return the page's answer; `faces` is None where it failed, with the reason in `error`."""
         answer = {"faces": None, **self._visit.identify(photo)}
         if self._first is None and answer["faces"]:
             self._first = (photo, answer)
         return answer
 
-    def look_round(self) -> None:
-        """Try a photo of nobody, and whether the page keeps itself for use without the network."""
-        nobody = self(_NOBODY)
-        if nobody["faces"] != []:
-            told = nobody.get("error") or "a face"
-            self.amiss.append(f"of a photo without a face the page says: {told}")
-        if not self._visit.wait_until_offline():
-            self.amiss.append("the page cannot keep itself for use without the network")
+    def check_blank_photo(self) -> None:
+        """Check that the page finds no face in a blank photo."""
+        answer = self(_BLANK_PHOTO)
+        if answer["faces"] != []:
+            found = answer.get("error") or "a face"
+            self.problems.append(f"in a photo without a face the page finds: {found}")
 
-    def without_network(self, site: Site) -> None:
-        """Load the page again, its server gone, and ask about the first face once more."""
+    def check_cache(self) -> None:
+        """Check that the page stores itself for use without the network."""
+        if not self._visit.wait_until_offline():
+            self.problems.append("the page cannot store itself for use without the network")
+
+    def check_without_network(self, site: Site) -> None:
+        """Load the page again after its server has stopped, and repeat the first photo."""
         try:
             self._visit.open(site.address)
         except NotADeployment as error:
-            self.amiss.append(f"without the network {error}")
+            self.problems.append(f"without the network {error}")
             return
         if self._first:
             photo, before = self._first
             now = self(photo)
             if _names(now) != _names(before):
-                told = f"without the network it says {_names(now)}, with it {_names(before)}"
-                self.amiss.append(told)
+                self.problems.append(
+                    f"without the network it answers {_names(now)}, with it {_names(before)}"
+                )
 
-    def read_log(self, site: Site) -> None:
-        """Take from the browser's own log whom the page asked for what."""
-        asked = asked_by_page(self._visit.log, site.address)
-        if not any(url == site.address for _, url in asked):
-            raise CheckImpossible("the browser's log of the network does not tell of the page")
-        for method, url in asked:
+    def check_requests(self, site: Site) -> None:
+        """Check in the browser's network log that the page only read its own files."""
+        requests = requests_of_page(self._visit.log, site.address)
+        if not any(url == site.address for _, url in requests):
+            raise CheckImpossible("the browser's network log does not contain the page")
+        for method, url in requests:
             if not url.startswith(site.address):
-                self.amiss.append(f"the page asked another address: {url}")
+                self.problems.append(f"the page sent a request to another address: {url}")
             elif method != "GET":
-                self.amiss.append(f"the page sent something: {method} {url}")
+                self.problems.append(f"the page sent data: {method} {url}")
 
 
 @contextmanager
 def running_page(out: Path, settings: Mapping[str, Any]) -> Iterator[RunningPage]:
-    """Yield a way to ask the page of a folder, in Chromium; see what is amiss when it is closed.
+    """Run the page of a folder in Chromium; the checks are complete when the block ends.
 
     Raises:
-        NotADeployment: a file is missing or was changed, or it does not load.
-        CheckImpossible: no Chromium or no Playwright here.
+        NotADeployment: a file is missing or was changed, or the page does not load.
+        CheckImpossible: Chromium or Playwright is not installed.
     """
     _check_files(out, settings)
     with visiting() as visit:
@@ -92,19 +96,20 @@ def running_page(out: Path, settings: Mapping[str, Any]) -> Iterator[RunningPage
         with serving(out) as site:
             visit.open(site.address)
             yield running
-            running.look_round()
-        running.without_network(site)
-    running.read_log(site)
+            running.check_blank_photo()
+            running.check_cache()
+        running.check_without_network(site)
+    running.check_requests(site)
 
 
 def page_recognizer(out: Path) -> Recognizer:
-    """Return the recognizer that is in a page's folder, put together from its parts.
+    """Return the recognizer of a page's folder, joined from its parts.
 
     Raises:
-        NotADeployment: the folder is no page, or a file of it is not as it was written.
+        NotADeployment: the folder is not a page, or one of its files was changed.
     """
     try:
-        settings = json.loads((out / SHIP).read_text("utf-8"))
+        settings = json.loads((out / SETTINGS).read_text("utf-8"))
         _check_files(out, settings)
         model = page_model(out, settings)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -113,7 +118,7 @@ def page_recognizer(out: Path) -> Recognizer:
 
 
 def page_model(out: Path, settings: Mapping[str, Any]) -> bytes:
-    """Return the bytes of the recognizer in a page's folder."""
+    """Return the bytes of the recognizer file in a page's folder."""
     return b"".join((out / part).read_bytes() for part in settings["recognizer"]["parts"])
 
 
@@ -135,7 +140,7 @@ def _check_files(out: Path, settings: Mapping[str, Any]) -> None:
 
 def _damaged(out: Path, error: Exception) -> NotADeployment:
     return NotADeployment(
-        f"{out} is no page that Mien shipped, or is damaged: {error}",
+        f"{out} is not a page made by Mien, or is damaged: {error}",
         hint="Make it again with `mien deploy page`.",
     )
 

@@ -1,4 +1,4 @@
-"""A static host on this machine: serves a folder as the usual hosts would, on loopback only."""
+"""A static web server for checks: serves a folder on the loopback interface only."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Site:
     """A folder that is being served.
 
     Attributes:
-        address: of its first page, ends with a slash.
-        asked: method and path of each request so far.
+        address: URL of its index page; ends with a slash.
+        requests: method and path of each request so far.
     """
 
     address: str
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
 
 
 @contextmanager
@@ -39,8 +39,9 @@ def serving(folder: Path, headers_file: str | None = "_headers", port: int = 0) 
 
     Args:
         folder: the site.
-        headers_file: whose headers are sent, in the folder; None for a host that sends none.
-        port: to listen on; 0 for a free one.
+        headers_file: name of the file in the folder that lists the headers to send; None for a
+            host that sends none.
+        port: port to listen on; 0 for any free one.
     """
     path = folder / headers_file if headers_file else None
     rules = parse_headers(path.read_text("utf-8")) if path and path.is_file() else []
@@ -61,7 +62,7 @@ Rules = list[tuple[str, dict[str, str]]]
 
 
 def parse_headers(text: str) -> Rules:
-    """Return the patterns of a `_headers` file with their headers, in their order."""
+    """Return the path patterns of a `_headers` file with their headers, in order."""
     rules: Rules = []
     for line in text.splitlines():
         if line.startswith("/"):
@@ -73,7 +74,7 @@ def parse_headers(text: str) -> Rules:
 
 
 def headers_of(path: str, rules: Rules) -> Mapping[str, str]:
-    """Return the headers of a path: later rules add to earlier ones."""
+    """Return the headers for a path: later rules add to earlier ones."""
     found: dict[str, str] = {}
     for pattern, headers in rules:
         if fnmatch(path, pattern):
@@ -95,8 +96,8 @@ class _Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def send_head(self) -> Any:
-        self._site.asked.append((self.command, self.path))
+        self._site.requests.append((self.command, self.path))
         return super().send_head()
 
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 — its name there
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 — the base class's name
         """Write no log."""

@@ -1,4 +1,4 @@
-const LONGEST = 2560; // the recognizer asks for no more, and hosts limit what may be sent
+const MAX_SIDE = 2560; // the recognizer uses no more pixels, and hosts limit the size of requests
 const $ = (id) => document.getElementById(id);
 let key = "";
 
@@ -7,9 +7,9 @@ async function smaller(file) {
   try {
     bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
-    return [file, null]; // a format that this browser cannot show, but the server may read
+    return [file, null]; // this browser cannot show the format, but the server may read it
   }
-  const ratio = Math.min(1, LONGEST / Math.max(bitmap.width, bitmap.height));
+  const ratio = Math.min(1, MAX_SIDE / Math.max(bitmap.width, bitmap.height));
   const canvas = $("picture");
   canvas.width = Math.round(bitmap.width * ratio);
   canvas.height = Math.round(bitmap.height * ratio);
@@ -25,12 +25,12 @@ async function ask(blob, name) {
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
   const answer = await fetch("v1/identify", { method: "POST", body: form, headers });
   if (answer.status === 401) {
-    key = prompt("This server asks for a key:") || "";
+    key = prompt("This server needs a key:") || "";
     if (key) return ask(blob, name);
   }
-  const told = await answer.json();
-  if (!answer.ok) throw new Error(told.detail || answer.statusText);
-  const [result] = told.results;
+  const parsed = await answer.json();
+  if (!answer.ok) throw new Error(parsed.detail || answer.statusText);
+  const [result] = parsed.results;
   if (result.error) throw new Error(`${result.error.detail} ${result.error.hint}`);
   return result;
 }
@@ -40,13 +40,15 @@ function show(result, canvas) {
     face.name ?? "unknown",
     face.name ? `${(100 * face.probability).toFixed(0)} %` : "",
   ]);
-  $("faces").replaceChildren(...rows.map((texts) => {
-    const row = document.createElement("tr");
-    for (const text of texts) {
-      row.insertCell().textContent = text;
-    }
-    return row;
-  }));
+  $("faces").replaceChildren(
+    ...rows.map((texts) => {
+      const row = document.createElement("tr");
+      for (const text of texts) {
+        row.insertCell().textContent = text;
+      }
+      return row;
+    }),
+  );
   $("status").textContent = rows.length ? "" : "No face found.";
   if (!canvas) return;
   const context = canvas.getContext("2d");

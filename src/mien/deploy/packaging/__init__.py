@@ -1,1 +1,1 @@
-"""What goes into a deployment: code, libraries, packages, and how large it is."""
+"""Contents of a deployment: code, libraries, packages, and their sizes."""

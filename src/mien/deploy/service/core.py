@@ -1,10 +1,10 @@
-"""The one HTTP core of the vessels with a server: a request in, an answer out.
+"""HTTP interface of the Lambda and app deployments, independent of the host: request to response.
 
 ::
 
     GET  /                    the page
-    GET  /healthz             whether it is up
-    GET  /v1/recognizer       what the recognizer file says of itself
+    GET  /healthz             health check
+    GET  /v1/recognizer       the recognizer file's metadata
     POST /v1/identify         the faces of photos, named or unknown; ?crops=true &top=5
     POST /v1/align            one face as a JPEG, 600 pixels upright; ?size= &face=
     POST /face-align          the same as a JSON string, data:image/jpeg;base64,...
@@ -29,7 +29,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.deploy.service.exchange import Request, Response, SentFile, as_json, as_problem, uploads
+from mien.deploy.service.messages import (
+    Request,
+    Response,
+    UploadedFile,
+    as_json,
+    as_problem,
+    uploads,
+)
 from mien.errors import BadRequest, FaceError, MienError, PhotoError
 from mien.faces import select_face
 from mien.photo import data_url, decode_photo, encode_jpeg
@@ -39,15 +46,15 @@ from mien.session import Session
 from mien.types import Face, Photo
 
 RECOGNIZER, PORTRAIT, SETTINGS, PAGE = "recognizer.onnx", "portrait.onnx", "ship.json", "page"
-"""What lies in a vessel's folder beside the code."""
+"""Names of the files and the folder beside the code in a deployment."""
 
 PORTRAIT_SIDE = 600
 
-_LISTED = 6
-"""Candidates in the answer of /classify."""
+_MAX_CLASSIFY = 6
+"""How many candidates /classify lists."""
 
-_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-"""Of the page's files, whatever the host's own table of types says."""
+_MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+"""By suffix; fixed here because a host's own table may differ."""
 
 _PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; "
@@ -58,8 +65,24 @@ _PAGE_POLICY = (
 _log = logging.getLogger("mien.deploy")
 
 
-class _Refused(Exception):
-    """An answer other than success, raised where it is found out."""
+def deployment_fields(value: Any) -> dict[str, Any]:
+    """Return JSON fields that describe a deployment: `deployment`, and its name in version 0.1.0.
+
+    Settings files and `/v1/recognizer` have both, so that files and clients of 0.1.0 go on working.
+    """
+    return {"deployment": value, "vessel": value}
+
+
+def deployment_kind(settings: Any) -> str | None:
+    """Return the kind that a settings file states: lambda, app or page; None if it states none."""
+    kind = None
+    if isinstance(settings, dict):
+        kind = settings.get("deployment", settings.get("vessel"))
+    return kind if isinstance(kind, str) else None
+
+
+class _HttpError(Exception):
+    """An error response of this module's own, with status, detail and hint."""
 
     def __init__(self, status: int, detail: str, hint: str) -> None:
         super().__init__(detail)
@@ -68,16 +91,16 @@ class _Refused(Exception):
 
 
 class RecognizerService:
-    """A vessel's recognizer behind HTTP; safe to call from many threads at once.
+    """HTTP service of a deployment's recognizer; safe to call from many threads at once.
 
     Args:
-        folder: with `RECOGNIZER`, `PORTRAIT`, `SETTINGS` and maybe `PAGE`.
+        folder: contains `RECOGNIZER`, `PORTRAIT`, `SETTINGS` and, optionally, `PAGE`.
         threads: how many threads one photo may use; 0 for as many as there are cores.
-        key: what `Authorization: Bearer` must carry to have photos looked at; empty for anyone.
+        key: required as `Authorization: Bearer KEY` by requests with photos; empty for no key.
 
     Raises:
-        RecognizerNotFound: the folder is not a vessel's.
-        NotARecognizer: its recognizer is damaged.
+        RecognizerNotFound: the folder has no recognizer file.
+        NotARecognizer: the recognizer file is damaged.
     """
 
     def __init__(self, folder: Path, *, threads: int = 0, key: str = "") -> None:
@@ -96,7 +119,7 @@ class RecognizerService:
 
     @classmethod
     def from_environment(cls, folder: Path) -> RecognizerService:
-        """Return the service of a folder as `MIEN_THREADS` and `MIEN_API_KEY` want it."""
+        """Return the service of a folder, configured by `MIEN_THREADS` and `MIEN_API_KEY`."""
         return cls(
             folder,
             threads=int(os.environ.get("MIEN_THREADS") or 0),
@@ -104,7 +127,7 @@ class RecognizerService:
         )
 
     def answer(self, request: Request) -> Response:
-        """Return the answer to a request, whatever it is; nothing is raised for a bad one."""
+        """Return the response; a bad request gets a problem document and raises nothing."""
         if request.method == "OPTIONS" and self._settings["cors"]:
             response = Response(204, "text/plain", b"")
         else:
@@ -129,15 +152,15 @@ class RecognizerService:
     def _answer(self, request: Request) -> Response:
         try:
             return self._route(request)(request)
-        except _Refused as refused:
-            return as_problem(plain_problem(refused.status, str(refused), refused.hint))
+        except _HttpError as error:
+            return as_problem(plain_problem(error.status, str(error), error.hint))
         except MienError as error:
-            found = _problem_of(error)
+            problem = _problem_of(error)
             course = request.path.startswith(("/classify/", "/face-align"))
             if course and isinstance(error, BadRequest | PhotoError | FaceError):
-                # These two paths' clients know one status for whatever is not a face's photo.
-                found["status"] = 412
-            return as_problem(found)
+                # Clients of these two paths expect one status for every unusable photo.
+                problem["status"] = 412
+            return as_problem(problem)
 
     def _route(self, request: Request) -> Callable[[Request], Response]:
         get: dict[str, Callable[[Request], Response]] = {
@@ -155,10 +178,10 @@ class RecognizerService:
         routes = get if request.method in {"GET", "HEAD"} else post
         if request.path not in routes or request.method not in {"GET", "HEAD", "POST"}:
             if request.path in {**get, **post}:
-                takes = "GET" if request.path in get else "POST"
+                allowed = "GET" if request.path in get else "POST"
                 detail = f"{request.path} does not take {request.method}"
-                raise _Refused(405, detail, f"It takes {takes}.")
-            raise _Refused(404, f"there is nothing at {request.path}", self._listing)
+                raise _HttpError(405, detail, f"It takes {allowed}.")
+            raise _HttpError(404, f"there is nothing at {request.path}", self._listing)
         if routes is post:
             self._check_key(request)
         return routes[request.path]
@@ -166,34 +189,35 @@ class RecognizerService:
     def _check_key(self, request: Request) -> None:
         given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
         if self._key and not hmac.compare_digest(given.encode(), self._key.encode()):
-            raise _Refused(401, "a key is needed", "Send it as `Authorization: Bearer KEY`.")
+            raise _HttpError(401, "a key is needed", "Send it as `Authorization: Bearer KEY`.")
 
     def _health(self, _: Request) -> Response:
         return as_json({"status": "ok"})
 
     def _about(self, _: Request) -> Response:
-        # The file's own `kind` is of its head; here it says what answers, as `mien serve` does.
+        # In the file's metadata `kind` is that of the head. Here, as in `mien serve`, it is that of
+        # the backend.
         info = {**self._recognizer.info(), "handle": self._settings["handle"], "kind": "file"}
-        return as_json({"recognizers": [info], "vessel": self._settings})
+        return as_json({"recognizers": [info], **deployment_fields(self._settings)})
 
     def _file(self, request: Request) -> Response:
         path = self._files[request.path]
-        kind = _KINDS.get(path.suffix, "application/octet-stream")
-        headers = {"Content-Security-Policy": _PAGE_POLICY} if kind == "text/html" else {}
-        text = "; charset=utf-8" if kind.startswith("text/") else ""
-        return Response(200, kind + text, path.read_bytes(), headers)
+        media_type = _MEDIA_TYPES.get(path.suffix, "application/octet-stream")
+        headers = {"Content-Security-Policy": _PAGE_POLICY} if media_type == "text/html" else {}
+        charset = "; charset=utf-8" if media_type.startswith("text/") else ""
+        return Response(200, media_type + charset, path.read_bytes(), headers)
 
     def _identify(self, request: Request) -> Response:
         crops = request.query.get("crops") == "true"
         top = _number(request, "top", 5, 1, 10)
-        sent = uploads(request)
-        if not sent:
-            raise _Refused(422, "no photo was sent", "Send it as the file field `file`.")
-        results = [self._identify_one(upload, top, crops=crops) for upload in sent]
+        files = uploads(request)
+        if not files:
+            raise _HttpError(422, "no photo was sent", "Send it as the file field `file`.")
+        results = [self._identify_one(upload, top, crops=crops) for upload in files]
         about = {"handle": self._settings["handle"], "kind": "file"}
         return as_json({"results": results, "recognizer": about})
 
-    def _identify_one(self, upload: SentFile, top: int, *, crops: bool) -> dict[str, Any]:
+    def _identify_one(self, upload: UploadedFile, top: int, *, crops: bool) -> dict[str, Any]:
         row: dict[str, Any] = {"photo": upload.name, "faces": [], "error": None}
         try:
             photo = self._read(upload)
@@ -202,7 +226,9 @@ class RecognizerService:
             return {**row, "error": _problem_of(error)}
         width, height = (round(side / photo.scale) for side in (photo.width, photo.height))
         listed = [
-            face.to_dict(top=top, crop=data_url(encode_jpeg(face.crop)) if crops else None)
+            face.to_dict(
+                top=top, crop=data_url(encode_jpeg(face.crop, quality=90)) if crops else None
+            )
             for face in faces
         ]
         return {**row, "width": width, "height": height, "faces": listed}
@@ -210,7 +236,7 @@ class RecognizerService:
     def _align(self, request: Request) -> Response:
         size = _number(request, "size", PORTRAIT_SIDE, 16, PORTRAIT_SIDE)
         number = _number(request, "face", 0, 1, 1000)
-        portrait = self._portrait_of(self._one(request), number)
+        portrait = self._portrait_of(self._single_photo(request), number)
         if size != PORTRAIT_SIDE:
             portrait = np.asarray(
                 Image.fromarray(portrait).resize((size, size), Image.Resampling.LANCZOS)
@@ -218,17 +244,17 @@ class RecognizerService:
         return Response(200, "image/jpeg", encode_jpeg(portrait))
 
     def _face_align(self, request: Request) -> Response:
-        portrait = self._portrait_of(self._one(request, course=True), 0)
+        portrait = self._portrait_of(self._single_photo(request, course=True), 0)
         return as_json(data_url(encode_jpeg(portrait)))
 
     def _classify(self, request: Request) -> Response:
         handle = request.path.removeprefix("/classify/")
         if handle != self._settings["handle"]:
-            raise _Refused(404, f"there is no recognizer {handle!r}", self._listing)
-        photo = self._read(self._one(request, course=True))
+            raise _HttpError(404, f"there is no recognizer {handle!r}", self._listing)
+        photo = self._read(self._single_photo(request, course=True))
         faces = self._recognizer.identify(photo)
-        face = faces[_selected(faces, None, photo)]
-        index = {person: place for place, person in enumerate(self._recognizer.people)}
+        face = faces[_face_index(faces, None, photo)]
+        index = {person: number for number, person in enumerate(self._recognizer.people)}
         return as_json(
             [
                 {
@@ -236,29 +262,29 @@ class RecognizerService:
                     "class_name": candidate.name,
                     "confidence": candidate.probability,
                 }
-                for candidate in face.candidates[:_LISTED]
+                for candidate in face.candidates[:_MAX_CLASSIFY]
             ]
         )
 
-    def _one(self, request: Request, *, course: bool = False) -> SentFile:
-        """Return the one photo of a request."""
-        sent = uploads(request)
-        if not sent:
-            raise _Refused(
+    def _single_photo(self, request: Request, *, course: bool = False) -> UploadedFile:
+        """Return the first photo of a request; `course` selects the statuses of those two paths."""
+        files = uploads(request)
+        if not files:
+            raise _HttpError(
                 412 if course else 422, "no photo was sent", "Send it as the file field `file`."
             )
-        if not sent[0].name:
-            raise _Refused(417 if course else 422, "no photo was chosen", "Choose a file.")
-        return sent[0]
+        if not files[0].name:
+            raise _HttpError(417 if course else 422, "no photo was chosen", "Choose a file.")
+        return files[0]
 
-    def _read(self, upload: SentFile) -> Photo:
+    def _read(self, upload: UploadedFile) -> Photo:
         return decode_photo(upload.data, name=upload.name, long_side=self._recognizer.max_long_side)
 
-    def _portrait_of(self, upload: SentFile, number: int) -> NDArray[np.uint8]:
-        """Return a face, (600, 600, 3) uint8 RGB: by number from the left, or the largest."""
+    def _portrait_of(self, upload: UploadedFile, number: int) -> NDArray[np.uint8]:
+        """Return one face, (600, 600, 3) uint8 RGB: by number from the left, 0 for the largest."""
         photo = self._read(upload)
         faces = self._recognizer.identify(photo)
-        face = faces[_selected(faces, number or None, photo)]
+        face = faces[_face_index(faces, number or None, photo)]
         with self._lock:
             if self._portrait is None:
                 model = self._portrait_file.read_bytes()
@@ -270,29 +296,30 @@ class RecognizerService:
 
 
 def _problem_of(error: MienError) -> dict[str, Any]:
-    """Return an error's document; what the client is not told is written into the host's log."""
+    """Return an error's problem document; log the details that the client does not get."""
     if is_fault(error):
         _log.error("%s %s", error, error.hint)
     return problem_of(error)
 
 
-def _selected(faces: list[Face], number: int | None, photo: Photo) -> int:
+def _face_index(faces: list[Face], number: int | None, photo: Photo) -> int:
     boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
     return select_face(boxes, number, photo=photo.name)
 
 
-def _number(request: Request, name: str, default: int, least: int, most: int) -> int:
+def _number(request: Request, name: str, default: int, minimum: int, maximum: int) -> int:
+    """Return an integer query parameter; answer 422 if it is out of range."""
     text = request.query.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        detail = f"{name} must be a whole number from {least} to {most}"
-        raise _Refused(422, detail, f"Send {name}={most}, for one, or leave it out.")
+    if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
+        detail = f"{name} must be a whole number from {minimum} to {maximum}"
+        raise _HttpError(422, detail, f"Send {name}={maximum}, for example, or leave it out.")
     return int(text)
 
 
 def _static(folder: Path) -> dict[str, Path]:
-    """Return the page's files by the path they are asked for."""
+    """Return the page's files by their request path."""
     files = {
         "/" + path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))

@@ -1,4 +1,4 @@
-"""The WSGI skin of the service: what an app host's server calls."""
+"""WSGI adapter of the service, for app hosts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from mien.deploy.service.core import RecognizerService
-from mien.deploy.service.exchange import Request, Response, as_problem
+from mien.deploy.service.messages import Request, Response, as_problem
 from mien.photo import MAX_BYTES
 from mien.problems import plain_problem
 
@@ -18,11 +18,11 @@ Start = Callable[[str, list[tuple[str, str]]], Any]
 Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
 
 _MAX_BODY = MAX_BYTES + (1 << 16)
-"""A photo and what a form has around it."""
+"""Limit in bytes of a request: a photo and the form around it."""
 
 
 def application_of(folder: Path) -> Application:
-    """Return the application over a vessel's folder, its recognizer loaded."""
+    """Return the WSGI application of a deployment's folder, with its recognizer loaded."""
     service = RecognizerService.from_environment(folder)
 
     def application(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
@@ -38,13 +38,13 @@ def application_of(folder: Path) -> Application:
 
 
 def request_of(environ: dict[str, Any], body: bytes) -> Request:
-    """Return the request that a server's environment describes."""
+    """Return the request that a WSGI environment describes."""
     headers = {
         name.removeprefix("HTTP_").replace("_", "-").lower(): value
         for name, value in environ.items()
         if name.startswith("HTTP_") or name in {"CONTENT_TYPE", "CONTENT_LENGTH"}
     }
-    # WSGI has paths as the bytes of their UTF-8, each a character.
+    # WSGI passes the path's UTF-8 bytes as Latin-1 characters.
     path = environ.get("PATH_INFO") or "/"
     return Request(
         method=environ["REQUEST_METHOD"],

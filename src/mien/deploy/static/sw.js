@@ -1,15 +1,15 @@
 /**
- * Serves the whole site from this browser, so that it works without the network.
+ * Service worker: serves the whole site from this browser's cache, so that it works offline.
  *
- * A version is a list of files with their digests. It is installed whole or not at all: files that
- * an earlier version has with the same digest are taken from there, others are fetched and checked.
- * It takes over when no page of the earlier version is open, or when a page that is just opening
- * asks for it; then the earlier version is deleted.
+ * A version is a list of files with their digests. It is installed completely or not at all: files
+ * that an earlier version has with the same digest are copied from it, others are fetched and
+ * verified. It becomes active when no page of the earlier version is open, or when a page that is
+ * just opening requests it; then the earlier version is deleted.
  */
 
 const VERSION = "{{version}}";
-const FILES = {{files}};
-const HEADERS = {{headers}};
+const FILES = "{{files}}"; // an object when deployed
+const HEADERS = "{{headers}}"; // likewise
 
 const BASE = registration.scope;
 const PREFIX = `mien:${BASE}:`;
@@ -21,11 +21,11 @@ addEventListener("message", ({ data }) => data === "take-over" && skipWaiting())
 addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
   if (event.request.method !== "GET" || url.origin !== location.origin) {
-    event.respondWith(Response.error()); // nothing leaves this site, whatever asks for it
+    event.respondWith(Response.error()); // block every request that leaves this site
     return;
   }
   const path = pathOf(url);
-  if (path in FILES) event.respondWith(answer(path));
+  if (path in FILES) event.respondWith(respond(path));
 });
 
 async function install() {
@@ -33,11 +33,11 @@ async function install() {
   const earlier = (await caches.keys()).filter((name) => name.startsWith(PREFIX));
   for (const [path, digest] of Object.entries(FILES)) {
     const url = new URL(path, BASE).href;
-    if (!(await cached(cache, url, digest))) await bring(cache, earlier, url, digest);
+    if (!(await cached(cache, url, digest))) await add(cache, earlier, url, digest);
   }
 }
 
-async function bring(cache, earlier, url, digest) {
+async function add(cache, earlier, url, digest) {
   for (const name of earlier) {
     const kept = await cached(await caches.open(name), url, digest);
     if (kept) {
@@ -47,12 +47,15 @@ async function bring(cache, earlier, url, digest) {
   }
   const response = await fetch(url, { cache: "no-cache", credentials: "omit" });
   const bytes = await response.arrayBuffer();
-  if (!response.ok || (await sha256(bytes)) !== digest) throw new Error(`${url} is not of version ${VERSION}`);
-  const headers = { "Content-Type": response.headers.get("Content-Type") ?? "application/octet-stream" };
+  if (!response.ok || (await sha256(bytes)) !== digest)
+    throw new Error(`${url} is not of version ${VERSION}`);
+  const headers = {
+    "Content-Type": response.headers.get("Content-Type") ?? "application/octet-stream",
+  };
   await cache.put(url, new Response(bytes, { headers }));
 }
 
-/** A cached response if its bytes have the digest. */
+/** The cached response if its bytes have the digest, else null. */
 async function cached(cache, url, digest) {
   const kept = await cache.match(url);
   if (!kept || (await sha256(await kept.clone().arrayBuffer())) !== digest) return null;
@@ -66,12 +69,12 @@ async function activate() {
   await clients.claim();
 }
 
-async function answer(path) {
+async function respond(path) {
   const cache = await caches.open(CACHE);
   const kept = await cache.match(new URL(path, BASE).href);
-  if (!kept) return fetch(new URL(path, BASE)); // the browser made room for others
+  if (!kept) return fetch(new URL(path, BASE)); // the browser has evicted the file
   const headers = new Headers(kept.headers);
-  // Hosts that cannot be told to send these get them here: threads need the first two.
+  // Not every host can send these headers: threads need the first two.
   for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);
   return new Response(kept.body, { status: 200, headers });
 }

@@ -1,1 +1,1 @@
-"""1:N identification of held-out photos, and two recognizers compared."""
+"""Identification (1:N) of held-out photos, and comparison of two recognizers."""

@@ -1,4 +1,4 @@
-"""What probes found, taken apart: rates, decisions, people, pairs of people."""
+"""Search results by group: rates, decisions, per person, per pair of people."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mien.measures import rank_k
 from mien.types import Head, Interval
 
 PAIRS = 24
-"""How many confusable pairs are listed."""
+"""Maximum number of confusable pairs listed."""
 
 PHOTO_COUNTS = ((1, 1), (2, 2), (3, 4), (5, 9), (10, 19), (20, 10**9))
-"""Ranges of the number of photos a person was learned from, first and last."""
+"""Ranges of the number of training photos per person: first, last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Rates:
     """Closed-set identification of a set of probes.
 
     Attributes:
-        probes: how many.
-        rank1: share whose nearest person is the right one, with Wilson's interval.
-        rank5: share whose right person is among the nearest five.
+        probes: number of probes.
+        rank1: share of probes whose most similar person is the mate, with Wilson's interval.
+        rank5: share of probes whose mate is among the five most similar people.
     """
 
     probes: int
@@ -36,7 +36,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class DecisionCounts:
-    """What is said about known people's probes at the policy's threshold."""
+    """Decisions on probes of known people at the policy's threshold."""
 
     right: int
     unknown: int
@@ -45,16 +45,16 @@ class DecisionCounts:
 
 @dataclass(frozen=True, slots=True)
 class PersonResult:
-    """One person's line in the report.
+    """Results of one person.
 
     Attributes:
         person: name.
-        photos: how many photos the prototype was made of.
-        probes: held-out photos.
-        right: of them, nearest to this person.
-        named: of them, also given the name at the policy's threshold.
-        similarity: mean of the probes to the prototype.
-        taken_for: who this person's probes were nearest to instead, most often first.
+        photos: number of training photos.
+        probes: number of held-out photos.
+        right: number of probes most similar to this person.
+        named: number of these that are also given the name at the policy's threshold.
+        similarity: mean similarity of the probes to the prototype.
+        taken_for: most similar people of the other probes, most frequent first.
     """
 
     person: str
@@ -68,13 +68,13 @@ class PersonResult:
 
 @dataclass(frozen=True, slots=True)
 class Confusable:
-    """Two people who look alike to the recognizer.
+    """Two people with similar prototypes, or with probes taken for one another.
 
     Attributes:
-        first: a person.
-        second: another.
-        similarity: between their prototypes.
-        mistakes: probes of one that were nearest to the other.
+        first: name of one person.
+        second: name of the other.
+        similarity: cosine between their prototypes.
+        mistakes: number of probes of one that are most similar to the other.
     """
 
     first: str
@@ -83,13 +83,13 @@ class Confusable:
     mistakes: int
 
 
-def named_as(found: Search) -> NDArray[np.int64]:
-    """Return (N,) int64, whom each known person's probe is nearest to; a tie is not the mate."""
+def most_similar(found: Search) -> NDArray[np.int64]:
+    """Return (N,) int64, the most similar person of each probe; on a tie, not the mate."""
     return np.where(found.correct, found.mates, found.rivals)
 
 
 def rates_of(ranks: NDArray[np.int64]) -> Rates:
-    """Return the rates of (N,) int64 ranks of mates."""
+    """Return the rates of mates with these ranks, (N,) int64."""
     return Rates(len(ranks), rank_k(ranks, 1), rank_k(ranks, 5))
 
 
@@ -99,7 +99,7 @@ def _named(head: Head, found: Search) -> NDArray[np.bool_]:
 
 
 def decisions_of(head: Head, found: Search) -> DecisionCounts:
-    """Return what is said about known people's probes."""
+    """Return the decisions on probes of known people."""
     named = _named(head, found)
     right = int(np.sum(named & found.correct))
     unknown = int(np.sum(~named))
@@ -107,7 +107,7 @@ def decisions_of(head: Head, found: Search) -> DecisionCounts:
 
 
 def by_photos_of(head: Head, found: Search) -> tuple[tuple[int, int, Rates], ...]:
-    """Return the rates by the number of photos learned from: first, last, rates."""
+    """Return the rates by the number of training photos: first, last, rates."""
     photos = head.photos[found.mates]
     rows = []
     for first, last in PHOTO_COUNTS:
@@ -118,9 +118,9 @@ def by_photos_of(head: Head, found: Search) -> tuple[tuple[int, int, Rates], ...
 
 
 def people_of(head: Head, found: Search) -> tuple[PersonResult, ...]:
-    """Return a row for each person with a probe, least right first."""
+    """Return one row per person with a probe, lowest rank-1 rate first."""
     named = _named(head, found)
-    given = named_as(found)
+    given = most_similar(found)
     members: dict[int, list[int]] = defaultdict(list)
     for index, mate in enumerate(found.mates):
         members[int(mate)].append(index)
@@ -143,8 +143,8 @@ def people_of(head: Head, found: Search) -> tuple[PersonResult, ...]:
 
 
 def confusable_of(head: Head, found: Search) -> tuple[Confusable, ...]:
-    """Return the people who look alike: with most mistakes first, then most similar first."""
-    given = named_as(found)
+    """Return pairs of similar people, most mistakes first, then most similar first."""
+    given = most_similar(found)
     mistakes = Counter(
         (int(min(mate, other)), int(max(mate, other)))
         for mate, other, right in zip(found.mates, given, found.correct, strict=True)

@@ -1,4 +1,4 @@
-"""What a reader must know before believing the numbers of a report."""
+"""Caveats: sentences on what limits the measurements of a recognizer."""
 
 from __future__ import annotations
 
@@ -7,71 +7,74 @@ from collections.abc import Iterator
 import numpy as np
 
 from mien.dataset import Dataset
-from mien.evaluation.identification.probes import Sample, gallery_index, sample, search_sample
+from mien.evaluation.identification.probes import (
+    ProbeSet,
+    gallery_index,
+    search_probes,
+    select_probes,
+)
 from mien.evaluation.identification.search import STRANGER, Search
 from mien.evaluation.open_set.metrics import OpenSetResult
 from mien.measures import rank_k
 from mien.text import count, percent, span
-from mien.training import doubled
+from mien.training import possible_duplicates
 from mien.types import Head, Policy
 
 FEW = 100
-"""With fewer probes than this the report says that they are few."""
+"""With fewer probes than this, a caveat points to the intervals."""
 
 
-def notes_of(
+def find_caveats(
     head: Head,
     dataset: Dataset,
     *,
-    probes: Sample,
+    probes: ProbeSet,
     found: Search,
     trained_on: str,
     strangers: Dataset | None,
-    openness: OpenSetResult | None,
+    open_set: OpenSetResult | None,
 ) -> tuple[str, ...]:
-    """Return a sentence or two for each thing that limits what was measured.
+    """Return one or two sentences for each limit of the measurements.
 
     Args:
         head: of the recognizer.
-        dataset: that it was measured on.
-        probes: the held-out photos of people in the gallery.
-        found: what they found there.
-        trained_on: digest of the dataset that the recognizer was trained on, where known.
-        strangers: the strangers' dataset, where one was given.
-        openness: what was measured on strangers.
+        dataset: the dataset that it was measured on.
+        probes: held-out photos of people in the gallery.
+        found: search results of the probes.
+        trained_on: digest of the dataset that the recognizer was trained on; empty if unknown.
+        strangers: the dataset of strangers, or None.
+        open_set: the measurements on strangers, or None.
     """
     return (
         *_of_dataset(head, dataset, probes, trained_on),
         *_of_leaks(head, dataset, found),
-        *_of_strangers(head, dataset, strangers, openness),
+        *_of_strangers(head, dataset, strangers, open_set),
     )
 
 
-def _of_dataset(head: Head, dataset: Dataset, probes: Sample, trained_on: str) -> Iterator[str]:
+def _of_dataset(head: Head, dataset: Dataset, probes: ProbeSet, trained_on: str) -> Iterator[str]:
     if trained_on and trained_on != dataset.digest:
         yield (
             f"The recognizer was trained on another dataset ({trained_on[:12]}) than this one"
-            f" ({dataset.digest[:12]}): photos held out here may have been learned there, and the"
-            " rates may flatter it."
+            f" ({dataset.digest[:12]}): photos held out here may be training photos there, and the"
+            " rates may be too high."
         )
     known = gallery_index(dataset, head)[dataset.labels] != STRANGER
     unknown = int(np.sum(dataset.validation & ~known))
     if unknown:
         yield (
-            f"No probes: {count(unknown, 'held-out photo')} of people that the recognizer does not"
-            " know."
+            f"Not used as probes: {count(unknown, 'held-out photo')} of people that the recognizer"
+            " does not know."
         )
     if len(probes) < FEW:
-        yield (
-            f"Few photos were held out ({len(probes)}): read the intervals, not the rates alone."
-        )
+        yield (f"Few photos were held out ({len(probes)}): read the intervals with the rates.")
 
 
 def _of_leaks(head: Head, dataset: Dataset, found: Search) -> Iterator[str]:
     known = gallery_index(dataset, head)[dataset.labels] != STRANGER
     leaks = known & np.array([entry.leak for entry in dataset.rows], np.bool_)
     if leaks.any():
-        leaked = search_sample(head, sample(dataset, leaks, head))
+        leaked = search_probes(head, select_probes(dataset, leaks, head))
         ranks = np.concatenate([found.ranks, leaked.ranks])
         yield (
             f"No probes: {count(len(leaked), 'held-out photo')} mirrored from what was learned"
@@ -81,52 +84,52 @@ def _of_leaks(head: Head, dataset: Dataset, found: Search) -> Iterator[str]:
 
 
 def _of_strangers(
-    head: Head, dataset: Dataset, strangers: Dataset | None, openness: OpenSetResult | None
+    head: Head, dataset: Dataset, strangers: Dataset | None, open_set: OpenSetResult | None
 ) -> Iterator[str]:
     inside = int(np.sum(gallery_index(strangers, head) != STRANGER)) if strangers else 0
     if inside:
         yield (
-            f"Known to the recognizer by name: {count(inside, 'person', 'people')} of the"
-            " strangers' dataset. They were left out of it."
+            f"The recognizer knows {count(inside, 'person', 'people')} of the dataset of"
+            " strangers by name. They are not counted as strangers."
         )
-    if openness is None:
+    if open_set is None:
         return
-    if openness.protocol == "left-out":
-        twice = int(doubled(dataset, head.people).sum())
+    if open_set.protocol == "left-out":
+        twice = int(possible_duplicates(dataset, head.people).sum())
         if twice:
             yield (
                 f"The dataset's card lists {count(twice, 'person', 'people')} who may be in the"
-                " gallery under a second name as well: left out under one they are no strangers,"
-                " and were not counted as such."
+                " gallery under two names. Left out under one name they are still in the gallery,"
+                " so they are not counted as strangers."
             )
     if head.policy.basis == "card" and head.policy.supported:
-        yield _beside_the_card(head.policy, openness)
+        yield _compare_with_card(head.policy, open_set)
         return
-    if openness.protocol == "left-out":
+    if open_set.protocol == "left-out":
         return
-    # A policy may have been set on the gallery's own people, left out in turn, as well.
-    own = head.policy.strangers - openness.strangers
+    # The policy may also have been chosen on the gallery's own people, left out in turn.
+    own = head.policy.strangers - open_set.strangers
     if 0 <= own <= head.photos.sum():
         yield (
-            f"The policy was set on {count(head.policy.strangers, 'photo')} of strangers, and"
-            f" {openness.strangers:,} were searched here: if they are the same, the rate at its"
-            " threshold is fitted to them, and only the halves are a measurement."
+            f"The policy was chosen on {count(head.policy.strangers, 'photo')} of strangers, and"
+            f" {open_set.strangers:,} were searched here: if they are the same photos, the rate at"
+            " its threshold is fitted to them. Only the halves are an independent measurement."
         )
 
 
-def _beside_the_card(policy: Policy, openness: OpenSetResult) -> str:
-    """Return how the rate measured here goes with the one that the embedder's card expects."""
-    fpir = openness.policy.fpir
-    told = (
-        f"The policy stands on the embedder's card, by which {percent(policy.expected.value)} of"
-        f" strangers would be given a name. Measured here are {percent(fpir.value)}"
-        f" ({span(fpir)}) of {openness.stranger_people:,}."
+def _compare_with_card(policy: Policy, open_set: OpenSetResult) -> str:
+    """Return how the measured rate compares with the one that the embedder's card predicts."""
+    fpir = open_set.policy.fpir
+    rates = (
+        f"The policy is based on the embedder's card, which predicts that"
+        f" {percent(policy.expected.value)} of strangers are given a name. Measured here:"
+        f" {percent(fpir.value)} ({span(fpir)}) of {open_set.stranger_people:,}."
     )
     if fpir.low <= policy.expected.value <= fpir.high:
-        return f"{told} The two agree within the interval."
+        return f"{rates} The two agree within the interval."
     if policy.expected.value < fpir.low:
         return (
-            f"{told} Believe what was measured: these people look more alike than those of the"
+            f"{rates} Believe what was measured: these people look more alike than those of the"
             " card. Train with --strangers DATASET for a threshold that is measured."
         )
-    return f"{told} These people look less alike than those of the card."
+    return f"{rates} These people look less alike than those of the card."

@@ -1,8 +1,9 @@
-"""Two recognizers on the same photos: is one better, or was it only luckier?"""
+"""Comparison of two recognizers on the same photos, with significance tests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,13 @@ from mien.dataset import Dataset
 from mien.errors import ContractMismatch, NothingToMeasure
 from mien.evaluation.identification.probes import gallery_index
 from mien.evaluation.identification.search import STRANGER, Search, search
+from mien.evaluation.result_parts import html_table
 from mien.measures import bootstrap_mean, mcnemar
+from mien.text import count, percent
 from mien.types import Head, Interval
 
 LEVEL = 0.05
-"""A difference is taken for one when chance alone gives it less often than this."""
+"""Significance level of McNemar's test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +26,14 @@ class Difference:
     """One measure of two recognizers on the same photos.
 
     Attributes:
-        what: the measure.
+        what: name of the measure.
         first: rate of the first recognizer.
-        second: rate of the second.
-        difference: second less first, its interval from resampling whole people.
-        only_first: photos that are so by the first alone.
-        only_second: by the second alone.
-        p: two-sided, of McNemar's exact test.
-        more_is_better: whether a higher rate is the better one.
+        second: rate of the second recognizer.
+        difference: second minus first, with an interval from resampling people.
+        only_first: number of photos counted for the first recognizer only.
+        only_second: number of photos counted for the second recognizer only.
+        p: two-sided p-value of McNemar's exact test.
+        more_is_better: whether a higher rate is better.
     """
 
     what: str
@@ -44,7 +47,7 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """`first`, `second` or `none`: which is better by both the test and the interval."""
+        """Which recognizer is better by both test and interval: `first`, `second` or `none`."""
         apart = self.difference.low > 0 or self.difference.high < 0
         if self.p >= LEVEL or not apart:
             return "none"
@@ -56,9 +59,9 @@ class Comparison:
     """Two recognizers on the same photos.
 
     Attributes:
-        probes: held-out photos of people that both know.
-        people: who they are of.
-        strangers: photos of people that neither knows.
+        probes: number of held-out photos of people that both recognizers know.
+        people: number of these people.
+        strangers: number of photos of people that neither knows.
         rows: the measures.
     """
 
@@ -67,29 +70,74 @@ class Comparison:
     strangers: int
     rows: tuple[Difference, ...]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `mien evaluate compare --json` prints; rates lie in [0, 1]."""
+        return {
+            "probes": self.probes,
+            "people": self.people,
+            "strangers": self.strangers,
+            "measures": [
+                {
+                    "what": row.what,
+                    "first": row.first,
+                    "second": row.second,
+                    "difference": row.difference.value,
+                    "difference_interval": [row.difference.low, row.difference.high],
+                    "only_first": row.only_first,
+                    "only_second": row.only_second,
+                    "p": row.p,
+                    "better": row.verdict,
+                }
+                for row in self.rows
+            ],
+        }
 
-def compare(
+    def __repr__(self) -> str:
+        people = count(self.people, "person", "people")
+        verdicts = ", ".join(f"{row.what}: {row.verdict}" for row in self.rows)
+        return f"<Comparison on {count(self.probes, 'photo')} of {people}; better {verdicts}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                row.what,
+                percent(row.first),
+                percent(row.second),
+                f"{100 * row.difference.low:+.2f} to {100 * row.difference.high:+.2f}",
+                f"{row.only_first}:{row.only_second}",
+                f"{row.p:.3f}",
+                {"first": "A", "second": "B", "none": "not shown"}[row.verdict],
+            )
+            for row in self.rows
+        ]
+        people = count(self.people, "person", "people")
+        title = f"Two recognizers on {count(self.probes, 'photo')} of {people}"
+        columns = ("", "A", "B", "B - A, 95 %", "only", "p", "better")
+        return html_table(title, columns, rows)
+
+
+def compare_recognizers(
     first: Head, second: Head, dataset: Dataset, second_dataset: Dataset | None = None
 ) -> Comparison:
-    """Compare two recognizers on a dataset's held-out photos.
+    """Compare two recognizers on a dataset's held-out photos: `mien evaluate compare`.
 
     Args:
-        first: a recognizer's head.
-        second: another's.
+        first: head of the first recognizer.
+        second: head of the second recognizer.
         dataset: the photos.
-        second_dataset: the same photos embedded for the second, where its embedder is another;
-            photos are matched by their entries' ids.
+        second_dataset: the same photos embedded for the second recognizer, if its embedder
+            differs; photos are matched by the ids of their entries.
 
     Raises:
-        ContractMismatch: a dataset was embedded in another way than its recognizer.
+        ContractMismatch: a dataset and its recognizer were made with different embedders.
         NothingToMeasure: no held-out photo is of a person that both know.
     """
     datasets = (dataset, second_dataset or dataset)
     for head, faces in zip((first, second), datasets, strict=True):
         if head.contract != faces.contract:
             raise ContractMismatch(
-                f"a recognizer's faces were embedded in another way ({head.contract}) than the"
-                f" dataset's ({faces.contract})",
+                f"a recognizer has embeddings of contract {head.contract}, its dataset of"
+                f" contract {faces.contract}",
                 hint="Build the dataset with either embedder and give the second with --and.",
             )
     rows = _shared(*datasets)
@@ -126,7 +174,7 @@ def compare(
 
 
 def _shared(first: Dataset, second: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows of the photos that both datasets have."""
+    """Return the rows, in either dataset, of the photos that both have."""
     place = {entry.id: entry.row for entry in second.rows}
     own = np.array([entry.row for entry in first.rows if entry.id in place], np.int64)
     theirs = np.array([place[e.id] for e in first.rows if e.id in place], np.int64)
@@ -151,12 +199,12 @@ def _difference(
     *,
     more_is_better: bool = True,
 ) -> Difference:
-    apart = second.astype(np.float64) - first.astype(np.float64)
+    change = second.astype(np.float64) - first.astype(np.float64)
     return Difference(
         what=what,
         first=float(first.mean()),
         second=float(second.mean()),
-        difference=bootstrap_mean(apart, people),
+        difference=bootstrap_mean(change, people),
         only_first=int(np.sum(first & ~second)),
         only_second=int(np.sum(second & ~first)),
         p=mcnemar(first, second),

@@ -1,4 +1,4 @@
-"""The photos worth looking at: named wrongly, nearly so, and strangers given a name."""
+"""Error cases: photos named wrongly, borderline photos, and strangers given a name."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset import Dataset, Entry
-from mien.evaluation.identification.breakdown import named_as
+from mien.evaluation.identification.breakdown import most_similar
 from mien.evaluation.identification.held_out import PeopleResult
-from mien.evaluation.identification.probes import Sample
+from mien.evaluation.identification.probes import ProbeSet
 from mien.evaluation.identification.search import Search
 from mien.text import count
 from mien.types import Head
 
 NARROW = 0.05
-"""A photo is doubtful when this much less similarity would have lost it its name."""
+"""A photo is borderline if a similarity lower by this would change the answer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ErrorCase:
-    """One photo and what the recognizer makes of it.
+    """One photo and the recognizer's answer.
 
     Attributes:
         record: the photo.
-        source: the dataset it is from.
-        true: its person by the label.
-        nearest: the most similar person.
-        similarity: to that person.
-        probability: that it is that person.
+        source: the dataset that it is from.
+        true: name of its person, by the label.
+        nearest: name of the most similar person.
+        similarity: cosine to that person.
+        probability: that the photo shows that person, in [0, 1].
         named: whether the policy gives it that name.
-        own: similarity to its own person; None for a stranger.
-        rank: of its own person; 0 for a stranger.
-        evidence: what else is known, a sentence each.
+        own: cosine to its own person; None for a stranger.
+        rank: rank of its own person; 0 for a stranger.
+        evidence: other facts about the photo, one sentence per fact.
     """
 
     record: Entry
@@ -49,42 +49,42 @@ class ErrorCase:
     evidence: tuple[str, ...]
 
 
-def wrong_sightings(result: PeopleResult) -> list[ErrorCase]:
-    """Return the held-out photos nearest to somebody else, most surely wrong first."""
+def wrong_cases(result: PeopleResult) -> list[ErrorCase]:
+    """Return held-out photos most similar to another person, highest similarity first."""
     found = result.found
     rows = np.flatnonzero(~found.correct)
     order = np.argsort(-found.best[rows], kind="stable")
-    return _sightings(result.head, result.probes, found, rows[order])
+    return _error_cases(result.head, result.probes, found, rows[order])
 
 
-def doubtful_sightings(result: PeopleResult) -> list[ErrorCase]:
-    """Return the photos nearest to the right person, but hardly or not enough, worst first."""
+def borderline_cases(result: PeopleResult) -> list[ErrorCase]:
+    """Return photos with the right rank 1 that are unknown, or nearly so, smallest margin first."""
     found = result.found
     threshold = np.float32(result.head.policy.threshold)
     margin = found.own - np.maximum(found.rival_similarities, threshold)
     rows = np.flatnonzero(found.correct & (margin < NARROW))
-    return _sightings(
+    return _error_cases(
         result.head, result.probes, found, rows[np.argsort(margin[rows], kind="stable")]
     )
 
 
-def stranger_sightings(result: PeopleResult) -> list[ErrorCase]:
-    """Return the strangers who are given a name, most surely first."""
+def stranger_cases(result: PeopleResult) -> list[ErrorCase]:
+    """Return photos of strangers that are given a name, highest similarity first."""
     if result.stranger_probes is None or result.strangers_found is None:
         return []
     found = result.strangers_found
     rows = np.flatnonzero(found.best >= np.float32(result.head.policy.threshold))
     order = np.argsort(-found.best[rows], kind="stable")
-    return _sightings(result.head, result.stranger_probes, found, rows[order])
+    return _error_cases(result.head, result.stranger_probes, found, rows[order])
 
 
-def _sightings(
-    head: Head, probes: Sample, found: Search, rows: NDArray[np.int64]
+def _error_cases(
+    head: Head, probes: ProbeSet, found: Search, rows: NDArray[np.int64]
 ) -> list[ErrorCase]:
     if not len(rows):
         return []
     known = found.ranks > 0
-    nearest = np.where(known, named_as(found), found.people[:, 0])
+    nearest = np.where(known, most_similar(found), found.people[:, 0])
     chances = head.calibration.probability(found.best)
     return [
         ErrorCase(
@@ -103,7 +103,7 @@ def _sightings(
     ]
 
 
-def _evidence(head: Head, probes: Sample, found: Search, row: int) -> Sequence[str]:
+def _evidence(head: Head, probes: ProbeSet, found: Search, row: int) -> Sequence[str]:
     record, lines = probes.records[row], []
     if record.reason:
         lines.append(
@@ -113,11 +113,11 @@ def _evidence(head: Head, probes: Sample, found: Search, row: int) -> Sequence[s
         lines.append(f"the photo shows {count(record.faces, 'face')}")
     threshold = head.policy.threshold
     if found.ranks[row] > 1 and found.best[row] >= threshold > found.own[row]:
-        lines.append("the label may be wrong: sure of the other name, unsure of this one")
+        lines.append("the label may be wrong: named as the other person, but not as this one")
     if found.ranks[row] and head.photos[found.mates[row]] == 1:
-        lines.append("learned from a single photo")
+        lines.append("one training photo")
     if found.ranks[row] > 1:
         own, other = head.prototypes[[found.mates[row], found.rivals[row]]]
         if float(own @ other) >= threshold:
-            lines.append("both names look like one person: perhaps it is")
+            lines.append("the two names may be one person: their prototypes reach the threshold")
     return lines

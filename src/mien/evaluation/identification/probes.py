@@ -1,4 +1,4 @@
-"""Faces of a dataset, as probes for a gallery and as pictures."""
+"""Probes: faces of a dataset that are searched in the gallery of a head."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from mien.types import Head, Progress, silent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
-    """Faces of a dataset taken as probes.
+class ProbeSet:
+    """N faces of a dataset, to be searched in a gallery.
 
     Attributes:
         source: the dataset.
-        records: N, one a face.
+        records: N entries of the dataset.
         vectors: (N, D) float32 unit rows.
-        mates: (N,) int64, index in the gallery, or `STRANGER`.
-        usable: (N,) bool, not set aside.
+        mates: (N,) int64, index of each face's person in the gallery, or `STRANGER`.
+        usable: (N,) bool, False for photos set aside.
     """
 
     source: Dataset
@@ -35,10 +35,10 @@ class Sample:
         return len(self.records)
 
 
-def sample(faces: Dataset, mask: NDArray[np.bool_], head: Head) -> Sample:
-    """Return the faces of a dataset in `mask` ((M,) bool) as probes for the gallery of `head`."""
+def select_probes(faces: Dataset, mask: NDArray[np.bool_], head: Head) -> ProbeSet:
+    """Return the faces of a dataset in `mask`, (M,) bool, with their mates in `head`."""
     rows = np.flatnonzero(mask)
-    return Sample(
+    return ProbeSet(
         source=faces,
         records=tuple(faces.rows[row] for row in rows),
         vectors=faces.embeddings[rows],
@@ -47,17 +47,17 @@ def sample(faces: Dataset, mask: NDArray[np.bool_], head: Head) -> Sample:
     )
 
 
-def search_sample(
-    head: Head, probes: Sample, progress: Progress = silent, what: str = "searching"
+def search_probes(
+    head: Head, probes: ProbeSet, progress: Progress = silent, what: str = "searching"
 ) -> Search:
-    """Search a sample's faces in the gallery of a head."""
+    """Search probes in the gallery of a head."""
     return search(head, probes.vectors, probes.mates, progress=progress, what=what)
 
 
 def gallery_index(faces: Dataset, head: Head) -> NDArray[np.int64]:
-    """Return (people,) int64: where each person of a dataset stands in the gallery.
+    """Return (people,) int64: index of each person of a dataset in the gallery, or `STRANGER`.
 
-    The same name in another spelling (case, width, Unicode form) is the same person.
+    Names that differ in case, width or Unicode form only are one person.
     """
     place = {name: index for index, name in enumerate(head.people)}
     spelled = {name_key(name): index for name, index in place.items()}
@@ -65,8 +65,8 @@ def gallery_index(faces: Dataset, head: Head) -> NDArray[np.int64]:
     return np.array(found, np.int64)
 
 
-def portraits(faces: Dataset, people: set[str]) -> dict[str, NDArray[np.uint8] | None]:
-    """Return the best crop of each of some people: not set aside, best quality."""
+def best_crops(faces: Dataset, people: set[str]) -> dict[str, NDArray[np.uint8] | None]:
+    """Return the crop of best quality per person, preferring photos that are not set aside."""
     best: dict[str, tuple[float, Entry]] = {}
     for entry in faces.rows:
         if entry.person not in people or entry.leak:

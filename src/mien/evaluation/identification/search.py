@@ -1,4 +1,4 @@
-"""Probes searched in a gallery, a block at a time: never all probes by all people at once."""
+"""Search of probes in a gallery, block by block to bound memory."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 from mien.types import Head, Progress, silent
 
 BLOCK = 512
-"""Rows of a block: with 100,000 people its similarities are 200 MB."""
+"""Probes per block: with 100,000 people the similarities of a block take 200 MB."""
 
 STRANGER = -1
-"""The mate of a probe whose person is not in the gallery."""
+"""Value of `mates` for a probe whose person is not in the gallery."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Search:
-    """What N probes found among P people; K = min(P, 5).
+    """Search results of N probes among P people; K = min(P, 5).
 
     Attributes:
-        mates: (N,) int64, the gallery's index of the right person, or `STRANGER`.
+        mates: (N,) int64, index of the right person in the gallery, or `STRANGER`.
         people: (N, K) int64, indices of the most similar people, best first.
-        similarities: (N, K) float32, to those people.
-        ranks: (N,) int64, of the mate, 1 the best; 0 for a stranger. Someone else who is just as
-            similar comes before the mate.
+        similarities: (N, K) float32, similarities to those people.
+        ranks: (N,) int64, rank of the mate, 1 the best; 0 for a stranger. On a tie the mate ranks
+            last.
         own: (N,) float32, similarity to the mate; nan for a stranger.
-        rivals: (N,) int64, index of the most similar person who is not the mate; `STRANGER`
-            where the mate is the only one.
-        rival_similarities: (N,) float32, to that person; -1 where there is none.
+        rivals: (N,) int64, index of the most similar person other than the mate; `STRANGER` if
+            the gallery has only the mate.
+        rival_similarities: (N,) float32, similarity to that person; -1 if there is none.
     """
 
     mates: NDArray[np.int64]
@@ -46,12 +46,12 @@ class Search:
 
     @property
     def best(self) -> NDArray[np.float32]:
-        """(N,) similarity to the most similar person."""
+        """(N,) float32, similarity to the most similar person."""
         return self.similarities[:, 0]
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """(N,) whether the most similar person is the right one."""
+        """(N,) bool, whether the most similar person is the mate."""
         found: NDArray[np.bool_] = self.ranks == 1
         return found
 
@@ -67,14 +67,14 @@ def search(
     """Search probes in the gallery of a head.
 
     Args:
-        head: its prototypes are the gallery; it has at least one person.
+        head: its prototypes are the gallery; at least one person.
         vectors: (N, D) float32 unit rows of the head's contract.
         mates: (N,) int64, index in `head.people` of each probe's person, or `STRANGER`.
-        progress: told of each block.
-        what: the work's name there.
+        progress: called after each block.
+        what: name of the work for `progress`.
 
     Raises:
-        ValueError: when shapes or mates make no sense.
+        ValueError: shapes differ, or a mate is out of range.
     """
     return search_rows(head.prototypes, vectors, mates, progress=progress, what=what)
 
@@ -87,7 +87,7 @@ def search_rows(
     progress: Progress = silent,
     what: str = "searching",
 ) -> Search:
-    """Search probes among (P, D) float32 unit rows, one a person; else as `search`."""
+    """Search probes among (P, D) float32 unit rows, one per person; otherwise as `search`."""
     size = len(gallery)
     if len(vectors) != len(mates) or not size:
         raise ValueError(f"{len(vectors)} probes, {len(mates)} mates, {size} people")
@@ -120,12 +120,12 @@ def _search_block(
     return people, best, ranks, own, rivals, np.where(alone, np.float32(-1), rival_scores)
 
 
-def _top(scores: NDArray[np.float32], listed: int) -> NDArray[np.int64]:
-    """Return the columns of the `listed` highest scores of each row, best first."""
-    if listed < scores.shape[1]:
-        found = np.sort(np.argpartition(-scores, listed - 1, axis=1)[:, :listed], axis=1)
+def _top(scores: NDArray[np.float32], size: int) -> NDArray[np.int64]:
+    """Return the columns of the `size` highest scores of each row, best first."""
+    if size < scores.shape[1]:
+        found = np.sort(np.argpartition(-scores, size - 1, axis=1)[:, :size], axis=1)
     else:
-        found = np.broadcast_to(np.arange(listed), scores.shape)
+        found = np.broadcast_to(np.arange(size), scores.shape)
     order = np.argsort(-np.take_along_axis(scores, found, axis=1), axis=1, kind="stable")
     top: NDArray[np.int64] = np.take_along_axis(found, order, axis=1)
     return top
@@ -136,13 +136,13 @@ def near_pairs(vectors: NDArray[np.float32], limit: int) -> Iterator[tuple[int, 
 
     Args:
         vectors: (P, D) float32 unit rows.
-        limit: how many pairs at most.
+        limit: maximum number of pairs.
     """
     size = len(vectors)
     values, codes = np.empty(0, np.float32), np.empty(0, np.int64)
     for start in range(0, size, BLOCK):
         block = vectors[start : start + BLOCK] @ vectors[start:].T
-        # Only pairs above the diagonal: each pair once, nobody with themselves.
+        # Only pairs above the diagonal: each pair once, and no row with itself.
         block[np.tril_indices(len(block), 0, block.shape[1])] = -np.inf
         flat = block.ravel()
         keep = np.argpartition(-flat, limit)[:limit] if flat.size > limit else np.arange(flat.size)

@@ -1,7 +1,6 @@
-"""Trials of open-set identification: who is enrolled with which photos, who is searched.
+"""Random draws for open-set identification: enrolled photos, probes and strangers.
 
-A trial names rows of a dataset. Draws depend on the photos alone: neither their order nor what
-people are called changes them.
+A draw lists rows of a dataset. It depends on the photos only, not on their order or on names.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ from mien.evaluation.open_set.lfw_people import LfwPerson
 from mien.text import count
 
 DRAWS = 10
-"""How often people and photos are drawn."""
+"""Number of random draws of people and photos."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trial:
-    """One draw. Rows are of the dataset's arrays; P people are enrolled.
+class Draw:
+    """One draw, as rows of the dataset's arrays; P people are enrolled.
 
     Attributes:
-        enrolled: (E,) int64 rows of the photos that templates are made of.
-        enrolled_as: (E,) int64 in [0, P), whose template each is part of.
-        probes: (N,) int64 rows of enrolled people's other photos.
-        mates: (N,) int64 in [0, P), whose they are.
-        strangers: (S,) int64 rows of people who are not enrolled.
-        development: (S,) bool, strangers that a threshold may be chosen on; nothing is measured on
-            them. Where it is None, the strangers' halves take turns.
+        enrolled: (E,) int64, rows of the photos that templates are made of.
+        enrolled_as: (E,) int64 in [0, P), template that each photo is part of.
+        probes: (N,) int64, rows of other photos of enrolled people.
+        mates: (N,) int64 in [0, P), template of each probe's person.
+        strangers: (S,) int64, rows of people who are not enrolled.
+        development: (S,) bool, strangers that thresholds are chosen on and nothing is measured on;
+            None if the two halves of the strangers serve for either in turn.
     """
 
     enrolled: NDArray[np.int64]
@@ -44,16 +43,17 @@ class Trial:
     development: NDArray[np.bool_] | None = None
 
 
-def people_rows(dataset: Dataset, *, every: bool = False) -> list[NDArray[np.int64]]:
-    """Return each person's rows: photos by their bytes, people by their first photo.
+def people_rows(dataset: Dataset, *, include_set_aside: bool = False) -> list[NDArray[np.int64]]:
+    """Return the rows of each person; photos are sorted by digest, people by their first photo.
 
     Args:
-        dataset: whose.
-        every: also photos that were set aside; mirrored copies that leak never are.
+        dataset: the photos.
+        include_set_aside: also use photos that were set aside; mirrored copies are always left
+            out.
     """
     own: dict[int, list[int]] = {}
     for row, entry in enumerate(dataset.rows):
-        if (every or entry.used) and not entry.leak:
+        if (include_set_aside or entry.used) and not entry.leak:
             own.setdefault(int(dataset.labels[row]), []).append(row)
     keys = [_key(dataset, row) for row in range(len(dataset.rows))]
     people = [sorted(rows, key=keys.__getitem__) for rows in own.values()]
@@ -62,43 +62,43 @@ def people_rows(dataset: Dataset, *, every: bool = False) -> list[NDArray[np.int
 
 
 def lfw_rows(dataset: Dataset, people: Sequence[LfwPerson]) -> list[NDArray[np.int64]]:
-    """Return the rows of each person of LFW, photo by photo, in the order of its list.
+    """Return the rows of each person of LFW, in the order of LFW's list.
 
     Raises:
         NothingToMeasure: the dataset lacks photos of the list.
     """
-    place = {
+    row_of = {
         entry.photo.rsplit("/", 1)[-1]: row
         for row, entry in enumerate(dataset.rows)
         if not entry.leak
     }
-    lost = [name for person in people for name in person.files if name not in place]
-    if lost:
+    missing = [name for person in people for name in person.files if name not in row_of]
+    if missing:
         raise NothingToMeasure(
-            f"the dataset lacks {len(lost):,} of LFW's photos, the first is {lost[0]}",
+            f"the dataset lacks {len(missing):,} of LFW's photos, the first is {missing[0]}",
             hint="Build it from the whole of LFW: mien dataset build lfw -o DATASET",
         )
-    return [np.array([place[name] for name in person.files], np.int64) for person in people]
+    return [np.array([row_of[name] for name in person.files], np.int64) for person in people]
 
 
 def by_size(
     people: Sequence[NDArray[np.int64]], sizes: Sequence[int], *, draws: int = DRAWS, seed: int = 0
-) -> Iterator[tuple[int, Trial]]:
-    """Yield, for each draw and template size, the same people and probes enrolled with more photos.
+) -> Iterator[tuple[int, Draw]]:
+    """Yield one draw per repetition and template size; all sizes share people and probes.
 
-    Enrolled are all who have one photo more than the largest template; their probes are the
-    photos that no template of the draw has. All others are strangers.
+    Everyone with more photos than the largest template is enrolled; their probes are the photos
+    that are in no template. All other people are strangers.
 
     Raises:
-        NothingToMeasure: nobody has photos enough, or there are no two strangers: a threshold
-            is chosen on one of them and measured on the other.
+        NothingToMeasure: no person has enough photos, or there are fewer than two strangers: the
+            threshold is chosen on one and measured on the other.
     """
-    most = max(sizes)
-    known = [rows for rows in people if len(rows) > most]
-    others = [rows for rows in people if len(rows) <= most]
+    largest = max(sizes)
+    known = [rows for rows in people if len(rows) > largest]
+    others = [rows for rows in people if len(rows) <= largest]
     if not known or len(others) < 2:
         raise NothingToMeasure(
-            f"people with more than {count(most, 'photo')}: {len(known):,}, others:"
+            f"people with more than {count(largest, 'photo')}: {len(known):,}, others:"
             f" {len(others):,}; one of the former and two of the latter are needed",
             hint="Ask for smaller templates with --sizes, or give a dataset with more people.",
         )
@@ -107,7 +107,7 @@ def by_size(
     for _ in range(draws):
         orders = [generator.permutation(rows) for rows in known]
         for size in sizes:
-            yield size, _trial([(own[:size], own[most:]) for own in orders], strangers)
+            yield size, _draw([(own[:size], own[largest:]) for own in orders], strangers)
 
 
 def by_gallery(
@@ -116,15 +116,15 @@ def by_gallery(
     *,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Iterator[tuple[int, Trial]]:
-    """Yield, for each draw and number of people, a gallery of them enrolled with one photo each.
+) -> Iterator[tuple[int, Draw]]:
+    """Yield one draw per repetition and gallery size, with one enrolled photo per person.
 
-    They are drawn from those with two photos or more; who have one are strangers to every
-    gallery. A larger gallery holds the smaller ones of its draw.
+    People with two or more photos are enrolled; people with one photo are the strangers. Within a
+    repetition, larger galleries contain the smaller ones.
 
     Raises:
-        NothingToMeasure: nobody has two photos, fewer than two people have one, or no gallery
-            is as small as the people there are.
+        NothingToMeasure: there are fewer people with two photos than the smallest gallery has, or
+            fewer than two people with one photo.
     """
     known = [rows for rows in people if len(rows) > 1]
     others = [rows for rows in people if len(rows) == 1]
@@ -141,20 +141,21 @@ def by_gallery(
         photos = [generator.permutation(known[person]) for person in order]
         for size in galleries:
             if size <= len(known):
-                yield size, _trial([(own[:1], own[1:]) for own in photos[:size]], strangers)
+                yield size, _draw([(own[:1], own[1:]) for own in photos[:size]], strangers)
 
 
 def blufr(
     people: Sequence[NDArray[np.int64]], *, draws: int = DRAWS, seed: int = 0
-) -> Iterator[Trial]:
-    """Yield trials by the rules of BLUFR, drawn anew: its own lists are not part of LFW.
+) -> Iterator[Draw]:
+    """Yield draws by the rules of BLUFR; its published lists are not part of LFW.
 
-    Of LFW's 5,749 people 1,500 are for training; here they are the development strangers. Of the
-    other 4,249, 1,000 of those with two photos or more are enrolled with one photo, their other
-    photos are the probes (4,350 on average), and all photos of the other 3,249 are strangers.
+    Of LFW's 5,749 people, 1,500 are the training people of the protocol; here thresholds are chosen
+    on them. Of the other 4,249, 1,000 people with two or more photos are enrolled with one photo;
+    their other photos are the probes (4,350 on average). All photos of the remaining 3,249 people
+    are strangers.
 
     Raises:
-        NothingToMeasure: people are too few.
+        NothingToMeasure: there are too few people.
 
     Source: S. Liao, Z. Lei, D. Yi and S. Z. Li, "A benchmark study of large-scale unconstrained
     face recognition", IJCB 2014.
@@ -165,30 +166,30 @@ def blufr(
         order = generator.permutation(len(people))
         test = [people[person] for person in order[training:]]
         several = [i for i, rows in enumerate(test) if len(rows) > 1]
-        _enough(len(several), enrolled)
+        _check_enough(len(several), enrolled)
         chosen = set(generator.permutation(several)[:enrolled].tolist())
         photos = [generator.permutation(test[i]) for i in sorted(chosen)]
         others = [rows for i, rows in enumerate(test) if i not in chosen]
-        apart = [people[person] for person in order[:training]]
-        yield _trial(
+        development = [people[person] for person in order[:training]]
+        yield _draw(
             [(own[:1], own[1:]) for own in photos],
-            np.concatenate([*apart, *others]),
-            sum(map(len, apart)),
+            np.concatenate([*development, *others]),
+            sum(map(len, development)),
         )
 
 
 def best_rowden(
     people: Sequence[NDArray[np.int64]], *, draws: int = DRAWS, seed: int = 0
-) -> Iterator[Trial]:
-    """Yield trials of the sizes that Best-Rowden et al. used on LFW.
+) -> Iterator[Draw]:
+    """Yield draws of the sizes that Best-Rowden et al. used on LFW.
 
-    596 people with two photos or more are enrolled with one; their other photos are probes, and
-    every photo of everybody else is a stranger (theirs: 3,143 and 9,494 of the 13,233). Theirs
-    were the people who are in YouTube Faces too, which LFW's list does not say: here they are
-    drawn.
+    596 people with two or more photos are enrolled with one; their other photos are the probes, and
+    all photos of all other people are strangers (in the paper: 3,143 and 9,494 of the 13,233). The
+    paper enrols the people who are also in YouTube Faces; LFW's list does not mark them, so here
+    they are drawn at random.
 
     Raises:
-        NothingToMeasure: people are too few.
+        NothingToMeasure: there are too few people.
 
     Source: L. Best-Rowden, H. Han, C. Otto, B. Klare and A. K. Jain, "Unconstrained face
     recognition: identifying a person of interest from a media collection", IEEE TIFS 9 (2014);
@@ -196,31 +197,31 @@ def best_rowden(
     """
     enrolled = 596
     several = [i for i, rows in enumerate(people) if len(rows) > 1]
-    _enough(len(several), enrolled)
+    _check_enough(len(several), enrolled)
     generator = np.random.default_rng(seed)
     for _ in range(draws):
         chosen = set(generator.permutation(several)[:enrolled].tolist())
         photos = [generator.permutation(people[i]) for i in sorted(chosen)]
         others = [rows for i, rows in enumerate(people) if i not in chosen]
-        yield _trial([(own[:1], own[1:]) for own in photos], np.concatenate(others))
+        yield _draw([(own[:1], own[1:]) for own in photos], np.concatenate(others))
 
 
-def _enough(there: int, wanted: int) -> None:
-    if there < wanted:
+def _check_enough(found: int, needed: int) -> None:
+    if found < needed:
         raise NothingToMeasure(
-            f"the protocol enrols {wanted:,} people with several photos; there: {there:,}",
-            hint="It is made for the whole of LFW.",
+            f"the protocol enrols {needed:,} people with several photos, the dataset has {found:,}",
+            hint="It is defined for all of LFW.",
         )
 
 
-def _trial(
+def _draw(
     photos: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     strangers: NDArray[np.int64],
     development: int | None = None,
-) -> Trial:
-    """Make a trial of each person's enrolled and probe rows, the first strangers to develop on."""
+) -> Draw:
+    """Return a draw; the first `development` strangers are those thresholds are chosen on."""
     enrolled, probes = zip(*photos, strict=True)
-    return Trial(
+    return Draw(
         enrolled=np.concatenate(enrolled),
         enrolled_as=np.repeat(np.arange(len(photos)), [len(rows) for rows in enrolled]),
         probes=np.concatenate(probes),

@@ -1,23 +1,24 @@
-"""Open-set identification: probes whose person the gallery has, and probes of strangers.
+"""Open-set identification of a trained recognizer: DIR of known people, FPIR of strangers.
 
-Each stranger weighs one, whatever the number of their photos; so it is in training, too.
+Each stranger has the same weight, however many photos show that person; training does the same.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mien.evaluation.result_parts import ends, number_or_none
 from mien.measures import (
-    OpenSet,
     OpenSetCurve,
+    OpenSetPoint,
     bootstrap_mean,
     equal_shares,
-    open_set,
+    open_set_at,
     open_set_curve,
     threshold_at_fpir,
 )
@@ -28,31 +29,31 @@ Protocol = Literal["strangers", "left-out"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenSetResult:
-    """How the recognizer treats strangers.
+    """How a recognizer identifies known people and rejects strangers.
 
     Attributes:
-        protocol: `strangers`: people who are not in the gallery; `left-out`: each probe's own
-            person is taken out of the gallery in turn.
-        policy: at the recognizer's own threshold.
-        fpir_people: the FPIR there, its interval from resampling whole strangers.
-        target: the FPIR that the policy was asked for.
-        curve: over all thresholds.
-        halves: where strangers are many enough: the threshold set on one half of them (by name)
-            and measured on the other, both ways.
-        gallery: people that a stranger is searched among.
-        probes: number of known people's probes.
-        strangers: number of strangers' probes.
-        stranger_people: number of people they are of.
-        scores: (strangers,) float32, similarity of each to the nearest person.
-        shares: (strangers,) float64, how much each counts; those of one stranger add up to 1.
+        protocol: `strangers`: people who are not in the gallery; `left-out`: each probe is
+            searched in the gallery without its own person.
+        policy: FPIR and DIR at the recognizer's own threshold.
+        fpir_people: the same FPIR, with an interval from resampling strangers as whole people.
+        target: the FPIR requested in training.
+        curve: DIR against FPIR over all thresholds.
+        halves: FPIR and DIR with the threshold chosen on one half of the strangers (split by
+            name) and measured on the other, both ways; empty if there are too few strangers.
+        gallery: number of people that a stranger is searched among.
+        probes: number of probes of known people.
+        strangers: number of photos of strangers.
+        stranger_people: number of strangers.
+        scores: (strangers,) float32, similarity of each photo to the most similar person.
+        shares: (strangers,) float64, weight of each photo; those of one stranger add up to 1.
     """
 
     protocol: Protocol
-    policy: OpenSet
+    policy: OpenSetPoint
     fpir_people: Interval
     target: float
     curve: OpenSetCurve
-    halves: tuple[OpenSet, ...]
+    halves: tuple[OpenSetPoint, ...]
     gallery: int
     probes: int
     strangers: int
@@ -60,12 +61,38 @@ class OpenSetResult:
     scores: NDArray[np.float32]
     shares: NDArray[np.float64]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the measurements as JSON values; rates lie in [0, 1], None if unknown."""
+        at = self.policy
+        return {
+            "fpir_target": self.target,
+            "fpir": number_or_none(at.fpir.value),
+            "fpir_interval": ends(at.fpir),
+            "fpir_interval_over_people": ends(self.fpir_people),
+            "dir": number_or_none(at.dir.value),
+            "dir_interval": ends(at.dir),
+            "gallery": self.gallery,
+            "probes": self.probes,
+            "strangers": self.strangers,
+            "stranger_people": self.stranger_people,
+            "protocol": self.protocol,
+            "threshold": at.threshold,
+            "halves": [
+                {
+                    "threshold": half.threshold,
+                    "fpir": number_or_none(half.fpir.value),
+                    "fpir_interval": ends(half.fpir),
+                    "dir": number_or_none(half.dir.value),
+                }
+                for half in self.halves
+            ],
+        }
+
 
 def half_of(name: str) -> int:
-    """Return which half of the strangers a person belongs to, 0 or 1, by the name alone.
+    """Return which half of the strangers a person belongs to, 0 or 1.
 
-    The first bit of the name's sha256: the same on every machine and in every dataset, and
-    about as many people on either side.
+    It is the first bit of the sha256 of the name: the same on every machine and in every dataset.
     """
     return sha256(name.encode()).digest()[0] >> 7
 
@@ -83,18 +110,18 @@ def measure_open_set(
     """Measure DIR and FPIR.
 
     Args:
-        best: (N,) float32, similarity of the known people's probes to the nearest person.
-        correct: (N,) bool, whether that is the right one.
-        strangers: (S,) float32, similarity of the strangers' probes to the nearest person; S > 0.
+        best: (N,) float32, similarity of each known person's probe to the most similar person.
+        correct: (N,) bool, whether that person is the mate.
+        strangers: (S,) float32, similarity of each stranger's photo to the most similar person.
         names: S names of the strangers.
-        policy: the recognizer's.
-        protocol: who the strangers are.
-        gallery: number of people they were searched among.
+        policy: policy of the recognizer.
+        protocol: where the strangers come from.
+        gallery: number of people that strangers were searched among.
 
     Raises:
-        ValueError: when there is no probe or no stranger.
+        ValueError: there is no probe or no stranger.
     """
-    # The graph compares in float32, and so must this.
+    # In float32, as in the graph.
     threshold = float(np.float32(policy.threshold))
     who, codes = np.unique(np.asarray(names), return_inverse=True)
     shares = equal_shares(codes)
@@ -102,7 +129,7 @@ def measure_open_set(
     named = shares * (strangers >= threshold)
     return OpenSetResult(
         protocol=protocol,
-        policy=open_set(best, correct, strangers, threshold, people=codes),
+        policy=open_set_at(best, correct, strangers, threshold, people=codes),
         fpir_people=bootstrap_mean(np.bincount(codes, weights=named), np.arange(len(who))),
         target=policy.false_positive_rate,
         curve=open_set_curve(best, correct, strangers, people=codes),
@@ -123,8 +150,8 @@ def _halves(
     codes: NDArray[np.int64],
     who: NDArray[np.str_],
     rate: float,
-) -> tuple[OpenSet, ...]:
-    """Set the threshold on one half of the strangers and measure on the other, both ways."""
+) -> tuple[OpenSetPoint, ...]:
+    """Choose the threshold on one half of the strangers and measure on the other, both ways."""
     half = np.array([half_of(str(name)) for name in who])
     if rate * min(np.sum(half == 0), np.sum(half == 1)) < 1:
         return ()
@@ -132,6 +159,6 @@ def _halves(
     for chosen_on in (0, 1):
         here = half[codes] == chosen_on
         threshold = threshold_at_fpir(strangers[here], rate, people=codes[here])
-        there = open_set(best, correct, strangers[~here], threshold, people=codes[~here])
+        there = open_set_at(best, correct, strangers[~here], threshold, people=codes[~here])
         found.append(there)
     return tuple(found)

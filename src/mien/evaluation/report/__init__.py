@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, for a person to read."""
+"""Reports: self-contained HTML files for people to read."""
 
 from mien.evaluation.report.all_pairs import all_pairs_report
 from mien.evaluation.report.frame import Facts, write_report

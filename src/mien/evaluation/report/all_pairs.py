@@ -1,4 +1,4 @@
-"""The report on all pairs of a dataset."""
+"""Report on verification over all pairs of a dataset."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import numpy as np
 
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
 from mien.evaluation.report.frame import Facts, card, facts_list, key, made_by, number, page
-from mien.evaluation.report.html import Html, join, tag
 from mien.evaluation.verification.all_pairs import AllPairsResult, RateAtFar
+from mien.html import Html, join, tag
 from mien.measures.histogram import edges
 from mien.text import percent, span
 
-_DRAWN = 20_000
-"""Similarities that the outlines of a histogram are drawn from."""
+_QUANTILES = 20_000
+"""Number of quantiles that the outlines of a histogram are drawn from."""
 
 
 def all_pairs_report(result: AllPairsResult, facts: Facts) -> Html:
     """Return the report as one self-contained HTML document."""
-    title = "Every photo against every other"
+    title = "Verification over all pairs"
     return page(
         title,
         facts,
@@ -38,7 +38,7 @@ def _numbers(result: AllPairsResult) -> Html:
     boxes += [
         number(
             percent(at.point.tar),
-            f"true matches at FAR {at.far:g}",
+            f"TAR at FAR {at.far:g}",
             f"95 %: {span(at.interval)}" if at.interval else "",
         )
         for at in result.at_far
@@ -54,15 +54,15 @@ def _scores_card(result: AllPairsResult) -> Html:
         ("good", "pairs of one person", result.genuine),
         ("strange", "pairs of two people", result.impostor),
     ):
-        # Evenly spaced quantiles stand for the counts: the outline is that of all of them.
-        steps = (np.arange(_DRAWN) + 0.5) / _DRAWN * counted.total
+        # Evenly spaced quantiles give the same outline as all similarities.
+        steps = (np.arange(_QUANTILES) + 0.5) / _QUANTILES * counted.total
         groups.append((class_, name, places[np.searchsorted(np.cumsum(counted.counts), steps)]))
     strict = [at for at in result.at_far if at.far >= 1e-3][-1]
     return card(
-        "How alike",
+        "Similarities",
         key(*((class_, name) for class_, name, _ in groups)),
         histogram(groups, strict.point.threshold, title="cosine similarity"),
-        lead=f"Dashed: the threshold at a FAR of {strict.far:g}.",
+        lead=f"Dashed: threshold at a FAR of {strict.far:g}.",
     )
 
 
@@ -72,7 +72,7 @@ def _roc_card(result: AllPairsResult) -> Html:
     lows = [at.interval.low for at in result.at_far if at.interval]
     plot = Plot(x, rate_axis(min([*ys, *lows]), 1.0, ""))
     return card(
-        "Strict or lenient",
+        "ROC curve",
         key(("good", "pairs of one person accepted (TAR), 95 % intervals over people")),
         plot.draw(
             "True accept rate against false accept rate",
@@ -93,18 +93,18 @@ def _marks(plot: Plot, at: RateAtFar) -> list[Html]:
 
 def _det_card(result: AllPairsResult) -> Html:
     x = log_axis(result.at_far[-1].far, "pairs of two people accepted (FMR)")
-    least = 1 / result.genuine.total
-    foot = log_axis(max(least, 1e-5), "")
+    lowest = 1 / result.genuine.total
+    lower = log_axis(max(lowest, 1e-5), "")
     inside = result.curve.fmr >= x.low
     xs, ys = step_points(
-        result.curve.fmr[inside], np.maximum(result.curve.fnmr[inside], foot.low), place=x.at
+        result.curve.fmr[inside], np.maximum(result.curve.fnmr[inside], lower.low), place=x.at
     )
-    top = max(10 * foot.low, 10 ** np.ceil(np.log10(max(ys))))
-    y = Axis(foot.low, float(top), tuple(t for t in foot.ticks if t[0] <= top), "", log=True)
+    top = max(10 * lower.low, 10 ** np.ceil(np.log10(max(ys))))
+    y = Axis(lower.low, float(top), tuple(t for t in lower.ticks if t[0] <= top), "", log=True)
     plot = Plot(x, y)
     return card(
-        "Errors of both kinds",
-        key(("strange", "pairs of one person refused (FNMR)")),
+        "DET curve",
+        key(("strange", "pairs of one person rejected (FNMR)")),
         plot.draw("False non-match rate against false match rate", plot.line(xs, ys, "strange")),
         lead="The detection error tradeoff, both axes logarithmic.",
     )
@@ -122,13 +122,14 @@ def _table_card(result: AllPairsResult) -> Html:
         for at in result.at_far
     ]
     heads = [tag("th", name) for name in ("FAR", "TAR", "95 % over people", "threshold")]
-    return card("As numbers", tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows)))
+    return card("Table", tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows)))
 
 
 def _about(result: AllPairsResult, facts: Facts) -> Html:
     rule = join(
-        "Each pair of photos once. Intervals: people are drawn with repeats, a pair counts as often"
-        " as its people were drawn, and the threshold is found anew in each of 200 draws."
+        "Each pair of photos is compared once. Intervals: people are drawn with replacement, the"
+        " weight of a pair is how often its people were drawn, and the threshold is chosen again in"
+        " each of 200 resamples."
     )
     rows = [
         ("Photos", f"{result.photos:,} of {result.people:,} people: {facts.source}"),

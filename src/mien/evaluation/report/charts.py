@@ -1,4 +1,4 @@
-"""Charts as inline SVG. Colours come from the page's style sheet, so that they follow its theme."""
+"""Charts as inline SVG; colours come from the style sheet of the page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import floor, log10
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mien.evaluation.report.html import Html, join, tag
+from mien.html import Html, join, tag
 
 WIDTH, HEIGHT = 420.0, 270.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 12.0, 12.0, 40.0
@@ -19,14 +19,14 @@ Tick = tuple[float, str]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A scale: value to place on the drawing.
+    """A scale from values to positions on the chart.
 
     Attributes:
         low: value at the start.
         high: value at the end.
         ticks: values and their labels.
-        title: what the axis shows.
-        log: whether it is logarithmic.
+        title: title of the axis.
+        log: whether the scale is logarithmic.
     """
 
     low: float
@@ -36,7 +36,7 @@ class Axis:
     log: bool = False
 
     def at(self, value: float) -> float:
-        """Return where a value lies, 0 at the start and 1 at the end; held inside."""
+        """Return the position of a value, 0 at the start and 1 at the end; clipped."""
         low, high = self.low, self.high
         if self.log:
             value, low, high = log10(max(value, low)), log10(low), log10(high)
@@ -44,14 +44,14 @@ class Axis:
 
 
 def rate_axis(low: float, high: float, title: str) -> Axis:
-    """Return a linear axis of a share, its ticks in percent at round steps.
+    """Return a linear axis of a share, with ticks in percent at round steps.
 
     Args:
-        low: least value to show, in [0, 1].
-        high: greatest.
-        title: of the axis.
+        low: lowest value to show, in [0, 1].
+        high: highest value to show.
+        title: title of the axis.
     """
-    # Less than a fifth of a percent from end to end would be a picture of noise.
+    # A range below 0.2 % would show noise only.
     low = max(0.0, min(low, high - 0.002))
     high = max(high, low + 0.002)
     reach = high - low
@@ -65,7 +65,7 @@ def rate_axis(low: float, high: float, title: str) -> Axis:
 
 
 def log_axis(low: float, title: str) -> Axis:
-    """Return a logarithmic axis of a rate from a power of ten at or below `low` up to 1."""
+    """Return a logarithmic axis of a rate, from the power of ten at or below `low` to 1."""
     first = floor(log10(low) + 1e-9)
     ticks = tuple((10.0**e, f"{100 * 10.0**e:g} %") for e in range(first, 1))
     return Axis(10.0**first, 1.0, ticks, title, log=True)
@@ -73,25 +73,25 @@ def log_axis(low: float, title: str) -> Axis:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A frame with two axes, and where things lie in it."""
+    """A chart area with two axes."""
 
     x: Axis
     y: Axis
 
     def px(self, value: float) -> float:
-        """Return the horizontal place of a value."""
+        """Return the horizontal position of a value."""
         return _LEFT + self.x.at(value) * (WIDTH - _LEFT - _RIGHT)
 
     def py(self, value: float) -> float:
-        """Return the vertical place of a value."""
+        """Return the vertical position of a value."""
         return HEIGHT - _BOTTOM - self.y.at(value) * (HEIGHT - _TOP - _BOTTOM)
 
     def draw(self, description: str, *marks: Html) -> Html:
-        """Return the chart: frame, axes and what is in it.
+        """Return the chart: axes and marks.
 
         Args:
-            description: the chart in a sentence, for those who do not see it.
-            marks: from the other methods.
+            description: the chart in one sentence, for screen readers.
+            marks: results of the other methods.
         """
         return tag(
             "svg",
@@ -115,16 +115,16 @@ class Plot:
         return tag("polygon", points=self._points(around, edge), class_=f"band {class_}")
 
     def dot(self, x: float, y: float, class_: str, label: str) -> Html:
-        """Return a point that tells `label` when pointed at."""
+        """Return a point with a tooltip `label`."""
         place = {"cx": self.px(x), "cy": self.py(y), "r": 4.5}
         return tag("circle", tag("title", label), class_=f"dot {class_}", **place)
 
     def whisker(self, x: float, low: float, high: float, class_: str) -> Html:
-        """Return an upright interval."""
+        """Return a vertical interval."""
         return self.segment((x, low), (x, high), f"whisker {class_}")
 
     def segment(self, start: tuple[float, float], end: tuple[float, float], class_: str) -> Html:
-        """Return a straight line between two points given in values."""
+        """Return a straight line between two points, given as values."""
         return tag(
             "line",
             x1=self.px(start[0]),
@@ -135,7 +135,7 @@ class Plot:
         )
 
     def bar(self, left: float, right: float, value: float, class_: str, label: str) -> Html:
-        """Return a bar from the foot of the chart up to a value."""
+        """Return a bar from the bottom of the chart to a value."""
         top = self.py(value)
         return tag(
             "rect",
@@ -148,14 +148,14 @@ class Plot:
         )
 
     def text(self, x: float, y: float, words: str, anchor: str = "start") -> Html:
-        """Return words at a place given in values."""
+        """Return text at a position given as values."""
         place = {"x": self.px(x), "y": self.py(y)}
         return tag("text", words, text_anchor=anchor, class_="note", **place)
 
     def _points(self, xs: ArrayLike, ys: ArrayLike) -> str:
         pairs = zip(np.asarray(xs, np.float64), np.asarray(ys, np.float64), strict=True)
         written = [f"{self.px(x):.1f},{self.py(y):.1f}" for x, y in pairs]
-        # A curve of thousands of steps draws many points on one spot.
+        # A curve of thousands of steps has many points on one pixel.
         return " ".join(p for i, p in enumerate(written) if i == 0 or p != written[i - 1])
 
     def _grid(self) -> Html:
@@ -180,13 +180,13 @@ class Plot:
 def step_points(
     xs: ArrayLike, ys: ArrayLike, *, limit: int = 400, place: Callable[[float], float] = float
 ) -> tuple[list[float], list[float]]:
-    """Return a monotone curve's corners, thinned to what a drawing can show.
+    """Return the corners of a monotone curve, thinned to the resolution of a chart.
 
     Args:
-        xs: (T,) rising.
-        ys: (T,) rising.
-        limit: number of columns that each keep one point.
-        place: where an x lies on the drawing, 0 to 1; points of one column are merged.
+        xs: (T,) ascending.
+        ys: (T,) ascending.
+        limit: number of columns; each keeps one point.
+        place: position of an x on the chart, 0 to 1.
     """
     kept: dict[int, tuple[float, float]] = {}
     for x, y in zip(np.asarray(xs, np.float64), np.asarray(ys, np.float64), strict=True):
@@ -202,13 +202,13 @@ def histogram(
     title: str,
     bins: int = 44,
 ) -> Html:
-    """Return the similarities of two or more groups as outlines over one another.
+    """Return a histogram with the outlines of two or more groups of similarities.
 
     Args:
-        groups: class, name and similarities of each; drawn as shares of the group.
-        threshold: similarity from which a name is given.
-        title: of the axis along the foot.
-        bins: number of steps of the outlines.
+        groups: CSS class, name and similarities of each group; drawn as shares of the group.
+        threshold: similarity threshold, drawn as a line.
+        title: title of the horizontal axis.
+        bins: number of bins.
     """
     arrays = [(c, name, np.asarray(v, np.float64)) for c, name, v in groups]
     arrays = [(c, name, v[np.isfinite(v)]) for c, name, v in arrays]
@@ -233,14 +233,14 @@ def histogram(
     nudge = (high - low) * (0.012 if right else -0.012)
     marks.append(plot.text(threshold + nudge, peak * 1.06, words, "start" if right else "end"))
     named = " and ".join(name for _, name, _ in shares)
-    return plot.draw(f"Similarities of {named}; names are given from {threshold:.3f} on", *marks)
+    return plot.draw(f"Similarities of {named}; the threshold is {threshold:.3f}", *marks)
 
 
 def parts_bar(parts: Sequence[tuple[str, str, float]]) -> Html:
-    """Return one bar made of parts.
+    """Return a stacked bar.
 
     Args:
-        parts: class, name and share of each; the shares add up to 1.
+        parts: CSS class, name and share of each part; the shares add up to 1.
     """
     pieces, start = [], 0.0
     for class_, name, share in parts:
@@ -249,7 +249,7 @@ def parts_bar(parts: Sequence[tuple[str, str, float]]) -> Html:
             tag("title", f"{name}: {100 * share:.2f} %"),
             x=start,
             y=0,
-            # A share above nothing is never invisible.
+            # A share above 0 is always visible.
             width=max(1.5, 400 * share) if share > 0 else 0.0,
             height=18,
             class_=f"part {class_}",

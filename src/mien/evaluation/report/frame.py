@@ -1,4 +1,4 @@
-"""The frame of a report: head, header, footer; style and script inside, nothing fetched."""
+"""Page frame of a report: head, header, cards; style and script are inline."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
-from mien.evaluation.report.html import Child, Html, join, tag
 from mien.files import write_atomically
+from mien.html import Child, Html, join, tag
 from mien.text import count
 from mien.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a report says of its own making.
+    """Provenance of a report.
 
     Attributes:
-        made: when, with a time zone.
-        command: how to make it again; empty when it was not made by a command.
-        source: what was measured on: a path or a name.
-        recognizer: what was measured: a file's name.
-        licences: a line for each set of weights: title, licence, what it was trained on.
+        made: time of the evaluation, with a time zone.
+        command: command that makes the report again; empty if it was not made by a command.
+        source: data that was measured on: a path or a name.
+        recognizer: file name of the recognizer.
+        licences: one line per set of weights: title, licence, training photos.
     """
 
     made: datetime
@@ -36,7 +36,7 @@ class Facts:
 
 
 def page(title: str, facts: Facts, *body: Child) -> Html:
-    """Return a whole document; its policy lets nothing in that is not in the file."""
+    """Return an HTML document; its content security policy forbids loading anything."""
     here = files("mien.evaluation.report")
     style = here.joinpath("style.css").read_text("utf-8")
     script = here.joinpath("page.js").read_text("utf-8")
@@ -51,7 +51,7 @@ def page(title: str, facts: Facts, *body: Child) -> Html:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="generator", content=f"mien {__version__}"),
         tag("title", title),
-        # Read from the package and free of "</": they are markup as they stand.
+        # Files of the package without "</": they need no escaping.
         tag("style", Html(style)),
     )
     top = tag(
@@ -73,22 +73,22 @@ def card(title: str, *body: Child, lead: str = "", id_: str | None = None) -> Ht
 
 
 def number(value: str, *below: str) -> Html:
-    """Return one figure with what it means below it."""
+    """Return a key figure, with its meaning below."""
     return tag("div", tag("b", value), [tag("span", line) for line in below], class_="number")
 
 
 def key(*items: tuple[str, str]) -> Html:
-    """Return the legend of a chart: class and name of each thing in it."""
+    """Return the legend of a chart: CSS class and name of each item."""
     return tag("ul", [tag("li", name, class_=class_) for class_, name in items], class_="key")
 
 
 def facts_list(rows: Sequence[tuple[str, Child]]) -> Html:
-    """Return names and values; values that are empty are left out."""
+    """Return a list of names and values; empty values are left out."""
     return tag("dl", [join(tag("dt", name), tag("dd", value)) for name, value in rows if value])
 
 
 def made_by(facts: Facts) -> list[tuple[str, Child]]:
-    """Return the rows of `facts_list` that every report ends with."""
+    """Return the last rows of `facts_list` in every report: licences, version, command."""
     return [
         ("Licences", [tag("div", line) for line in facts.licences]),
         ("Made by", f"mien {__version__}, {facts.made.isoformat(timespec='seconds')}"),
@@ -97,21 +97,21 @@ def made_by(facts: Facts) -> list[tuple[str, Child]]:
 
 
 def more(shown: int, total: int, what: str) -> Html:
-    """Return a line that says how many are not shown, or nothing."""
+    """Return a line with the number of items not shown; empty if all are."""
     if total <= shown:
         return Html()
     return tag("p", f"… and {count(total - shown, what)} more like these.", class_="soft")
 
 
 def write_report(path: Path | str, document: Html) -> None:
-    """Write a report whole or not at all.
+    """Write a report atomically.
 
     Raises:
-        OutputError: when it cannot be written there.
+        OutputError: the file cannot be written.
     """
     write_atomically(Path(path), document.encode("utf-8", "replace"))
 
 
 def _source(text: str) -> str:
-    """Return how a content security policy names an inline style or script: by its digest."""
+    """Return the content security policy source of an inline style or script: its digest."""
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode('ascii')}'"

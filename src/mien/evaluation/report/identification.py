@@ -1,4 +1,4 @@
-"""The report on a recognizer and the people it knows."""
+"""Report on identification by a recognizer."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 
 from mien.evaluation.identification.breakdown import PersonResult
 from mien.evaluation.identification.held_out import PeopleResult
-from mien.evaluation.identification.probes import portraits
+from mien.evaluation.identification.probes import best_crops
 from mien.evaluation.open_set.metrics import OpenSetResult
 from mien.evaluation.report.charts import parts_bar
 from mien.evaluation.report.frame import Facts, card, facts_list, key, made_by, number, page
-from mien.evaluation.report.html import Html, join, picture, tag
 from mien.evaluation.report.identification_charts import panels
 from mien.evaluation.report.photo_lists import confusable_card, photo_cards
+from mien.html import Html, join, picture, tag
 from mien.text import count, percent, span
 
 FACES_IN_TABLE = 150
-"""With more people than this the table shows no faces: the file would grow too big."""
+"""With more people than this the table shows no faces, to limit the size of the file."""
 
 
 def people_report(result: PeopleResult, facts: Facts) -> Html:
     """Return the report as one self-contained HTML document."""
     known = len(result.head.people)
-    title = f"How well it knows {count(known, 'person', 'people')}"
+    title = f"Evaluation of a recognizer of {count(known, 'person', 'people')}"
     return page(
         title,
         facts,
@@ -40,7 +40,7 @@ def people_report(result: PeopleResult, facts: Facts) -> Html:
 
 
 def rounded(counts: Sequence[int], of: int) -> list[int]:
-    """Return counts scaled to add up to `of`, by the method of largest remainders."""
+    """Return counts scaled to add up to `of`, by the largest remainder method."""
     exact = np.asarray(counts, np.float64) * of / max(sum(counts), 1)
     whole = np.floor(exact).astype(int)
     for index in np.argsort(whole - exact, kind="stable")[: of - int(whole.sum())]:
@@ -52,7 +52,7 @@ def _summary(result: PeopleResult) -> Html:
     did = result.decisions
     counts = (did.right, did.unknown, did.wrong)
     total = sum(counts)
-    # Never more than was tried: 26 of 26 is not 100 of 100.
+    # Not scaled up: 26 of 26 is not reported as 100 of 100.
     of = next((size for size in (1000, 100) if total >= size), total)
     right, unknown, wrong = rounded(counts, of)
     sentences = join(
@@ -82,13 +82,13 @@ def _summary(result: PeopleResult) -> Html:
             )
         )
     legend = key(("good", "right name"), ("unknown", "unknown"), ("bad", "wrong name"))
-    notes = [tag("p", note, class_="warn") for note in result.notes]
+    caveats = [tag("p", text, class_="warn") for text in result.caveats]
     return tag(
         "section",
         tag("p", sentences, class_="say"),
         tag("div", bars, class_="bars"),
         legend,
-        notes,
+        caveats,
         class_="card",
     )
 
@@ -97,43 +97,47 @@ def _some(number_: int) -> str:
     return f"{number_:,}" if number_ else "none"
 
 
-def _strangers_sentence(openness: OpenSetResult | None) -> Html:
-    if openness is None:
-        return Html("What it does with strangers could not be measured: there are none.")
-    fpir = openness.policy.fpir
+def _strangers_sentence(open_set: OpenSetResult | None) -> Html:
+    if open_set is None:
+        return Html("There are no strangers: their rate was not measured.")
+    fpir = open_set.policy.fpir
     named, low, high = (round(1000 * v) for v in (fpir.value, fpir.low, fpir.high))
     return join(
         "Of 1,000 strangers, ",
         tag("b", f"{_some(named)} would be given a name"),
         f" (between {low:,} and {high:,}, measured on"
-        f" {count(openness.stranger_people, 'person', 'people')};"
-        f" {round(1000 * openness.target):,} were allowed).",
+        f" {count(open_set.stranger_people, 'person', 'people')};"
+        f" {round(1000 * open_set.target):,} were requested).",
     )
 
 
 def _numbers(result: PeopleResult) -> Html:
-    every, clean = result.every, result.clean
+    every, usable = result.all_probes, result.usable_probes
     boxes = [
         number(
             percent(every.rank1.value),
-            "nearest to the right person",
+            "rank-1: most similar to the right person",
             f"95 %: {span(every.rank1)}",
         ),
-        number(percent(every.rank5.value), "right person among five", f"95 %: {span(every.rank5)}"),
+        number(
+            percent(every.rank5.value),
+            "rank-5: among five",
+            f"95 %: {span(every.rank5)}",
+        ),
     ]
-    if openness := result.open_set:
-        at = openness.policy
+    if open_set := result.open_set:
+        at = open_set.policy
         boxes.append(
-            number(percent(at.dir.value), "known and named right", f"95 %: {span(at.dir)}")
+            number(percent(at.dir.value), "known people named right (DIR)", f"95 %: {span(at.dir)}")
         )
         boxes.append(
-            number(percent(at.fpir.value), "strangers given a name", f"95 %: {span(at.fpir)}")
+            number(percent(at.fpir.value), "strangers named (FPIR)", f"95 %: {span(at.fpir)}")
         )
     boxes.append(
         number(
             f"{every.probes:,}",
             "held-out photos",
-            f"{every.probes - clean.probes:,} of them set aside by the dataset",
+            f"{every.probes - usable.probes:,} of them set aside by the dataset",
         )
     )
     return tag("div", boxes, class_="numbers")
@@ -141,8 +145,8 @@ def _numbers(result: PeopleResult) -> Html:
 
 def _people_card(result: PeopleResult) -> Html:
     people = {row.person for row in result.people}
-    faces = portraits(result.probes.source, people) if len(people) <= FACES_IN_TABLE else None
-    columns = ("person", "learned from", "photos", "right", "named", "similarity", "taken for")
+    faces = best_crops(result.probes.source, people) if len(people) <= FACES_IN_TABLE else None
+    columns = ("person", "training photos", "held out", "right", "named", "similarity", "taken for")
     heads = [
         tag(
             "th",
@@ -162,22 +166,21 @@ def _people_card(result: PeopleResult) -> Html:
     for row in result.people:
         face = picture(faces.get(row.person), "", class_="face tiny") if faces is not None else None
         rows.append(_person_row(row, face))
-    silent = len(result.head.people) - len(result.people)
+    unlisted = len(result.head.people) - len(result.people)
     note = (
-        f"{count(silent, 'person', 'people')} of the gallery had no photo held out and"
-        f" {'is' if silent == 1 else 'are'} not listed; their photos would be looked for among"
-        " everybody else's."
+        f"{count(unlisted, 'person', 'people')} of the gallery had no photo held out and"
+        f" {'is' if unlisted == 1 else 'are'} not listed."
     )
     table = tag(
         "table", tag("thead", tag("tr", heads)), tag("tbody", rows), class_="sortable", id="people"
     )
     return card(
-        "Everyone",
+        "Results per person",
         tools,
         tag("div", table, class_="scroll", tabindex=0),
-        tag("p", note, class_="soft") if silent else Html(),
-        lead="Held-out photos of each person, those with mistakes first: right is nearest to the"
-        " right person, named is also given the name.",
+        tag("p", note, class_="soft") if unlisted else Html(),
+        lead="Held-out photos of each person, lowest rate first. Right: most similar to the right"
+        " person. Named: also given the name.",
         id_="everyone",
     )
 
@@ -199,37 +202,40 @@ def _person_row(row: PersonResult, face: Html | None) -> Html:
 
 def _about(result: PeopleResult, facts: Facts) -> Html:
     head, policy = result.head, result.head.policy
-    every, clean, expected = result.every, result.clean, policy.expected
+    every, usable, expected = result.all_probes, result.usable_probes, policy.expected
     learned = (
         f"{head.kind}, {count(len(head.people), 'person', 'people')},"
         f" {count(int(head.photos.sum()), 'photo')}"
     )
     asked = (
-        f"named from similarity {policy.threshold:.4f} on; asked for FPIR"
+        f"threshold {policy.threshold:.4f}; requested FPIR"
         f" {percent(policy.false_positive_rate)}, expected {percent(expected.value)}"
         f" ({span(expected)}), {policy.support}. {policy.source}"
     )
     rank1 = (
         f"{percent(every.rank1.value)} ({span(every.rank1)}) of {every.probes:,};"
-        f" {span(result.rank1_people)} when whole people are drawn"
+        f" {span(result.rank1_people)} with people resampled"
     )
     rank5 = (
         f"{percent(every.rank5.value)} ({span(every.rank5)});"
-        f" {percent(clean.rank5.value)} without those set aside"
+        f" {percent(usable.rank5.value)} without those set aside"
     )
-    rest = f"{percent(clean.rank1.value)} ({span(clean.rank1)}) of {clean.probes:,}"
-    intervals = "95 %, Wilson's score interval for a rate; the bootstrap where people are drawn"
+    rest = f"{percent(usable.rank1.value)} ({span(usable.rank1)}) of {usable.probes:,}"
+    intervals = "95 %: Wilson's score interval for rates, the bootstrap where people are resampled"
     rows = [
         ("Recognizer", facts.recognizer),
         ("Head", learned),
         ("Policy", asked),
         ("Dataset", facts.source),
-        ("Its digest", tag("code", result.dataset_digest)),
+        ("Dataset digest", tag("code", result.dataset_digest)),
         ("Contract", tag("code", head.contract)),
         ("Rank-1, every held-out photo", rank1),
         ("Rank-1, without those set aside", rest),
         ("Rank-5", rank5),
-        ("No face found in", f"{count(result.faceless, 'photo')} of the dataset; no probes"),
+        (
+            "No face found in",
+            f"{count(result.faceless, 'photo')} of the dataset; no probes",
+        ),
         ("Intervals", intervals),
         *made_by(facts),
     ]

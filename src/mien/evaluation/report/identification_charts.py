@@ -1,4 +1,4 @@
-"""The charts of the report on people."""
+"""Charts of the report on identification."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mien.evaluation.identification.held_out import PeopleResult
 from mien.evaluation.open_set.metrics import OpenSetResult
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
 from mien.evaluation.report.frame import card, key
-from mien.evaluation.report.html import Html, tag
+from mien.html import Html, tag
 from mien.measures import wilson
 from mien.text import count, percent, span
 
@@ -30,28 +30,28 @@ def _similarities_card(result: PeopleResult) -> Html:
         groups.append(("strange", "strangers", result.open_set.scores))
         legend.append(("strange", "strangers, to the nearest person"))
     return card(
-        "How alike",
+        "Similarities",
         key(*legend),
         histogram(groups, result.head.policy.threshold, title="cosine similarity"),
-        lead="Right of the dashed line a face is given a name. The less the two hills overlap,"
-        " the fewer mistakes any threshold makes.",
+        lead="A face with a similarity right of the dashed threshold is given a name. The less the"
+        " two distributions overlap, the fewer errors any threshold makes.",
     )
 
 
-def _open_set_card(openness: OpenSetResult) -> Html:
-    x = log_axis(max(1e-6, min(0.01, openness.target / 10)), "strangers given a name (FPIR)")
-    # What lies left of the chart is held at its edge, so that the curve starts there.
-    fpir = np.maximum(openness.curve.fpir, x.low)
-    xs, ys = step_points(fpir, openness.curve.dir, place=x.at)
-    bounds = [wilson(round(y * openness.probes), openness.probes) for y in ys]
-    floor_ = min([b.low for b in bounds] + [openness.policy.dir.low])
-    plot = Plot(x, rate_axis(max(0.0, floor_), 1.0, ""))
-    at = openness.policy
+def _open_set_card(open_set: OpenSetResult) -> Html:
+    x = log_axis(max(1e-6, min(0.01, open_set.target / 10)), "strangers given a name (FPIR)")
+    # Points left of the chart are moved to its edge, so that the curve starts there.
+    fpir = np.maximum(open_set.curve.fpir, x.low)
+    xs, ys = step_points(fpir, open_set.curve.dir, place=x.at)
+    bounds = [wilson(round(y * open_set.probes), open_set.probes) for y in ys]
+    lowest = min([b.low for b in bounds] + [open_set.policy.dir.low])
+    plot = Plot(x, rate_axis(max(0.0, lowest), 1.0, ""))
+    at = open_set.policy
     here = max(at.fpir.value, x.low)
     label = f"policy: FPIR {percent(at.fpir.value)}, DIR {percent(at.dir.value)}"
     chart = plot.draw(
         f"Share of known people named right against share of strangers given a name; {label}",
-        plot.segment((openness.target, plot.y.low), (openness.target, plot.y.high), "threshold"),
+        plot.segment((open_set.target, plot.y.low), (open_set.target, plot.y.high), "threshold"),
         plot.band(xs, [b.low for b in bounds], [b.high for b in bounds], "good"),
         plot.line(xs, ys, "good"),
         plot.segment(
@@ -61,51 +61,48 @@ def _open_set_card(openness: OpenSetResult) -> Html:
         plot.dot(here, at.dir.value, "bad", label),
     )
     return card(
-        "Strangers at the door",
+        "Open-set identification",
         key(("good", "named right (DIR), 95 % band"), ("bad", "this recognizer's policy")),
         chart,
-        tag("p", _protocol(openness), class_="soft"),
-        _halves(openness),
-        lead="Being stricter with strangers costs names for the people it knows. The dashed line"
-        " is the rate the policy was asked for.",
+        tag("p", _protocol(open_set), class_="soft"),
+        _halves(open_set),
+        lead="A lower rate of strangers given a name (FPIR) lowers the rate of known people named"
+        " right (DIR). The dashed line is the requested FPIR.",
     )
 
 
-def _protocol(openness: OpenSetResult) -> str:
-    if openness.protocol == "left-out":
-        told = (
-            f"{count(openness.stranger_people, 'person', 'people')} made a stranger in turn:"
-            f" {count(openness.strangers, 'held-out photo')} searched among the others"
-            f" ({openness.gallery:,})."
+def _protocol(open_set: OpenSetResult) -> str:
+    if open_set.protocol == "left-out":
+        text = (
+            f"{count(open_set.stranger_people, 'person', 'people')} left out in turn:"
+            f" {count(open_set.strangers, 'held-out photo')} searched among the other"
+            f" {count(open_set.gallery, 'person', 'people')}."
         )
-        if not openness.policy.fpir.value:
-            return told
-        return (
-            f"{told} Photos of one person rise and fall together: with whole people drawn, the"
-            f" interval is {span(openness.fpir_people)}."
-        )
+        if not open_set.policy.fpir.value:
+            return text
+        return f"{text} With people resampled, the interval is {span(open_set.fpir_people)}."
     return (
-        f"{count(openness.strangers, 'photo')} of"
-        f" {count(openness.stranger_people, 'stranger')} searched among"
-        f" {count(openness.gallery, 'person', 'people')}; {count(openness.probes, 'photo')} of"
+        f"{count(open_set.strangers, 'photo')} of"
+        f" {count(open_set.stranger_people, 'stranger')} searched among"
+        f" {count(open_set.gallery, 'person', 'people')}; {count(open_set.probes, 'photo')} of"
         " known people."
     )
 
 
-def _halves(openness: OpenSetResult) -> Html:
-    if not openness.halves:
+def _halves(open_set: OpenSetResult) -> Html:
+    if not open_set.halves:
         return Html()
     rows = [
         f"FPIR {percent(half.fpir.value)} ({span(half.fpir)}), DIR {percent(half.dir.value)},"
         f" threshold {half.threshold:.3f}"
-        for half in openness.halves
+        for half in open_set.halves
     ]
     return tag(
         "div",
         tag(
             "p",
-            f"With the threshold set for {percent(openness.target, 1)} on one half of the strangers"
-            " (by name) and measured on the other, both ways:",
+            f"Threshold chosen for {percent(open_set.target, 1)} on one half of the strangers"
+            " (split by name) and measured on the other half:",
             class_="soft",
         ),
         tag("ul", [tag("li", row) for row in rows], class_="evidence"),
@@ -128,20 +125,20 @@ def _reliability_card(result: PeopleResult) -> Html:
     marks += [
         plot.dot(b.confidence, b.accuracy, "good", f"{b.count:,} answers") for b in result.bins
     ]
-    weighed = "Known people and strangers weigh the same." if result.open_set else ""
+    weights = "Known people and strangers have equal total weight." if result.open_set else ""
     return card(
-        "Does 90 % mean 90 %?",
-        key(("good", "right this often")),
+        "Calibration",
+        key(("good", "share of right answers")),
         plot.draw("Share of answers that are right against their stated probability", *marks),
-        tag("p", f"Mean gap (ECE) {percent(result.ece)}. {weighed}", class_="soft"),
-        lead="On the dotted line a stated probability is exactly how often the answer is right.",
+        tag("p", f"Calibration error (ECE) {percent(result.ece)}. {weights}", class_="soft"),
+        lead="On the dotted line the probability equals the share of right answers.",
     )
 
 
 def _photos_card(result: PeopleResult) -> Html:
     groups = result.by_photos
     ticks = tuple((i + 0.5, _range_name(first, last)) for i, (first, last, _) in enumerate(groups))
-    x = Axis(0.0, float(len(groups)), ticks, "photos a person was learned from")
+    x = Axis(0.0, float(len(groups)), ticks, "training photos per person")
     lowest = min(rates.rank1.low for _, _, rates in groups)
     plot = Plot(x, rate_axis(lowest, 1.0, ""))
     marks = []
@@ -159,12 +156,11 @@ def _photos_card(result: PeopleResult) -> Html:
         tag("tbody", rows),
     )
     return card(
-        "How many photos it takes",
-        key(("good", "nearest to the right person, 95 % interval")),
-        plot.draw("Rank-1 rate against the number of photos a person was learned from", *marks),
-        tag("details", tag("summary", "as numbers"), table),
-        lead="A person who was learned from one photo is harder to know again than one learned from"
-        " many.",
+        "Rank-1 by number of training photos",
+        key(("good", "rank-1 rate, 95 % interval")),
+        plot.draw("Rank-1 rate against the number of training photos per person", *marks),
+        tag("details", tag("summary", "table"), table),
+        lead="People with more training photos are identified more reliably.",
     )
 
 

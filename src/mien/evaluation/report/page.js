@@ -17,7 +17,9 @@
     table.tHead.addEventListener("click", (event) => {
       const head = event.target.closest("th");
       if (!head) return;
-      const up = head.getAttribute("aria-sort") === "descending" || (!head.hasAttribute("aria-sort") && head.cellIndex === 0);
+      const up =
+        head.getAttribute("aria-sort") === "descending" ||
+        (!head.hasAttribute("aria-sort") && head.cellIndex === 0);
       for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
       const rows = [...body.rows];
@@ -33,7 +35,8 @@
       const wanted = search.value.normalize("NFKD").toLowerCase();
       for (const row of document.querySelectorAll("#people tbody tr")) {
         const text = row.textContent.normalize("NFKD").toLowerCase();
-        row.hidden = !text.includes(wanted) || (missed.checked && !row.classList.contains("missed"));
+        row.hidden =
+          !text.includes(wanted) || (missed.checked && !row.classList.contains("missed"));
       }
     };
     search.addEventListener("input", filter);

@@ -1,4 +1,4 @@
-"""The parts of a report that show photos: mistakes, doubts, strangers, people who look alike."""
+"""Cards of a report that show photos: error cases, and pairs of similar people."""
 
 from __future__ import annotations
 
@@ -7,60 +7,60 @@ from collections.abc import Sequence
 from mien.evaluation.identification.breakdown import Confusable
 from mien.evaluation.identification.error_cases import (
     ErrorCase,
-    doubtful_sightings,
-    stranger_sightings,
-    wrong_sightings,
+    borderline_cases,
+    stranger_cases,
+    wrong_cases,
 )
 from mien.evaluation.identification.held_out import PeopleResult
-from mien.evaluation.identification.probes import portraits
+from mien.evaluation.identification.probes import best_crops
 from mien.evaluation.report.frame import card, more
-from mien.evaluation.report.html import Html, join, picture, tag
+from mien.html import Html, join, picture, tag
 from mien.text import count, percent
 
-SHOWN = {"wrong": 60, "doubtful": 36, "strangers": 24}
-"""How many photos of each kind are shown: a report stays small enough to mail."""
+SHOWN = {"wrong": 60, "borderline": 36, "strangers": 24}
+"""Maximum number of photos of each kind, to keep the report small enough to mail."""
 
 
 def photo_cards(result: PeopleResult) -> list[Html]:
-    """Return the cards of photos named wrongly, of doubtful ones, and of strangers named."""
+    """Return the cards of photos named wrongly, borderline photos, and strangers named."""
     cards = [
         _photos_card(
-            "Named wrongly",
-            "Held-out photos that are nearest to somebody else, the surest mistakes first. Not all"
-            " are the recognizer's: a label can be wrong.",
-            wrong_sightings(result),
+            "Wrong person",
+            "Held-out photos most similar to another person, highest similarity first. A label may"
+            " also be wrong.",
+            wrong_cases(result),
             SHOWN["wrong"],
             result,
-            none="Not one. Every held-out photo is nearest to the right person.",
+            none="None: every held-out photo is most similar to the right person.",
         ),
         _photos_card(
-            "Doubtful",
-            "Nearest to the right person, but called unknown, or within a hair of it or of"
-            " somebody else.",
-            doubtful_sightings(result),
-            SHOWN["doubtful"],
+            "Borderline",
+            "Most similar to the right person, but unknown, or close to the threshold or to"
+            " another person.",
+            borderline_cases(result),
+            SHOWN["borderline"],
             result,
-            none="Not one: every photo that is nearest to the right person is so by a good margin.",
+            none="None: every other photo is named right by a clear margin.",
         ),
     ]
     if result.stranger_probes is not None:
         cards.append(
             _photos_card(
                 "Strangers given a name",
-                "People who are not in the gallery and were taken for somebody who is.",
-                stranger_sightings(result),
+                "People who are not in the gallery and were given the name of a person who is.",
+                stranger_cases(result),
                 SHOWN["strangers"],
                 result,
-                none="Not one.",
+                none="None.",
             )
         )
     return cards
 
 
 def confusable_card(result: PeopleResult) -> Html:
-    """Return the card of the people who look alike to the recognizer."""
+    """Return the card of pairs of similar people."""
     names = {name for pair in result.confusable for name in (pair.first, pair.second)}
-    faces = portraits(result.probes.source, names)
+    faces = best_crops(result.probes.source, names)
     threshold = result.head.policy.threshold
     tiles = [
         tag(
@@ -72,22 +72,22 @@ def confusable_card(result: PeopleResult) -> Html:
                 class_="two",
             ),
             tag("p", tag("b", pair.first), " and ", tag("b", pair.second)),
-            tag("p", _likeness(pair, threshold), class_="soft"),
+            tag("p", _pair_facts(pair, threshold), class_="soft"),
             class_="pair",
         )
         for pair in result.confusable
     ]
     return card(
-        "Easily confused",
-        tag("div", tiles, class_="faces") if tiles else tag("p", "Nobody.", class_="empty"),
-        lead="Pairs of people with mistakes between them, then those whose learned likenesses are"
-        " closest.",
+        "Most similar people",
+        tag("div", tiles, class_="faces") if tiles else tag("p", "None.", class_="empty"),
+        lead="Pairs of people with mistakes between them, then those with the most similar"
+        " prototypes.",
         id_="confused",
     )
 
 
-def _likeness(pair: Confusable, threshold: float) -> Html:
-    parts = [f"alike {pair.similarity:.3f}"]
+def _pair_facts(pair: Confusable, threshold: float) -> Html:
+    parts = [f"similarity {pair.similarity:.3f}"]
     if pair.mistakes:
         parts.append(f"{count(pair.mistakes, 'photo')} taken for the other")
     if pair.similarity >= threshold:
@@ -98,67 +98,65 @@ def _likeness(pair: Confusable, threshold: float) -> Html:
 def _photos_card(
     title: str,
     lead: str,
-    sightings: Sequence[ErrorCase],
+    cases: Sequence[ErrorCase],
     limit: int,
     result: PeopleResult,
     *,
     none: str,
 ) -> Html:
-    shown = sightings[:limit]
+    shown = cases[:limit]
     names = {s.true for s in shown if s.own is not None} | {s.nearest for s in shown}
     faces = {
         name: picture(crop, name, class_="face small")
-        for name, crop in portraits(result.probes.source, names).items()
+        for name, crop in best_crops(result.probes.source, names).items()
     }
     if not shown:
         return card(title, tag("p", none, class_="empty"))
-    tiles = [_tile(sighting, faces) for sighting in shown]
+    tiles = [_tile(case, faces) for case in shown]
     return card(
-        f"{title} · {len(sightings):,}",
+        f"{title} · {len(cases):,}",
         tag("div", tiles, class_="faces"),
-        more(len(shown), len(sightings), "photo"),
+        more(len(shown), len(cases), "photo"),
         lead=lead,
     )
 
 
-def _tile(sighting: ErrorCase, faces: dict[str, Html]) -> Html:
-    stranger = sighting.own is None
-    wrong = stranger or sighting.rank > 1
-    own = Html() if stranger else faces.get(sighting.true, Html())
-    other = faces.get(sighting.nearest, Html()) if wrong else Html()
+def _tile(case: ErrorCase, faces: dict[str, Html]) -> Html:
+    stranger = case.own is None
+    wrong = stranger or case.rank > 1
+    own = Html() if stranger else faces.get(case.true, Html())
+    other = faces.get(case.nearest, Html()) if wrong else Html()
     lines = [
-        tag("p", tag("span", sighting.true, class_="strange-name" if stranger else "is")),
-        tag("p", _answer(sighting, wrong=wrong)),
-        tag("p", _figures(sighting), class_="soft"),
+        tag("p", tag("span", case.true, class_="strange-name" if stranger else "is")),
+        tag("p", _answer(case, wrong=wrong)),
+        tag("p", _figures(case), class_="soft"),
     ]
-    if sighting.evidence:
-        lines.append(tag("ul", [tag("li", e) for e in sighting.evidence], class_="evidence"))
-    lines.append(tag("div", sighting.record.photo, class_="file"))
+    if case.evidence:
+        lines.append(tag("ul", [tag("li", e) for e in case.evidence], class_="evidence"))
+    lines.append(tag("div", case.record.photo, class_="file"))
     return tag(
         "div",
         tag(
             "div",
-            picture(sighting.source.crop(sighting.record), sighting.true),
+            picture(case.source.crop(case.record), case.true),
             tag("div", own, other, class_="two"),
             class_="shots",
         ),
         tag("div", lines, class_="about"),
-        class_="sighting",
+        class_="error-case",
     )
 
 
-def _answer(sighting: ErrorCase, *, wrong: bool) -> Html:
-    if wrong and sighting.named:
-        return join("named ", tag("span", sighting.nearest, class_="isnt"))
+def _answer(case: ErrorCase, *, wrong: bool) -> Html:
+    if wrong and case.named:
+        return join("named ", tag("span", case.nearest, class_="isnt"))
     if wrong:
-        return join("called unknown, nearest ", tag("span", sighting.nearest, class_="isnt"))
-    return join("named right, narrowly" if sighting.named else "called unknown")
+        return join("unknown, most similar to ", tag("span", case.nearest, class_="isnt"))
+    return join("named right, narrowly" if case.named else "unknown")
 
 
-def _figures(sighting: ErrorCase) -> str:
-    figures = (
-        f"similarity {sighting.similarity:.3f}, probability {percent(sighting.probability, 1)}"
-    )
-    if sighting.own is not None and sighting.rank > 1:
-        figures += f"; to the right person {sighting.own:.3f}, place {sighting.rank:,}"
+def _figures(case: ErrorCase) -> str:
+    figures = f"similarity {case.similarity:.3f}, probability {percent(case.probability, 1)}"
+    if case.own is not None and case.rank > 1:
+        figures += f"; to the right person {case.own:.3f}, rank {case.rank:,}"
     return figures

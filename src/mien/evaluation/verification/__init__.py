@@ -1,1 +1,1 @@
-"""1:1 protocols: LFW, pairs of photos, all pairs of a dataset, groups of people."""
+"""Verification (1:1): LFW, pairs of photos, all pairs of a dataset, demographic groups."""

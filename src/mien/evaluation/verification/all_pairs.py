@@ -1,7 +1,7 @@
-"""Every photo of a dataset compared with every other: verification at low false accept rates.
+"""Verification over all pairs of photos of a dataset, for low false accept rates.
 
-The similarities are counted block by block in fine bins and never kept: memory does not grow with
-their number. A second pass keeps the impostors that matter to the rates, for the intervals.
+Similarities are counted in fine bins, block by block, and not kept: memory does not grow with
+their number. A second pass keeps the highest impostor scores, for the confidence intervals.
 """
 
 from __future__ import annotations
@@ -9,41 +9,45 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset import Dataset
+from mien.dataset.storage.dataset_argument import DatasetOrPath, open_dataset
 from mien.errors import NothingToMeasure
+from mien.evaluation.result_parts import ends, html_table
 from mien.measures import (
     OperatingPoint,
     PairScores,
     RejectPoint,
     Roc,
     ScoreCounts,
-    crossing_of,
-    error_against_reject,
+    curve_equal_error_rate,
+    error_versus_reject,
     point_at_far,
     roc_of_counts,
     tar_over_people,
 )
 from mien.measures.histogram import edges
+from mien.text import count, percent, span
 from mien.types import Interval, Progress, silent
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-"""False accept rates at which the true accept rate is told."""
+"""False accept rates at which the true accept rate is reported."""
 
 REJECT_AT = 1e-3
-"""False accept rate of the threshold that the error against reject is told at."""
+"""False accept rate whose threshold is used for the error-versus-reject curve."""
 
-FEWEST = 10
-"""A rate that fewer impostors than this stand for is not told."""
+MIN_IMPOSTORS = 10
+"""A false accept rate is reported only if at least this many impostor pairs are above it."""
 
-MOST = 3_000_000
-"""Impostors that are kept for the intervals, at most."""
+MAX_IMPOSTORS_KEPT = 3_000_000
+"""Maximum number of impostor scores kept for the intervals."""
 
 BLOCK = 512
-"""Rows of a block: with 100,000 photos its similarities are 200 MB."""
+"""Rows per block: with 100,000 photos the similarities of a block take 200 MB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,10 +55,10 @@ class RateAtFar:
     """The true accept rate at one false accept rate.
 
     Attributes:
-        far: asked for.
-        point: of the curve.
-        interval: of the true accept rate, from resampling whole people and finding the threshold
-            anew; None where more impostors would have to be kept than `MOST`.
+        far: the false accept rate requested.
+        point: the point of the ROC.
+        interval: of the true accept rate, from resampling people, with the threshold chosen again
+            in each resample; None if it would need more impostors than `MAX_IMPOSTORS_KEPT`.
     """
 
     far: float
@@ -67,17 +71,17 @@ class AllPairsResult:
     """Verification over all pairs of photos.
 
     Attributes:
-        photos: how many were compared.
-        people: how many people they are of.
-        genuine: similarities of pairs of one person, counted.
-        impostor: of pairs of two people, counted.
-        curve: ROC; against `fnmr` the DET.
-        at_far: the true accept rates at those of `FARS` that there are impostors enough for.
-        equal_error: the equal error rate.
-        rejects: FNMR at `REJECT_AT` when the photos of least quality are refused; a pair has the
-            quality of its worse photo.
-        contract: how the embeddings were made.
-        dataset_digest: of the dataset.
+        photos: number of photos compared.
+        people: number of people they show.
+        genuine: counted similarities of pairs of one person.
+        impostor: counted similarities of pairs of two people.
+        curve: ROC; its `fnmr` against `fmr` is the DET curve.
+        at_far: true accept rates at those of `FARS` for which there are enough impostors.
+        equal_error: equal error rate, in [0, 1].
+        rejects: FNMR at `REJECT_AT` when the pairs of lowest quality are rejected; the quality of
+            a pair is that of its worse photo.
+        contract: contract id of the embeddings.
+        dataset_digest: digest of the dataset.
     """
 
     photos: int
@@ -91,15 +95,64 @@ class AllPairsResult:
     contract: str
     dataset_digest: str
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `mien evaluate all-pairs --json` prints; rates lie in [0, 1].
+
+        The intervals come from resampling people; None where they were not computed.
+        """
+        return {
+            "photos": self.photos,
+            "people": self.people,
+            "genuine": self.genuine.total,
+            "impostor": self.impostor.total,
+            "at_far": [
+                {
+                    "far": at.far,
+                    "tar": at.point.tar,
+                    "tar_interval": ends(at.interval) if at.interval else None,
+                    "threshold": at.point.threshold,
+                }
+                for at in self.at_far
+            ],
+            "equal_error_rate": self.equal_error,
+            "error_against_reject": [
+                {"rejected": p.rejected, "quality": p.quality, "fnmr": p.error.value}
+                for p in self.rejects
+            ],
+            "dataset": self.dataset_digest,
+            "contract": self.contract,
+        }
+
+    def __repr__(self) -> str:
+        last = self.at_far[-1]
+        return (
+            f"<AllPairsResult {self.photos:,} photos of {count(self.people, 'person', 'people')},"
+            f" TAR {percent(last.point.tar)} at FAR {last.far:g}>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                f"{at.far:g}",
+                percent(at.point.tar),
+                span(at.interval) if at.interval else "",
+                f"{at.point.threshold:.4f}",
+            )
+            for at in self.at_far
+        ]
+        people = count(self.people, "person", "people")
+        title = f"All pairs of {count(self.photos, 'photo')} of {people}"
+        return html_table(title, ("FAR", "TAR", "95 % interval over people", "threshold"), rows)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photos:
-    """N photos in the order of their people.
+    """N photos, sorted by person.
 
     Attributes:
         vectors: (N, D) float32 unit rows.
-        labels: (N,) int64, rising.
-        last: (N,) int64, the row behind the last photo of the same person.
+        labels: (N,) int64, number of the person, ascending.
+        last: (N,) int64, one past the last row of the same person.
         quality: (N,) float32 in [0, 1].
         names: N names of people.
     """
@@ -113,20 +166,20 @@ class Photos:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Some rows compared with all from the first of them on; each pair once.
+    """Similarities of B rows to all rows from the first of them on.
 
     Attributes:
         start: the first row.
-        scores: (B, N - start) float32; only what lies above the diagonal counts.
-        own: row and column of the pairs of one person.
+        scores: (B, N - start) float32; only entries above the diagonal are used.
+        own: rows and columns of the pairs of one person.
     """
 
     start: int
     scores: NDArray[np.float32]
     own: tuple[NDArray[np.int64], NDArray[np.int64]]
 
-    def each_once(self) -> Iterator[NDArray[np.float32]]:
-        """Yield the scores of all pairs, each once, in pieces."""
+    def scores_once(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the scores of all pairs of the block in pieces, each pair once."""
         size = len(self.scores)
         yield self.scores[:, :size][_above(size)]
         yield self.scores[:, size:]
@@ -139,37 +192,38 @@ def _above(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def evaluate_all_pairs(
-    dataset: Dataset, *, every: bool = False, progress: Progress = silent
+    dataset: DatasetOrPath, *, include_set_aside: bool = False, progress: Progress = silent
 ) -> AllPairsResult:
-    """Compare every photo of a dataset with every other.
+    """Compare every photo of a dataset with every other: `mien evaluate all-pairs`.
 
-    Mirrored copies (`--flip-singletons`) are left out, and so are photos set aside unless
-    `every` is given.
+    Mirrored copies (`--flip-singletons`) are left out.
 
     Args:
-        dataset: of at least two people, one of them with two photos.
-        every: also the photos that were set aside as doubtful.
-        progress: told of the blocks.
+        dataset: at least two people, one of them with two photos; or its folder.
+        include_set_aside: also compare photos that were set aside.
+        progress: called after each block.
 
     Raises:
+        NotADataset: the folder holds no dataset.
         NothingToMeasure: there is no pair of one person, or none of two people.
     """
-    photos = photos_of(dataset, every=every)
+    dataset = open_dataset(dataset)
+    photos = photos_of(dataset, include_set_aside=include_set_aside)
     counts = np.bincount(photos.labels)
     genuine, everything = ScoreCounts(), ScoreCounts()
     for block in blocks_of(photos, progress, "comparing"):
         genuine.add(block.scores[block.own])
-        for piece in block.each_once():
+        for piece in block.scores_once():
             everything.add(piece)
     impostor = ScoreCounts(everything.counts - genuine.counts)
     if not genuine.total or not impostor.total:
         raise NothingToMeasure(
-            "there are no two photos of one person, or only one person",
+            "there are no two photos of one person, or there is only one person",
             hint="All pairs need two people at least, and one of them with two photos.",
         )
     curve = roc_of_counts(edges(), genuine.counts, impostor.counts)
-    fars = [far for far in FARS if far * impostor.total >= FEWEST] or [FARS[0]]
-    with_interval = [far for far in fars if 2 * far * impostor.total <= MOST]
+    fars = [far for far in FARS if far * impostor.total >= MIN_IMPOSTORS] or [FARS[0]]
+    with_interval = [far for far in fars if 2 * far * impostor.total <= MAX_IMPOSTORS_KEPT]
     intervals: dict[float, Interval] = {}
     if with_interval:
         least = _threshold_that_keeps(curve, 2 * max(with_interval))
@@ -182,7 +236,7 @@ def evaluate_all_pairs(
         impostor=impostor,
         curve=curve,
         at_far=tuple(RateAtFar(f, point_at_far(curve, f), intervals.get(f)) for f in fars),
-        equal_error=crossing_of(curve),
+        equal_error=curve_equal_error_rate(curve),
         rejects=_rejects(photos, point_at_far(curve, REJECT_AT).threshold),
         contract=dataset.contract,
         dataset_digest=dataset.digest,
@@ -190,19 +244,19 @@ def evaluate_all_pairs(
 
 
 def _threshold_that_keeps(curve: Roc, far: float) -> float:
-    """Return the lowest threshold of at most this FAR, or the highest that lets an impostor in.
+    """Return the lowest threshold with at most this FAR that accepts at least one impostor.
 
-    Not that of `point_at_far`: where people are far apart no impostor is above that one.
+    The threshold of `point_at_far` may accept none, if people are far apart.
     """
     lowest = int(np.searchsorted(curve.fmr, far, side="right")) - 1
     lets_in = int(np.searchsorted(curve.fmr, 0.0, side="right"))
     return float(curve.thresholds[max(lowest, lets_in)])
 
 
-def photos_of(dataset: Dataset, *, every: bool = False) -> Photos:
-    """Return the photos that are compared, in the order of their people."""
+def photos_of(dataset: Dataset, *, include_set_aside: bool = False) -> Photos:
+    """Return the photos to compare, sorted by person."""
     leaks = np.array([entry.leak for entry in dataset.rows], np.bool_)
-    rows = np.flatnonzero(~leaks if every else ~leaks & dataset.usable)
+    rows = np.flatnonzero(~leaks if include_set_aside else ~leaks & dataset.usable)
     rows = rows[np.argsort(dataset.labels[rows], kind="stable")]
     _, labels = np.unique(dataset.labels[rows], return_inverse=True)
     last = np.searchsorted(labels, labels, side="right")
@@ -216,12 +270,12 @@ def photos_of(dataset: Dataset, *, every: bool = False) -> Photos:
 
 
 def blocks_of(photos: Photos, progress: Progress, what: str) -> Iterator[Block]:
-    """Yield blocks of rows compared with all from their first on; `what` names the work."""
+    """Yield the similarities of all pairs, block by block; `what` is the name for progress."""
     count = len(photos.labels)
     for start in range(0, count, BLOCK):
         scores = photos.vectors[start : start + BLOCK] @ photos.vectors[start:].T
         rows = np.arange(start, start + len(scores))
-        # The photos of the same person that follow a row stand right behind it.
+        # Rows are sorted by person: the later photos of a row's person follow it directly.
         following = photos.last[rows] - rows - 1
         first = np.repeat(np.arange(len(rows)), following)
         within = np.arange(len(first)) - np.repeat(np.cumsum(following) - following, following)
@@ -232,7 +286,7 @@ def blocks_of(photos: Photos, progress: Progress, what: str) -> Iterator[Block]:
 def kept_pairs(
     photos: Photos, counts: NDArray[np.int64], least: float, progress: Progress
 ) -> PairScores:
-    """Return all genuine scores and the impostors' from `least` on, which may be none."""
+    """Return all genuine scores, and the impostor scores of at least `least` (may be none)."""
     own, whose, others, both = [], [], [], []
     for block in blocks_of(photos, progress, "intervals"):
         rows, columns = block.own
@@ -262,4 +316,4 @@ def _rejects(photos: Photos, threshold: float) -> tuple[RejectPoint, ...]:
         scores.append((photos.vectors[own] @ photos.vectors[own].T)[first, second])
         quality = photos.quality[own]
         worse.append(np.minimum(quality[first], quality[second]))
-    return error_against_reject(np.concatenate(scores) < threshold, np.concatenate(worse))
+    return error_versus_reject(np.concatenate(scores) < threshold, np.concatenate(worse))

@@ -1,7 +1,8 @@
-"""For whom is it worse? Error rates of groups of people that the user names, or a refusal to say.
+"""Error rates by demographic group, with a refusal to conclude from too few people.
 
-One threshold for all, as in use. A group is compared with everybody else; where it has too few
-people for a doubled error rate to be noticed, nothing is concluded and the number needed is told.
+All groups share one threshold, as in use. Each group is compared with all other people. If a group
+has too few people to detect a doubled error rate, the result is "insufficient data", with the
+number of people needed.
 """
 
 from __future__ import annotations
@@ -9,29 +10,31 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, isfinite, sqrt
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.dataset import Dataset
+from mien.dataset.storage.dataset_argument import DatasetOrPath, open_dataset
 from mien.errors import NothingToMeasure
+from mien.evaluation.result_parts import ends, html_table, number_or_none
 from mien.evaluation.verification.all_pairs import evaluate_all_pairs, kept_pairs, photos_of
 from mien.measures import PairScores, point_at_far
 from mien.names import name_key
+from mien.text import count, percent
 from mien.types import Interval, Progress, silent
 
 EXPECTED = 8.0
-"""Errors to expect of a group at everybody's rate, so that twice as many are noticed four times in
-five: a Poisson count of 8 against one of 16 at 5 %, (1.645 + 0.84 · sqrt 2)² = 8."""
+"""Expected errors of a group, at the overall rate, needed to detect a doubled rate with a power of
+80 % at the 5 % level: a Poisson count of 8 against one of 16, (1.645 + 0.84 · sqrt 2)² = 8."""
 
 ROUNDS = 400
-"""Resamples of people."""
+"""Number of resamples of people."""
 
-UNTOLD = 10**9
-"""People that a conclusion needs where no error was seen: how rare it is cannot be told."""
+NO_ERROR_SEEN = 10**9
+"""Value of `GroupRate.needed` if no error was seen, so that the number needed is unknown."""
 
 _Rate = Callable[[NDArray[np.bool_], NDArray[np.float64]], float]
 
@@ -43,12 +46,12 @@ class GroupRate:
     """One error rate of one group.
 
     Attributes:
-        rate: with its interval from resampling people, widened for the number of comparisons;
-            the value is nan where nothing was compared.
-        others: the same rate of everybody else.
-        people: people that it rests on.
-        needed: people that a conclusion needs; `UNTOLD` where no error was seen.
-        verdict: `higher` or `lower` than everybody else's, or neither.
+        rate: with an interval from resampling people, widened for the number of comparisons;
+            the value is nan if nothing was compared.
+        others: the same rate of all other people.
+        people: number of people that the rate is measured on.
+        needed: number of people needed for a conclusion; `NO_ERROR_SEEN` if no error was seen.
+        verdict: whether the rate is higher or lower than that of all other people.
     """
 
     rate: Interval
@@ -59,8 +62,36 @@ class GroupRate:
 
     @property
     def error_seen(self) -> bool:
-        """Whether anybody was mistaken: else nothing tells how many people are needed."""
-        return self.needed < UNTOLD
+        """Whether there was any error; without one, the number of people needed is unknown."""
+        return self.needed < NO_ERROR_SEEN
+
+    @property
+    def conclusion(self) -> str:
+        """The verdict in words, with the number of people needed if the data are insufficient."""
+        if self.verdict != "insufficient data":
+            return self.verdict
+        if not self.error_seen:
+            return "insufficient data: no error seen"
+        return f"insufficient data: {self.people:,} of {self.needed:,} people"
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """Return rate, interval, rate of the others and conclusion; "-" if nothing was compared."""
+        value, low, high = self.rate.value, self.rate.low, self.rate.high
+        own = (f"{value:.2g}", f"{low:.2g} to {high:.2g}") if isfinite(value) else ("-", "-")
+        others = f"{self.others:.2g}" if isfinite(self.others) else "-"
+        return *own, others, self.conclusion
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the rate as JSON values, None if nothing was compared."""
+        return {
+            "rate": number_or_none(self.rate.value),
+            "interval": ends(self.rate),
+            "level": self.rate.level,
+            "others": number_or_none(self.others),
+            "people": self.people,
+            "people_needed": self.needed if self.error_seen else None,
+            "conclusion": self.verdict,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +99,11 @@ class Group:
     """A group of people.
 
     Attributes:
-        attribute: column.
-        value: in that column.
-        people: in the group and the dataset.
-        fnmr: false non-match rate: pairs of one of them, refused.
-        fmr: false match rate: pairs of two of them, accepted.
+        attribute: name of the column.
+        value: the group's value in that column.
+        people: number of people in the group and the dataset.
+        fnmr: false non-match rate: share of pairs of one person of the group that are rejected.
+        fmr: false match rate: share of pairs of two people of the group that are accepted.
     """
 
     attribute: str
@@ -87,11 +118,11 @@ class Differential:
     """Error rates by groups.
 
     Attributes:
-        threshold: similarity, the same for all.
-        far: false accept rate over everybody that it gives.
-        fnmr: over everybody.
+        threshold: similarity threshold, the same for all groups.
+        far: false accept rate over all people at the threshold.
+        fnmr: false non-match rate over all people at the threshold.
         groups: by attribute and value.
-        unknown: people of the dataset that the table does not have.
+        unknown: number of people of the dataset that are not in the table.
     """
 
     threshold: float
@@ -100,11 +131,48 @@ class Differential:
     groups: tuple[Group, ...]
     unknown: int
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `mien evaluate differential --json` prints; rates lie in [0, 1]."""
+        return {
+            "threshold": self.threshold,
+            "far": self.far,
+            "fnmr": self.fnmr,
+            "people_not_in_table": self.unknown,
+            "groups": [
+                {
+                    "attribute": group.attribute,
+                    "value": group.value,
+                    "people": group.people,
+                    "fnmr": group.fnmr.to_dict(),
+                    "fmr": group.fmr.to_dict(),
+                }
+                for group in self.groups
+            ],
+        }
+
+    def __repr__(self) -> str:
+        groups = count(len(self.groups), "group")
+        return f"<Differential {groups}, FMR {self.far:.2g}, FNMR {percent(self.fnmr)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (f"{group.attribute}: {group.value}", f"{group.people:,}", name, *rate.cells())
+            for group in self.groups
+            for name, rate in (("FNMR", group.fnmr), ("FMR", group.fmr))
+        ]
+        title = f"Error rates by group at similarity {self.threshold:.4f}"
+        columns = ("group", "people", "", "rate", "interval", "others", "conclusion")
+        return html_table(title, columns, rows)
+
 
 def read_attributes(path: Path | str) -> dict[str, dict[str, str]]:
-    """Read a CSV with a column `person` and any others; return column, then person, to value.
+    """Read a CSV table of attributes: a column `person` and at least one other column.
 
-    An empty cell is no value. Raises NothingToMeasure where it is no such table.
+    Returns:
+        Column name to a map from `name_key` of the person to the value. Empty cells are left out.
+
+    Raises:
+        NothingToMeasure: the file cannot be read, or lacks these columns.
     """
     hint = "Its first line must read person,… with a name for each attribute."
     try:
@@ -126,26 +194,28 @@ def read_attributes(path: Path | str) -> dict[str, dict[str, str]]:
 
 
 def evaluate_differential(
-    dataset: Dataset,
+    dataset: DatasetOrPath,
     attributes: Mapping[str, Mapping[str, str]],
     *,
     far: float = 1e-3,
     progress: Progress = silent,
 ) -> Differential:
-    """Compare the error rates of groups at one threshold.
+    """Compare the error rates of groups at one threshold: `mien evaluate differential`.
 
     Args:
-        dataset: the photos.
-        attributes: column, then `name_key` of a person, to value.
-        far: false accept rate over everybody that the threshold is set at.
-        progress: told of the comparisons.
+        dataset: the photos: a dataset, or its folder.
+        attributes: from `read_attributes`.
+        far: false accept rate over all people that sets the threshold.
+        progress: called after each block of comparisons.
 
     Raises:
-        NothingToMeasure: nobody in the table is in the dataset, or there are no pairs.
+        NotADataset: the folder holds no dataset.
+        NothingToMeasure: no person of the table is in the dataset, or there are no pairs.
 
     Source: P. Grother, M. Ngan and K. Hanaoka, "Face recognition vendor test part 3: demographic
-    effects", NISTIR 8280 (2019); of the resampling see `mien.measures.pair_intervals`.
+    effects", NISTIR 8280 (2019). For the resampling see `mien.measures.pair_bootstrap`.
     """
+    dataset = open_dataset(dataset)
     whole = evaluate_all_pairs(dataset, progress=progress)
     point = point_at_far(whole.curve, far)
     photos = photos_of(dataset)
@@ -163,7 +233,7 @@ def evaluate_differential(
     groups = [group for group in groups if group[2].any()]
     if not groups:
         raise NothingToMeasure(
-            "nobody in the table of attributes is in the dataset",
+            "no person in the table of attributes is in the dataset",
             hint="Its column person must have the names of the dataset's manifest.csv.",
         )
     measured = _Measured(pairs, counts, point.threshold, 2 * len(groups))
@@ -183,7 +253,7 @@ def evaluate_differential(
 
 
 class _Measured:
-    """All comparisons at one threshold, person by person, and resamples of the people."""
+    """Error counts per person at one threshold, and resamples of the people."""
 
     def __init__(
         self,
@@ -198,7 +268,7 @@ class _Measured:
         self._refused = np.bincount(pairs.genuine_person, refused, people)
         self._genuine = self._counts * (self._counts - 1) / 2
         self._accepted = pairs.impostor_people
-        # Each comparison of a group may be wrong by chance: together not more than one in twenty.
+        # Bonferroni: the probability of any wrong conclusion by chance is at most 5 %.
         self._level = 1 - 0.05 / comparisons
         generator = np.random.default_rng(0)
         self._draws = [np.ones(people)] + [
@@ -207,18 +277,18 @@ class _Measured:
         ]
 
     def fnmr(self, inside: NDArray[np.bool_], others: NDArray[np.bool_]) -> GroupRate:
-        """Return the FNMR of a group; a person with photos to compare is one case."""
+        """Return the FNMR of a group; the sample size is people with two or more photos."""
         compared = self._genuine > 0
         share = float(np.mean(self._refused[compared] > 0))
-        needed = ceil(EXPECTED / share) if share > 0 else UNTOLD
+        needed = ceil(EXPECTED / share) if share > 0 else NO_ERROR_SEEN
         return self._rate(self._fnmr, inside, others, int((inside & compared).sum()), needed)
 
     def fmr(self, inside: NDArray[np.bool_], others: NDArray[np.bool_]) -> GroupRate:
-        """Return the FMR within a group; a pair of its people is one case."""
+        """Return the FMR within a group; the sample size is pairs of its people."""
         people = len(self._counts)
         alike = len(np.unique(self._accepted, axis=0))
         share = alike / (people * (people - 1) / 2)
-        needed = ceil(sqrt(2 * EXPECTED / share) + 1) if share > 0 else UNTOLD
+        needed = ceil(sqrt(2 * EXPECTED / share) + 1) if share > 0 else NO_ERROR_SEEN
         return self._rate(self._fmr, inside, others, int(inside.sum()), needed)
 
     def _rate(

@@ -1,4 +1,4 @@
-"""From photos to one embedding each: the person's face of every photo, many threads at work."""
+"""Embed one face per photo, with several threads."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from mien.photo import decode_photo, encode_jpeg
 from mien.types import Detections, Photo, Progress, silent
 
 Which = Callable[[Photo, Detections], int]
-"""Selects the face of a photo that is the person; F > 0."""
+"""Returns the index of the face to compare; the photo has F > 0 faces."""
 
 Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Portrait:
-    """The face of one photo.
+class EmbeddedFace:
+    """The embedding of one face.
 
     Attributes:
         vector: (D,) float32 of length 1.
-        contract: how it was made.
-        crop: as a JPEG, if it was wanted.
+        contract: contract id of the embedding.
+        crop: the aligned crop as a JPEG, if requested; else None.
     """
 
     vector: NDArray[np.float32]
@@ -38,7 +38,7 @@ class Portrait:
 
 
 def centre_face(photo: Photo, detections: Detections) -> int:
-    """Return the index of the face whose box's middle is nearest the photo's; F > 0."""
+    """Return the index of the face whose box is centred nearest the photo's centre; F > 0."""
     middles = (detections.boxes[:, :2] + detections.boxes[:, 2:]) / 2
     centre = np.array([photo.width / 2, photo.height / 2])
     return int(np.argmin(np.sum((middles - centre) ** 2, axis=1)))
@@ -58,24 +58,24 @@ def embed_photos(
     keep_crops: bool = False,
     workers: int = 2,
     progress: Progress = silent,
-) -> Iterator[tuple[Key, Portrait | None]]:
-    """Yield each photo's face, or None where it shows none or cannot be read; in their order.
+) -> Iterator[tuple[Key, EmbeddedFace | None]]:
+    """Yield the embedded face of each photo, in order; None if it shows none or is unreadable.
 
     Args:
-        engine: embeds a photo; called from several threads.
-        photos: key, name and bytes of each.
-        total: how many they are.
-        which: says which face is the person's.
-        keep_crops: whether the crops are wanted.
+        engine: embeds photos; called from several threads.
+        photos: key, name and bytes of each photo.
+        total: number of photos.
+        which: selects the face of a photo.
+        keep_crops: whether to keep the crops.
         workers: number of threads.
-        progress: told of each photo.
+        progress: called after each photo.
     """
-    waiting: deque[tuple[Key, Future[Portrait | None]]] = deque()
+    waiting: deque[tuple[Key, Future[EmbeddedFace | None]]] = deque()
     done = 0
     with ThreadPoolExecutor(workers) as pool:
         for key, name, data in photos:
-            waiting.append((key, pool.submit(_portrait, engine, which, name, data, keep_crops)))
-            # Only so many photos are in memory as keep the workers busy.
+            waiting.append((key, pool.submit(_embed_one, engine, which, name, data, keep_crops)))
+            # Limits the photos in memory to what keeps the workers busy.
             while len(waiting) > 4 * workers:
                 first, result = waiting.popleft()
                 yield first, result.result()
@@ -87,16 +87,16 @@ def embed_photos(
             progress(done, total, "embedding photos")
 
 
-def _portrait(
+def _embed_one(
     engine: PhotoEmbedder, which: Which, name: str, data: bytes, keep_crop: bool
-) -> Portrait | None:
+) -> EmbeddedFace | None:
     try:
         photo = decode_photo(data, name=name)
     except PhotoError:
         return None
-    seen = engine.embed_photo(photo)
-    if not len(seen.detections):
+    found = engine.embed_photo(photo)
+    if not len(found.detections):
         return None
-    index = which(photo, seen.detections)
-    crop = encode_jpeg(seen.crops[index], quality=80) if keep_crop else None
-    return Portrait(seen.embeddings.vectors[index].copy(), seen.embeddings.contract, crop)
+    index = which(photo, found.detections)
+    crop = encode_jpeg(found.crops[index], quality=80) if keep_crop else None
+    return EmbeddedFace(found.embeddings.vectors[index].copy(), found.embeddings.contract, crop)

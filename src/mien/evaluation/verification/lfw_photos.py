@@ -1,4 +1,4 @@
-"""The photos of Labeled Faces in the Wild that a protocol names, out of a folder or an archive."""
+"""Photos of Labeled Faces in the Wild, read from its archive or a folder."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from mien.errors import SourceNotFound, UnsafeArchive, UnusableSource
 from mien.evaluation.verification.pairs_file import PhotoId
 from mien.photo import MAX_BYTES
 
-_WHERE = (
+_EXPECTED = (
     "Give --root the archive (lfw-deepfunneled.tgz, lfw-funneled.tgz or lfw.tgz) or the folder"
     " that it unpacks to."
 )
 
 
 def lfw_photos(root: Path | str, wanted: Collection[PhotoId]) -> Iterator[tuple[PhotoId, bytes]]:
-    """Yield the bytes of each wanted photo once, in the order they lie there.
+    """Yield the bytes of each wanted photo once, in the order of the archive or folder.
 
-    Nothing is unpacked to disk; of an archive only the wanted members are kept in memory, one at
-    a time.
+    Nothing is unpacked to disk; one photo at a time is held in memory.
 
     Args:
-        root: a folder with a folder for each person, or one above it; or a tar archive of that.
+        root: a folder with one folder per person, a folder above it, or a tar archive of either.
         wanted: the photos.
 
     Raises:
         SourceNotFound: nothing is at `root`.
         UnusableSource: it is no such folder or archive, or lacks a wanted photo.
-        UnsafeArchive: a wanted member is bigger than any photo may be.
+        UnsafeArchive: a wanted member is larger than a photo may be.
     """
     root = Path(root)
     if not root.exists():
-        raise SourceNotFound(f"{root} does not exist", hint=_WHERE)
+        raise SourceNotFound(f"{root} does not exist", hint=_EXPECTED)
     names = {photo.file_name: photo for photo in wanted}
     missing = dict(names)
     for name, data in _from_folder(root, names) if root.is_dir() else _from_tar(root, names):
@@ -44,7 +43,7 @@ def lfw_photos(root: Path | str, wanted: Collection[PhotoId]) -> Iterator[tuple[
         raise UnusableSource(
             f"{root} lacks {len(missing):,} of the {len(names):,} photos that the pairs name,"
             f" the first is {min(missing)}",
-            hint=_WHERE,
+            hint=_EXPECTED,
         )
 
 
@@ -63,7 +62,7 @@ def _from_folder(root: Path, wanted: Collection[str]) -> Iterator[tuple[str, byt
 
 def _from_tar(root: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
     try:
-        # As a stream: members come in their order, and none is ever sought back to.
+        # As a stream: members are read in their order, without seeking back.
         with tarfile.open(root, "r|*") as archive:
             for member in archive:
                 path = PurePosixPath(member.name)
@@ -73,13 +72,15 @@ def _from_tar(root: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes]
                     continue
                 if member.size > MAX_BYTES:
                     raise UnsafeArchive(
-                        f"{root}: {member.name} has {member.size:,} bytes", hint=_WHERE
+                        f"{root}: {member.name} has {member.size:,} bytes", hint=_EXPECTED
                     )
                 file = archive.extractfile(member)
                 if file is not None:
                     yield path.name, file.read()
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise UnusableSource(f"{root} is not a whole tar archive: {error}", hint=_WHERE) from error
+        raise UnusableSource(
+            f"{root} is not a complete tar archive: {error}", hint=_EXPECTED
+        ) from error
 
 
 def _person_of(name: str) -> str:

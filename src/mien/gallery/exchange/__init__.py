@@ -1,1 +1,1 @@
-"""A gallery as a file or from a dataset: export, import."""
+"""Export a gallery to a file; import a file or a dataset."""

@@ -1,4 +1,4 @@
-"""A gallery of a dataset: the people and photos that `mien dataset build` found good."""
+"""Import the people of a dataset, by the photos that `mien dataset build` marked usable."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def origin_of(dataset: Dataset, store: WeightStore | None = None) -> Origin:
     """Return how a dataset's embeddings were made.
 
     Raises:
-        UnknownModel: the card of the model is not on this machine.
-        ContractMismatch: the model of that name makes other embeddings now.
+        UnknownModel: the card of the embedder is not on this machine.
+        ContractMismatch: the embedder of that name makes other embeddings now.
     """
     models = {weights["kind"]: str(weights["id"]) for weights in dataset.card["weights"]}
     embedder = card(models["embedder"], store or WeightStore.default())
@@ -35,17 +35,17 @@ def origin_of(dataset: Dataset, store: WeightStore | None = None) -> Origin:
         embedder=embedder.id,
         detector=models["detector"],
         detection=dict(dataset.card["detection"]),
-        statistics=embedder.impostors,
+        statistics=embedder.statistics_for(dataset.contract),
     )
 
 
-def newcomers(
+def imported_people(
     dataset: Dataset, *, train_only: bool = False, crops: bool = False
 ) -> Iterator[ImportedPerson]:
     """Yield the people of a dataset with their usable photos.
 
     Args:
-        dataset: the photos.
+        dataset: open.
         train_only: leave out the validation side, as `mien train` does.
         crops: read the aligned crops too, for a gallery that keeps them.
     """
@@ -57,14 +57,14 @@ def newcomers(
         photos = sorted(entries[person], key=lambda entry: entry.id)
         source = f"dataset {dataset.path.name}"
         yield ImportedPerson(
-            person, [_sighting(dataset, e, crops=crops) for e in photos], source=source
+            person, [_sample(dataset, entry, crops=crops) for entry in photos], source=source
         )
 
 
-def _sighting(dataset: Dataset, entry: Entry, *, crops: bool) -> FaceSample:
+def _sample(dataset: Dataset, entry: Entry, *, crops: bool) -> FaceSample:
     crop = b""
     if crops and entry.crop:
-        with suppress(OSError):  # a picture to look at, no more
+        with suppress(OSError):  # it is only for display
             crop = (dataset.path / entry.crop).read_bytes()
     return FaceSample(
         embedding=dataset.embeddings[entry.row],

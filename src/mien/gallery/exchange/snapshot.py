@@ -1,4 +1,4 @@
-"""Everything a gallery holds, in one consistent view: what is exported."""
+"""The contents of a gallery in one consistent view, for export."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _OF_A_PHOTO = ("quality", "sha256", "source", "added", "forced")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """All people with their photos, N in all, and N' rejected faces.
+    """All people with their N photos and N' rejected faces.
 
     Attributes:
-        people: as JSON: id, name, consent, source, created, how many `negatives`, and `photos`
-            with quality, sha256, source, added and forced.
-        templates: (N, 2, D) float32, crops and mirrored crops, in the order of `people`.
-        negatives: (N', D) float32, in the order of `people`.
-        thumbnails: JPEG of each photo's crop, by row of `templates`, where kept.
+        people: as JSON values: id, name, consent, source, created, the number of `negatives`, and
+            `photos` with quality, sha256, source, added and forced.
+        templates: (N, 2, D) float32 unit rows, crops and mirrored crops, in the order of `people`.
+        negatives: (N', D) float32 unit rows, in the order of `people`.
+        thumbnails: JPEG of each photo's crop, by row of `templates`, where it is kept.
     """
 
     people: list[dict[str, Any]]
@@ -32,7 +32,7 @@ class Contents:
 
 
 def contents_of(store: GalleryStore, dimension: int) -> Contents:
-    """Read a whole store; inside a transaction that nobody writes in."""
+    """Return the contents of a store; inside a read transaction."""
     people: list[dict[str, Any]] = []
     thumbnails: dict[int, bytes] = {}
     rejected = store.negatives()

@@ -1,9 +1,9 @@
-"""A gallery as one file: people, notes, templates, rejected faces; to keep or to carry elsewhere.
+"""Export a gallery to one file and import it: people, notes, templates, rejected faces.
 
-A zip archive of `gallery.json`, `templates.f32`, `negatives.f32` (little-endian float32, no header
-to be fooled by) and the thumbnails that are kept. An encrypted gallery's export is that archive
-sealed as a whole with the gallery's key. Nothing is ever unpacked to the disk, and no name inside
-the archive becomes a path.
+The file is a zip archive of `gallery.json`, `templates.f32`, `negatives.f32` (little-endian float32
+without a header, which a hostile file could falsify) and the kept thumbnails. The export of an
+encrypted gallery is that archive, encrypted as a whole with the gallery's key. Nothing is unpacked
+to the disk, and no name inside the archive becomes a path.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import BadExport, InvalidName
-from mien.gallery.directory import valid_name
 from mien.gallery.exchange.snapshot import contents_of
 from mien.gallery.gallery import Gallery
-from mien.gallery.storage.cipher import Cipher, locked
+from mien.gallery.people import valid_name
+from mien.gallery.storage.cipher import Cipher, key_missing
 from mien.gallery.storage.database import FILE
 from mien.gallery.values import FaceSample, ImportedPerson, Origin
 from mien.names import name_key
+from mien.text import count
 from mien.version import __version__
 
 FORMAT = 1
-"""Of the archive; a reader refuses what is newer than it knows."""
+"""Version of the archive's format; a newer one is refused."""
 
 _MAGIC = b"Mien gallery, sealed, 1\n"
 _PLACE = "gallery export"
@@ -51,7 +52,7 @@ _ANY, _ID, _SHA256, _TIME = (
     for pattern in (".*", "[0-9a-f]{12}", "([0-9a-f]{64})?", "[0-9T:.+-]{19,32}")
 )
 _MOST_ROWS = 20_000_000
-_ASIDE = (
+_DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -64,57 +65,64 @@ _ASIDE = (
 )
 
 
-def export(gallery: Gallery, *, plain: bool = False) -> bytes:
+def export_gallery(gallery: Gallery, *, plain: bool = False) -> bytes:
     """Return a gallery as the bytes of one file.
 
     Args:
-        gallery: the gallery.
-        plain: leave it readable although the gallery is encrypted.
+        gallery: to export.
+        plain: do not encrypt the file, although the gallery is encrypted.
     """
     with gallery.exclusively() as store, store.database.reading():
-        found = contents_of(store, gallery.origin.dimension)
-        seal = store.seal
+        contents = contents_of(store, gallery.origin.dimension)
+        cipher = store.cipher
     card = {
         "format": FORMAT,
         "mien": __version__,
         "origin": asdict(gallery.origin),
         "rate": gallery.rate,
         "thumbnails": gallery.keeps_thumbnails,
-        "people": found.people,
+        "people": contents.people,
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(_CARD, json.dumps(card, ensure_ascii=False, allow_nan=False))
-        archive.writestr(_TEMPLATES, found.templates.astype("<f4").tobytes())
-        archive.writestr(_NEGATIVES, found.negatives.astype("<f4").tobytes())
-        for row, jpeg in found.thumbnails.items():
+        archive.writestr(_TEMPLATES, contents.templates.astype("<f4").tobytes())
+        archive.writestr(_NEGATIVES, contents.negatives.astype("<f4").tobytes())
+        for row, jpeg in contents.thumbnails.items():
             archive.writestr(f"{_THUMBNAILS}/{row}.jpg", jpeg)
     data = buffer.getvalue()
-    return data if plain or not seal.encrypts else _MAGIC + seal.close(data, _PLACE)
+    return data if plain or not cipher.encrypts else _MAGIC + cipher.encrypt(data, _PLACE)
 
 
 class Export:
-    """What a file made by `export` holds, checked.
+    """The checked contents of a file that `export_gallery` made.
 
     Args:
-        data: its bytes.
-        key: of the gallery it came from, where that was encrypted.
-        name: what to call it in an error.
+        data: bytes of the file.
+        key: of the gallery that it was exported from, where that was encrypted.
+        name: what to call the file in an error.
+
+    Attributes:
+        encrypted: whether the file is encrypted.
+        origin: of the gallery.
+        rate: share of strangers who may be given any name.
+        thumbnails: whether the gallery keeps crops.
+        people: with their photos.
 
     Raises:
-        BadExport: it is no such file, or damaged.
-        GalleryLocked: it is encrypted, and the key is missing or another.
+        BadExport: it is not such a file, or damaged.
+        GalleryLocked: it is encrypted, and the key is missing or wrong.
     """
 
     def __init__(self, data: bytes, *, key: bytes | None = None, name: str = "export") -> None:
         self.encrypted = data.startswith(_MAGIC)
         if self.encrypted:
             if key is None:
-                raise locked(name)
-            data = Cipher(key).open(data[len(_MAGIC) :], _PLACE)
+                raise key_missing(name)
+            data = Cipher(key).decrypt(data[len(_MAGIC) :], _PLACE)
         try:
             self._read(zipfile.ZipFile(io.BytesIO(data)))
-        except _ASIDE as error:
+        except _DAMAGE as error:
             raise BadExport(
                 f"{name}: not an export of a gallery, or a damaged one: {error}",
                 hint="Give a file that `mien gallery export` wrote.",
@@ -135,7 +143,7 @@ class Export:
         photos = sum(len(person["photos"]) for person in self._people)
         rejected = sum(_count(person["negatives"]) for person in self._people)
         if photos + rejected > _MOST_ROWS or dimension > 1 << 16:
-            raise ValueError("more photos than any gallery has")
+            raise ValueError("it lists too many photos")
         self._templates = _rows(archive, _TEMPLATES, photos * 2, dimension).reshape(
             photos, 2, dimension
         )
@@ -144,30 +152,33 @@ class Export:
         if set(names) - kept - {_CARD, _TEMPLATES, _NEGATIVES}:
             raise ValueError("it has members that Mien did not write")
         self._crops = {name: _member(archive, name, _LARGEST_THUMBNAIL) for name in kept}
-        self.people = tuple(self._newcomers())
-        names_in_it = {name_key(valid_name(person.name)) for person in self.people}
-        if len(names_in_it) != len(self.people):
+        self.people = tuple(self._imported_people())
+        distinct = {name_key(valid_name(person.name)) for person in self.people}
+        if len(distinct) != len(self.people):
             raise ValueError("a name is in it twice")
 
-    def _newcomers(self) -> Iterator[ImportedPerson]:
+    def __repr__(self) -> str:
+        return f"<Export of {self.origin!r}, {count(len(self.people), 'person', 'people')}>"
+
+    def _imported_people(self) -> Iterator[ImportedPerson]:
         row = rejected = 0
         for person in self._people:
-            sightings = []
+            samples = []
             for photo in person["photos"]:
-                sightings.append(self._sighting(row, photo))
+                samples.append(self._sample(row, photo))
                 row += 1
-            count = _count(person["negatives"])
+            following = rejected + _count(person["negatives"])
             texts = {field: _text(person[field]) for field in _OF_A_PERSON}
             yield ImportedPerson(
                 **texts,
                 id=_text(person["id"], _ID),
                 created=_text(person["created"], _TIME),
-                sightings=sightings,
-                negatives=list(self._negatives[rejected : rejected + count]),
+                samples=samples,
+                negatives=list(self._negatives[rejected:following]),
             )
-            rejected += count
+            rejected = following
 
-    def _sighting(self, row: int, photo: dict[str, Any]) -> FaceSample:
+    def _sample(self, row: int, photo: dict[str, Any]) -> FaceSample:
         return FaceSample(
             embedding=self._templates[row, 0],
             mirrored=self._templates[row, 1],
@@ -181,29 +192,29 @@ class Export:
         )
 
 
-def bring_in(found: Export, path: Path, *, key: bytes | None = None) -> tuple[int, int]:
-    """Take the people of an export into a gallery, all or none; made where there is none.
+def import_into(path: Path, export: Export, *, key: bytes | None = None) -> tuple[int, int]:
+    """Import the people of an export into a gallery, all or none; made where there is none.
 
     Args:
-        found: the export.
         path: the gallery's folder.
-        key: of that gallery; a new one is encrypted where it is given.
+        export: to import.
+        key: of that gallery; where it is given, a new gallery is encrypted with it.
 
     Returns:
-        How many people, and how many photos that were not there yet.
+        The number of people, and the number of photos that were not in the gallery yet.
 
     Raises:
-        ContractMismatch: the gallery there has other embeddings.
+        ContractMismatch: the gallery has other embeddings.
     """
     if (path / FILE).exists():
         gallery = Gallery.open(path, key=key)
     else:
         gallery = Gallery.create(
-            path, found.origin, rate=found.rate, thumbnails=found.thumbnails, key=key
+            path, export.origin, rate=export.rate, thumbnails=export.thumbnails, key=key
         )
     with gallery:
-        gallery.check_contract(found.origin.contract)
-        return gallery.take(found.people, together=True)
+        gallery.check_contract(export.origin.contract)
+        return gallery.import_people(export.people, together=True)
 
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
@@ -227,7 +238,7 @@ def _rows(archive: zipfile.ZipFile, name: str, rows: int, dimension: int) -> NDA
 
 def _text(value: Any, pattern: re.Pattern[str] = _ANY) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not pattern.fullmatch(value):
-        raise TypeError("a text is missing, or not of its kind")
+        raise TypeError("a text is missing or malformed")
     return value
 
 

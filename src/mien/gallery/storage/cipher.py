@@ -1,7 +1,7 @@
 """Templates at rest: as they are, or encrypted with AES-256-GCM.
 
-What is sealed is bound to its place (the row's id is authenticated with it), so that a template
-cannot be moved to another person's row unnoticed.
+The id of the row is authenticated along with the ciphertext (as associated data), so that a
+template that is moved to another person's row does not decrypt.
 """
 
 from __future__ import annotations
@@ -29,49 +29,54 @@ _HOW = (
 
 
 class Cipher:
-    """What is done to bytes before they are written, and undone after they are read.
+    """Encrypts bytes before they are written and decrypts them after they are read.
 
     Args:
-        key: 32 bytes, or None to leave them as they are.
+        key: 32 bytes; None for a cipher that leaves bytes as they are.
 
     Raises:
-        GalleryLocked: the key has another length, or the package `cryptography` is not there.
+        GalleryLocked: the key has another length, or the package `cryptography` is not installed.
     """
 
     def __init__(self, key: bytes | None = None) -> None:
-        self._cipher = None if key is None else _cipher(key)
+        self._aead = None if key is None else _aesgcm(key)
 
     @property
     def encrypts(self) -> bool:
         """Whether bytes are encrypted."""
-        return self._cipher is not None
+        return self._aead is not None
 
-    def close(self, data: bytes, place: str) -> bytes:
-        """Return bytes as they may be written at a place: nonce, ciphertext and tag."""
-        if self._cipher is None:
+    def encrypt(self, data: bytes, place: str) -> bytes:
+        """Return nonce, ciphertext and tag; `data` itself where there is no key.
+
+        Args:
+            data: to write.
+            place: which row it is written to; needed again to decrypt.
+        """
+        if self._aead is None:
             return data
         nonce = secrets.token_bytes(_NONCE)
-        return nonce + self._cipher.encrypt(nonce, data, place.encode())
+        return nonce + self._aead.encrypt(nonce, data, place.encode())
 
-    def open(self, data: bytes, place: str) -> bytes:
-        """Return the bytes that `close` was given.
+    def decrypt(self, data: bytes, place: str) -> bytes:
+        """Return the bytes that `encrypt` was given.
 
         Raises:
-            GalleryLocked: they were sealed with another key or at another place, or changed.
+            GalleryLocked: they were encrypted with another key or for another place, or changed.
         """
-        if self._cipher is None:
+        if self._aead is None:
             return data
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415
 
         try:
-            return self._cipher.decrypt(data[:_NONCE], data[_NONCE:], place.encode())
+            return self._aead.decrypt(data[:_NONCE], data[_NONCE:], place.encode())
         except (InvalidTag, ValueError) as error:
             raise GalleryLocked(
                 f"{place} cannot be decrypted: another key, or it was changed", hint=_HOW
             ) from error
 
 
-def _cipher(key: bytes) -> AESGCM:
+def _aesgcm(key: bytes) -> AESGCM:
     if len(key) != KEY_BYTES:
         raise GalleryLocked(f"a key has {KEY_BYTES} bytes, this one {len(key)}", hint=_HOW)
     try:
@@ -84,7 +89,7 @@ def _cipher(key: bytes) -> AESGCM:
     return AESGCM(key)
 
 
-def locked(what: str) -> GalleryLocked:
+def key_missing(what: str) -> GalleryLocked:
     """Return the error for a gallery that is encrypted while no key is given."""
     return GalleryLocked(f"{what} is encrypted", hint=_HOW)
 
@@ -95,26 +100,30 @@ def new_key() -> bytes:
 
 
 def key_text(key: bytes) -> str:
-    """Return a key as a key file and `MIEN_KEY` hold it."""
+    """Return the text of a key, as a key file and `MIEN_KEY` hold it."""
     return base64.urlsafe_b64encode(key).decode()
 
 
 def parse_key(text: str, where: str) -> bytes:
-    """Return the key that `key_text` wrote.
+    """Return the key of a text that `key_text` wrote.
+
+    Args:
+        text: of a key file or of `MIEN_KEY`.
+        where: what to call its source in an error.
 
     Raises:
-        GalleryLocked: it is not one.
+        GalleryLocked: it is not a key.
     """
     try:
         key = base64.b64decode(text.strip(), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
-        raise _no_key(where) from error
+        raise _invalid_key(where) from error
     if len(key) != KEY_BYTES:
-        raise _no_key(where)
+        raise _invalid_key(where)
     return key
 
 
-def _no_key(where: str) -> GalleryLocked:
+def _invalid_key(where: str) -> GalleryLocked:
     return GalleryLocked(
         f"{where} holds no key",
         hint="A key is 32 bytes in base64, as `mien gallery create DIR --encrypt` writes it.",
@@ -125,7 +134,7 @@ def find_key(file: Path | None = None) -> bytes | None:
     """Return the key in a file, else the one in `MIEN_KEY`, else None.
 
     Raises:
-        GalleryLocked: the file cannot be read, or there is no key in it.
+        GalleryLocked: the file cannot be read, or there is no key in it or in `MIEN_KEY`.
     """
     if file is not None:
         try:
@@ -140,10 +149,10 @@ def find_key(file: Path | None = None) -> bytes | None:
 
 
 def write_new_key(file: Path) -> bytes:
-    """Make a key, write it to a file that only its owner may read, and return it.
+    """Make a random key, write it to a file that only its owner may read, and return it.
 
     Raises:
-        OutputError: the file is there already, or cannot be written.
+        OutputError: the file exists already, or cannot be written.
     """
     key = new_key()
     try:

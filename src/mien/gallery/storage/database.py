@@ -1,7 +1,7 @@
-"""The file under a gallery: opened, written in whole transactions, wiped where something is gone.
+"""The SQLite file of a gallery: opening, transactions, wiping deleted data.
 
-SQLite with a write-ahead log that is synced at each commit: what is acknowledged survives a
-killed process and a lost power supply, and what is not acknowledged is there whole or not at all.
+The write-ahead log is synced at each commit: a committed change survives a killed process and a
+power cut, and a change that is not committed is in the file whole or not at all.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SYSTEM = (
 
 
 class Database:
-    """A gallery's database, open.
+    """An open connection to a gallery's database.
 
     Not safe to use from several threads at once: its owner holds a lock.
 
@@ -43,7 +43,7 @@ class Database:
 
     Raises:
         GalleryNotFound: there is no gallery.
-        NotAGallery: it is not one of Mien's, is damaged, or a newer version made it.
+        NotAGallery: Mien did not make it, it is damaged, or a newer version made it.
     """
 
     def __init__(self, folder: Path, *, patience: float = _PATIENCE) -> None:
@@ -75,21 +75,21 @@ class Database:
             )
         self.base.execute("PRAGMA journal_mode = WAL")
         migrate(self.base)
-        if self.meta("scrub") == "1":  # whoever was to wipe was interrupted
+        if self.meta("scrub") == "1":  # the process that should wipe was interrupted
             self.scrub()
 
     def close(self) -> None:
-        """Let go of the file; what the log holds is moved to its place."""
+        """Close the file, after moving the contents of the log into it."""
         with suppress(sqlite3.Error):
             self.base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.base.close()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold a transaction: all of it is in the file when the block ends, or nothing.
+        """Hold a write transaction: committed when the block ends, rolled back on an exception.
 
         Raises:
-            GalleryBusy: another process is writing and does not end.
+            GalleryBusy: another process keeps writing for longer than `patience`.
             OutputError: the disk is full or may not be written.
         """
         with translated(self.folder):
@@ -104,7 +104,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Hold a view of the file in which nothing changes."""
+        """Hold a read transaction: a view of the file in which nothing changes."""
         with translated(self.folder):
             if self.base.in_transaction:
                 yield
@@ -117,40 +117,40 @@ class Database:
 
     @property
     def generation(self) -> int:
-        """How often people, photos or negatives were changed."""
+        """How often people, photos or rejected faces were changed."""
         return int(self.meta("generation") or 0)
 
     def raise_generation(self) -> int:
-        """Tell others that people, photos or negatives changed; inside the transaction."""
+        """Count a change and return the new generation; other processes reload when it rises."""
         generation = self.generation + 1
         self.set_meta("generation", str(generation))
         return generation
 
     def meta(self, key: str) -> str:
-        """Return what is noted under a key; empty where nothing is."""
+        """Return a value of the table `meta`; empty where the key is missing."""
         row = self.base.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return str(row[0]) if row else ""
 
     def set_meta(self, key: str, value: str) -> None:
-        """Note something; inside a transaction."""
-        # In place, so that a file that was just wiped stays as if made anew.
+        """Write a value of the table `meta`; inside a transaction."""
+        # In place, so that a wiped file stays equal to a freshly made one.
         sql = (
             "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
         )
         self.base.execute(sql, (key, value))
 
     def must_scrub(self) -> None:
-        """Note, inside the transaction that deletes, that traces are left until `scrub` ends."""
+        """Note, in the transaction that deletes, that traces are left until `scrub` has run."""
         self.set_meta("scrub", "1")
 
     def scrub(self) -> None:
-        """Leave no byte of what was deleted in the folder's files.
+        """Wipe every byte of deleted data from the folder's files.
 
-        Deleted rows are overwritten as they go (secure_delete); VACUUM then writes the file anew,
-        and the log, which holds older pages, is moved and cut to nothing.
+        Deleted rows are overwritten at once (secure_delete). VACUUM then rewrites the file, and
+        the log, which holds older pages, is moved into it and truncated.
 
         Raises:
-            GalleryBusy: another process reads on; the next one that opens the gallery goes on.
+            GalleryBusy: another process is still reading; the next one to open the gallery wipes.
         """
         with translated(self.folder):
             self.set_meta("scrub", "1")
@@ -168,11 +168,15 @@ class Database:
             )
 
 
-def make(folder: Path, meta: Mapping[str, str]) -> None:
-    """Make the database of a new gallery; it is there whole or not at all.
+def create_database(folder: Path, meta: Mapping[str, str]) -> None:
+    """Make the database of a new gallery; written whole or not at all.
+
+    Args:
+        folder: made where it does not exist.
+        meta: first contents of the table `meta`.
 
     Raises:
-        GalleryExists: there is one.
+        GalleryExists: there is one already.
         OutputError: it cannot be written.
     """
     path = folder / FILE
@@ -199,7 +203,7 @@ def make(folder: Path, meta: Mapping[str, str]) -> None:
 
 
 def watcher(folder: Path) -> sqlite3.Connection:
-    """Return a second connection that only looks whether the file has changed."""
+    """Return a second connection, used only to see whether the file has changed."""
     with translated(folder):
         return _connect(folder / FILE, 1.0)
 
@@ -210,7 +214,7 @@ def is_gallery(folder: Path) -> bool:
 
 
 def dataset_hint(folder: Path) -> str:
-    """Return what becomes of a dataset where its folder was given; empty where it is none."""
+    """Return a hint for when a dataset's folder was given; empty where it is not a dataset."""
     if not (folder / "dataset.json").is_file():
         return ""
     return (
@@ -223,9 +227,9 @@ _SETTINGS = (
     "synchronous = FULL",
     "foreign_keys = ON",
     "secure_delete = ON",
-    # The file may come from somebody else: nothing that its schema holds may do harm.
+    # The file may be untrusted: functions in its schema may not do harm.
     "trusted_schema = OFF",
-    # VACUUM would write everybody's templates to a temporary file outside the folder.
+    # VACUUM would write all templates to a temporary file outside the folder.
     "temp_store = MEMORY",
 )
 
@@ -243,7 +247,7 @@ def _connect(path: Path, patience: float) -> sqlite3.Connection:
 
 @contextmanager
 def translated(folder: Path) -> Iterator[None]:
-    """Turn the errors of SQLite and of the system into the gallery's.
+    """Translate errors of SQLite and of the operating system into gallery errors.
 
     Raises:
         GalleryBusy: another process holds the file.
@@ -263,14 +267,14 @@ def translated(folder: Path) -> Iterator[None]:
             raise _unwritable(folder, str(error)) from error
         raise damaged(folder, str(error)) from error
     except UnicodeDecodeError as error:
-        # SQLite names what is wrong in the file's own words, which are no text any more.
-        raise damaged(folder, "its schema is no text") from error
+        # The message of SQLite quotes the schema, which is not valid UTF-8.
+        raise damaged(folder, "its schema is not text") from error
     except OSError as error:
         raise _unwritable(folder, error.strerror or str(error)) from error
 
 
 def damaged(folder: Path, why: str) -> NotAGallery:
-    """Return the error of a gallery whose file is not what Mien wrote."""
+    """Return the error for a gallery whose file is not what Mien wrote."""
     return NotAGallery(
         f"{folder}: the gallery is damaged: {why}",
         hint="`mien gallery check DIR` says more; go back to an export if you have one.",

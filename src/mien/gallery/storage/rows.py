@@ -1,7 +1,8 @@
-"""The rows of a gallery: people, the photos they were enrolled with, rejected faces, the audit.
+"""The rows of a gallery: people, their enrolled photos, rejected faces, the audit trail.
 
-The truth; everything else is made of it. Templates and thumbnails pass through the seal on their
-way in and out, so that an encrypted gallery never has them in the file in the clear.
+Source of truth: the index is made from these rows. Templates and thumbnails pass through the
+cipher when they are written and read, so that an encrypted gallery's file never holds them in
+plain form.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _PERSON = (
 )
 _PICTURE = "SELECT id, sha256, source, added, quality, thumbnail IS NOT NULL, forced FROM photos"
 _TEMPLATE = "SELECT id, person, quality, contract, template FROM photos"
-_SEALED = {
+_ENCRYPTED = {
     "photo": ("SELECT id, template FROM photos", "UPDATE photos SET template = ? WHERE id = ?"),
     "thumbnail": (
         "SELECT id, thumbnail FROM photos WHERE thumbnail IS NOT NULL",
@@ -43,13 +44,13 @@ _ROUNDING = 1e-3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Templates:
-    """N photos of one or several people, as embeddings.
+    """Embeddings of N photos, of one or several people.
 
     Attributes:
         faces: (N, D) float32 unit rows, of the crops.
         mirrored: (N, D) float32 unit rows, of the mirrored crops.
         quality: (N,) float32 in [0, 1].
-        numbers: (N,) int64, whose they are.
+        numbers: (N,) int64, number of the person in each photo.
     """
 
     faces: NDArray[np.float32]
@@ -63,12 +64,12 @@ class Templates:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Negatives:
-    """N rejected faces.
+    """N rejected faces: "this is not X".
 
     Attributes:
         ids: of the rows.
         vectors: (N, D) float32 unit rows.
-        numbers: (N,) int64, who each of them is not.
+        numbers: (N,) int64, number of the person that each face is not.
     """
 
     ids: tuple[str, ...]
@@ -85,23 +86,25 @@ def now() -> str:
 
 
 def new_id() -> str:
-    """Return an id that nobody has: 12 hexadecimal digits."""
+    """Return a random id: 12 hexadecimal digits."""
     return secrets.token_hex(6)
 
 
 class GalleryStore:
-    """The rows behind a gallery; people are known here by their `number`.
+    """Reads and writes the rows of a gallery; a person is identified by a `number` here.
+
+    Methods that write are called inside a transaction (`Database.writing`).
 
     Args:
-        database: where they are.
-        seal: of the templates.
+        database: open.
+        cipher: of templates and thumbnails.
         dimension: D.
         contract: of every embedding.
     """
 
-    def __init__(self, database: Database, seal: Cipher, dimension: int, contract: str) -> None:
+    def __init__(self, database: Database, cipher: Cipher, dimension: int, contract: str) -> None:
         self.database = database
-        self.seal = seal
+        self.cipher = cipher
         self._dimension = dimension
         self._contract = contract
 
@@ -115,11 +118,11 @@ class GalleryStore:
     # People
 
     def people(self) -> list[tuple[int, Person]]:
-        """Return everybody with their number, in the order they came."""
+        """Return all people with their numbers, in the order in which they were added."""
         return [(row[0], Person(*row[1:])) for row in self._rows(f"{_PERSON} ORDER BY number")]
 
     def names(self) -> dict[int, tuple[str, str]]:
-        """Return everybody's id and name by number."""
+        """Return the id and name of all people, by number."""
         rows = self._rows("SELECT number, id, name FROM people")
         return {number: (person, name) for number, person, name in rows}
 
@@ -138,7 +141,7 @@ class GalleryStore:
         person_id: str = "",
         created: str = "",
     ) -> int:
-        """Add somebody and return their number; with a new id, now, where none is given."""
+        """Add a person and return the number; a new id and the current time where not given."""
         moment = now()
         cursor = self.database.base.execute(
             "INSERT INTO people (id, name, spelling, consent, source, created, changed) "
@@ -148,21 +151,21 @@ class GalleryStore:
         return int(cursor.lastrowid or 0)
 
     def rename(self, number: int, name: str, spelling: str) -> None:
-        """Give somebody another name."""
+        """Change a person's name."""
         self._do(
             "UPDATE people SET name = ?, spelling = ? WHERE number = ?", name, spelling, number
         )
 
     def set_consent(self, number: int, consent: str) -> None:
-        """Note what somebody has agreed to."""
+        """Replace the note on what a person has agreed to."""
         self._do("UPDATE people SET consent = ? WHERE number = ?", consent, number)
 
     def touch(self, number: int) -> None:
-        """Note that somebody was changed now."""
+        """Set the time of a person's last change to now."""
         self._do("UPDATE people SET changed = ? WHERE number = ?", now(), number)
 
     def delete_person(self, number: int) -> None:
-        """Delete somebody with their photos, thumbnails and rejected faces."""
+        """Delete a person with photos, thumbnails and rejected faces."""
         self._do("DELETE FROM people WHERE number = ?", number)
 
     # Photos
@@ -179,58 +182,69 @@ class GalleryStore:
         added: str = "",
         thumbnail: bytes = b"",
     ) -> str:
-        """Add a photo of somebody and return its id; `vectors` is (2, D), crop and mirrored."""
+        """Add a photo of a person and return its id.
+
+        Args:
+            number: of the person.
+            vectors: (2, D) float32 unit rows, of the crop and of the mirrored crop.
+            quality: in [0, 1].
+            sha256: hex digest of the photo's bytes; empty where unknown.
+            source: where the photo came from.
+            forced: reason of the failed check where enrolment was forced; else empty.
+            added: UTC time, ISO 8601; now where empty.
+            thumbnail: JPEG of the crop; empty to keep none.
+        """
         photo = new_id()
         self._do(
             "INSERT INTO photos (id, person, contract, sha256, source, added, quality, forced, "
             "template, thumbnail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             photo, number, self._contract, sha256, source, added or now(), quality, forced,
-            self._sealed(vectors, f"photo {photo}"),
-            self.seal.close(thumbnail, f"thumbnail {photo}") if thumbnail else None,
+            self._encrypted(vectors, f"photo {photo}"),
+            self.cipher.encrypt(thumbnail, f"thumbnail {photo}") if thumbnail else None,
         )  # fmt: skip
         return photo
 
     def pictures(self, number: int) -> list[Picture]:
-        """Return what is known of somebody's photos, in the order they came."""
+        """Return a person's photos without embeddings, in the order in which they were enrolled."""
         rows = self._rows(f"{_PICTURE} WHERE person = ? ORDER BY number", number)
         return [_picture(row) for row in rows]
 
     def picture_of(self, number: int, sha256: str) -> str:
-        """Return the id of somebody's photo with these bytes, or an empty text."""
+        """Return the id of a person's photo with this digest; empty where there is none."""
         rows = self._rows("SELECT id FROM photos WHERE person = ? AND sha256 = ?", number, sha256)
         return str(rows[0][0]) if rows and sha256 else ""
 
-    def owner(self, photo: str) -> int | None:
-        """Return whose photo it is, or None where there is none with this id."""
+    def person_of(self, photo: str) -> int | None:
+        """Return the number of the person in a photo; None where no photo has this id."""
         rows = self._rows("SELECT person FROM photos WHERE id = ?", photo)
         return int(rows[0][0]) if rows else None
 
     def thumbnail(self, photo: str) -> bytes:
-        """Return the JPEG of a photo's crop; empty where none is kept."""
+        """Return the JPEG of a photo's crop; empty where no crop is kept."""
         rows = self._rows("SELECT thumbnail FROM photos WHERE id = ?", photo)
         if not rows or rows[0][0] is None:
             return b""
-        return self.seal.open(rows[0][0], f"thumbnail {photo}")
+        return self.cipher.decrypt(rows[0][0], f"thumbnail {photo}")
 
     def delete_photo(self, photo: str) -> None:
         """Delete a photo with its embeddings and thumbnail."""
         self._do("DELETE FROM photos WHERE id = ?", photo)
 
-    def give_photos(self, giver: int, taker: int) -> None:
-        """Give one person's photos to another; a photo that both have stays with the giver."""
-        self._do("UPDATE OR IGNORE photos SET person = ? WHERE person = ?", taker, giver)
+    def move_photos(self, source: int, target: int) -> None:
+        """Move photos from person `source` to `target`, except those that `target` has already."""
+        self._do("UPDATE OR IGNORE photos SET person = ? WHERE person = ?", target, source)
 
     def templates(self, number: int) -> Templates:
-        """Return somebody's photos as embeddings, in the order they came."""
+        """Return the embeddings of a person's photos, in the order in which they were enrolled."""
         rows = self._rows(f"{_TEMPLATE} WHERE person = ? ORDER BY number", number)
         return self._templates(rows)
 
     def template(self, photo: str) -> Templates:
-        """Return one photo as embeddings; N = 0 where there is none with this id."""
+        """Return the embeddings of one photo; N = 0 where no photo has this id."""
         return self._templates(self._rows(f"{_TEMPLATE} WHERE id = ?", photo))
 
     def all_templates(self) -> Iterator[Templates]:
-        """Yield everybody's, by person and in the order they came, a few thousand at a time."""
+        """Yield the embeddings of all photos, ordered by person and time, in blocks."""
         with translated(self.database.folder):
             cursor = self.database.base.execute(f"{_TEMPLATE} ORDER BY person, number")
         while True:
@@ -255,17 +269,23 @@ class GalleryStore:
     # Rejected faces
 
     def add_negative(self, number: int, vector: NDArray[np.float32], shows: int | None) -> str:
-        """Note that a face is not of somebody; `shows` is whose it is, where that is known."""
+        """Add a face that is not of a person and return its id.
+
+        Args:
+            number: of the person that it is not.
+            vector: (D,) float32 of length 1.
+            shows: number of the person that it shows; None where unknown.
+        """
         row = new_id()
         self._do(
             "INSERT INTO negatives (id, person, shows, contract, added, template) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            row, number, shows, self._contract, now(), self._sealed(vector, f"negative {row}"),
+            row, number, shows, self._contract, now(), self._encrypted(vector, f"negative {row}"),
         )  # fmt: skip
         return row
 
     def negatives(self) -> Negatives:
-        """Return all rejected faces, in the order they came."""
+        """Return all rejected faces, in the order in which they were added."""
         rows = self._rows("SELECT id, person, contract, template FROM negatives ORDER BY number")
         return Negatives(
             ids=tuple(row[0] for row in rows),
@@ -275,10 +295,10 @@ class GalleryStore:
             numbers=np.array([row[1] for row in rows], np.int64),
         )
 
-    def give_negatives(self, giver: int, taker: int) -> None:
-        """Let what is not one person be not another."""
-        self._do("UPDATE negatives SET person = ? WHERE person = ?", taker, giver)
-        self._do("UPDATE negatives SET shows = ? WHERE shows = ?", taker, giver)
+    def move_negatives(self, source: int, target: int) -> None:
+        """Move rejected faces from person `source` to `target`: to the merged person."""
+        self._do("UPDATE negatives SET person = ? WHERE person = ?", target, source)
+        self._do("UPDATE negatives SET shows = ? WHERE shows = ?", target, source)
         self._do("DELETE FROM negatives WHERE shows = person")
 
     def delete_negatives(self, ids: Sequence[str]) -> None:
@@ -288,15 +308,15 @@ class GalleryStore:
 
     # Audit
 
-    def note(self, action: str, person: str, key: str, detail: str) -> None:
-        """Write a line of the audit trail."""
+    def add_event(self, action: str, person: str, key: str, detail: str) -> None:
+        """Add a line to the audit trail; see `Event`."""
         self._do(
             "INSERT INTO audit (time, action, person, key, detail) VALUES (?, ?, ?, ?, ?)",
             now(), action, person, key, detail,
         )  # fmt: skip
 
     def events(self, person: str = "", limit: int = -1) -> list[Event]:
-        """Return the audit trail, latest first; of one person where one is given."""
+        """Return the audit trail, latest first; only events of one person where an id is given."""
         rows = self._rows(
             "SELECT time, action, person, key, detail FROM audit WHERE person = ?1 OR ?1 = '' "
             "ORDER BY number DESC LIMIT ?2",
@@ -307,31 +327,31 @@ class GalleryStore:
 
     # Bytes
 
-    def reseal(self, seal: Cipher) -> None:
-        """Encrypt every template and thumbnail again, in a transaction; use `seal` from now on."""
-        for what, (rows, update) in _SEALED.items():
+    def reencrypt(self, cipher: Cipher) -> None:
+        """Encrypt every template and thumbnail with another cipher; set `self.cipher` on commit."""
+        for what, (rows, update) in _ENCRYPTED.items():
             for row, data in self._rows(rows):
                 place = f"{what} {row}"
-                self._do(update, seal.close(self.seal.open(data, place), place), row)
+                self._do(update, cipher.encrypt(self.cipher.decrypt(data, place), place), row)
 
     def _damaged(self, what: str) -> NotAGallery:
         return NotAGallery(
             f"{self.database.folder}: {what}", hint="`mien gallery check DIR` says more."
         )
 
-    def _sealed(self, vectors: NDArray[np.float32], place: str) -> bytes:
-        return self.seal.close(np.ascontiguousarray(vectors, "<f4").tobytes(), place)
+    def _encrypted(self, vectors: NDArray[np.float32], place: str) -> bytes:
+        return self.cipher.encrypt(np.ascontiguousarray(vectors, "<f4").tobytes(), place)
 
     def _vectors(self, rows: Sequence[tuple[str, str, bytes]], views: int) -> NDArray[np.float32]:
-        """Return (N, views, D) float32 of rows of place, contract and sealed bytes."""
+        """Return (N, views, D) float32 of rows of place, contract and encrypted bytes."""
         size = views * self._dimension * 4
-        opened = [self.seal.open(data, place) for place, _, data in rows]
-        for (place, contract, _), data in zip(rows, opened, strict=True):
+        plain = [self.cipher.decrypt(data, place) for place, _, data in rows]
+        for (place, contract, _), data in zip(rows, plain, strict=True):
             if contract != self._contract or len(data) != size:
                 raise self._damaged(f"{place} has embeddings of another kind")
-        flat = np.frombuffer(b"".join(opened), "<f4").astype(np.float32)
+        flat = np.frombuffer(b"".join(plain), "<f4").astype(np.float32)
         vectors = flat.reshape(len(rows), views, self._dimension)
-        # In float64, where the square of no float32 is too large.
+        # In float64, in which the square of a float32 does not overflow.
         with np.errstate(invalid="ignore"):
             lengths = np.sqrt(np.sum(np.square(vectors, dtype=np.float64), axis=2))
         wrong = np.flatnonzero(~np.all(np.abs(lengths - 1) < _ROUNDING, axis=1))

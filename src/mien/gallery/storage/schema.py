@@ -1,7 +1,7 @@
-"""The tables of a gallery, and the numbered steps that bring an older one up to date.
+"""The tables of a gallery, and the numbered migrations that bring an older gallery up to date.
 
-`PRAGMA user_version` counts the steps taken; all that are missing are taken in one transaction,
-so that a gallery is of the old version or of the new one, never between.
+`PRAGMA user_version` counts the migrations done. All missing ones run in one transaction, so that
+a gallery has the old version or the new one, never one in between.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ CREATE TABLE audit (
 CREATE INDEX audit_of ON audit (person);
 """
 
-_SPELLINGS_AS_NOW = "UPDATE OR IGNORE people SET spelling = name_key(name)"
-"""What cannot be seen in a name counts no more. Of two people who would be called alike now, the
-later keeps the spelling there was, and `mien gallery check` tells of it."""
+_CURRENT_SPELLINGS = "UPDATE OR IGNORE people SET spelling = name_key(name)"
+"""Invisible characters in names are ignored from now on. Where that makes two names equal, the
+later person keeps the old spelling, and `mien gallery check` reports it."""
 
-STEPS = (_PEOPLE_AND_PHOTOS, _NEGATIVES_AND_AUDIT, _SPELLINGS_AS_NOW)
-"""The SQL of each step; step n makes version n + 1 of version n."""
+STEPS = (_PEOPLE_AND_PHOTOS, _NEGATIVES_AND_AUDIT, _CURRENT_SPELLINGS)
+"""The SQL of each migration; number n turns version n into version n + 1."""
 
 VERSION = len(STEPS)
 
 
 def version_of(base: sqlite3.Connection) -> int:
-    """Return how many steps a database has behind it; 0 for a blank one."""
+    """Return how many migrations a database has behind it; 0 for a blank one."""
     return int(base.execute("PRAGMA user_version").fetchone()[0])
 
 
@@ -63,14 +63,14 @@ def application_of(base: sqlite3.Connection) -> int:
 
 
 def migrate(base: sqlite3.Connection, *, to: int = VERSION) -> None:
-    """Take the steps that are missing.
+    """Run the migrations that are missing.
 
     Args:
         base: a connection in autocommit mode.
         to: the version to reach; an older one only for tests.
 
     Raises:
-        sqlite3.Error: the database refuses; it stays as it was.
+        sqlite3.Error: a migration fails; the database stays as it was.
     """
     if version_of(base) >= to:
         return

@@ -1,1 +1,1 @@
-"""Who asks and what they may do: keys, roles, web sessions, the audit trail."""
+"""Authentication and authorization: API keys, roles, web sessions, audit trail."""

@@ -1,4 +1,4 @@
-"""Who asks, and whether they may."""
+"""Authentication and authorization of requests, by API key or session cookie."""
 
 from __future__ import annotations
 
@@ -10,23 +10,29 @@ from fastapi import Request
 
 from mien.errors import KeyNeeded, NotAllowed, TooManyRequests
 from mien.server.auth.keys import Key, Keys, Role
-from mien.server.auth.web_sessions import COOKIE, CSRF_HEADER, WebSession, WebSessions, carries
+from mien.server.auth.web_sessions import (
+    COOKIE,
+    CSRF_HEADER,
+    WebSession,
+    WebSessions,
+    is_csrf_token,
+)
 from mien.server.http.limits import RateLimiter
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_WRONG_A_SECOND, _WRONG_AT_ONCE = 0.2, 10
-"""How often one address may give keys that do not hold."""
+_FAILURES_PER_SECOND, _FAILURE_BURST = 0.2, 10
+"""Failed authentications allowed per address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks.
+    """An authenticated client.
 
     Attributes:
-        key: id of the key; empty where none is asked for.
-        role: what they may do.
-        session: where a cookie was given in place of the key.
+        key: id of the key; empty if none is required.
+        role: role of the key; admin if none is required.
+        session: set if the client sent a session cookie instead of a key.
     """
 
     key: str
@@ -35,13 +41,13 @@ class Caller:
 
 
 class Access:
-    """Says who asks.
+    """Authenticates and authorizes requests.
 
     Args:
-        keys: of the data folder.
-        required: ask for a key even where there is none.
-        open_to_all: ask nobody for a key, whatever there is.
-        limiter: of requests.
+        keys: the keys in the data folder.
+        required: require a key even if none exists.
+        open_to_all: never require a key, even if some exist.
+        limiter: rate limit of requests.
     """
 
     def __init__(
@@ -50,66 +56,68 @@ class Access:
         self.keys = keys
         self.sessions = WebSessions()
         self._limiter = limiter
-        self._wrong = RateLimiter(_WRONG_A_SECOND, _WRONG_AT_ONCE)
+        self._failures = RateLimiter(_FAILURES_PER_SECOND, _FAILURE_BURST)
         self._required = required
         self._open_to_all = open_to_all
 
     @property
-    def asks(self) -> bool:
-        """Whether a key is asked for."""
-        return not self._open_to_all and (self._required or self.keys.any_holds)
+    def requires_key(self) -> bool:
+        """Whether requests need a key."""
+        return not self._open_to_all and (self._required or self.keys.has_valid_key)
 
     def caller(self, request: Request) -> Caller | None:
-        """Return who asks; None where a key is needed and none is given.
+        """Return the client; None if a key is required and none is sent.
 
         Raises:
-            KeyNeeded: the key given does not hold.
-            TooManyRequests: this address has given too many of those.
+            KeyNeeded: the key is unknown or revoked.
+            TooManyRequests: too many wrong keys from this address.
         """
-        if not self.asks:
+        if not self.requires_key:
             return Caller("", Role.ADMIN)
         given = request.headers.get("authorization", "")
         if given:
             scheme, _, text = given.partition(" ")
             if scheme.lower() != "bearer":
-                raise _needed("only Bearer keys are known")
-            key = self.by_key(text.strip(), address_of(request))
+                raise _key_needed("the Authorization header must use the scheme Bearer")
+            key = self.authenticate(text.strip(), address_of(request))
             return Caller(key.id, key.role)
         session = self.sessions.find(request.cookies.get(COOKIE, ""))
-        key_there = session and self.keys.holding(session.key)
-        return Caller(key_there.id, key_there.role, session) if key_there else None
+        if session is None:
+            return None
+        session_key = self.keys.valid_key(session.key)
+        return Caller(session_key.id, session_key.role, session) if session_key else None
 
-    def by_key(self, text: str, address: str) -> Key:
-        """Return the key that a text is.
+    def authenticate(self, text: str, address: str) -> Key:
+        """Return the key of a key text.
 
         Raises:
-            KeyNeeded: none.
-            TooManyRequests: this address has tried too often.
+            KeyNeeded: the key is unknown or revoked.
+            TooManyRequests: too many wrong keys from this address.
         """
-        if self._wrong.empty(address):
-            raise TooManyRequests("too many keys that do not hold", hint="Ask again in 60 s.")
+        if self._failures.empty(address):
+            raise TooManyRequests("too many wrong keys", hint="Ask again in 60 s.")
         key = self.keys.check(text)
         if key is None:
-            self._wrong.take(address)
-            raise _needed("the key does not hold")
+            self._failures.take(address)
+            raise _key_needed("the key is unknown or revoked")
         return key
 
-    def admit(self, request: Request, role: Role) -> Caller:
-        """Return who asks, where they may.
+    def authorize(self, request: Request, role: Role) -> Caller:
+        """Return the client if its role is sufficient.
 
         Raises:
-            KeyNeeded: nobody is signed in.
-            NotAllowed: not with this role, or the request may be forged.
-            TooManyRequests: too fast.
+            KeyNeeded: no valid key or session.
+            NotAllowed: the role is too low, or the CSRF token is missing.
+            TooManyRequests: the rate limit is exceeded.
         """
         caller = self.caller(request)
         if caller is None:
-            raise _needed("a key is needed")
+            raise _key_needed("a key is required")
         if caller.session and request.method not in SAFE_METHODS:
-            check_token(caller.session, request)
+            check_csrf(caller.session, request)
         if caller.role < role:
             raise NotAllowed(
-                f"this takes the role {role.word}, the key has {caller.role.word}",
+                f"this requires the role {role.word}; the key has the role {caller.role.word}",
                 hint="Ask an administrator for another key.",
             )
         self._limiter.take(caller.key or address_of(request))
@@ -117,31 +125,32 @@ class Access:
         return caller
 
 
-def check_token(session: WebSession, request: Request) -> None:
-    """Raise NotAllowed unless the request carries the session's token."""
-    if not carries(session, request.headers.get(CSRF_HEADER, "")):
+def check_csrf(session: WebSession, request: Request) -> None:
+    """Raise NotAllowed unless the request has the session's CSRF token."""
+    if not is_csrf_token(session, request.headers.get(CSRF_HEADER, "")):
         raise NotAllowed(
-            f"the header {CSRF_HEADER} is missing or not this session's",
+            f"the header {CSRF_HEADER} is missing or does not match the session",
             hint="Load the page again.",
         )
 
 
 def address_of(request: Request) -> str:
-    """Return the address a request comes from."""
+    """Return the IP address of the client."""
     return request.client.host if request.client else "-"
 
 
-def need(role: Role) -> Callable[[Request], Coroutine[Any, Any, Caller]]:
-    """Return a dependency that lets only those with a role through."""
+def require_role(role: Role) -> Callable[[Request], Coroutine[Any, Any, Caller]]:
+    """Return a FastAPI dependency that requires at least a role."""
 
     async def check(request: Request) -> Caller:
-        access: Access = request.app.state.service.access
-        return access.admit(request, role)
+        access: Access = request.app.state.server.access
+        return access.authorize(request, role)
 
     return check
 
 
-def _needed(why: str) -> KeyNeeded:
+def _key_needed(why: str) -> KeyNeeded:
     return KeyNeeded(
-        why, hint="Send one as `Authorization: Bearer KEY`; whoever runs this server makes them."
+        why,
+        hint="Send one as `Authorization: Bearer KEY`; the operator of this server creates keys.",
     )

@@ -1,8 +1,8 @@
-"""The audit trail of what a gallery does not write down itself: who was looked up, by which key.
+"""Audit trail of events that the gallery does not record: identifications, sign-ins, trainings.
 
-Lines are gathered and written twice a second, so that looking at photos does not wait for the
-disk. They hold the ids of people, never names or faces; somebody who is in a recognizer file has
-no id and is counted only.
+Events are buffered and written twice per second, so that processing does not wait for the disk.
+They contain ids of people, never names or faces. People of a recognizer file have no id; only
+their number is recorded.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ CREATE TABLE IF NOT EXISTS events (
     key TEXT NOT NULL, detail TEXT NOT NULL
 ) STRICT
 """
-_SECONDS = 0.5
-_MOST = 1_000_000
-"""Older lines than this many are dropped."""
+_WRITE_SECONDS = 0.5
+_MAX_EVENTS = 1_000_000
+"""Older events are deleted beyond this number."""
 
 _log = logging.getLogger("mien.server")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One event.
+class AuditEvent:
+    """An event of the audit trail.
 
     Attributes:
         time: UTC, ISO 8601.
-        action: what was done.
-        person: id; empty for nobody in particular.
+        action: kind of event.
+        person: id of the person; empty if the event concerns no single person.
         key: id of the key.
-        detail: numbers about it.
+        detail: further information, such as counts.
     """
 
     time: str
@@ -48,18 +48,18 @@ class Line:
     detail: str
 
 
-class Audit:
-    """Writes and reads the trail; safe to use from many threads.
+class AuditTrail:
+    """Writes and reads the audit trail; thread-safe.
 
     Args:
-        path: of its database.
+        path: SQLite database, created if missing.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._file = threading.Lock()
-        self._lines: list[Line] = []
+        self._file_lock = threading.Lock()
+        self._events: list[AuditEvent] = []
         self._stop = threading.Event()
         self._write(())
         with contextlib.suppress(OSError):
@@ -67,53 +67,58 @@ class Audit:
         self._thread = threading.Thread(target=self._run, name="mien-audit", daemon=True)
         self._thread.start()
 
-    def note(self, action: str, key: str, people: Sequence[str] = ("",), detail: str = "") -> None:
-        """Take note of an event, a line for each person."""
+    def record(
+        self, action: str, key: str, people: Sequence[str] = ("",), detail: str = ""
+    ) -> None:
+        """Record an event, once per person."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._lock:
-            self._lines += [Line(now, action, person, key, detail) for person in people]
+            self._events += [AuditEvent(now, action, person, key, detail) for person in people]
 
-    def latest(self, limit: int) -> list[Line]:
-        """Return the last events, latest first."""
+    def latest(self, limit: int) -> list[AuditEvent]:
+        """Return the most recent events, latest first."""
         self._flush()
-        with self._file, contextlib.closing(sqlite3.connect(self._path, timeout=10)) as database:
+        with (
+            self._file_lock,
+            contextlib.closing(sqlite3.connect(self._path, timeout=10)) as database,
+        ):
             rows = database.execute(
                 "SELECT time, action, person, key, detail FROM events ORDER BY number DESC LIMIT ?",
                 (limit,),
             ).fetchall()
-        return [Line(*row) for row in rows]
+        return [AuditEvent(*row) for row in rows]
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the buffered events and stop the thread."""
         self._stop.set()
         self._thread.join()
         self._flush()
 
     def _run(self) -> None:
-        while not self._stop.wait(_SECONDS):
+        while not self._stop.wait(_WRITE_SECONDS):
             self._flush()
 
     def _flush(self) -> None:
         with self._lock:
-            lines, self._lines = self._lines, []
-        if lines:
-            self._write(lines)
+            events, self._events = self._events, []
+        if events:
+            self._write(events)
 
-    def _write(self, lines: Sequence[Line]) -> None:
+    def _write(self, events: Sequence[AuditEvent]) -> None:
         try:
             with (
-                self._file,
+                self._file_lock,
                 contextlib.closing(sqlite3.connect(self._path, timeout=10)) as database,
                 database,
             ):
                 database.execute(_SCHEMA)
                 database.executemany(
                     "INSERT INTO events (time, action, person, key, detail) VALUES (?, ?, ?, ?, ?)",
-                    [(row.time, row.action, row.person, row.key, row.detail) for row in lines],
+                    [(row.time, row.action, row.person, row.key, row.detail) for row in events],
                 )
                 database.execute(
                     "DELETE FROM events WHERE number <= (SELECT max(number) FROM events) - ?",
-                    (_MOST,),
+                    (_MAX_EVENTS,),
                 )
         except sqlite3.Error:
-            _log.exception("the audit trail cannot be written: %d lines are lost", len(lines))
+            _log.exception("the audit trail cannot be written: %d events are lost", len(events))

@@ -1,9 +1,8 @@
-"""API keys: made, shown once, kept as keyed digests, revoked.
+"""API keys: created, shown once, stored as keyed digests, revoked.
 
-A key is `mien_ID_SECRET` with 256 random bits in the secret: nothing that guessing could find,
-so a quick keyed digest (HMAC-SHA256, its own key in a file beside) is enough, and no request can
-make the server do slow work. The digest's key lies apart from the digests: a copy of the
-database alone tells nothing.
+A key is `mien_ID_SECRET` with 256 random bits in the secret. It cannot be guessed, so a fast
+keyed digest (HMAC-SHA256) is enough and no request costs the server much time. The HMAC key is in
+a separate file: a copy of the database alone reveals nothing.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from mien.files import write_atomically
 
 _DATABASE, _SECRET = "keys.sqlite", "keys.secret"
 _FORM = re.compile(r"mien_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
-_NOBODY = bytes(32)
-_LONGEST_NOTE = 200
+_NO_DIGEST = bytes(32)
+_MAX_NOTE = 200
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS keys (
@@ -37,7 +36,7 @@ CREATE TABLE IF NOT EXISTS keys (
 
 
 class Role(IntEnum):
-    """What a key may do; each role may do what those below it may."""
+    """Role of a key; each role includes the permissions of those below it."""
 
     VIEWER = 1
     OPERATOR = 2
@@ -45,12 +44,12 @@ class Role(IntEnum):
 
     @property
     def word(self) -> str:
-        """The role's name as it is written."""
+        """The role's name in lower case, as in JSON and on the command line."""
         return self.name.lower()
 
     @classmethod
     def of(cls, word: str) -> Role:
-        """Return the role of a name."""
+        """Return the role with a name in lower case."""
         return cls[word.upper()]
 
 
@@ -59,11 +58,11 @@ class Key:
     """A key, without its secret.
 
     Attributes:
-        id: what it is called in the audit trail and the logs.
-        role: what it may do.
-        note: whose it is, in the user's words.
+        id: identifies the key in the audit trail and the logs.
+        role: permissions of the key.
+        note: free text, such as the owner.
         created: UTC time, ISO 8601.
-        revoked: the same, or empty while it holds.
+        revoked: UTC time, ISO 8601; empty while the key is valid.
     """
 
     id: str
@@ -74,13 +73,13 @@ class Key:
 
 
 class Keys:
-    """The keys of a data folder; safe to use from many threads and processes.
+    """The keys of a data folder; safe for several threads and processes.
 
     Args:
-        folder: made where there is none.
+        folder: created if missing.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -96,10 +95,10 @@ class Keys:
         self._pepper = self._read_pepper()
 
     def create(self, role: Role, note: str = "") -> tuple[Key, str]:
-        """Make a key and return it with its text, which is kept nowhere."""
-        if len(note) > _LONGEST_NOTE:
+        """Create a key and return it with its text, which is not stored."""
+        if len(note) > _MAX_NOTE:
             raise BadRequest(
-                f"a note has at most {_LONGEST_NOTE} characters", hint="Give a shorter one."
+                f"a note has at most {_MAX_NOTE} characters", hint="Give a shorter one."
             )
         made = Key(secrets.token_hex(4), role, note, _now(), "")
         secret = secrets.token_urlsafe(32)
@@ -120,14 +119,14 @@ class Keys:
         return tuple(Key(row[0], Role.of(row[1]), *row[2:]) for row in rows)
 
     @property
-    def any_holds(self) -> bool:
-        """Whether there is a key that has not been revoked."""
+    def has_valid_key(self) -> bool:
+        """Whether a key exists that is not revoked."""
         with self._open() as database:
             row = database.execute("SELECT 1 FROM keys WHERE revoked IS NULL LIMIT 1").fetchone()
         return row is not None
 
     def revoke(self, key_id: str) -> None:
-        """Take a key out of use, at once and for good.
+        """Revoke a key, immediately and permanently.
 
         Raises:
             UnknownKey: no key has that id.
@@ -140,7 +139,7 @@ class Keys:
                 raise UnknownKey(f"no key has the id {key_id}", hint="`mien keys list` shows them.")
 
     def check(self, text: str) -> Key | None:
-        """Return the key that a text is, or None; takes as long for one that nobody has."""
+        """Return the key of a key text, or None; in constant time for unknown keys."""
         found = _FORM.fullmatch(text)
         key_id, secret = (found[1], found[2]) if found else ("", "")
         with self._open() as database:
@@ -148,11 +147,11 @@ class Keys:
                 "SELECT id, role, note, created, digest FROM keys WHERE id = ? AND revoked IS NULL",
                 (key_id,),
             ).fetchone()
-        same = hmac.compare_digest(self._digest(secret), row[4] if row else _NOBODY)
+        same = hmac.compare_digest(self._digest(secret), row[4] if row else _NO_DIGEST)
         return Key(row[0], Role.of(row[1]), row[2], row[3], "") if row and same else None
 
-    def holding(self, key_id: str) -> Key | None:
-        """Return a key by its id, None where it has been revoked."""
+    def valid_key(self, key_id: str) -> Key | None:
+        """Return a key by its id; None if it is unknown or revoked."""
         return next((key for key in self.all() if key.id == key_id and not key.revoked), None)
 
     def _digest(self, secret: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Errors as answers: every one a problem document, whoever raised it."""
+"""Error responses: every error becomes a problem document (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from mien import errors
-from mien.problems import KIND, is_fault, plain_problem, problem_of
+from mien.problems import MEDIA_TYPE, is_fault, plain_problem, problem_of
 
-UNFORESEEN, IN_THE_LOG = "something went wrong here", "The server's log says what."
+INTERNAL_ERROR, SEE_LOG = "an internal error occurred", "The server's log has the details."
 
 RETRY_SECONDS = 1
-"""What a client is told to wait where the server is busy."""
+"""Default of Retry-After when the server is busy, in seconds."""
 
 _HINTS: Mapping[int, str] = {
-    400: "openapi.json says what the body is to be.",
-    404: "Look at the address; openapi.json lists those of the API.",
-    405: "The header Allow says which methods this address takes.",
+    400: "openapi.json describes the expected body.",
+    404: "Check the address; openapi.json lists the addresses of the API.",
+    405: "The header Allow lists the methods of this address.",
 }
-"""For answers that come from the router, not from an error of the tree."""
+"""Hints for errors of the router, which are not in the project's error tree."""
 
 _log = logging.getLogger("mien.server")
 
 
-def answer(problem: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+def problem_response(
+    problem: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
     """Return a problem document as a response."""
     status = int(problem["status"])
     more = dict(headers or {})
@@ -41,54 +43,56 @@ def answer(problem: Mapping[str, Any], headers: Mapping[str, str] | None = None)
     if status == HTTPStatus.UNAUTHORIZED:
         more.setdefault("WWW-Authenticate", "Bearer")
     body = json.dumps(dict(problem), ensure_ascii=False, default=str)
-    # Names that no text can hold come from file names: they are replaced, not a failure.
-    return Response(body.encode("utf-8", "replace"), status, more, KIND)
+    # File names may contain characters that UTF-8 cannot encode: they are replaced.
+    return Response(body.encode("utf-8", "replace"), status, more, MEDIA_TYPE)
 
 
-def answer_to(error: errors.MienError) -> Response:
-    """Return an error as a response; what the client is not told is logged."""
+def error_response(error: errors.MienError) -> Response:
+    """Return the response for an error; details hidden from the client are logged."""
     log_fault(error)
-    return answer(problem_of(error))
+    return problem_response(problem_of(error))
 
 
 def log_fault(error: errors.MienError) -> None:
-    """Log an error that is the server's own."""
+    """Log an error that is the server's fault, not the request's."""
     if is_fault(error):
         _log.error("%s: %s %s", type(error).__name__, error, error.hint)
 
 
-def install(app: FastAPI) -> None:
-    """Have an app answer errors with problem documents."""
+def install_error_handlers(app: FastAPI) -> None:
+    """Install handlers that answer every error with a problem document."""
 
     async def known(_: Request, error: Exception) -> Response:
-        assert isinstance(error, errors.MienError)  # noqa: S101 - as it was registered
-        return answer_to(error)
+        assert isinstance(error, errors.MienError)  # noqa: S101 - registered for this type
+        return error_response(error)
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
-        return answer(plain_problem(422, _first(error), "See openapi.json for what is expected."))
+        return problem_response(
+            plain_problem(422, _first(error), "openapi.json describes the expected request.")
+        )
 
     async def other(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
         detail = "" if error.detail is None else str(error.detail)
         hint = _HINTS.get(error.status_code, "")
-        return answer(plain_problem(error.status_code, detail, hint), error.headers)
+        return problem_response(plain_problem(error.status_code, detail, hint), error.headers)
 
-    async def unforeseen(_: Request, error: Exception) -> Response:
-        _log.error("unforeseen", exc_info=error)
-        return answer(plain_problem(500, UNFORESEEN, IN_THE_LOG))
+    async def internal(_: Request, error: Exception) -> Response:
+        _log.error("internal error", exc_info=error)
+        return problem_response(plain_problem(500, INTERNAL_ERROR, SEE_LOG))
 
     app.add_exception_handler(errors.MienError, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, other)
-    app.add_exception_handler(Exception, unforeseen)
+    app.add_exception_handler(Exception, internal)
 
 
 def _first(error: RequestValidationError) -> str:
     for found in error.errors():
         where = ".".join(str(part) for part in found["loc"][1:]) or str(found["loc"][0])
         return f"{where}: {found['msg']}"
-    return "the request cannot be understood"
+    return "the request is not valid"
 
 
 def _seconds(hint: str) -> int:

@@ -1,4 +1,4 @@
-"""How much a request may ask for, and how fast requests may come."""
+"""Limits on requests: size, number of files, time, and requests per second."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from mien.errors import TooManyRequests
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What keeps one client from taking the whole machine.
+    """Limits that keep one client from using the whole machine.
 
     Attributes:
-        body: bytes of a request.
-        upload: bytes of a request that brings photos to train on.
-        held: bytes of all requests' bodies in memory at once.
-        photos: files in a request.
-        uploads: files in a request that brings photos to train on.
-        faces: of a photo, best first; the others are passed over.
-        waiting: photos that may wait to be looked at.
-        batch: photos whose faces are embedded together at most.
-        window: seconds that a photo waits for others to be embedded with, where no worker is idle.
-        seconds: that a photo may wait and be looked at, and that a body may take to arrive.
-        slowest: bytes a second of a body: what has come buys the rest more time, so that a large
-            one may take longer, and one that trickles is not waited for.
-        per_second: requests of one key (without keys: of one address); 0 for any number.
-        burst: requests that may come at once above that.
-        jobs: trainings that may wait.
+        body: bytes per request.
+        upload: bytes per request with training photos.
+        held: bytes of all request bodies in memory together.
+        photos: files per request.
+        uploads: files per request with training photos.
+        faces: faces per photo, most certain first; further ones are ignored.
+        waiting: photos in the queue.
+        batch: photos whose faces are embedded together.
+        window: seconds that a photo waits for others to fill a batch if no worker is idle.
+        seconds: time for a photo in the queue and in processing, and for a body to arrive.
+        slowest: lowest rate of a body in bytes per second: received bytes extend the time limit,
+            so that a large body may take longer and a trickling one is rejected.
+        per_second: requests per second and key (without keys: per address); 0 for no limit.
+        burst: requests allowed at once above that rate.
+        jobs: training jobs in the queue.
     """
 
     body: int = 32 << 20
@@ -51,12 +51,12 @@ class Limits:
 
 
 class RateLimiter:
-    """A bucket of tokens for each name: `burst` at once, refilled at `per_second`.
+    """A token bucket per name: `burst` tokens, refilled at `per_second`.
 
     Args:
-        per_second: tokens a second; 0 lets everything through.
-        burst: what a bucket holds.
-        clock: seconds, rising.
+        per_second: tokens per second; 0 for no limit.
+        burst: capacity of a bucket in tokens.
+        clock: monotonic time in seconds.
     """
 
     _NAMES = 10_000
@@ -74,7 +74,7 @@ class RateLimiter:
         """Take a token of `name`.
 
         Raises:
-            TooManyRequests: there is none; `hint` says how many seconds to wait.
+            TooManyRequests: no token is left; `hint` says how many seconds to wait.
         """
         if not self._rate:
             return

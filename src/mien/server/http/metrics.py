@@ -1,4 +1,4 @@
-"""Numbers for Prometheus: what was asked, how long it took, what waits. No names, no photos."""
+"""Prometheus metrics: requests, times, photos, batches, queue. No names and no photos."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class Metrics:
-    """The numbers of one app."""
+    """Metrics of one application."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -31,29 +31,29 @@ class Metrics:
             "mien_answers", "Requests answered.", ("method", "route", "status"),
             registry=self._registry,
         )  # fmt: skip
-        self._photos = Counter("mien_photos", "Photos looked at.", registry=self._registry)
+        self._photos = Counter("mien_photos", "Photos processed.", registry=self._registry)
         self._faces = Counter("mien_faces", "Faces embedded.", registry=self._registry)
         self._batch = Histogram(
             "mien_batch_photos", "Photos whose faces were embedded together.",
             buckets=(1, 2, 3, 4, 6, 8, 16), registry=self._registry,
         )  # fmt: skip
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+    def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
         known = method if method in _METHODS else "other"
         self._seconds.labels(route).observe(seconds)
         self._answers.labels(known, route, str(status)).inc()
 
-    def looked(self, photos: int, faces: int) -> None:
-        """Count a batch."""
+    def count_batch(self, photos: int, faces: int) -> None:
+        """Count a batch of photos and its faces."""
         self._photos.inc(photos)
         self._faces.inc(faces)
         self._batch.observe(photos)
 
-    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """Have a number read whenever somebody asks."""
+    def add_gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """Add a gauge whose value is read on each scrape."""
         Gauge(name, text, registry=self._registry).set_function(value)
 
     def text(self) -> bytes:
-        """Return them in Prometheus' text format."""
+        """Return the metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""What stands before every request: hosts, origins, sizes, headers, the log and the numbers."""
+"""Security middleware: hosts, origins, body sizes, security headers, request log and metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mien.errors import (
     ServerBusy,
 )
 from mien.server.auth.access import SAFE_METHODS
-from mien.server.http.error_responses import answer_to
+from mien.server.http.error_responses import error_response
 from mien.server.http.limits import Limits
 from mien.server.http.metrics import Metrics
 
@@ -43,21 +43,21 @@ _HEADERS: Mapping[str, str] = {
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
     "cache-control": "no-store",
 }
-"""Of every answer that does not set them itself."""
+"""Added to every response that does not set them itself."""
 
 _log = logging.getLogger("mien.server.requests")
 
 
 @dataclass(frozen=True, slots=True)
-class Borders:
-    """Whom the server answers.
+class AccessRules:
+    """Which requests are accepted.
 
     Attributes:
-        hosts: names that `Host` may have; empty for any. On the loopback it is what keeps a
-            site whose name was made to point there from reading the answers.
-        origins: other origins whose pages may ask.
-        limits: on sizes and times.
-        uploads: paths that take bodies of `limits.upload`.
+        hosts: accepted values of `Host`; empty for any. On the loopback this prevents DNS
+            rebinding: a site whose name resolves to it cannot read responses.
+        origins: other origins whose pages may send requests.
+        limits: on body sizes and times.
+        uploads: paths that accept bodies of `limits.upload` bytes.
     """
 
     hosts: frozenset[str]
@@ -66,143 +66,145 @@ class Borders:
     uploads: frozenset[str] = frozenset({"/v1/jobs"})
 
 
-class Shield:
-    """The outermost layer of the app (ASGI)."""
+class SecurityMiddleware:
+    """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, borders: Borders, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, rules: AccessRules, metrics: Metrics) -> None:
         self._app = app
-        self._borders = borders
+        self._rules = rules
         self._metrics = metrics
-        self._held = 0
+        self._reserved = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, self._metrics)
-        body = _Body(self, scope, receive)
+        request_log = _RequestLog(scope, self._metrics)
+        body = _LimitedBody(self, scope, receive)
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                exchange.begin(message)
+                request_log.start(message)
             await send(message)
 
         try:
-            check(scope, self._borders)
+            check(scope, self._rules)
             body.check_length()
             await self._app(scope, body, sending)
         except MienError as error:
-            if exchange.status:
+            if request_log.status:
                 raise
-            await answer_to(error)(scope, receive, sending)
+            await error_response(error)(scope, receive, sending)
         finally:
-            self._held -= body.taken
-            exchange.end()
+            self._reserved -= body.received
+            request_log.finish()
 
-    def hold(self, size: int) -> None:
-        """Count bytes that a request keeps in memory.
+    def reserve(self, size: int) -> None:
+        """Reserve memory for bytes of a request's body.
 
         Raises:
-            ServerBusy: all requests together would keep too many.
+            ServerBusy: all requests together would exceed the limit.
         """
-        if self._held + size > self._borders.limits.held:
+        if self._reserved + size > self._rules.limits.held:
             raise ServerBusy(
-                "the requests under way fill the memory set aside for them",
+                "the current requests use all memory reserved for uploads",
                 hint="Ask again in 1 s.",
             )
-        self._held += size
+        self._reserved += size
 
-    def most(self, path: str) -> int:
-        """Return how many bytes a request to a path may have."""
-        limits = self._borders.limits
-        return limits.upload if path in self._borders.uploads else limits.body
+    def max_body(self, path: str) -> int:
+        """Return the maximum body size of a path in bytes."""
+        limits = self._rules.limits
+        return limits.upload if path in self._rules.uploads else limits.body
 
-    def patience(self, size: int) -> float:
-        """Return for how many seconds a body is waited for of which so much has come."""
-        limits = self._borders.limits
+    def body_timeout(self, size: int) -> float:
+        """Return the time limit in seconds of a body of which `size` bytes have arrived."""
+        limits = self._rules.limits
         return limits.seconds + size / limits.slowest
 
 
-class _Body:
-    """A request's body as it arrives: counted, and refused where it is too much or too slow."""
+class _LimitedBody:
+    """A request's body, rejected if it gets too large or arrives too slowly."""
 
-    def __init__(self, shield: Shield, scope: Scope, receive: Receive) -> None:
-        self._shield = shield
+    def __init__(self, middleware: SecurityMiddleware, scope: Scope, receive: Receive) -> None:
+        self._middleware = middleware
         self._receive = receive
-        self._most = shield.most(scope["path"])
+        self._max_size = middleware.max_body(scope["path"])
         self._length = header(scope, b"content-length")
-        self._whole = False
+        self._complete = False
         self._waited = 0.0
-        self.taken = 0
+        self.received = 0
 
     def check_length(self) -> None:
-        """Refuse what says of itself that it is too large, before a byte of it is read."""
+        """Reject by Content-Length, before the body is read."""
         if not self._length:
             return
         if not self._length.isdecimal():
             raise BadRequest("Content-Length is not a number", hint="Send it as digits.")
-        if int(self._length) > self._most:
+        if int(self._length) > self._max_size:
             raise self._too_large()
 
     async def __call__(self) -> Message:
-        if self._whole:
+        if self._complete:
             return await self._receive()
-        begun = time.monotonic()
+        started = time.monotonic()
         try:
-            async with asyncio.timeout(self._shield.patience(self.taken) - self._waited):
+            async with asyncio.timeout(self._middleware.body_timeout(self.received) - self._waited):
                 message = await self._receive()
         except TimeoutError as error:
             raise RequestTooSlow(
-                "the rest of the request did not arrive",
+                "the request's body did not arrive in time",
                 hint="Send it again, or fewer photos at once.",
             ) from error
-        self._waited += time.monotonic() - begun
+        self._waited += time.monotonic() - started
         if message["type"] == "http.request":
-            self._whole = not message.get("more_body", False)
+            self._complete = not message.get("more_body", False)
             size = len(message.get("body", b""))
-            if self.taken + size > self._most:
+            if self.received + size > self._max_size:
                 raise self._too_large()
-            self._shield.hold(size)
-            self.taken += size
+            self._middleware.reserve(size)
+            self.received += size
         return message
 
     def _too_large(self) -> RequestTooLarge:
         return RequestTooLarge(
-            f"a request here has at most {self._most >> 20} MiB", hint="Send fewer photos at once."
+            f"a request may have at most {self._max_size >> 20} MiB",
+            hint="Send fewer photos at once.",
         )
 
 
-def check(scope: Scope, borders: Borders) -> None:
-    """Refuse what comes by another name, or from another site's page.
+def check(scope: Scope, rules: AccessRules) -> None:
+    """Reject requests for another host name and from pages of other sites.
 
     Raises:
-        NotAllowed: with what to allow.
+        NotAllowed: the hint names the option that allows it.
     """
     host = header(scope, b"host")
     name = _host_name(host)
-    if borders.hosts and name not in borders.hosts:
+    if rules.hosts and name not in rules.hosts:
         raise NotAllowed(
-            "this server is not known by that name",
+            "this host name is not allowed",
             hint="Start it with --allow-host NAME where it is meant to be.",
         )
     if scope["method"] in SAFE_METHODS:
         return
     origin = header(scope, b"origin")
     own = {f"http://{host}", f"https://{host}"}
-    if origin and origin not in own | borders.origins:
+    if origin and origin not in own | rules.origins:
         raise NotAllowed(
-            "a page of another site may not ask for this",
+            "pages of other sites may not send this request",
             hint="Start the server with --cors-origin ORIGIN where it may.",
         )
     if not origin and header(scope, b"sec-fetch-site") == "cross-site":
         raise NotAllowed(
-            "a page of another site may not ask for this", hint="Ask from this server's own page."
+            "pages of other sites may not send this request",
+            hint="Ask from this server's own page.",
         )
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """Return a header of a request; empty where it is not there."""
+    """Return a header of a request; empty if it is missing."""
     found = next((value for key, value in scope["headers"] if key == name), b"")
     return str(found.decode("latin-1"))
 
@@ -214,19 +216,19 @@ def _host_name(host: str) -> str:
         return ""
 
 
-class _Exchange:
-    """One request and its answer, for the log and the numbers: no photo, no name, no query."""
+class _RequestLog:
+    """Log line and metrics of one request; without photo, name or query."""
 
     def __init__(self, scope: Scope, metrics: Metrics) -> None:
         self.id = secrets.token_hex(8)
         self.status = 0
         self._scope = scope
         self._metrics = metrics
-        self._start = time.perf_counter()
+        self._started = time.perf_counter()
         scope["mien.request"] = self.id
 
-    def begin(self, message: Message) -> None:
-        """Take note of the status, and complete the headers."""
+    def start(self, message: Message) -> None:
+        """Record the status and add the security headers."""
         self.status = message["status"]
         there = {name.lower() for name, _ in message["headers"]}
         more = {**_HEADERS, "x-request-id": self.id}
@@ -235,11 +237,11 @@ class _Exchange:
             *((k.encode(), v.encode()) for k, v in more.items() if k.encode() not in there),
         ]
 
-    def end(self) -> None:
-        """Write the line."""
-        seconds = time.perf_counter() - self._start
+    def finish(self) -> None:
+        """Write the log line and update the metrics."""
+        seconds = time.perf_counter() - self._started
         route = getattr(self._scope.get("route"), "path", "other")
-        self._metrics.answered(self._scope["method"], route, self.status, seconds)
+        self._metrics.count_request(self._scope["method"], route, self.status, seconds)
         line = {
             "request": self.id,
             "method": self._scope["method"],

@@ -1,1 +1,1 @@
-"""Photos to faces to JSON: the queue, the recognition backends, face tokens."""
+"""From photos to JSON: the photo queue, recognition backends, versions and face tokens."""

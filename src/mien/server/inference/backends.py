@@ -1,4 +1,4 @@
-"""Recognition backends by handle: a recognizer file, or the living gallery."""
+"""Recognition backends by name: a recognizer file or the gallery."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from mien.gallery import Gallery
 from mien.matching import HeadMatcher, Matcher
 from mien.recognizer import Recognizer, Weights
 
-_KEPT_OF_A_FILE = (
+_STORED_WITH_FILE = (
     "Names and one prototype per person, in the recognizer's file; no photo.",
     "Photos that are identified here are processed in memory and not kept.",
 )
-_KEPT_OF_A_GALLERY = (
+_STORED_WITH_GALLERY = (
     "Photos that are identified here are processed in memory and not kept.",
-    "Of each photo a person was enrolled with: an embedding, the digest, the file's name.",
-    "Names, notes on consent, and who changed or was shown what, by the ids of people and keys.",
+    "For each enrolled photo: an embedding, its digest and the file's name.",
+    "Names, notes on consent, and an audit trail with the ids of people and keys.",
 )
-_THUMBNAILS = "A small aligned crop of each photo that a person was enrolled with."
+_THUMBNAILS = "A small aligned crop of each enrolled photo."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Backend:
-    """What answers by a handle.
+    """An engine and a matcher that identify faces together.
 
     Attributes:
-        engine: embeds photos, with one thread.
-        matcher: names the embeddings.
-        recognizer: the file, where it is one.
-        gallery: the living gallery, where it is one.
+        engine: photo to embeddings, on one thread.
+        matcher: embeddings to answers.
+        recognizer: the recognizer file; None for the gallery.
+        gallery: the gallery; None for a recognizer file.
     """
 
     engine: FaceEngine
@@ -41,43 +41,43 @@ class Backend:
 
     def __post_init__(self) -> None:
         if self.engine.contract != self.matcher.contract:
-            raise ContractMismatch("the models make other embeddings than the recognizer's")
+            raise ContractMismatch("the engine's embeddings do not match the recognizer's")
 
     @classmethod
     def of_file(cls, recognizer: Recognizer, engine: FaceEngine) -> Backend:
-        """Return a recognizer file in service.
+        """Return the backend of a recognizer file.
 
         Args:
-            recognizer: loaded.
-            engine: over the models it was made with.
+            recognizer: the loaded file.
+            engine: with the models that the recognizer was made with.
 
         Raises:
-            ContractMismatch: the engine makes other embeddings.
+            ContractMismatch: the engine's embeddings have another contract.
         """
         matcher = HeadMatcher(recognizer.head, recognizer.statistics)
         return cls(engine, matcher, recognizer=recognizer)
 
     @classmethod
     def of_gallery(cls, gallery: Gallery, engine: Engine) -> Backend:
-        """Return the living gallery in service.
+        """Return the backend of a gallery.
 
         Args:
-            gallery: open.
-            engine: over the models that its embeddings are made with.
+            gallery: an open gallery.
+            engine: with the models that the gallery's embeddings were made with.
 
         Raises:
-            ContractMismatch: the engine makes other embeddings.
+            ContractMismatch: the engine's embeddings have another contract.
         """
         engine.check(gallery.contract, str(gallery.path))
         return cls(engine, gallery, gallery=gallery)
 
     @property
     def kind(self) -> Literal["file", "gallery"]:
-        """What answers."""
+        """Kind of backend, as in JSON."""
         return "file" if self.gallery is None else "gallery"
 
     def about(self) -> dict[str, Any]:
-        """Return what is known of it, as JSON."""
+        """Return a description as JSON: people, policy, measured rates, weights, stored data."""
         if self.gallery is not None and isinstance(self.engine, Engine):
             return {"kind": self.kind, **_about_gallery(self.gallery, self.engine)}
         if self.recognizer is not None:
@@ -94,7 +94,7 @@ def _about_file(recognizer: Recognizer) -> dict[str, Any]:
         "measured": _figures(about.measured),
         "weights": [asdict(weights) for weights in (about.detector, about.embedder)],
         "contract": recognizer.contract,
-        "stored": list(_KEPT_OF_A_FILE),
+        "stored": list(_STORED_WITH_FILE),
     }
 
 
@@ -109,14 +109,14 @@ def _about_gallery(gallery: Gallery, engine: Engine) -> dict[str, Any]:
         "measured": {},
         "weights": [asdict(Weights.of(card)) for card in cards],
         "contract": gallery.contract,
-        "stored": [*_KEPT_OF_A_GALLERY, *thumbnails],
+        "stored": [*_STORED_WITH_GALLERY, *thumbnails],
         "encrypted": gallery.encrypted,
         "warnings": list(gallery.warnings),
     }
 
 
 def _figures(measured: Any) -> dict[str, Any]:
-    """Return what a person can read of the numbers in a file: rates and counts, no tables."""
+    """Return the measured rates and counts of a recognizer file, without its tables."""
     return {
         name: value
         for name, value in dict(measured).items()

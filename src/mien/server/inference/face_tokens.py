@@ -1,4 +1,4 @@
-"""Faces as JSON, and short-lived tokens by which a correction names one."""
+"""Photos with their faces as JSON, and short-lived tokens that identify a face for corrections."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from mien.photo import data_url, encode_jpeg
 from mien.server.inference.backends import Backend
 from mien.types import EmbeddedPhoto
 
-_MOST, _SECONDS = 4096, 900
+_MAX_FACES, _LIFETIME = 4096, 900
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Remembered:
-    """A face that a token names.
+class TokenFace:
+    """The face that belongs to a token.
 
     Attributes:
-        handle: of the recognizer that answered.
+        handle: name of the backend that identified the face.
         crop: (112, 112, 3) uint8 RGB.
-        points: (5, 2) float32 in pixels of the photo as read.
-        scale: of the photo.
+        points: (5, 2) float32 landmarks in pixels of the decoded photo.
+        scale: decoded size over original size of the photo.
         embedding: (D,) float32 of length 1.
         sha256: of the photo's bytes.
-        photo: its name.
-        ends: by the clock.
+        photo: the photo's name.
+        expires: monotonic time in seconds.
     """
 
     handle: str
@@ -44,66 +44,68 @@ class Remembered:
     embedding: NDArray[np.float32]
     sha256: str
     photo: str
-    ends: float
+    expires: float
 
 
 class FaceTokens:
-    """Faces kept for a quarter of an hour, the last few thousand, in memory only."""
+    """The last 4,096 faces, each kept for 15 minutes, in memory only."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._faces: OrderedDict[str, Remembered] = OrderedDict()
+        self._faces: OrderedDict[str, TokenFace] = OrderedDict()
 
-    def keep(self, seen: EmbeddedPhoto, row: int, handle: str) -> str:
-        """Return a token for one face of a photo."""
+    def create(self, embedded: EmbeddedPhoto, row: int, handle: str) -> str:
+        """Keep one face of a photo and return its token."""
         token = secrets.token_urlsafe(16)
-        face = Remembered(
+        face = TokenFace(
             handle,
-            seen.crops[row].copy(),
-            seen.detections.points[row].copy(),
-            seen.photo.scale,
-            seen.embeddings.vectors[row].copy(),
-            seen.photo.sha256,
-            seen.photo.name,
-            self._clock() + _SECONDS,
+            embedded.crops[row].copy(),
+            embedded.detections.points[row].copy(),
+            embedded.photo.scale,
+            embedded.embeddings.vectors[row].copy(),
+            embedded.photo.sha256,
+            embedded.photo.name,
+            self._clock() + _LIFETIME,
         )
         with self._lock:
             now = self._clock()
             while self._faces and (
-                len(self._faces) >= _MOST or next(iter(self._faces.values())).ends < now
+                len(self._faces) >= _MAX_FACES or next(iter(self._faces.values())).expires < now
             ):
                 self._faces.popitem(last=False)
             self._faces[token] = face
         return token
 
-    def find(self, token: str) -> Remembered:
+    def find(self, token: str) -> TokenFace:
         """Return the face of a token.
 
         Raises:
-            NotServed: it is too old, or never was.
+            NotServed: the token is unknown or expired.
         """
         with self._lock:
             face = self._faces.get(token)
-        if face is None or face.ends < self._clock():
-            raise NotServed("that face is no longer remembered", hint="Recognise the photo again.")
+        if face is None or face.expires < self._clock():
+            raise NotServed(
+                "the face token is unknown or has expired", hint="Recognise the photo again."
+            )
         return face
 
     def drop_all(self) -> None:
-        """Forget every face: somebody was forgotten, and one of them may be theirs."""
+        """Delete all faces: when a person is forgotten, any of them may show that person."""
         with self._lock:
             self._faces.clear()
 
 
 @dataclass(frozen=True, slots=True)
 class FaceFormat:
-    """How faces are written as JSON.
+    """Options for faces in JSON.
 
     Attributes:
-        backend: names them.
-        handle: its name.
-        crops: with their crops, and with tokens where it is a gallery.
-        top: at most so many candidates.
+        backend: identifies the faces.
+        handle: name of the backend.
+        crops: include the crops and, for a gallery, face tokens.
+        top: maximum number of candidates per face.
     """
 
     backend: Backend
@@ -113,7 +115,7 @@ class FaceFormat:
 
 
 def photo_json(embedded: EmbeddedPhoto, form: FaceFormat, tokens: FaceTokens) -> dict[str, Any]:
-    """Return a photo's faces, named, as JSON."""
+    """Identify a photo's faces and return them as JSON."""
     photo = embedded.photo
     answers = form.backend.matcher.identify(embedded.embeddings)
     rows = []
@@ -122,7 +124,7 @@ def photo_json(embedded: EmbeddedPhoto, form: FaceFormat, tokens: FaceTokens) ->
         if form.crops:
             crop = data_url(encode_jpeg(face.crop, quality=90))
             if form.backend.kind == "gallery":
-                token = tokens.keep(embedded, row, form.handle)
+                token = tokens.create(embedded, row, form.handle)
         rows.append(face.to_dict(top=form.top, crop=crop, face_token=token))
     return {
         "photo": photo.name,

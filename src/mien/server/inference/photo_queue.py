@@ -1,8 +1,8 @@
-"""The queue of photos: bounded, looked at by one worker a core, faces embedded in batches.
+"""The photo queue: bounded, one worker thread per core, faces embedded in batches.
 
-A worker takes a photo, and those that arrive within a small window where more is waiting than
-there are workers; detects and aligns them one by one; embeds all their faces at once; and
-finishes each (compare, encode crops) before the next batch.
+A worker takes a photo, and further ones that arrive within a short window if no other worker is
+idle. It detects and aligns faces photo by photo, embeds all faces of the batch at once, and
+completes each photo (compare, encode crops) before the next batch.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ class _Task:
     data: bytes = b""
     name: str = ""
     engine: FaceEngine | None = None
-    then: Callable[[EmbeddedPhoto], Any] | None = None
+    on_embedded: Callable[[EmbeddedPhoto], Any] | None = None
     future: Future[Any] = field(default_factory=Future)
-    since: float = field(default_factory=time.monotonic)
+    submitted: float = field(default_factory=time.monotonic)
 
 
-class Inference:
-    """The workers and their queue.
+class PhotoQueue:
+    """A bounded queue of photos and other work, and the worker threads that process it.
 
     Args:
-        limits: how many may wait, and how long.
-        metrics: to count in.
-        workers: threads; 0 for as many as there are cores.
+        limits: queue length, batch size and time limits.
+        metrics: counts photos, faces and batches.
+        workers: number of threads; 0 for one per core.
     """
 
     def __init__(self, limits: Limits, metrics: Metrics, *, workers: int = 0) -> None:
@@ -60,7 +60,7 @@ class Inference:
         self._idle = 0
         count = workers or usable_cores()
         self._threads = [
-            threading.Thread(target=self._serve, name=f"mien-look-{n}", daemon=True)
+            threading.Thread(target=self._serve, name=f"mien-photo-{n}", daemon=True)
             for n in range(count)
         ]
         for thread in self._threads:
@@ -68,59 +68,59 @@ class Inference:
 
     @property
     def waiting(self) -> int:
-        """How many tasks wait."""
+        """Number of waiting tasks."""
         return len(self._tasks)
 
-    def check_room(self) -> None:
-        """Raise ServerBusy where nothing more may wait: asked before a body is read."""
+    def check_capacity(self) -> None:
+        """Raise ServerBusy if the queue is full; called before a request's body is read."""
         with self._changed:
-            self._check_room(1)
+            self._check_capacity(1)
 
-    def look(
+    def submit_photos(
         self,
         photos: Sequence[tuple[bytes, str]],
         engine: FaceEngine,
-        then: Callable[[EmbeddedPhoto], T],
+        on_embedded: Callable[[EmbeddedPhoto], T],
     ) -> list[Future[T]]:
-        """Have photos looked at, all of them or none.
+        """Queue photos for detection and embedding, all of them or none.
 
         Args:
-            photos: bytes and name of each.
-            engine: with one thread.
-            then: called by a worker with what was seen; what it returns is the result.
+            photos: encoded bytes and name per photo.
+            engine: photo to embeddings, on one thread.
+            on_embedded: called by a worker with each embedded photo; returns the result.
 
         Raises:
-            ServerBusy: as many wait as may.
+            ServerBusy: the queue is full.
         """
-        tasks = [_Task(data=d, name=n, engine=engine, then=then) for d, n in photos]
+        tasks = [_Task(data=d, name=n, engine=engine, on_embedded=on_embedded) for d, n in photos]
         self._add(tasks)
         return [task.future for task in tasks]
 
-    def call(self, work: Callable[[], T]) -> Future[T]:
-        """Have other heavy work done by a worker, in its turn.
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Queue any other heavy work.
 
         Raises:
-            ServerBusy: as many wait as may.
+            ServerBusy: the queue is full.
         """
         task = _Task(work=work)
         self._add([task])
         return task.future
 
     async def result(self, future: Future[T]) -> T:
-        """Wait for a result.
+        """Wait for the result of a task.
 
         Raises:
-            ServerBusy: it did not come in time.
-            MienError: whatever the work raised.
+            ServerBusy: it took too long.
+            MienError: raised by the work itself.
         """
         try:
             async with asyncio.timeout(self._limits.seconds):
                 return await asyncio.wrap_future(future)
         except TimeoutError as error:
-            raise _too_late() from error
+            raise _timed_out() from error
 
     def close(self) -> None:
-        """Finish what was taken and stop."""
+        """Finish the accepted tasks and stop the workers."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -129,40 +129,38 @@ class Inference:
 
     def _add(self, tasks: Sequence[_Task]) -> None:
         with self._changed:
-            self._check_room(len(tasks))
+            self._check_capacity(len(tasks))
             self._tasks.extend(tasks)
             self._changed.notify(len(tasks))
 
-    def _check_room(self, count: int) -> None:
+    def _check_capacity(self, count: int) -> None:
         if self._closing:
             raise ServerBusy("the server is stopping", hint="Ask again when it is up.")
-        # A request of many photos alone in the queue is let in: it could never be otherwise.
+        # An empty queue accepts any number of photos: a large request could never run otherwise.
         if self._tasks and len(self._tasks) + count > self._limits.waiting:
-            raise ServerBusy(
-                f"{len(self._tasks)} photos are waiting to be looked at", hint="Ask again in 1 s."
-            )
+            raise ServerBusy(f"{len(self._tasks)} photos are waiting", hint="Ask again in 1 s.")
 
     def _serve(self) -> None:
-        while tasks := self._take():
+        while tasks := self._next_batch():
             now = time.monotonic()
-            live = [
+            current = [
                 task
                 for task in tasks
-                if task.future.set_running_or_notify_cancel() and not self._late(task, now)
+                if task.future.set_running_or_notify_cancel() and not self._expired(task, now)
             ]
-            for task in live:
+            for task in current:
                 if task.work is not None:
-                    _settle(task, task.work)
-            self._look([task for task in live if task.work is None])
+                    _complete(task, task.work)
+            self._process([task for task in current if task.work is None])
 
-    def _late(self, task: _Task, now: float) -> bool:
-        late = now - task.since > self._limits.seconds
-        if late:
-            task.future.set_exception(_too_late())
-        return late
+    def _expired(self, task: _Task, now: float) -> bool:
+        expired = now - task.submitted > self._limits.seconds
+        if expired:
+            task.future.set_exception(_timed_out())
+        return expired
 
-    def _take(self) -> list[_Task]:
-        """Return the next tasks; none when the server stops and nothing is left."""
+    def _next_batch(self) -> list[_Task]:
+        """Return the next batch of tasks; an empty one if the queue is closed and empty."""
         with self._changed:
             self._idle += 1
             while not self._tasks and not self._closing:
@@ -170,84 +168,86 @@ class Inference:
             self._idle -= 1
             if not self._tasks:
                 return []
-            taken = [self._tasks.popleft()]
-            until = time.monotonic() + self._limits.window
-            while taken[-1].work is None and len(taken) < self._limits.batch:
+            batch = [self._tasks.popleft()]
+            deadline = time.monotonic() + self._limits.window
+            while batch[-1].work is None and len(batch) < self._limits.batch:
                 if self._tasks:
-                    # What waits is shared out: a batch must not leave another worker idle.
+                    # A batch must not leave another worker without a photo.
                     if len(self._tasks) <= self._idle:
                         break
-                    taken.append(self._tasks.popleft())
-                elif self._idle or self._closing or not self._changed.wait(_left(until)):
+                    batch.append(self._tasks.popleft())
+                elif (
+                    self._idle or self._closing or not self._changed.wait(_seconds_until(deadline))
+                ):
                     break
-            return taken
+            return batch
 
-    def _look(self, tasks: Sequence[_Task]) -> None:
+    def _process(self, tasks: Sequence[_Task]) -> None:
         ready: list[tuple[_Task, Photo, Detections, NDArray[np.uint8]]] = []
         for task in tasks:
-            seen = _attempt(task, partial(self._align, task))
-            if seen is not None:
-                ready.append((task, *seen))
+            aligned = _run_step(task, partial(self._align, task))
+            if aligned is not None:
+                ready.append((task, *aligned))
         for engine in {id(task.engine): task.engine for task, *_ in ready}.values():
             if engine is not None:
-                self._finish(engine, [row for row in ready if row[0].engine is engine])
+                self._embed_batch(engine, [row for row in ready if row[0].engine is engine])
 
     def _align(self, task: _Task) -> tuple[Photo, Detections, NDArray[np.uint8]]:
         engine = task.engine
         if engine is None:
-            raise TypeError("a photo is looked at with an engine")
+            raise TypeError("a photo task needs an engine")
         photo = decode_photo(task.data, name=task.name, long_side=engine.max_long_side)
         task.data = b""
         found = engine.detect(photo)
         found = found.take(slice(0, self._limits.faces))
         return photo, found, engine.align(photo, found)
 
-    def _finish(
+    def _embed_batch(
         self,
         engine: FaceEngine,
         rows: Sequence[tuple[_Task, Photo, Detections, NDArray[np.uint8]]],
     ) -> None:
-        together = _attempt(
+        embeddings = _run_step(
             [row[0] for row in rows], lambda: engine.embed(np.concatenate([row[3] for row in rows]))
         )
-        if together is None:
+        if embeddings is None:
             return
-        self._metrics.looked(len(rows), len(together))
+        self._metrics.count_batch(len(rows), len(embeddings))
         start = 0
         for task, photo, found, crops in rows:
-            vectors = together.vectors[start : start + len(found)]
+            vectors = embeddings.vectors[start : start + len(found)]
             start += len(found)
-            seen = EmbeddedPhoto(photo, found, crops, Embeddings(vectors, together.contract))
-            then = task.then
-            if then is not None:
-                _settle(task, partial(then, seen))
+            embedded = EmbeddedPhoto(photo, found, crops, Embeddings(vectors, embeddings.contract))
+            on_embedded = task.on_embedded
+            if on_embedded is not None:
+                _complete(task, partial(on_embedded, embedded))
 
 
-def _left(until: float) -> float:
-    return max(0.0, until - time.monotonic())
+def _seconds_until(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())
 
 
-def _settle(task: _Task, work: Callable[[], Any]) -> None:
-    """Run work and give the task its result; an error goes to whoever waits for it."""
+def _complete(task: _Task, work: Callable[[], Any]) -> None:
+    """Run the last step of a task and set its result or its error."""
     try:
         result = work()
-    except BaseException as error:  # noqa: BLE001 - the waiting request answers it
+    except BaseException as error:  # noqa: BLE001 - the waiting request reports it
         task.future.set_exception(error)
     else:
         task.future.set_result(result)
 
 
-def _attempt(tasks: _Task | Sequence[_Task], work: Callable[[], T]) -> T | None:
-    """Run work that is not the task's last; None where it failed and the tasks were told."""
+def _run_step(tasks: _Task | Sequence[_Task], work: Callable[[], T]) -> T | None:
+    """Run a step of one or several tasks; on failure set their error and return None."""
     try:
         return work()
-    except BaseException as error:  # noqa: BLE001 - the waiting requests answer it
+    except BaseException as error:  # noqa: BLE001 - the waiting requests report it
         for task in [tasks] if isinstance(tasks, _Task) else tasks:
             task.future.set_exception(error)
         return None
 
 
-def _too_late() -> ServerBusy:
+def _timed_out() -> ServerBusy:
     return ServerBusy(
-        "the photo was not looked at in time", hint="Ask again in 1 s, or send it smaller."
+        "the photo was not processed in time", hint="Ask again in 1 s, or send it smaller."
     )

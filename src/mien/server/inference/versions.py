@@ -1,4 +1,4 @@
-"""Recognizers that were trained here: their files, and which of them is in service.
+"""Versions of recognizers trained by the server, and which of them is in service.
 
 ::
 
@@ -24,30 +24,30 @@ from mien.recognizer import Recognizer
 from mien.server.inference.backends import Backend
 
 GIVEN = "given"
-"""The version of a handle that the command line named."""
+"""Version of a recognizer file given on the command line."""
 
 HANDLE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _VERSION = re.compile(r"[0-9a-z][0-9a-z-]{0,59}")
 
-_LISTED = "GET /v1/recognizer lists the recognizers and their versions."
+_LIST_HINT = "GET /v1/recognizer lists the recognizers and their versions."
 
 _log = logging.getLogger("mien.server")
 
 
-def models_of(recognizer: Recognizer) -> tuple[str, str, DetectionSettings]:
-    """Return what two recognizers have alike whose photos may be looked at together."""
+def model_key(recognizer: Recognizer) -> tuple[str, str, DetectionSettings]:
+    """Return a key that is equal for recognizers which can share an engine."""
     about = recognizer.about
     return recognizer.contract, about.detector.id, about.settings
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A recognizer that can be put in service.
+    """A version of a recognizer.
 
     Attributes:
-        version: its name.
-        created: UTC time, ISO 8601; empty for what the command line named.
-        in_service: whether it answers.
+        version: name of the version.
+        created: UTC time, ISO 8601; empty for a file given on the command line.
+        in_service: whether requests are answered by it.
     """
 
     version: str
@@ -56,11 +56,11 @@ class Version:
 
 
 class Versions:
-    """The recognizers trained in a data folder.
+    """The trained recognizers in a data folder.
 
     Args:
-        folder: made where there is none.
-        given: what the command line named, by handle.
+        folder: created if missing.
+        given: backends given on the command line, by name.
     """
 
     def __init__(self, folder: Path, given: Mapping[str, Backend]) -> None:
@@ -69,20 +69,20 @@ class Versions:
         self._given = dict(given)
         self._lock = threading.Lock()
         self._engines = {
-            models_of(backend.recognizer): backend.engine
+            model_key(backend.recognizer): backend.engine
             for backend in given.values()
             if backend.recognizer is not None
         }
 
     def add(self, handle: str, version: str, recognizer: bytes) -> None:
-        """Keep a trained recognizer."""
+        """Store a trained recognizer."""
         path = self._path(handle, version)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, recognizer, private=True)
 
-    def of(self, handle: str) -> list[Version]:
-        """Return the versions of a handle, latest first."""
-        now = self._service().get(handle, GIVEN)
+    def versions_of(self, handle: str) -> list[Version]:
+        """Return the versions of a recognizer, latest first."""
+        now = self._read_service().get(handle, GIVEN)
         found = (
             [
                 Version(path.stem, path.stem[:15], path.stem == now)
@@ -97,19 +97,19 @@ class Versions:
         return found
 
     def handles(self) -> list[str]:
-        """Return the handles that recognizers were trained for."""
+        """Return the names of the trained recognizers."""
         return sorted(
             path.name
             for path in self._folder.iterdir()
             if path.is_dir() and HANDLE.fullmatch(path.name)
         )
 
-    def serves(self, handle: str, version: str) -> bool:
+    def is_in_service(self, handle: str, version: str) -> bool:
         """Return whether a version is in service."""
-        return self._service().get(handle) == version
+        return self._read_service().get(handle) == version
 
     def open(self, handle: str, version: str) -> Backend:
-        """Return a version, ready to answer.
+        """Return the backend of a version.
 
         Raises:
             NotServed: there is no such version.
@@ -117,21 +117,21 @@ class Versions:
         """
         if version == GIVEN and handle in self._given:
             return self._given[handle]
-        if version not in {each.version for each in self.of(handle)}:
-            raise NotServed(f"{handle} has no version {version}", hint=_LISTED)
+        if version not in {each.version for each in self.versions_of(handle)}:
+            raise NotServed(f"{handle} has no version {version}", hint=_LIST_HINT)
         recognizer = Recognizer.load(self._path(handle, version), threads=1)
         return Backend.of_file(recognizer, self._engine_of(recognizer))
 
-    def note(self, handle: str, version: str) -> None:
-        """Write down which version is in service: it is again after a restart."""
+    def set_in_service(self, handle: str, version: str) -> None:
+        """Record which version is in service, so that it stays so after a restart."""
         with self._lock:
-            service = {**self._service(), handle: version}
+            service = {**self._read_service(), handle: version}
             text = json.dumps(service, indent=2).encode()
-            write_atomically(self._folder / "service.json", text, private=True)
+            write_atomically(self._folder / "state.json", text, private=True)
 
-    def in_service(self) -> Iterator[tuple[str, Backend]]:
-        """Yield what was in service when the server stopped; what is damaged is logged."""
-        for handle, version in self._service().items():
+    def load_in_service(self) -> Iterator[tuple[str, Backend]]:
+        """Yield the versions in service before the last stop; damaged files are logged."""
+        for handle, version in self._read_service().items():
             try:
                 if version != GIVEN:
                     yield handle, self.open(handle, version)
@@ -140,19 +140,19 @@ class Versions:
 
     def _path(self, handle: str, version: str) -> Path:
         if not (HANDLE.fullmatch(handle) and _VERSION.fullmatch(version)):
-            raise NotServed("no such recognizer", hint=_LISTED)
+            raise NotServed("no such recognizer", hint=_LIST_HINT)
         return self._folder / handle / f"{version}.onnx"
 
-    def _service(self) -> dict[str, str]:
+    def _read_service(self) -> dict[str, str]:
         try:
-            found = json.loads((self._folder / "service.json").read_bytes())
+            found = json.loads((self._folder / "state.json").read_bytes())
         except (OSError, ValueError):
             return {}
         pairs = found.items() if isinstance(found, dict) else ()
         return {str(handle): str(version) for handle, version in pairs}
 
     def _engine_of(self, recognizer: Recognizer) -> FaceEngine:
-        key = models_of(recognizer)
+        key = model_key(recognizer)
         with self._lock:
             if key not in self._engines:
                 self._engines[key] = recognizer.engine(threads=1)

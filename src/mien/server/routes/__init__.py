@@ -1,1 +1,1 @@
-"""The routes, a module for each kind of thing that is asked."""
+"""The HTTP routes, a module per subject."""

@@ -1,7 +1,7 @@
-"""The paths of the course's two services, so that its clients work unchanged.
+"""Routes of the two earlier services of the course, for their existing clients.
 
-They know three failures: 404 for a recognizer that is not there, 412 for a photo that cannot be
-used, 417 where no file was chosen.
+They know three errors: 404 for an unknown recognizer, 412 for a photo that cannot be used, 417 if
+no file was chosen.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from mien.faces import select_face
 from mien.photo import data_url, decode_photo, encode_jpeg
 from mien.portrait import PORTRAIT_SIDE, portrait
 from mien.problems import problem_of
-from mien.server.auth.access import Caller, need
+from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
-from mien.server.http.error_responses import answer
+from mien.server.http.error_responses import problem_response
 from mien.server.http.forms import Upload, read_form
 from mien.server.inference.backends import Backend
-from mien.server.routes.openapi import answers, form
-from mien.server.state import ServiceOf
+from mien.server.routes.openapi import multipart_body, problem_responses
+from mien.server.state import StateDep
 from mien.types import EmbeddedPhoto
 
 router = APIRouter(tags=["course"])
 
-Viewer = Annotated[Caller, Depends(need(Role.VIEWER))]
+Viewer = Annotated[Caller, Depends(require_role(Role.VIEWER))]
 
-_LISTED = 6
-"""The best so many, as that system's larger recognizer answered."""
+_CANDIDATES = 6
+"""Number of candidates in a response, as in the earlier service."""
 
 
 class Guess(BaseModel):
-    """A person that the face may be."""
+    """A candidate for the face."""
 
     class_idx: int
     class_name: str
@@ -43,12 +43,15 @@ class Guess(BaseModel):
 
 
 @router.post(
-    "/face-align", response_model=str, responses=answers(404, 412, 417), openapi_extra=form()
+    "/face-align",
+    response_model=str,
+    responses=problem_responses(404, 412, 417),
+    openapi_extra=multipart_body(),
 )
-async def face_align(request: Request, service: ServiceOf, caller: Viewer) -> Response:  # noqa: ARG001
-    """Cut out the largest face, 600 x 600, as a data URL in a JSON string."""
-    engine = service.backend().engine
-    service.inference.check_room()
+async def face_align(request: Request, state: StateDep, caller: Viewer) -> Response:  # noqa: ARG001
+    """Return the aligned largest face, 600 x 600 pixels, as a data URL in a JSON string."""
+    engine = state.backend().engine
+    state.queue.check_capacity()
 
     def work(upload: Upload) -> str:
         photo = decode_photo(upload.data, name=upload.name)
@@ -57,27 +60,27 @@ async def face_align(request: Request, service: ServiceOf, caller: Viewer) -> Re
         return data_url(encode_jpeg(portrait(photo, found.points[largest], PORTRAIT_SIDE)))
 
     try:
-        upload = await _chosen(request)
-        text = await service.inference.result(service.inference.call(lambda: work(upload)))
-    except (_NotChosen, BadRequest, PhotoError, FaceError) as error:
-        return _refusal(error)
+        upload = await _uploaded_photo(request)
+        text = await state.queue.result(state.queue.submit(lambda: work(upload)))
+    except (_NoFileChosen, BadRequest, PhotoError, FaceError) as error:
+        return _course_error(error)
     return JSONResponse(text)
 
 
 @router.post(
     "/classify/{handle}",
     response_model=list[Guess],
-    responses=answers(404, 412, 417),
-    openapi_extra=form(),
+    responses=problem_responses(404, 412, 417),
+    openapi_extra=multipart_body(),
 )
-async def classify(handle: str, request: Request, service: ServiceOf, caller: Viewer) -> Response:
-    """Say who the largest face may be, best first."""
-    backend = service.backend(handle)
-    service.inference.check_room()
+async def classify(handle: str, request: Request, state: StateDep, caller: Viewer) -> Response:
+    """Return the candidates for the largest face, best first."""
+    backend = state.backend(handle)
+    state.queue.check_capacity()
 
-    def then(seen: EmbeddedPhoto) -> list[dict[str, Any]]:
-        largest = select_face(seen.detections.boxes, None, photo=seen.photo.name)
-        found = backend.matcher.identify(seen.embeddings)[largest].candidates
+    def then(embedded: EmbeddedPhoto) -> list[dict[str, Any]]:
+        largest = select_face(embedded.detections.boxes, None, photo=embedded.photo.name)
+        found = backend.matcher.identify(embedded.embeddings)[largest].candidates
         number = _numbers(backend)
         return [
             {
@@ -85,41 +88,41 @@ async def classify(handle: str, request: Request, service: ServiceOf, caller: Vi
                 "class_name": match.name,
                 "confidence": match.probability,
             }
-            for match in found[:_LISTED]
+            for match in found[:_CANDIDATES]
         ]
 
     try:
-        upload = await _chosen(request)
-        (future,) = service.inference.look([(upload.data, upload.name)], backend.engine, then)
-        guesses = await service.inference.result(future)
-    except (_NotChosen, BadRequest, PhotoError, FaceError) as error:
-        return _refusal(error)
-    service.audit.note("looked up", caller.key, detail=handle)
+        upload = await _uploaded_photo(request)
+        (future,) = state.queue.submit_photos([(upload.data, upload.name)], backend.engine, then)
+        guesses = await state.queue.result(future)
+    except (_NoFileChosen, BadRequest, PhotoError, FaceError) as error:
+        return _course_error(error)
+    state.audit.record("looked up", caller.key, detail=handle)
     return JSONResponse(guesses)
 
 
-class _NotChosen(Exception):
-    """The form's file has neither a name nor bytes."""
+class _NoFileChosen(Exception):
+    """The form's file has no name and no content."""
 
 
-async def _chosen(request: Request) -> Upload:
+async def _uploaded_photo(request: Request) -> Upload:
     upload = (await read_form(request, files=1)).photo()
     if not upload.name and not upload.data:
-        raise _NotChosen
+        raise _NoFileChosen
     return upload
 
 
-def _refusal(error: Exception) -> Response:
-    if isinstance(error, _NotChosen):
+def _course_error(error: Exception) -> Response:
+    if isinstance(error, _NoFileChosen):
         problem = problem_of(BadRequest("no file was chosen", hint="Choose a photo."))
-        return answer({**problem, "status": 417})
+        return problem_response({**problem, "status": 417})
     if isinstance(error, MienError):
-        return answer({**problem_of(error), "status": 412})
+        return problem_response({**problem_of(error), "status": 412})
     raise error
 
 
 def _numbers(backend: Backend) -> dict[str, int]:
-    """Return each person's number: the place in the file, or in the gallery's order of names."""
+    """Return the number of each person: the index in the file, or in the gallery's list."""
     if backend.gallery is not None:
         return {person.id: index for index, person in enumerate(backend.gallery.people())}
     people = () if backend.recognizer is None else backend.recognizer.people

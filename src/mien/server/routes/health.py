@@ -1,4 +1,4 @@
-"""Whether it is up, whether it is ready, and its numbers."""
+"""Liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -7,41 +7,44 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from mien.errors import ServerBusy
-from mien.server.auth.access import need
+from mien.server.auth.access import require_role
 from mien.server.auth.keys import Role
-from mien.server.routes.openapi import answers
-from mien.server.state import ServiceOf
+from mien.server.routes.openapi import problem_responses
+from mien.server.state import StateDep
 
 router = APIRouter(tags=["health"])
 
 
 class Status(BaseModel):
-    """How it is."""
+    """Status of the server."""
 
     status: str
 
 
-@router.get("/healthz", responses=answers())
+@router.get("/healthz", responses=problem_responses())
 async def health() -> Status:
-    """Say that the process answers."""
+    """Liveness: return ok while the process responds."""
     return Status(status="ok")
 
 
-@router.get("/readyz", responses=answers())
-async def ready(service: ServiceOf) -> Status:
-    """Say whether photos would be looked at now."""
-    if service.stopping.is_set():
+@router.get("/readyz", responses=problem_responses())
+async def ready(state: StateDep) -> Status:
+    """Readiness: return ready if new photos are accepted."""
+    if state.stopping.is_set():
         raise ServerBusy("the server is stopping", hint="Ask again when it is up.")
-    service.inference.check_room()
+    state.queue.check_capacity()
     return Status(status="ready")
 
 
 @router.get(
     "/metrics",
-    responses={**answers(), 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={
+        **problem_responses(),
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+    },
     response_class=Response,
-    dependencies=[Depends(need(Role.VIEWER))],
+    dependencies=[Depends(require_role(Role.VIEWER))],
 )
-async def metrics(service: ServiceOf) -> Response:
-    """Return the numbers for Prometheus."""
-    return Response(service.metrics.text(), media_type="text/plain")
+async def metrics(state: StateDep) -> Response:
+    """Return metrics in Prometheus' text format."""
+    return Response(state.metrics.text(), media_type="text/plain")

@@ -1,4 +1,4 @@
-"""Trainings: photos in, a recognizer and its report out, told as it goes."""
+"""Training jobs: upload photos, follow the progress, read the report."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from mien.errors import BadRequest, JobRefused
-from mien.server.auth.access import Caller, need
+from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
 from mien.server.http.forms import read_form
-from mien.server.routes.openapi import answers, form
-from mien.server.state import ServerState, ServiceOf
-from mien.server.training.jobs import OVER, Job, handle_of
+from mien.server.routes.openapi import multipart_body, problem_responses
+from mien.server.state import ServerState, StateDep
+from mien.server.training.jobs import FINISHED, Job, handle_of
 from mien.text import count
 
-router = APIRouter(tags=["training"], dependencies=[Depends(need(Role.OPERATOR))])
+router = APIRouter(tags=["training"], dependencies=[Depends(require_role(Role.OPERATOR))])
 
 _RATE = 0.01
-_BEAT = 5.0
-"""Seconds after which a stream says that it is still there."""
+_KEEP_ALIVE = 5.0
+"""Interval of keep-alive comments in an event stream, in seconds."""
 
 _REPORT_POLICY = (
     "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; "
@@ -35,8 +35,8 @@ _REPORT_POLICY = (
 @router.post(
     "/v1/jobs",
     status_code=201,
-    responses=answers(409, 507),
-    openapi_extra=form(
+    responses=problem_responses(409, 507),
+    openapi_extra=multipart_body(
         many=True,
         name={"type": "string", "maxLength": 200},
         false_positive_rate={"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
@@ -44,83 +44,84 @@ _REPORT_POLICY = (
 )
 async def create(
     request: Request,
-    service: ServiceOf,
-    caller: Annotated[Caller, Depends(need(Role.OPERATOR))],
+    state: StateDep,
+    caller: Annotated[Caller, Depends(require_role(Role.OPERATOR))],
 ) -> dict[str, Any]:
-    """Train a recognizer: a zip of folders, one a person, or files named `Person/photo.jpg`."""
-    service.jobs.check_room()
-    sent = await read_form(request, files=service.limits.uploads)
+    """Train a recognizer from a zip archive of folders per person, or files `Person/photo.jpg`."""
+    state.jobs.check_capacity()
+    sent = await read_form(request, files=state.limits.uploads)
     uploads = sent.photos()
     name = " ".join(sent.fields.get("name", "").split())[:200]
-    if service.is_gallery(handle_of(name)):
+    if state.is_gallery(handle_of(name)):
         raise JobRefused(
-            f"the living gallery answers by {handle_of(name)!r}",
-            hint="Call the recognizer something else.",
+            f"{handle_of(name)!r} is the name of the gallery",
+            hint="Choose another name for the recognizer.",
         )
     rate = _rate(sent.fields.get("false_positive_rate", ""))
-    job = await run_in_threadpool(
-        service.jobs.create, uploads, name=name, rate=rate, key=caller.key
-    )
+    job = await run_in_threadpool(state.jobs.create, uploads, name=name, rate=rate, key=caller.key)
     photos = count(job.photos, "photo")
-    service.audit.note("training started", caller.key, detail=f"{job.id}, {photos}")
-    return service.jobs.as_json(job)
+    state.audit.record("training started", caller.key, detail=f"{job.id}, {photos}")
+    return state.jobs.as_json(job)
 
 
-@router.get("/v1/jobs", responses=answers())
-def jobs(service: ServiceOf) -> dict[str, Any]:
-    """List the trainings, latest first."""
-    return {"jobs": [service.jobs.as_json(job) for job in service.jobs.all()]}
+@router.get("/v1/jobs", responses=problem_responses())
+def jobs(state: StateDep) -> dict[str, Any]:
+    """List the training jobs, latest first."""
+    return {"jobs": [state.jobs.as_json(job) for job in state.jobs.all()]}
 
 
-@router.get("/v1/jobs/{job}", responses=answers(404))
-def one(job: str, service: ServiceOf) -> dict[str, Any]:
-    """Return a training as it stands."""
-    return service.jobs.as_json(service.jobs.get(job))
+@router.get("/v1/jobs/{job}", responses=problem_responses(404))
+def one(job: str, state: StateDep) -> dict[str, Any]:
+    """Return the state of a training job."""
+    return state.jobs.as_json(state.jobs.get(job))
 
 
 @router.get(
     "/v1/jobs/{job}/events",
     response_class=StreamingResponse,
     responses={
-        **answers(404),
+        **problem_responses(404),
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
     },
 )
-async def events(job: str, service: ServiceOf) -> StreamingResponse:
-    """Tell of a training as it goes (server-sent events): the job as JSON, whenever it changes."""
-    service.jobs.get(job)
-    return StreamingResponse(_stream(service, job), media_type="text/event-stream")
+async def events(job: str, state: StateDep) -> StreamingResponse:
+    """Stream a training job as server-sent events: the job as JSON whenever it changes."""
+    state.jobs.get(job)
+    return StreamingResponse(_stream(state, job), media_type="text/event-stream")
 
 
 @router.get(
     "/v1/jobs/{job}/report",
     response_class=Response,
-    responses={**answers(404), 200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+    responses={
+        **problem_responses(404),
+        200: {"content": {"text/html": {"schema": {"type": "string"}}}},
+    },
 )
-def report(job: str, service: ServiceOf) -> Response:
-    """Return the report, a page of its own that can reach nothing here."""
+def report(job: str, state: StateDep) -> Response:
+    """Return the report, a sandboxed HTML page without access to this server."""
     headers = {"content-security-policy": _REPORT_POLICY, "x-frame-options": "SAMEORIGIN"}
-    return Response(service.jobs.report(job), media_type="text/html", headers=headers)
+    return Response(state.jobs.report(job), media_type="text/html", headers=headers)
 
 
-@router.delete("/v1/jobs/{job}", status_code=204, responses=answers(404, 409))
-def remove(job: str, service: ServiceOf) -> None:
-    """Stop a training that is under way; delete one that is over."""
-    service.jobs.remove(job)
+@router.delete("/v1/jobs/{job}", status_code=204, responses=problem_responses(404, 409))
+def remove(job: str, state: StateDep) -> None:
+    """Cancel an unfinished training job; delete a finished one."""
+    state.jobs.remove(job)
 
 
-async def _stream(service: ServerState, job_id: str) -> AsyncIterator[str]:
-    seen: Job | None = None
-    while not service.stopping.is_set():
-        news = await run_in_threadpool(service.jobs.wait, job_id, seen, _BEAT)
-        if news is None:
-            if seen is not None and job_id not in {job.id for job in service.jobs.all()}:
+async def _stream(state: ServerState, job_id: str) -> AsyncIterator[str]:
+    last: Job | None = None
+    while not state.stopping.is_set():
+        job = await run_in_threadpool(state.jobs.wait, job_id, last, _KEEP_ALIVE)
+        if job is None:
+            if last is not None and job_id not in {each.id for each in state.jobs.all()}:
                 return
             yield ": still here\n\n"
             continue
-        seen = news
-        yield f"data: {json.dumps(service.jobs.as_json(news), ensure_ascii=False)}\n\n"
-        if news.state in OVER:
+        last = job
+        yield f"data: {json.dumps(state.jobs.as_json(job), ensure_ascii=False)}\n\n"
+        if job.state in FINISHED:
             return
 
 
@@ -133,7 +134,7 @@ def _rate(text: str) -> float:
         rate = 0.0
     if not 0 < rate < 1:
         raise BadRequest(
-            f"false_positive_rate lies between 0 and 1, not {text[:40]!r}",
-            hint=f"Leave it out for {_RATE:g}.",
+            f"false_positive_rate must be between 0 and 1, not {text[:40]!r}",
+            hint=f"Omit it for {_RATE:g}.",
         )
     return rate

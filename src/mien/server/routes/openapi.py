@@ -1,49 +1,49 @@
-"""What routes say of themselves in the OpenAPI document."""
+"""Parts of the OpenAPI document shared by the routes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-_USUAL = (400, 401, 403, 408, 413, 422, 429, 503)
+_COMMON = (400, 401, 403, 408, 413, 422, 429, 503)
 
-_WORDS = {
-    400: "The body is no JSON, or no form.",
-    401: "A key is needed.",
-    403: "Not with this role, or not from that page.",
-    404: "There is nothing of that name.",
+_DESCRIPTIONS = {
+    400: "The body is not valid JSON or not a valid form.",
+    401: "An API key is required.",
+    403: "The role is not sufficient, or the request comes from another site.",
+    404: "Not found.",
     408: "The request did not arrive in time.",
-    409: "Not as things are: a name is taken, a job is over.",
-    412: "No photo came, or none that can be used.",
-    413: "More bytes, pixels or files than a request may have.",
-    415: "Not a photo in a format that is read.",
+    409: "Conflict: a name is in use, or a job has finished.",
+    412: "No photo was sent, or it cannot be used.",
+    413: "Too many bytes, pixels or files in a request.",
+    415: "Not a photo in a supported format.",
     417: "No file was chosen.",
-    422: "The request, or the photo, cannot be used as it is.",
-    429: "Faster than the key may ask; Retry-After says when.",
-    503: "Busy, or not ready; Retry-After says when to ask again.",
-    507: "It cannot be written.",
+    422: "The request or the photo is not valid.",
+    429: "Rate limit exceeded; see Retry-After.",
+    503: "Busy or not ready; see Retry-After.",
+    507: "The data cannot be written to disk.",
 }
 
-Answers = dict[int | str, dict[str, Any]]
+Responses = dict[int | str, dict[str, Any]]
 
 
-def answers(*more: int) -> Answers:
-    """Return the problems that a route may answer with: the usual ones and some of its own."""
+def problem_responses(*more: int) -> Responses:
+    """Return the problem responses of a route: the common statuses and further ones."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
-        status: {"description": _WORDS[status], "content": content}
-        for status in sorted({*_USUAL, *more})
+        status: {"description": _DESCRIPTIONS[status], "content": content}
+        for status in sorted({*_COMMON, *more})
     }
 
 
-def form(
+def multipart_body(
     *, files: tuple[str, ...] = ("file",), many: bool = False, **fields: Any
 ) -> dict[str, Any]:
-    """Return the description of a form with files.
+    """Return the description of a multipart form with files.
 
     Args:
-        files: fields that hold a file.
-        many: whether they may hold several.
-        fields: other fields and their schemas.
+        files: names of the file fields.
+        many: whether a field accepts several files.
+        fields: schemas of other fields.
     """
     one = {"type": "string", "format": "binary"}
     each: dict[str, Any] = {"type": "array", "items": one, "minItems": 1} if many else one

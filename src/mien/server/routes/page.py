@@ -1,4 +1,4 @@
-"""The page: the files in the folder `page`, and nothing else."""
+"""The web page: static files of the folder `page`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _KINDS = {
 }
 
 
-def mount(app: FastAPI) -> None:
-    """Add a route for each file that is there: no path from a client reaches the file system."""
+def add_page(app: FastAPI) -> None:
+    """Add a route per existing file, so that no client path reaches the file system."""
     for path in sorted(FOLDER.rglob("*")):
         if path.is_file() and not path.name.endswith(".md"):
             _serve(app, "/" + path.relative_to(FOLDER).as_posix(), path)

@@ -1,4 +1,4 @@
-"""The people of the living gallery: list, add, photos, rename, merge, forget, correct."""
+"""People of the gallery: list, add, enrol photos, rename, merge, forget, correct."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from mien.errors import NotServed, PhotoError
 from mien.gallery import Enrolment, FaceSample, Gallery, Person, sample_of
 from mien.photo import decode_photo
 from mien.problems import problem_of
-from mien.server.auth.access import Caller, need
+from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
 from mien.server.http.forms import Upload, read_form
-from mien.server.inference.face_tokens import Remembered
-from mien.server.routes.openapi import answers, form
-from mien.server.state import ServiceOf
+from mien.server.inference.face_tokens import TokenFace
+from mien.server.routes.openapi import multipart_body, problem_responses
+from mien.server.state import StateDep
 
 router = APIRouter(tags=["people"])
 
-Viewer = Annotated[Caller, Depends(need(Role.VIEWER))]
-Operator = Annotated[Caller, Depends(need(Role.OPERATOR))]
+Viewer = Annotated[Caller, Depends(require_role(Role.VIEWER))]
+Operator = Annotated[Caller, Depends(require_role(Role.OPERATOR))]
 
 _NAME = Field(min_length=1, max_length=1000)
 _NOTE = Field(max_length=2000)
 
 
 class NewPerson(BaseModel):
-    """Somebody to add."""
+    """A person to add."""
 
     name: str = _NAME
-    consent: str = Field("", max_length=2000, description="What the person has agreed to.")
+    consent: str = Field("", max_length=2000, description="What the person has consented to.")
 
 
-class Changes(BaseModel):
-    """What to change of somebody; what is left out stays."""
+class PersonChanges(BaseModel):
+    """Changes of a person; omitted fields stay unchanged."""
 
     name: Annotated[str, _NAME] | None = None
     consent: Annotated[str, _NOTE] | None = None
 
 
-class Other(BaseModel):
-    """Somebody who is the same person."""
+class MergeRequest(BaseModel):
+    """The person to merge."""
 
     other: str = Field(max_length=100)
 
@@ -64,7 +64,7 @@ class PictureRow(BaseModel):
 
 
 class PersonRow(BaseModel):
-    """Somebody who is known."""
+    """A known person."""
 
     id: str
     name: str
@@ -76,20 +76,20 @@ class PersonRow(BaseModel):
     thumbnail: bool = False
 
 
-class WholePerson(PersonRow):
-    """Somebody, with their photos."""
+class PersonDetails(PersonRow):
+    """A person with enrolled photos."""
 
     photos: list[PictureRow]
 
 
-class Everybody(BaseModel):
-    """Everybody, in the order of their names."""
+class PeopleList(BaseModel):
+    """The people, sorted by name."""
 
     people: list[PersonRow]
 
 
-class PhotoTaken(BaseModel):
-    """What came of a photo."""
+class EnrolledPhoto(BaseModel):
+    """Result of enrolling a photo."""
 
     photo: str
     taken: bool
@@ -100,80 +100,80 @@ class PhotoTaken(BaseModel):
     error: dict[str, Any] | None = None
 
 
-class PhotosTaken(BaseModel):
-    """What came of each photo, in their order."""
+class EnrolledPhotos(BaseModel):
+    """Results per photo, in order."""
 
-    results: list[PhotoTaken]
+    results: list[EnrolledPhoto]
 
 
-class NewName(BaseModel):
-    """Somebody by name."""
+class NamedPerson(BaseModel):
+    """A person by name."""
 
     name: str = _NAME
 
 
 class Correction(BaseModel):
-    """This face is not somebody, or is somebody."""
+    """A correction: who the face is, or who it is not."""
 
     face_token: str = Field(max_length=100)
     is_not: Annotated[str, Field(max_length=100)] | None = Field(None, alias="not")
-    is_: Annotated[str, Field(max_length=100)] | NewName | None = Field(None, alias="is")
+    is_: Annotated[str, Field(max_length=100)] | NamedPerson | None = Field(None, alias="is")
 
     @model_validator(mode="after")
-    def one_of_them(self) -> Correction:
-        """Refuse both, and neither."""
+    def check_one_given(self) -> Correction:
+        """Require exactly one of `is` and `not`."""
         if (self.is_not is None) == (self.is_ is None):
             raise ValueError("give either `is` or `not`")
         return self
 
 
-@router.get("/v1/people", responses=answers(404))
+@router.get("/v1/people", responses=problem_responses(404))
 def people(
-    service: ServiceOf,
+    state: StateDep,
     caller: Viewer,  # noqa: ARG001
     handle: Annotated[str, Query(max_length=100)] = "",
-) -> Everybody:
-    """List everybody whom a recognizer knows: the living gallery's people, or a file's names."""
-    backend = service.backend(handle)
+) -> PeopleList:
+    """List the people of a recognizer: those of the gallery, or the names in a file."""
+    backend = state.backend(handle)
     gallery = backend.gallery
     if gallery is None and not handle:
         with suppress(NotServed):
-            gallery = service.gallery()
+            gallery = state.gallery()
     if gallery is None:
         head = None if backend.recognizer is None else backend.recognizer.head
         rows = () if head is None else zip(head.people, head.photos.tolist(), strict=True)
-        return Everybody(
+        return PeopleList(
             people=[
                 PersonRow(id=f"{number}", name=name, photos_count=photos)
                 for number, (name, photos) in enumerate(rows)
             ]
         )
-    return Everybody(people=[_row(gallery, person) for person in gallery.people()])
+    return PeopleList(people=[_row(gallery, person) for person in gallery.people()])
 
 
-@router.post("/v1/people", status_code=201, responses=answers(404, 409))
-def add(new: NewPerson, service: ServiceOf, caller: Operator) -> PersonRow:
-    """Add somebody who has no photo yet."""
-    gallery = service.gallery()
+@router.post("/v1/people", status_code=201, responses=problem_responses(404, 409))
+def add(new: NewPerson, state: StateDep, caller: Operator) -> PersonRow:
+    """Add a person without photos."""
+    gallery = state.gallery()
     made = gallery.add_person(new.name, consent=new.consent, source="page or API", key=caller.key)
     return _row(gallery, made)
 
 
-@router.get("/v1/people/{person}", responses=answers(404))
-def person(person: str, service: ServiceOf, caller: Viewer) -> WholePerson:
-    """Return somebody with their photos."""
-    gallery = service.gallery()
+@router.get("/v1/people/{person}", responses=problem_responses(404))
+def person(person: str, state: StateDep, caller: Viewer) -> PersonDetails:
+    """Return a person with the enrolled photos."""
+    gallery = state.gallery()
     found = gallery.person(person)
     pictures = gallery.pictures(found.id)
-    service.audit.note("shown", caller.key, [found.id])
+    state.audit.record("shown", caller.key, [found.id])
     row = _row(gallery, found)
     row.thumbnail = any(picture.thumbnail for picture in pictures)
-    return WholePerson(
+    return PersonDetails(
         **row.model_dump(),
         photos=[
             PictureRow(
                 id=picture.id,
-                # Enrolled at the command line it is a path, which is nobody else's business.
+                # Photos enrolled on the command line have a path here: only the file name is shown.
                 source=PureWindowsPath(picture.source).name,
                 added=picture.added,
                 quality=picture.quality,
@@ -184,10 +184,10 @@ def person(person: str, service: ServiceOf, caller: Viewer) -> WholePerson:
     )
 
 
-@router.patch("/v1/people/{person}", responses=answers(404, 409))
-def change(person: str, changes: Changes, service: ServiceOf, caller: Operator) -> PersonRow:
-    """Rename somebody, or note what they have agreed to."""
-    gallery = service.gallery()
+@router.patch("/v1/people/{person}", responses=problem_responses(404, 409))
+def change(person: str, changes: PersonChanges, state: StateDep, caller: Operator) -> PersonRow:
+    """Rename a person, or note consent."""
+    gallery = state.gallery()
     found = gallery.person(person)
     if changes.name is not None:
         found = gallery.rename(found.id, changes.name, key=caller.key)
@@ -196,97 +196,104 @@ def change(person: str, changes: Changes, service: ServiceOf, caller: Operator) 
     return _row(gallery, found)
 
 
-@router.delete("/v1/people/{person}", status_code=204, responses=answers(404))
-def forget(person: str, service: ServiceOf, caller: Operator) -> None:
-    """Forget somebody, down to the last byte."""
-    gallery = service.gallery()
+@router.delete("/v1/people/{person}", status_code=204, responses=problem_responses(404))
+def forget(person: str, state: StateDep, caller: Operator) -> None:
+    """Delete a person with all embeddings and crops."""
+    gallery = state.gallery()
     found = gallery.person(person)
-    # Faces that are remembered for corrections may be theirs.
-    service.tokens.drop_all()
+    # Faces kept for corrections may show this person.
+    state.tokens.drop_all()
     gallery.forget(found.id, key=caller.key)
 
 
-@router.post("/v1/people/{person}/merge", responses=answers(404))
-def merge(person: str, other: Other, service: ServiceOf, caller: Operator) -> PersonRow:
-    """Make two people one: the photos of `other` become this person's."""
-    gallery = service.gallery()
+@router.post("/v1/people/{person}/merge", responses=problem_responses(404))
+def merge(person: str, other: MergeRequest, state: StateDep, caller: Operator) -> PersonRow:
+    """Merge two people: the photos of `other` are moved to this person."""
+    gallery = state.gallery()
     kept, gone = gallery.person(person), gallery.person(other.other)
     return _row(gallery, gallery.merge(kept.id, gone.id, key=caller.key))
 
 
-@router.post("/v1/people/{person}/photos", responses=answers(404), openapi_extra=form(many=True))
+@router.post(
+    "/v1/people/{person}/photos",
+    responses=problem_responses(404),
+    openapi_extra=multipart_body(many=True),
+)
 async def photos(
-    person: str, request: Request, service: ServiceOf, caller: Operator, *, force: bool = False
-) -> PhotosTaken:
-    """Enrol photos of somebody; of each is said whether it was taken, and why not."""
-    gallery, engine = service.gallery_backend()
+    person: str, request: Request, state: StateDep, caller: Operator, *, force: bool = False
+) -> EnrolledPhotos:
+    """Enrol photos of a person; each result says whether it was enrolled, and why not."""
+    gallery, engine = state.gallery_backend()
     found = await run_in_threadpool(gallery.person, person)
-    service.inference.check_room()
-    uploads = (await read_form(request, files=service.limits.photos)).photos()
+    state.queue.check_capacity()
+    uploads = (await read_form(request, files=state.limits.photos)).photos()
 
-    def work(upload: Upload) -> Callable[[], PhotoTaken]:
+    def work(upload: Upload) -> Callable[[], EnrolledPhoto]:
         return lambda: _enrol(gallery, engine, found.id, upload, key=caller.key, force=force)
 
-    rows = [await service.inference.result(service.inference.call(work(u))) for u in uploads]
-    return PhotosTaken(results=rows)
+    rows = [await state.queue.result(state.queue.submit(work(u))) for u in uploads]
+    return EnrolledPhotos(results=rows)
 
 
 @router.get(
     "/v1/people/{person}/thumbnail",
     response_class=Response,
     responses={
-        **answers(404),
+        **problem_responses(404),
         200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
     },
 )
-def thumbnail(person: str, service: ServiceOf, caller: Viewer) -> Response:  # noqa: ARG001
-    """Return the crop of somebody's best photo, where crops are kept."""
-    gallery = service.gallery()
+def thumbnail(person: str, state: StateDep, caller: Viewer) -> Response:  # noqa: ARG001
+    """Return the aligned crop of a person's best photo, if crops are stored."""
+    gallery = state.gallery()
     kept = [picture for picture in gallery.pictures(person) if picture.thumbnail]
     if not kept:
         raise NotServed(
-            "no crop is kept of this person", hint="Their photos have none, or crops are not kept."
+            "no crop of this person is stored",
+            hint="The person has no photos, or the gallery stores no crops.",
         )
     best = max(kept, key=lambda picture: picture.quality)
     return Response(gallery.thumbnail(best.id), media_type="image/jpeg")
 
 
-@router.delete("/v1/people/{person}/photos/{picture}", status_code=204, responses=answers(404))
-def forget_photo(person: str, picture: str, service: ServiceOf, caller: Operator) -> None:
-    """Forget one photo of somebody."""
-    gallery = service.gallery()
+@router.delete(
+    "/v1/people/{person}/photos/{picture}", status_code=204, responses=problem_responses(404)
+)
+def forget_photo(person: str, picture: str, state: StateDep, caller: Operator) -> None:
+    """Delete one enrolled photo of a person."""
+    gallery = state.gallery()
     if picture not in {each.id for each in gallery.pictures(person)}:
         raise NotServed(
-            "the person has no such photo", hint="GET /v1/people/{id} lists the photos of somebody."
+            "the person has no such photo", hint="GET /v1/people/{id} lists the photos of a person."
         )
     gallery.forget_picture(picture, key=caller.key)
 
 
-@router.post("/v1/corrections", responses=answers(404))
-async def correct(given: Correction, service: ServiceOf, caller: Operator) -> PhotoTaken:
-    """Say that a face that was just recognised is not somebody, or is somebody."""
-    gallery, engine = service.gallery_backend()
-    face = service.tokens.find(given.face_token)
+@router.post("/v1/corrections", responses=problem_responses(404))
+async def correct(given: Correction, state: StateDep, caller: Operator) -> EnrolledPhoto:
+    """Correct a recent identification: the face is not a person, or is a person."""
+    gallery, engine = state.gallery_backend()
+    face = state.tokens.find(given.face_token)
     if given.is_not is not None:
         wrong = await run_in_threadpool(gallery.person, given.is_not)
         await run_in_threadpool(gallery.reject, wrong.id, face.embedding, key=caller.key)
-        return PhotoTaken(photo=face.photo, taken=False)
+        return EnrolledPhoto(photo=face.photo, taken=False)
     right = given.is_
-    if isinstance(right, NewName):
+    if isinstance(right, NamedPerson):
         name = right.name
     else:
         name = (await run_in_threadpool(gallery.person, right or "")).id
 
-    def work() -> PhotoTaken:
-        # Somebody looked and said so: what speaks against it is told, and overruled.
+    def work() -> EnrolledPhoto:
+        # A user confirmed the person: failed enrolment checks are reported, but overruled.
         done = gallery.enrol(name, sample_of_token(face, engine), force=True, key=caller.key)
-        return _taken(face.photo, done)
+        return _enrolled_photo(face.photo, done)
 
-    return await service.inference.result(service.inference.call(work))
+    return await state.queue.result(state.queue.submit(work))
 
 
-def sample_of_token(face: Remembered, engine: FaceEngine) -> FaceSample:
-    """Return the face that a token names as a sample to enrol."""
+def sample_of_token(face: TokenFace, engine: FaceEngine) -> FaceSample:
+    """Return the face of a token as a sample for enrolment."""
     return sample_of(
         engine, face.crop, face.points, scale=face.scale, sha256=face.sha256, source=face.photo
     )
@@ -294,11 +301,11 @@ def sample_of_token(face: Remembered, engine: FaceEngine) -> FaceSample:
 
 def _enrol(
     gallery: Gallery, engine: FaceEngine, person: str, upload: Upload, *, key: str, force: bool
-) -> PhotoTaken:
+) -> EnrolledPhoto:
     try:
         photo = decode_photo(upload.data, name=upload.name, long_side=engine.max_long_side)
     except PhotoError as error:
-        return PhotoTaken(
+        return EnrolledPhoto(
             photo=upload.name,
             taken=False,
             reason="unreadable",
@@ -306,11 +313,11 @@ def _enrol(
             error=problem_of(error),
         )
     done = gallery.enrol_photo(person, photo, engine=engine, force=force, key=key)
-    return _taken(upload.name, done)
+    return _enrolled_photo(upload.name, done)
 
 
-def _taken(photo: str, done: Enrolment) -> PhotoTaken:
-    return PhotoTaken(
+def _enrolled_photo(photo: str, done: Enrolment) -> EnrolledPhoto:
+    return EnrolledPhoto(
         photo=photo,
         taken=done.taken,
         reason=done.reason,

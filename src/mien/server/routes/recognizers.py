@@ -1,4 +1,4 @@
-"""What answers here: its weights, licences and measured rates; and putting another in service."""
+"""Recognizers of the server: description, versions, and which version is in service."""
 
 from __future__ import annotations
 
@@ -9,50 +9,54 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from mien.errors import NotServed
-from mien.server.auth.access import Caller, need
+from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
-from mien.server.routes.openapi import answers
-from mien.server.state import ServerState, ServiceOf
+from mien.server.routes.openapi import problem_responses
+from mien.server.state import ServerState, StateDep
 
 router = APIRouter(tags=["recognizers"])
 
 
-class ServiceChoice(BaseModel):
-    """A version."""
+class VersionChoice(BaseModel):
+    """The version to put in service."""
 
     version: str = Field(max_length=100)
 
 
-@router.get("/v1/recognizer", responses=answers(), dependencies=[Depends(need(Role.VIEWER))])
-def recognizers(service: ServiceOf) -> dict[str, Any]:
-    """Return everything that answers, the default first."""
-    return {"recognizers": [_about(service, handle) for handle in service.handles]}
+@router.get(
+    "/v1/recognizer",
+    responses=problem_responses(),
+    dependencies=[Depends(require_role(Role.VIEWER))],
+)
+def recognizers(state: StateDep) -> dict[str, Any]:
+    """List the recognizers with weights, licences and measured rates, the default first."""
+    return {"recognizers": [_about(state, handle) for handle in state.handles]}
 
 
-@router.put("/v1/recognizer/{handle}/service", responses=answers(404))
+@router.put("/v1/recognizer/{handle}/service", responses=problem_responses(404))
 async def put(
     handle: str,
-    wish: ServiceChoice,
-    service: ServiceOf,
-    caller: Annotated[Caller, Depends(need(Role.ADMIN))],
+    choice: VersionChoice,
+    state: StateDep,
+    caller: Annotated[Caller, Depends(require_role(Role.ADMIN))],
 ) -> dict[str, Any]:
-    """Have a version answer by a handle from now on; go back in the same way."""
-    versions = {each.version for each in service.versions.of(handle)}
-    if wish.version not in versions:
+    """Put a version of a recognizer in service; an earlier one can be put back the same way."""
+    versions = {each.version for each in state.versions.versions_of(handle)}
+    if choice.version not in versions:
         raise NotServed(
-            f"{handle} has no version {wish.version}",
+            f"{handle} has no version {choice.version}",
             hint=f"There are: {', '.join(sorted(versions)) or 'none'}.",
         )
-    backend = await run_in_threadpool(service.versions.open, handle, wish.version)
-    await run_in_threadpool(service.versions.note, handle, wish.version)
-    service.put(handle, backend)
-    service.audit.note("put in service", caller.key, detail=f"{handle} {wish.version}")
-    return await run_in_threadpool(_about, service, handle)
+    backend = await run_in_threadpool(state.versions.open, handle, choice.version)
+    await run_in_threadpool(state.versions.set_in_service, handle, choice.version)
+    state.set_backend(handle, backend)
+    state.audit.record("put in service", caller.key, detail=f"{handle} {choice.version}")
+    return await run_in_threadpool(_about, state, handle)
 
 
-def _about(service: ServerState, handle: str) -> dict[str, Any]:
+def _about(state: ServerState, handle: str) -> dict[str, Any]:
     versions = [
         {"version": each.version, "created": each.created, "in_service": each.in_service}
-        for each in service.versions.of(handle)
+        for each in state.versions.versions_of(handle)
     ]
-    return {"handle": handle, **service.backend(handle).about(), "versions": versions}
+    return {"handle": handle, **state.backend(handle).about(), "versions": versions}

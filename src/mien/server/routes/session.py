@@ -1,4 +1,4 @@
-"""Signing in with a key, and the audit trail."""
+"""Web sessions (signing in with an API key) and the audit trail."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from pydantic import BaseModel, Field
 
 from mien.errors import KeyNeeded, TooManyRequests
 from mien.gallery import Gallery
-from mien.server.auth.access import address_of, check_token, need
-from mien.server.auth.audit_trail import Line
+from mien.server.auth.access import address_of, check_csrf, require_role
+from mien.server.auth.audit_trail import AuditEvent
 from mien.server.auth.keys import Role
 from mien.server.auth.web_sessions import COOKIE, LIFETIME
-from mien.server.routes.openapi import answers
-from mien.server.state import ServerState, ServiceOf
+from mien.server.routes.openapi import problem_responses
+from mien.server.state import ServerState, StateDep
 
 router = APIRouter(tags=["access"])
 
 
 class SignIn(BaseModel):
-    """A key."""
+    """The API key to sign in with."""
 
     key: str = Field(max_length=200)
 
 
 class SessionState(BaseModel):
-    """Who is signed in."""
+    """State of the web session."""
 
     authentication: bool
     role: str | None
@@ -34,7 +34,7 @@ class SessionState(BaseModel):
 
 
 class EventRow(BaseModel):
-    """A line of the audit trail: ids, no names."""
+    """An event of the audit trail, with ids instead of names."""
 
     time: str
     action: str
@@ -43,56 +43,58 @@ class EventRow(BaseModel):
     detail: str
 
 
-class Trail(BaseModel):
-    """The audit trail, latest first."""
+class AuditEvents(BaseModel):
+    """Events of the audit trail, latest first."""
 
     events: list[EventRow]
 
 
-@router.get("/v1/session", responses=answers())
-async def session(request: Request, service: ServiceOf) -> SessionState:
-    """Say whether a key is needed and what the caller may do."""
-    access = service.access
+@router.get("/v1/session", responses=problem_responses())
+async def session(request: Request, state: StateDep) -> SessionState:
+    """Return whether a key is required, and the role of the client."""
+    access = state.access
     try:
         caller = access.caller(request)
     except (KeyNeeded, TooManyRequests):
         caller = None
     csrf = caller.session.csrf if caller and caller.session else None
     role = caller.role.word if caller else None
-    return SessionState(authentication=access.asks, role=role, csrf=csrf)
+    return SessionState(authentication=access.requires_key, role=role, csrf=csrf)
 
 
-@router.post("/v1/session", responses=answers())
+@router.post("/v1/session", responses=problem_responses())
 async def sign_in(
-    given: SignIn, request: Request, response: Response, service: ServiceOf
+    given: SignIn, request: Request, response: Response, state: StateDep
 ) -> SessionState:
-    """Give a key and get a cookie, which the page's scripts cannot read."""
-    key = service.access.by_key(given.key.strip(), address_of(request))
-    cookie, made = service.access.sessions.start(key.id)
+    """Sign in with a key; the response sets an HttpOnly session cookie."""
+    key = state.access.authenticate(given.key.strip(), address_of(request))
+    cookie, made = state.access.sessions.start(key.id)
     secure = request.url.scheme == "https"
     response.set_cookie(
         COOKIE, cookie, max_age=LIFETIME, httponly=True, samesite="strict", secure=secure, path="/"
     )
-    service.audit.note("signed in", key.id)
+    state.audit.record("signed in", key.id)
     return SessionState(authentication=True, role=key.role.word, csrf=made.csrf)
 
 
-@router.delete("/v1/session", status_code=204, responses=answers())
-async def sign_out(request: Request, response: Response, service: ServiceOf) -> None:
-    """Make the cookie worthless."""
+@router.delete("/v1/session", status_code=204, responses=problem_responses())
+async def sign_out(request: Request, response: Response, state: StateDep) -> None:
+    """Sign out: end the session and delete the cookie."""
     cookie = request.cookies.get(COOKIE, "")
-    found = service.access.sessions.find(cookie)
+    found = state.access.sessions.find(cookie)
     if found:
-        check_token(found, request)
-        service.access.sessions.end(cookie)
+        check_csrf(found, request)
+        state.access.sessions.end(cookie)
     response.delete_cookie(COOKIE, path="/")
 
 
-@router.get("/v1/audit", responses=answers(), dependencies=[Depends(need(Role.ADMIN))])
-def audit(service: ServiceOf, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000) -> Trail:
-    """Return who was enrolled, looked up and forgotten, by which key."""
-    lines: list[Any] = [*service.audit.latest(limit)]
-    for gallery in _galleries(service):
+@router.get(
+    "/v1/audit", responses=problem_responses(), dependencies=[Depends(require_role(Role.ADMIN))]
+)
+def audit(state: StateDep, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000) -> AuditEvents:
+    """Return who was enrolled, identified and forgotten, by which key."""
+    lines: list[Any] = [*state.audit.latest(limit)]
+    for gallery in _galleries(state):
         lines += gallery.audit_trail(limit=limit)
     lines.sort(key=_time, reverse=True)
     rows = [
@@ -101,13 +103,13 @@ def audit(service: ServiceOf, limit: Annotated[int, Query(ge=1, le=10_000)] = 10
         )
         for line in lines[:limit]
     ]
-    return Trail(events=rows)
+    return AuditEvents(events=rows)
 
 
-def _galleries(service: ServerState) -> list[Gallery]:
-    backends = [service.backend(handle) for handle in service.handles]
+def _galleries(state: ServerState) -> list[Gallery]:
+    backends = [state.backend(handle) for handle in state.handles]
     return [backend.gallery for backend in backends if backend.gallery is not None]
 
 
-def _time(line: Line) -> str:
+def _time(line: AuditEvent) -> str:
     return line.time

@@ -1,7 +1,7 @@
-"""Photos to train on, from an upload: scanned in memory, and only then on the disk.
+"""Uploaded training photos: checked in memory, then stored on disk.
 
-What a client calls a file names the person and nothing else: on the disk photos have numbers, and
-a list says whose they are. A zip is read in memory and never unpacked.
+A client's file names only determine the person: on disk photos have numbers, and a list maps them
+to people. Zip archives are read in memory and never extracted.
 """
 
 from __future__ import annotations
@@ -21,23 +21,30 @@ from mien.errors import BadRequest, OutputError, PhotoError, UnsafeArchive
 from mien.photo import MAX_BYTES, decode_photo
 from mien.server.http.forms import Upload
 
-LIST = "photos.csv"
+PHOTO_LIST = "photos.csv"
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, RuntimeError)
-_MAX_GROWTH = 20
-"""A zip of photos that unpacks to more than this many times its size is a bomb."""
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+    RuntimeError,
+)
+_MAX_EXPANSION = 20
+"""A zip archive that expands to more than this many times its size is rejected."""
 
 _SCAN_SIDE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What an upload came to.
+class StoredPhotos:
+    """Result of storing an upload.
 
     Attributes:
-        photos: how many lie on the disk.
-        people: of how many people.
-        skipped: how many files were passed over, by reason.
+        photos: number of stored photos.
+        people: number of people on them.
+        skipped: number of ignored files by reason.
     """
 
     photos: int
@@ -45,17 +52,17 @@ class Kept:
     skipped: dict[str, int]
 
 
-def keep_photos(uploads: Sequence[Upload], folder: Path) -> Kept:
-    """Scan the photos of an upload and write them to a folder.
+def store_photos(uploads: Sequence[Upload], folder: Path) -> StoredPhotos:
+    """Check the photos of an upload and write them to a folder.
 
     Raises:
-        BadRequest: no photo lies in a person's folder.
-        UnsafeArchive: a zip that is made to do harm.
-        OutputError: they cannot be written.
+        BadRequest: no photo is in a folder named after a person.
+        UnsafeArchive: a zip archive with unsafe paths or extreme expansion.
+        OutputError: the photos cannot be written.
     """
     skipped: Counter[str] = Counter()
-    files: dict[str, _Bytes | _Member] = {}
-    for name, load in _members(uploads, skipped):
+    files: dict[str, _UploadedFile | _ZipMember] = {}
+    for name, load in _upload_files(uploads, skipped):
         if not PurePosixPath(name).parts:
             skipped["file without a name"] += 1
         elif name in files:
@@ -75,19 +82,19 @@ def keep_photos(uploads: Sequence[Upload], folder: Path) -> Kept:
             name = f"{number:06}"
             (folder / name).write_bytes(data)
             rows.append((name, item.person))
-        _write_list(folder / LIST, rows)
+        _write_list(folder / PHOTO_LIST, rows)
     except OSError as error:
-        raise OutputError(f"the photos cannot be kept: {error.strerror}") from error
+        raise OutputError(f"the photos cannot be stored: {error.strerror}") from error
     if not rows:
         raise BadRequest(
-            "no photo in it lies in a folder that is named for a person",
-            hint="Send a zip of folders, one a person, or files named Person/photo.jpg.",
+            "no photo is in a folder named after a person",
+            hint="Send a zip archive with one folder per person, or files named Person/photo.jpg.",
         )
-    return Kept(len(rows), len({person for _, person in rows}), dict(survey.skipped))
+    return StoredPhotos(len(rows), len({person for _, person in rows}), dict(survey.skipped))
 
 
-class _Bytes:
-    """A file of the upload, read when it is its turn."""
+class _UploadedFile:
+    """Returns the content of an uploaded file."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -96,8 +103,8 @@ class _Bytes:
         return self._data
 
 
-class _Member:
-    """A member of a zip, read when it is its turn; at most what a photo may have."""
+class _ZipMember:
+    """Reads a member of a zip archive, at most one byte more than a photo may have."""
 
     def __init__(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
         self._archive = archive
@@ -107,42 +114,44 @@ class _Member:
         try:
             with self._archive.open(self._member) as file:
                 return file.read(MAX_BYTES + 1)
-        except (*_BROKEN, OSError):
+        except (*_ZIP_ERRORS, OSError):
             return b""
 
 
-def _members(
+def _upload_files(
     uploads: Sequence[Upload], skipped: Counter[str]
-) -> Iterator[tuple[str, _Bytes | _Member]]:
+) -> Iterator[tuple[str, _UploadedFile | _ZipMember]]:
     for upload in uploads:
         if upload.data[:4] in {b"PK\x03\x04", b"PK\x05\x06"}:
-            yield from _of_zip(upload, skipped)
+            yield from _zip_files(upload, skipped)
         else:
-            yield upload.name.replace("\\", "/"), _Bytes(upload.data)
+            yield upload.name.replace("\\", "/"), _UploadedFile(upload.data)
 
 
-def _of_zip(upload: Upload, skipped: Counter[str]) -> Iterator[tuple[str, _Member]]:
+def _zip_files(upload: Upload, skipped: Counter[str]) -> Iterator[tuple[str, _ZipMember]]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(upload.data))
-    except _BROKEN as error:
-        raise BadRequest("the zip is damaged", hint="Make it again.") from error
+    except _ZIP_ERRORS as error:
+        raise BadRequest("the zip archive is damaged", hint="Make it again.") from error
     members = [member for member in archive.infolist() if not member.is_dir()]
-    if sum(member.file_size for member in members) > _MAX_GROWTH * len(upload.data) + (1 << 20):
+    if sum(member.file_size for member in members) > _MAX_EXPANSION * len(upload.data) + (1 << 20):
         raise UnsafeArchive(
-            f"the zip unpacks to more than {_MAX_GROWTH} times its size",
-            hint="Photos do not shrink like that: do not use it.",
+            f"the zip archive expands to more than {_MAX_EXPANSION} times its size",
+            hint="Photos do not compress like that: do not use it.",
         )
     for member in members:
         name = zip_name(member)
         parts = name.split("/")
         if ".." in parts or name.startswith("/") or parts[0].endswith(":"):
-            raise UnsafeArchive("a path in the zip leads out of it", hint="Do not use it.")
+            raise UnsafeArchive(
+                "a path in the zip archive leads outside of it", hint="Do not use it."
+            )
         if member.flag_bits & 1:
-            raise BadRequest("the zip is encrypted", hint="Pack it without a password.")
+            raise BadRequest("the zip archive is encrypted", hint="Pack it without a password.")
         if (member.external_attr >> 16) & 0o170000 not in {0, 0o100000}:
             skipped["link or device in an archive"] += 1
         else:
-            yield name, _Member(archive, member)
+            yield name, _ZipMember(archive, member)
 
 
 def _write_list(path: Path, rows: Sequence[tuple[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""The stages of a job: commands of Mien, each a process of its own, watched line by line."""
+"""Stages of a training job: commands of Mien in separate processes, with progress."""
 
 from __future__ import annotations
 
@@ -14,57 +14,59 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien.errors import SELDOM_FOUND
-from mien.server.http.error_responses import IN_THE_LOG, UNFORESEEN
-from mien.server.training.job_photos import LIST
+from mien.server.http.error_responses import INTERNAL_ERROR, SEE_LOG
+from mien.server.training.job_photos import PHOTO_LIST
 
 RECOGNIZER, DATASET, REPORT = "recognizer.onnx", "dataset", "report.html"
 
-_PATIENCE = 10.0
-_KINDER = 10
-"""Niceness of the processes: whoever waits for a photo comes first."""
+_TERMINATE_SECONDS = 10.0
+_NICENESS = 10
+"""Niceness of the processes: identification requests have priority."""
 
 BUSY = 14
-"""Exit code of `mien dataset` where another process still builds; that one was left by a crash."""
+"""Exit code of `mien dataset` if another process, left over from a crash, still builds."""
 
 _WEIGHTS, _TRAINING = 12, 15
-"""Those of weights that cannot be had, and of photos that nothing can be trained on."""
+"""Exit codes: weights are not available; the photos are not sufficient for training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One command.
+    """A command of a job.
 
     Attributes:
         name: build, train or evaluate.
-        arguments: of `python -m mien`, run in the job's folder.
-        needed: whether the job fails where it fails.
+        arguments: for `python -m mien`, which runs in the job's folder.
+        required: whether the job fails if this command fails.
     """
 
     name: str
     arguments: tuple[str, ...]
-    needed: bool = True
+    required: bool = True
 
 
 def stages(rate: float) -> tuple[Stage, ...]:
     """Return the commands of a job."""
     return (
-        Stage("build", ("dataset", "build", LIST, "-o", DATASET, "--json")),
+        Stage("build", ("dataset", "build", PHOTO_LIST, "-o", DATASET, "--json")),
         Stage(
             "train",
             ("train", DATASET, "-o", RECOGNIZER, "--false-positive-rate", repr(rate), "--json"),
         ),
-        Stage("evaluate", ("evaluate", RECOGNIZER, DATASET, "-o", REPORT, "--json"), needed=False),
+        Stage(
+            "evaluate", ("evaluate", RECOGNIZER, DATASET, "-o", REPORT, "--json"), required=False
+        ),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended.
+class StageResult:
+    """Result of a command.
 
     Attributes:
-        code: its exit code; below 0 where it was killed.
-        error: what it said last on standard error, without progress.
-        output: what it printed.
+        code: exit code; negative if the process was killed.
+        error: last lines of standard error, without progress.
+        output: standard output.
     """
 
     code: int
@@ -72,16 +74,16 @@ class Ended:
     output: str
 
 
-def why(ended: Ended) -> tuple[str, str]:
-    """Return what went wrong and what to do about it, for a client: no command and no path."""
-    if ended.code in {BUSY, _TRAINING}:
-        return said(ended), f"Send clear photos, several of each person. {SELDOM_FOUND}"
-    return "the models cannot be had" if ended.code == _WEIGHTS else UNFORESEEN, IN_THE_LOG
+def failure_reason(result: StageResult) -> tuple[str, str]:
+    """Return detail and hint for the client, without command names and paths."""
+    if result.code in {BUSY, _TRAINING}:
+        return last_error(result), f"Send clear photos, several of each person. {SELDOM_FOUND}"
+    return "the models are not available" if result.code == _WEIGHTS else INTERNAL_ERROR, SEE_LOG
 
 
-def said(ended: Ended) -> str:
-    """Return the error that a command ended with, without its hint."""
-    lines = ended.error.splitlines() or ["the command was killed"]
+def last_error(result: StageResult) -> str:
+    """Return the error message of a command, without its hint."""
+    lines = result.error.splitlines() or ["the command was killed"]
     errors = [line for line in lines if line.startswith("error: ")]
     return errors[0].removeprefix("error: ") if errors else lines[-1]
 
@@ -91,8 +93,8 @@ def run(
     folder: Path,
     on_progress: Callable[[int, int | None, str], None],
     stop: threading.Event,
-) -> Ended:
-    """Run a command in a job's folder; when `stop` is set it is ended."""
+) -> StageResult:
+    """Run a command in a job's folder; terminate it when `stop` is set."""
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, arguments made above
         [sys.executable, "-m", "mien", *stage.arguments],
         cwd=folder,
@@ -106,12 +108,12 @@ def run(
         errors="replace",
     )
     with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, process.pid, _KINDER)
+        os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
     output: list[str] = []
-    told: list[str] = []
+    messages: list[str] = []
     readers = [
         threading.Thread(target=_read_output, args=(process, output)),
-        threading.Thread(target=_read_progress, args=(process, told, on_progress)),
+        threading.Thread(target=_read_progress, args=(process, messages, on_progress)),
     ]
     for reader in readers:
         reader.start()
@@ -121,7 +123,7 @@ def run(
     for pipe in (process.stdout, process.stderr):
         if pipe:
             pipe.close()
-    return Ended(process.returncode, "\n".join(told[-20:]), "".join(output))
+    return StageResult(process.returncode, "\n".join(messages[-20:]), "".join(output))
 
 
 def _wait(process: subprocess.Popen[str], stop: threading.Event) -> None:
@@ -131,19 +133,19 @@ def _wait(process: subprocess.Popen[str], stop: threading.Event) -> None:
         except subprocess.TimeoutExpired:
             if not stop.is_set():
                 continue
-            _end(process, signal.SIGTERM)
+            _signal(process, signal.SIGTERM)
             try:
-                process.wait(_PATIENCE)
+                process.wait(_TERMINATE_SECONDS)
             except subprocess.TimeoutExpired:
-                _end(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+                _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
                 process.wait()
         return
 
 
-def _end(process: subprocess.Popen[str], how: signal.Signals) -> None:
+def _signal(process: subprocess.Popen[str], signal_number: signal.Signals) -> None:
     with contextlib.suppress(OSError):
         if hasattr(os, "killpg"):
-            os.killpg(process.pid, how)
+            os.killpg(process.pid, signal_number)
         else:
             process.terminate()
 
@@ -156,7 +158,7 @@ def _read_output(process: subprocess.Popen[str], output: list[str]) -> None:
 
 def _read_progress(
     process: subprocess.Popen[str],
-    told: list[str],
+    messages: list[str],
     on_progress: Callable[[int, int | None, str], None],
 ) -> None:
     for line in process.stderr or ():
@@ -164,6 +166,6 @@ def _read_progress(
             row = json.loads(line)
             done, total, what = int(row["done"]), row["total"], str(row["what"])
         except (ValueError, TypeError, KeyError):
-            told.append(line.rstrip())
+            messages.append(line.rstrip())
             continue
         on_progress(done, total if isinstance(total, int) else None, what)

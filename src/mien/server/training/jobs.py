@@ -1,11 +1,11 @@
-"""Jobs: photos in, a recognizer and its report out, one after the other, safe from kills.
+"""Training jobs, run one after the other and resumed after a restart.
 
 ::
 
-    jobs/ID/job.json      the job as it stands; whoever reads it finds the old one or the new one
-    jobs/ID/photos.csv    whose the numbered photos beside it are; gone when the job is over
-    jobs/ID/dataset/      of `mien dataset build`, which goes on where it was interrupted; gone too
-    jobs/ID/report.html   of `mien evaluate`
+    jobs/ID/job.json      state of the job, replaced atomically
+    jobs/ID/photos.csv    person of each numbered photo; deleted with the photos at the end
+    jobs/ID/dataset/      from `mien dataset build`, which is resumable; deleted at the end
+    jobs/ID/report.html   from `mien evaluate`
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from typing import Any
 from mien.errors import JobRefused, MienError, NotServed, OutputError, ServerBusy
 from mien.files import write_atomically
 from mien.problems import problem_of
-from mien.server.http.error_responses import IN_THE_LOG, UNFORESEEN, log_fault
+from mien.server.http.error_responses import INTERNAL_ERROR, SEE_LOG, log_fault
 from mien.server.http.forms import Upload
 from mien.server.http.limits import Limits
 from mien.server.inference.versions import HANDLE, Versions
 from mien.server.training import job_run
-from mien.server.training.job_photos import keep_photos
+from mien.server.training.job_photos import store_photos
 from mien.text import count
 
-OVER = frozenset({"done", "failed", "cancelled"})
+FINISHED = frozenset({"done", "failed", "cancelled"})
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
-_KEPT = frozenset({"job.json", job_run.REPORT})
-_BETWEEN_TRIES = 2.0
+_KEPT_FILES = frozenset({"job.json", job_run.REPORT})
+_RETRY_SECONDS = 2.0
 _TRIES = 300
 
 _log = logging.getLogger("mien.server")
@@ -48,26 +48,26 @@ _log = logging.getLogger("mien.server")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A training.
+    """A training job.
 
     Attributes:
-        id: when it came, and some chance.
-        name: as the user calls the recognizer.
-        handle: by which it will answer.
-        rate: share of strangers who may be given any name.
+        id: time of creation and a random suffix.
+        name: the user's name for the recognizer.
+        handle: name of the recognizer in URLs.
+        rate: false positive identification rate, in (0, 1).
         state: queued, running, done, failed or cancelled.
         stage: build, train or evaluate.
-        done: steps of the stage behind it.
-        total: of so many; None while unknown.
-        message: what it does, in words.
+        done: completed steps of the stage.
+        total: number of steps; None if unknown.
+        message: progress in words.
         created: UTC time, ISO 8601.
-        finished: the same; empty while it is not over.
-        people: in the upload.
-        photos: in the upload.
-        version: of the recognizer that it made; empty until then.
-        report: whether there is one.
-        error: what went wrong, as a problem.
-        key: id of the key that started it.
+        finished: UTC time, ISO 8601; empty until finished.
+        people: number of people in the upload.
+        photos: number of photos in the upload.
+        version: version of the trained recognizer; empty until done.
+        report: whether a report exists.
+        error: problem document if the job failed.
+        key: id of the key that created it.
     """
 
     id: str
@@ -90,12 +90,12 @@ class Job:
 
 
 class Jobs:
-    """The jobs of a data folder.
+    """The training jobs of a data folder.
 
     Args:
-        folder: made where there is none.
-        versions: where recognizers go.
-        limits: how many may wait.
+        folder: created if missing.
+        versions: stores the trained recognizers.
+        limits: maximum number of unfinished jobs.
     """
 
     def __init__(self, folder: Path, versions: Versions, limits: Limits) -> None:
@@ -106,22 +106,22 @@ class Jobs:
         self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._stops: dict[str, threading.Event] = {}
-        self._thread = threading.Thread(target=self._work, name="mien-jobs", daemon=True)
+        self._thread = threading.Thread(target=self._run_worker, name="mien-jobs", daemon=True)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._jobs = {job.id: job for job in _read_all(folder)}
 
     def start(self) -> None:
-        """Go on with what was not over when the server stopped."""
+        """Start the worker and resume unfinished jobs."""
         if not self._thread.is_alive():
             for job in sorted(self._jobs.values(), key=lambda job: job.id):
-                if job.state not in OVER:
+                if job.state not in FINISHED:
                     self._stops[job.id] = threading.Event()
-                    self._put(replace(job, state="queued"))
+                    self._store(replace(job, state="queued"))
                     self._queue.put(job.id)
             self._thread.start()
 
     def close(self) -> None:
-        """Interrupt the running job; it goes on when the server is next started."""
+        """Interrupt the running job, which resumes on the next start."""
         self._stopping.set()
         for stop in self._stops.values():
             stop.set()
@@ -131,45 +131,46 @@ class Jobs:
         with self._changed:
             self._changed.notify_all()
 
-    def check_room(self) -> None:
-        """Raise ServerBusy where as many jobs wait as may."""
-        if sum(job.state not in OVER for job in self._jobs.values()) >= self._limits.jobs:
-            raise ServerBusy("as many trainings wait as may", hint="Ask again in 60 s.")
+    def check_capacity(self) -> None:
+        """Raise ServerBusy if there are too many unfinished jobs."""
+        if sum(job.state not in FINISHED for job in self._jobs.values()) >= self._limits.jobs:
+            raise ServerBusy("too many training jobs are waiting", hint="Ask again in 60 s.")
 
     def create(self, uploads: Sequence[Upload], *, name: str, rate: float, key: str) -> Job:
-        """Take photos and queue a training.
+        """Store the photos and queue a job.
 
         Raises:
-            BadRequest: no photos of people in it.
-            UnsafeArchive: a zip that is made to do harm.
-            OutputError: they cannot be kept.
-            ServerBusy: as many wait as may.
+            BadRequest: no photo is in a folder named after a person.
+            UnsafeArchive: a zip archive with unsafe paths or extreme expansion.
+            OutputError: the photos cannot be stored.
+            ServerBusy: there are too many unfinished jobs.
         """
-        self.check_room()
+        self.check_capacity()
         now = datetime.now(UTC)
         job_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         folder = self._folder / job_id
         try:
             folder.mkdir(mode=0o700)
-            kept = keep_photos(uploads, folder)
+            stored = store_photos(uploads, folder)
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError):
-                raise OutputError(f"the photos cannot be kept: {error.strerror}") from error
+                raise OutputError(f"the photos cannot be stored: {error.strerror}") from error
             raise
+        photos = count(stored.photos, "photo")
         job = Job(
             job_id,
             name or "trained",
             handle_of(name),
             rate,
             created=now.isoformat(timespec="seconds"),
-            people=kept.people,
-            photos=kept.photos,
-            message=f"{count(kept.photos, 'photo')} of {count(kept.people, 'person', 'people')}",
+            people=stored.people,
+            photos=stored.photos,
+            message=f"{photos} of {count(stored.people, 'person', 'people')}",
             key=key,
         )
         self._stops[job_id] = threading.Event()
-        self._put(job)
+        self._store(job)
         self._queue.put(job_id)
         return job
 
@@ -182,7 +183,7 @@ class Jobs:
         """Return a job.
 
         Raises:
-            NotServed: there is none of that id.
+            NotServed: there is no job with that id.
         """
         with self._changed:
             found = self._jobs.get(job_id)
@@ -191,7 +192,7 @@ class Jobs:
         return found
 
     def wait(self, job_id: str, seen: Job | None, seconds: float) -> Job | None:
-        """Return a job once it is no longer as it was `seen`; None where nothing changed."""
+        """Wait until a job differs from `seen` and return it; None if nothing changed."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._jobs.get(job_id) is not seen or self._stopping.is_set(), seconds
@@ -203,7 +204,7 @@ class Jobs:
         """Return a job's report.
 
         Raises:
-            NotServed: there is none.
+            NotServed: the job or its report does not exist.
         """
         job = self.get(job_id)
         try:
@@ -215,20 +216,21 @@ class Jobs:
             ) from error
 
     def remove(self, job_id: str) -> None:
-        """Cancel a job that is not over; delete one that is, with its report.
+        """Cancel an unfinished job; delete a finished one with its report.
 
         Raises:
-            NotServed: there is none of that id.
-            JobRefused: what it made is in service.
+            NotServed: there is no job with that id.
+            JobRefused: its recognizer is in service.
         """
         job = self.get(job_id)
-        if job.state not in OVER:
-            self._put(replace(job, state="cancelled", finished=_now(), message=""))
+        if job.state not in FINISHED:
+            self._store(replace(job, state="cancelled", finished=_now(), message=""))
             self._stops[job_id].set()
             return
-        if job.version and self._versions.serves(job.handle, job.version):
+        if job.version and self._versions.is_in_service(job.handle, job.version):
             raise JobRefused(
-                "what it made is in service", hint="Put another version in service first."
+                "the recognizer of this job is in service",
+                hint="Put another version in service first.",
             )
         with self._changed:
             del self._jobs[job_id]
@@ -236,21 +238,21 @@ class Jobs:
         shutil.rmtree(self._folder / job_id, ignore_errors=True)
 
     def as_json(self, job: Job) -> dict[str, Any]:
-        """Return a job as it is told."""
+        """Return a job as JSON for clients."""
         fields = asdict(job)
         del fields["rate"], fields["key"]
-        serves = bool(job.version) and self._versions.serves(job.handle, job.version)
+        serves = bool(job.version) and self._versions.is_in_service(job.handle, job.version)
         return {**fields, "in_service": serves}
 
     # The worker
 
-    def _work(self) -> None:
+    def _run_worker(self) -> None:
         while job_id := self._queue.get():
             if self._stopping.is_set():
                 return
             job = self._jobs.get(job_id)
-            if job is None or job.state in OVER:
-                self._tidy(job_id)
+            if job is None or job.state in FINISHED:
+                self._delete_inputs(job_id)
                 continue
             try:
                 self._run(replace(job, state="running"))
@@ -258,25 +260,25 @@ class Jobs:
                 log_fault(error)
                 problem = problem_of(error)
                 self._fail(job_id, problem["detail"], problem["hint"])
-            except Exception:  # noqa: BLE001 - the worker goes on with the next
+            except Exception:  # noqa: BLE001 - the worker continues with the next job
                 _log.exception("job %s", job_id)
-                self._fail(job_id, UNFORESEEN, IN_THE_LOG)
+                self._fail(job_id, INTERNAL_ERROR, SEE_LOG)
             if not self._stopping.is_set():
-                self._tidy(job_id)
+                self._delete_inputs(job_id)
 
     def _run(self, job: Job) -> None:
         folder, stop = self._folder / job.id, self._stops[job.id]
         for stage in job_run.stages(job.rate):
             job = replace(job, state="running", stage=stage.name, done=0, total=None, message="")
-            if not self._put_unless_over(job):
+            if not self._update_unless_finished(job):
                 return
-            ended = self._patiently(stage, folder, job, stop)
+            result = self._run_stage(stage, folder, job, stop)
             if stop.is_set():
                 return
-            if ended.code and stage.needed:
-                detail, hint = job_run.why(ended)
-                if hint == IN_THE_LOG:
-                    _log.error("job %s: %s: %s", job.id, stage.name, job_run.said(ended))
+            if result.code and stage.required:
+                detail, hint = job_run.failure_reason(result)
+                if hint == SEE_LOG:
+                    _log.error("job %s: %s: %s", job.id, stage.name, job_run.last_error(result))
                 self._fail(job.id, detail, hint)
                 return
         recognizer = (folder / job_run.RECOGNIZER).read_bytes()
@@ -285,52 +287,54 @@ class Jobs:
         done = replace(
             job, state="done", finished=_now(), version=job.id, report=has_report, message=""
         )
-        self._put_unless_over(done)
+        self._update_unless_finished(done)
 
-    def _patiently(
+    def _run_stage(
         self, stage: job_run.Stage, folder: Path, job: Job, stop: threading.Event
-    ) -> job_run.Ended:
-        """Run a stage; where the process of a killed server still builds, wait for it."""
+    ) -> job_run.StageResult:
+        """Run a stage; wait while a process left over from a killed server still builds."""
 
-        def tell(done: int, total: int | None, what: str) -> None:
-            self._put_unless_over(replace(job, done=done, total=total, message=what), written=False)
+        def on_progress(done: int, total: int | None, what: str) -> None:
+            self._update_unless_finished(
+                replace(job, done=done, total=total, message=what), persist=False
+            )
 
         for _ in range(_TRIES):
-            ended = job_run.run(stage, folder, tell, stop)
-            busy = ended.code == job_run.BUSY and "another process" in ended.error
-            if not busy or stop.wait(_BETWEEN_TRIES):
+            result = job_run.run(stage, folder, on_progress, stop)
+            busy = result.code == job_run.BUSY and "another process" in result.error
+            if not busy or stop.wait(_RETRY_SECONDS):
                 break
-        return ended
+        return result
 
     def _fail(self, job_id: str, detail: str, hint: str) -> None:
         problem = {"title": "The training failed.", "status": 422, "detail": detail, "hint": hint}
         job = self._jobs[job_id]
-        self._put_unless_over(
+        self._update_unless_finished(
             replace(job, state="failed", finished=_now(), error=problem, message=detail)
         )
 
-    def _put_unless_over(self, job: Job, *, written: bool = True) -> bool:
+    def _update_unless_finished(self, job: Job, *, persist: bool = True) -> bool:
         """Take note of a job unless it was cancelled meanwhile."""
         with self._changed:
-            now = self._jobs.get(job.id)
-            if now is None or now.state in OVER:
+            current = self._jobs.get(job.id)
+            if current is None or current.state in FINISHED:
                 return False
-            self._put(job, written=written)
+            self._store(job, persist=persist)
         return True
 
-    def _put(self, job: Job, *, written: bool = True) -> None:
+    def _store(self, job: Job, *, persist: bool = True) -> None:
         with self._changed:
-            if written:
+            if persist:
                 text = json.dumps(asdict(job), ensure_ascii=False).encode("utf-8", "replace")
                 write_atomically(self._folder / job.id / "job.json", text, private=True)
             self._jobs[job.id] = job
             self._changed.notify_all()
 
-    def _tidy(self, job_id: str) -> None:
-        """Delete the photos and the dataset of a job that is over."""
+    def _delete_inputs(self, job_id: str) -> None:
+        """Delete the photos and the dataset of a finished job."""
         with contextlib.suppress(OSError):
             for path in (self._folder / job_id).iterdir():
-                if path.name in _KEPT:
+                if path.name in _KEPT_FILES:
                     continue
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
@@ -339,7 +343,7 @@ class Jobs:
 
 
 def handle_of(name: str) -> str:
-    """Return the handle of a recognizer by what the user calls it: small letters, digits, -."""
+    """Return the URL name of a recognizer's name: lower-case letters, digits and -."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
     return slug if HANDLE.fullmatch(slug) else "trained"
 
@@ -351,7 +355,7 @@ def _read_all(folder: Path) -> list[Job]:
             try:
                 found.append(Job(**json.loads((path / "job.json").read_bytes())))
             except (OSError, ValueError, TypeError):
-                # Killed while its photos came: it was never acknowledged.
+                # The server was killed during the upload: the client got no response.
                 if time.time() - path.stat().st_mtime > 1:
                     shutil.rmtree(path, ignore_errors=True)
     return found

@@ -1,3 +1,3 @@
-/** Where the page looks for its engine: here that is the browser itself. */
+/** Replaces the server's engine: the page imports this file, and gets the engine in the browser. */
 
 export { LocalEngine as ServerEngine } from "../engine-local.js";

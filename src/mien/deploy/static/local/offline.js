@@ -1,15 +1,19 @@
-/** The page without the network: its service worker, and how a newer version takes its place. */
+/** The page without the network: its service worker, and the switch to a new version. */
 
 const WAIT_MS = 3000;
 
 /**
- * If a newer version of the site is here whole, go over to it now, before anything is loaded: one
- * visit sees one version.
+ * If a new version of the site is completely cached, switch to it before anything is loaded, so
+ * that one visit uses one version.
  */
-export async function replaceByNewer(base) {
+export async function switchToNewVersion(base) {
   const registration = await registered(base);
   if (!registration?.waiting) return;
-  const taken = new Promise((resolve) => navigator.serviceWorker.addEventListener("controllerchange", () => resolve(true), { once: true }));
+  const taken = new Promise((resolve) =>
+    navigator.serviceWorker.addEventListener("controllerchange", () => resolve(true), {
+      once: true,
+    }),
+  );
   registration.waiting.postMessage("take-over");
   if (await Promise.race([taken, new Promise((resolve) => setTimeout(resolve, WAIT_MS, false))])) {
     location.reload();
@@ -17,8 +21,8 @@ export async function replaceByNewer(base) {
   }
 }
 
-/** Keep the whole site in this browser; called when the recognizer is loaded, so that nothing comes twice. */
-export async function readyForOffline(base) {
+/** Cache the whole site; called after the recognizer is loaded, so that nothing is fetched twice. */
+export async function cacheSite(base) {
   try {
     const worker = navigator.serviceWorker; // undefined where the page is not secure
     await worker?.register(new URL("sw.js", base), { scope: base, updateViaCache: "none" });

@@ -1,89 +1,109 @@
 /**
  * The visitor's own people: names and embeddings in this browser's IndexedDB, and nowhere else.
  *
- * No photo and no picture of a face is kept. What is forgotten is deleted in one transaction;
- * when nobody is left the database goes too.
+ * Photos and crops are not stored. A person is deleted in one transaction; with the last person the
+ * database is deleted too.
  */
 
-import { EngineError } from "../api/engine.js";
+import { base64, flat, text, unitRow } from "./encoding.js";
+import { checkedName, findObjection, refused } from "./enrolment.js";
+import { sha256 } from "./files.js";
 
 const VERSION = 1;
 const FORMAT = "mien-visitor-people";
-const STORES = ["people", "sightings", "negatives"];
-/** Begins the id of a person whom the recognizer's own file knows. */
+/** Object stores of the database by their names here: visitors' browsers have the stored names. */
+const STORES = { people: "people", samples: "sightings", negatives: "negatives" };
+/** First part of the id of a person in the recognizer's file. */
 export const FIXED = "file:";
-const MOST_PHOTOS = 20_000;
-const MOST_BYTES = 64 * 2 ** 20;
-const LONGEST_NAME = 200;
+const MAX_PHOTOS = 20_000;
+const MAX_BYTES = 64 * 2 ** 20;
 
-const refused = (message, hint = "", evidence = null) => new EngineError(message, { hint, kind: "refused", evidence });
-
-/** The same interface as the server's people (people-api.js), with `exported` and `imported`. */
+/** The interface of the server's people (people-api.js), plus `exported` and `imported`. */
 export class LocalPeople {
   #name;
   #contract;
   #dimension;
   #fixed;
   #known;
-  #look;
-  #changed;
+  #extractSample;
+  #onChange;
   #database = null;
 
   /**
-   * `fixed` are the recognizer's own people, `{name, photos}`; `look(photo, box)` finds a face's
-   * embeddings, `changed(taught)` hears everything that was taught after each change; `contract`
-   * says which embedder made the embeddings.
+   * `fixed` are the people of the recognizer's file, `{name, photos}`; `extractSample(photo, box)`
+   * returns a face's embeddings; `onChange(arrays)` gets all people and embeddings after each
+   * change; `contract` is the id of the embeddings.
    */
-  constructor({ name, contract, dimension, fixed, look, changed }) {
+  constructor({ name, contract, dimension, fixed, extractSample, onChange }) {
     this.#name = name;
     this.#contract = contract;
     this.#dimension = dimension;
     this.#fixed = new Map(fixed.map(({ name: who }, index) => [FIXED + who, index]));
     this.#known = fixed.map((who) => ({ ...who, id: null, pictures: [], thumbnail: null }));
-    this.#look = look;
-    this.#changed = changed;
+    this.#extractSample = extractSample;
+    this.#onChange = onChange;
   }
 
-  /** Tell the recognizer whom the visitor added; called once at the start and after changes. */
+  /** Pass the visitor's people to the recognizer; called at the start and after each change. */
   async refresh() {
-    await this.#tell(await this.#all("people"), await this.#all("sightings"), await this.#all("negatives"));
+    await this.#publish(
+      await this.#all("people"),
+      await this.#all("samples"),
+      await this.#all("negatives"),
+    );
   }
 
-  async #tell(everybody, photos, rejected) {
-    const mine = ({ contract }) => contract === this.#contract;
-    const sightings = photos.filter(mine);
-    const people = everybody.filter(({ id }) => sightings.some(({ person }) => person === id));
-    const place = new Map([...this.#fixed, ...people.map(({ id }, index) => [id, this.#fixed.size + index])]);
-    const rows = sightings.filter(({ person }) => place.has(person));
-    const negatives = rejected.filter(mine).filter(({ person }) => place.has(person));
-    await this.#changed({
+  async #publish(allPeople, allSamples, allNegatives) {
+    const usable = ({ contract }) => contract === this.#contract;
+    const samples = allSamples.filter(usable);
+    const people = allPeople.filter(({ id }) => samples.some(({ person }) => person === id));
+    const place = new Map([
+      ...this.#fixed,
+      ...people.map(({ id }, index) => [id, this.#fixed.size + index]),
+    ]);
+    const rows = samples.filter(({ person }) => place.has(person));
+    const negatives = allNegatives.filter(usable).filter(({ person }) => place.has(person));
+    await this.#onChange({
       people: people.map(({ id, name }) => ({ id, name })),
-      embeddings: flat(rows.map(({ embedding }) => embedding), this.#dimension),
-      mirrors: flat(rows.map(({ mirror }) => mirror), this.#dimension),
+      embeddings: flat(
+        rows.map(({ embedding }) => embedding),
+        this.#dimension,
+      ),
+      mirrors: flat(
+        rows.map(({ mirror }) => mirror),
+        this.#dimension,
+      ),
       owners: rows.map(({ person }) => place.get(person) - this.#fixed.size),
-      negatives: flat(negatives.map(({ embedding }) => embedding), this.#dimension),
+      negatives: flat(
+        negatives.map(({ embedding }) => embedding),
+        this.#dimension,
+      ),
       negativeOf: negatives.map(({ person }) => place.get(person)),
     });
   }
 
-  /** The visitor's people and, with no id, those of the recognizer's file. */
+  /** The visitor's people and, without an id, those of the recognizer's file. */
   async list() {
-    const sightings = await this.#all("sightings");
+    const samples = await this.#all("samples");
     const people = await this.#all("people");
-    const own = people.map((person) => shown(person, sightings));
+    const own = people.map((person) => shown(person, samples));
     return [...own, ...this.#known].sort((a, b) => a.name.localeCompare(b.name));
   }
 
   async get(id) {
-    return shown(await this.#person(id), await this.#all("sightings"));
+    return shown(await this.#person(id), await this.#all("samples"));
   }
 
   async create({ name, consent = "" }) {
-    const called = checkedName(name);
+    const normal = checkedName(name);
     const people = await this.#all("people");
-    if (people.some((person) => person.name === called)) throw refused(`${called} is there already.`, "Add photos to that person, or choose another name.");
+    if (people.some((person) => person.name === normal))
+      throw refused(
+        `There is already a person called ${normal}.`,
+        "Add photos to that person, or choose another name.",
+      );
     const now = new Date().toISOString();
-    const person = { id: crypto.randomUUID(), name: called, consent, created: now, changed: now };
+    const person = { id: crypto.randomUUID(), name: normal, consent, created: now, changed: now };
     await this.#write((stores) => stores.people.add(person));
     navigator.storage?.persist?.();
     return shown(person, []);
@@ -102,17 +122,17 @@ export class LocalPeople {
     await this.#person(id);
     const moved = await this.#of(other);
     await this.#write((stores) => {
-      for (const sighting of moved.sightings) stores.sightings.put({ ...sighting, person: id });
+      for (const sample of moved.samples) stores.samples.put({ ...sample, person: id });
       for (const negative of moved.negatives) stores.negatives.delete(negative.id);
       stores.people.delete(other);
     });
   }
 
   async forget(id) {
-    const gone = await this.#of(id);
+    const deleted = await this.#of(id);
     await this.#write((stores) => {
-      for (const sighting of gone.sightings) stores.sightings.delete(sighting.id);
-      for (const negative of gone.negatives) stores.negatives.delete(negative.id);
+      for (const sample of deleted.samples) stores.samples.delete(sample.id);
+      for (const negative of deleted.negatives) stores.negatives.delete(negative.id);
       stores.people.delete(id);
     });
     const left = [...(await this.#all("people")), ...(await this.#all("negatives"))];
@@ -121,101 +141,127 @@ export class LocalPeople {
 
   async forgetPhoto(id, photo) {
     await this.#person(id);
-    await this.#write((stores) => stores.sightings.delete(photo));
+    await this.#write((stores) => stores.samples.delete(photo));
   }
 
-  /** Forget everybody: the database itself is deleted. */
+  /** Delete all people, and the database itself. */
   async forgetAll() {
     (await this.#database)?.close();
     this.#database = null;
     await request(indexedDB.deleteDatabase(this.#name));
-    await this.#tell([], [], []);
+    await this.#publish([], [], []);
   }
 
   /**
-   * Learn the one face of a photo, or say why not: `{taken, reason, detail, evidence}`.
+   * Enrol the one face of a photo, or return the reason: `{taken, reason, detail, evidence}`.
    *
-   * `face` chooses among several: its box in pixels of the photo. `force` takes a face that the
-   * recognizer gives another name.
+   * `face` chooses one of several by its box in pixels of the photo. `force` enrols a face even if
+   * the recognizer gives it another name.
    */
   async addPhoto(id, file, { force = false, face = null } = {}) {
     const person = await this.#person(id);
-    const digest = await digestOf(file);
-    const known = (await this.#all("sightings")).filter((sighting) => sighting.person === id);
+    const digest = await sha256(await file.arrayBuffer());
+    const known = (await this.#all("samples")).filter((sample) => sample.person === id);
     if (digest && known.some(({ sha256 }) => sha256 === digest)) {
-      return { taken: false, reason: "already-enrolled", detail: "This photo is there already.", evidence: null };
+      return {
+        taken: false,
+        reason: "already-enrolled",
+        detail: "This photo is already enrolled.",
+        evidence: null,
+      };
     }
-    const seen = await this.#look(file, face);
-    const no = whyNot(seen, person, { force, known: known.length });
-    if (no) return { taken: false, evidence: null, ...no };
-    await this.#learn(id, { ...seen.sighting, sha256: digest, source: file.name ?? "" });
+    const found = await this.#extractSample(file, face);
+    const objection = findObjection(found, person, { force, known: known.length });
+    if (objection) return { taken: false, evidence: null, ...objection };
+    await this.#addSample(id, { ...found.sample, sha256: digest, source: file.name ?? "" });
     return { taken: true, reason: "", detail: "", evidence: null };
   }
 
-  /** Learn an embedding that the recognizer made of a photo that was shown to it. */
+  /** Enrol the embedding of a face in an identified photo. */
   async addEmbedding(id, embedding) {
     const person = id.startsWith(FIXED) ? await this.#named(id.slice(FIXED.length)) : id;
-    await this.#learn(person, { embedding, mirror: embedding, sha256: null, source: "" });
+    await this.#addSample(person, { embedding, mirror: embedding, sha256: null, source: "" });
   }
 
-  /** Remember that a face is not a person: faces as like it as like the person are not either. */
+  /** Record that a face is not a person: faces at least as similar to it are rejected too. */
   async addNegative(id, embedding) {
     const negative = { id: crypto.randomUUID(), person: id, contract: this.#contract, embedding };
     await this.#write((stores) => stores.negatives.add(negative));
   }
 
-  /** The id of the visitor's own person with a name, made where there is none. */
+  /** The id of the visitor's own person with a name; created if there is none. */
   async #named(name) {
     const known = (await this.#all("people")).find((person) => person.name === name);
     return (known ?? (await this.create({ name }))).id;
   }
 
   async #of(id) {
-    const theirs = async (store) => (await this.#all(store)).filter(({ person }) => person === id);
-    return { sightings: await theirs("sightings"), negatives: await theirs("negatives") };
+    const rows = async (store) => (await this.#all(store)).filter(({ person }) => person === id);
+    return { samples: await rows("samples"), negatives: await rows("negatives") };
   }
 
-  async #learn(id, seen) {
+  async #addSample(id, sample) {
     const person = await this.#person(id);
     const now = new Date().toISOString();
     await this.#write((stores) => {
-      stores.sightings.add({ id: crypto.randomUUID(), person: id, contract: this.#contract, added: now, ...seen });
+      stores.samples.add({
+        id: crypto.randomUUID(),
+        person: id,
+        contract: this.#contract,
+        added: now,
+        ...sample,
+      });
       stores.people.put({ ...person, changed: now });
     });
   }
 
-  /** Everybody as a file to keep: a Blob of JSON with names and embeddings, no photos. */
+  /** An export file: a Blob of JSON with names and embeddings, without photos. */
   async exported() {
-    const sightings = await this.#all("sightings");
+    const samples = await this.#all("samples");
     const people = (await this.#all("people")).map(({ id, name, consent, created }) => ({
       name,
       consent,
       created,
-      photos: sightings.filter(({ person }) => person === id).map(({ contract, embedding, mirror, sha256, source, added }) => ({
-        contract, embedding: base64(embedding), mirror: base64(mirror), sha256, source, added,
-      })),
+      photos: samples
+        .filter(({ person }) => person === id)
+        .map(({ contract, embedding, mirror, sha256, source, added }) => ({
+          contract,
+          embedding: base64(embedding),
+          mirror: base64(mirror),
+          sha256,
+          source,
+          added,
+        })),
     }));
-    const text = JSON.stringify({ format: FORMAT, version: VERSION, contract: this.#contract, people }, null, 1);
+    const text = JSON.stringify(
+      { format: FORMAT, version: VERSION, contract: this.#contract, people },
+      null,
+      1,
+    );
     return new Blob([text], { type: "application/json" });
   }
 
-  /** Add the people of an exported file; returns how many photos were new. */
+  /** Add the people of an export file; returns the number of new photos. */
   async imported(file) {
     const people = await this.#read(file);
-    const here = await this.#all("people");
-    const digests = new Set((await this.#all("sightings")).map(({ person, sha256 }) => `${person} ${sha256}`));
+    const existing = await this.#all("people");
+    const digests = new Set(
+      (await this.#all("samples")).map(({ person, sha256 }) => `${person} ${sha256}`),
+    );
     const now = new Date().toISOString();
     let added = 0;
     await this.#write((stores) => {
       for (const { name, consent, created, photos } of people) {
-        const same = here.find((person) => person.name === name);
+        const same = existing.find((person) => person.name === name);
         const id = same?.id ?? crypto.randomUUID();
-        stores.people.put(same ? { ...same, changed: now } : { id, name, consent, created, changed: now });
+        stores.people.put(
+          same ? { ...same, changed: now } : { id, name, consent, created, changed: now },
+        );
         for (const photo of photos) {
-          const mark = `${id} ${photo.sha256}`;
-          if (photo.sha256 && digests.has(mark)) continue;
-          digests.add(mark);
-          stores.sightings.add({ ...photo, id: crypto.randomUUID(), person: id });
+          const digest = `${id} ${photo.sha256}`;
+          if (photo.sha256 && digests.has(digest)) continue;
+          digests.add(digest);
+          stores.samples.add({ ...photo, id: crypto.randomUUID(), person: id });
           added += 1;
         }
       }
@@ -224,28 +270,51 @@ export class LocalPeople {
   }
 
   async #read(file) {
-    const bad = refused("This is no file of people that Mien exported.", "Choose a file that this page saved.");
-    if (file.size > MOST_BYTES) throw bad;
-    let told;
+    const bad = refused(
+      "This is not a file of people that Mien exported.",
+      "Choose a file that this page saved.",
+    );
+    if (file.size > MAX_BYTES) throw bad;
+    let parsed;
     try {
-      told = JSON.parse(await file.text());
+      parsed = JSON.parse(await file.text());
     } catch {
       throw bad;
     }
-    if (told?.format !== FORMAT || !Array.isArray(told.people)) throw bad;
-    if (!(told.version <= VERSION)) throw refused("A newer version of Mien saved this file.", "Load this page again to get the new version.");
-    if (told.contract !== this.#contract) throw refused("These people were learned by another embedder.", "Add them again from their photos.");
+    if (parsed?.format !== FORMAT || !Array.isArray(parsed.people)) throw bad;
+    if (!(parsed.version <= VERSION))
+      throw refused(
+        "A newer version of Mien saved this file.",
+        "Load this page again to get the new version.",
+      );
+    if (parsed.contract !== this.#contract)
+      throw refused(
+        "These people were enrolled with another embedder.",
+        "Add them again from their photos.",
+      );
     let count = 0;
     const names = new Set();
-    return told.people.map((person) => {
+    return parsed.people.map((person) => {
       const name = checkedName(person?.name);
-      if (names.has(name) || !Array.isArray(person.photos) || (count += person.photos.length) > MOST_PHOTOS) throw bad;
+      if (
+        names.has(name) ||
+        !Array.isArray(person.photos) ||
+        (count += person.photos.length) > MAX_PHOTOS
+      )
+        throw bad;
       names.add(name);
       const photos = person.photos.map((photo) => {
         const embedding = unitRow(photo?.embedding, this.#dimension);
         const mirror = unitRow(photo?.mirror, this.#dimension);
         if (!embedding || !mirror || photo.contract !== this.#contract) throw bad;
-        return { contract: this.#contract, embedding, mirror, sha256: text(photo.sha256) || null, source: text(photo.source), added: text(photo.added) };
+        return {
+          contract: this.#contract,
+          embedding,
+          mirror,
+          sha256: text(photo.sha256) || null,
+          source: text(photo.source),
+          added: text(photo.added),
+        };
       });
       return { name, consent: text(person.consent), created: text(person.created), photos };
     });
@@ -254,7 +323,7 @@ export class LocalPeople {
   async #person(id) {
     const stores = await this.#stores("readonly");
     const person = await request(stores.people.get(id));
-    if (!person) throw refused("That person is not there any more.");
+    if (!person) throw refused("That person no longer exists.");
     return person;
   }
 
@@ -264,16 +333,18 @@ export class LocalPeople {
 
   async #stores(mode) {
     this.#database ??= this.#open();
-    const transaction = (await this.#database).transaction(STORES, mode, { durability: "strict" });
-    return { transaction, ...Object.fromEntries(STORES.map((store) => [store, transaction.objectStore(store)])) };
+    const stored = Object.values(STORES);
+    const transaction = (await this.#database).transaction(stored, mode, { durability: "strict" });
+    const stores = Object.entries(STORES).map(([name, at]) => [name, transaction.objectStore(at)]);
+    return { transaction, ...Object.fromEntries(stores) };
   }
 
-  /** Run `change` on both stores: all of it is kept, or nothing. */
+  /** Run `change` on the stores in one transaction: all of it is stored, or nothing. */
   async #write(change) {
     const stores = await this.#stores("readwrite");
     const done = new Promise((resolve, reject) => {
       stores.transaction.oncomplete = resolve;
-      stores.transaction.onabort = () => reject(full(stores.transaction.error));
+      stores.transaction.onabort = () => reject(storageError(stores.transaction.error));
     });
     change(stores);
     await done;
@@ -283,10 +354,11 @@ export class LocalPeople {
   #open() {
     const opening = indexedDB.open(this.#name, VERSION);
     opening.onupgradeneeded = () => {
-      for (const store of STORES) opening.result.createObjectStore(store, { keyPath: "id" });
+      for (const store of Object.values(STORES))
+        opening.result.createObjectStore(store, { keyPath: "id" });
     };
     return request(opening).then((database) => {
-      // Another tab may forget everybody: this one must not hold the database.
+      // Another tab may delete the database: this one must not keep it open.
       database.onversionchange = () => {
         database.close();
         this.#database = null;
@@ -296,65 +368,25 @@ export class LocalPeople {
   }
 }
 
-function request(asked) {
+function request(pending) {
   return new Promise((resolve, reject) => {
-    asked.onsuccess = () => resolve(asked.result);
-    asked.onerror = () => reject(full(asked.error));
+    pending.onsuccess = () => resolve(pending.result);
+    pending.onerror = () => reject(storageError(pending.error));
   });
 }
 
-function full(error) {
+function storageError(error) {
   return error?.name === "QuotaExceededError"
     ? refused("The browser's storage is full.", "Free some space on this device.")
-    : refused(`The browser could not keep this: ${error?.message ?? "no reason given"}.`, "A private window may forbid storage.");
+    : refused(
+        `The browser could not store this: ${error?.message ?? "no reason given"}.`,
+        "A private window may block storage.",
+      );
 }
 
-function shown(person, sightings) {
-  const pictures = sightings.filter((sighting) => sighting.person === person.id).map(({ id, source, added }) => ({ id, source, added }));
+function shown(person, samples) {
+  const pictures = samples
+    .filter((sample) => sample.person === person.id)
+    .map(({ id, source, added }) => ({ id, source, added }));
   return { ...person, photos: pictures.length, pictures, source: "", thumbnail: null };
-}
-
-/** Why a photo is not taken; that a face looks like somebody, or like nobody, is the graph's word. */
-function whyNot({ faces, sighting, named }, person, { force, known }) {
-  if (!faces.length) return { reason: "no-face", detail: "No face was found in this photo." };
-  if (!sighting) return { reason: "several-faces", detail: `There are ${faces.length} faces in this photo: choose a photo of one person.`, evidence: { boxes: faces.map(({ box }) => box) } };
-  if (named && named !== person.name && !force) return { reason: "like-somebody-else", detail: `This face looks like ${named}.`, evidence: { name: named } };
-  if (known && named === null && !force) return { reason: "disagrees", detail: `This face does not look like the other photos of ${person.name}.` };
-  return null;
-}
-
-function checkedName(name) {
-  const called = typeof name === "string" ? name.normalize("NFC").trim() : "";
-  if (!called || called.length > LONGEST_NAME) throw refused("A person needs a name.", `Up to ${LONGEST_NAME} characters.`);
-  return called;
-}
-
-const text = (value) => (typeof value === "string" ? value.slice(0, 1000) : "");
-
-function flat(rows, dimension) {
-  const whole = new Float32Array(rows.length * dimension);
-  rows.forEach((row, index) => whole.set(row, index * dimension));
-  return whole;
-}
-
-function base64(row) {
-  return btoa(String.fromCharCode(...new Uint8Array(row.buffer, row.byteOffset, row.byteLength)));
-}
-
-/** The row that base64 text holds; null unless it has `dimension` numbers and length 1. */
-function unitRow(coded, dimension) {
-  try {
-    const bytes = Uint8Array.from(atob(coded), (letter) => letter.charCodeAt(0));
-    if (bytes.length !== 4 * dimension) return null;
-    const row = new Float32Array(bytes.buffer);
-    return Math.abs(Math.hypot(...row) - 1) < 1e-3 ? row : null;
-  } catch {
-    return null;
-  }
-}
-
-async function digestOf(file) {
-  if (!crypto.subtle) return null;
-  const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,10 +1,10 @@
-/** Photos to upright RGB pixels, by the browser's own decoders. */
+/** Decode photos to upright RGB pixels, with the browser's own decoders. */
 
-/** Largest file and picture that are read: the same limits as the library's. */
+/** Largest file and photo that are read: the library's limits. */
 const MAX_BYTES = 64 * 2 ** 20;
 const MAX_PIXELS = 100_000_000;
 
-/** What goes wrong with a photo, in words for the person who gave it. */
+/** A photo that cannot be read, with a message and a hint for the visitor. */
 export class PhotoError extends Error {
   constructor(title, hint, kind) {
     super(title);
@@ -17,48 +17,75 @@ export class PhotoError extends Error {
 /**
  * Decode a photo, upright and in sRGB.
  *
- * Takes a Blob, an ImageBitmap or a VideoFrame. Of a photo with a long side of twice `enough`
- * pixels or more a half, a quarter or an eighth is kept, as the library does with large JPEGs.
- * Returns `{data, width, height, scale}`: data (H·W·3) uint8 RGB with white under what is
- * transparent; scale is the side of `data` over that of the full photo.
+ * Takes a Blob, an ImageBitmap or a VideoFrame. A photo whose long side is at least twice
+ * `maxLongSide` pixels is reduced to a half, a quarter or an eighth, as the library does with large
+ * JPEGs. Returns `{data, width, height, full, scale}`: data (H·W·3) uint8 RGB, transparent parts on
+ * white; full is the photo's size; scale is the side of `data` over that of the full photo.
  */
-export async function pixelsOf(source, enough) {
+export async function pixelsOf(source, maxLongSide) {
   const picture = source instanceof Blob ? await decode(source) : source;
   try {
     const full = [picture.width ?? picture.displayWidth, picture.height ?? picture.displayHeight];
     if (full[0] * full[1] > MAX_PIXELS) {
-      throw new PhotoError("The photo has more than 100 megapixels.", "Export it at a smaller size.", "PhotoTooLarge");
+      throw new PhotoError(
+        "The photo has more than 100 megapixels.",
+        "Export it at a smaller size.",
+        "PhotoTooLarge",
+      );
     }
     let shrink = 1;
-    while (shrink < 8 && Math.max(...full) / (2 * shrink) >= enough) shrink *= 2;
+    while (shrink < 8 && Math.max(...full) / (2 * shrink) >= maxLongSide) shrink *= 2;
     const [width, height] = full.map((side) => Math.ceil(side / shrink));
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
-    if (!context) throw new PhotoError("The photo needs more memory than there is.", "Export it at a smaller size.", "PhotoTooLarge");
+    if (!context)
+      throw new PhotoError(
+        "The photo needs more memory than the browser has.",
+        "Export it at a smaller size.",
+        "PhotoTooLarge",
+      );
     context.fillStyle = "#fff";
     context.fillRect(0, 0, width, height);
     context.imageSmoothingQuality = "high";
     context.drawImage(picture, 0, 0, width, height);
-    return { data: rgb(context.getImageData(0, 0, width, height).data), width, height, full, scale: 1 / shrink };
+    return {
+      data: rgb(context.getImageData(0, 0, width, height).data),
+      width,
+      height,
+      full,
+      scale: 1 / shrink,
+    };
   } finally {
     picture.close?.();
   }
 }
 
 async function decode(blob) {
-  if (!blob.size) throw new PhotoError("The file is empty.", "Copy the photo again from its source.", "BrokenPhoto");
+  if (!blob.size)
+    throw new PhotoError(
+      "The file is empty.",
+      "Copy the photo again from its source.",
+      "BrokenPhoto",
+    );
   if (blob.size > MAX_BYTES) {
-    throw new PhotoError("The file is larger than 64 MiB.", "Export it as a smaller JPEG.", "PhotoTooLarge");
+    throw new PhotoError(
+      "The file is larger than 64 MiB.",
+      "Export it as a smaller JPEG.",
+      "PhotoTooLarge",
+    );
   }
   try {
-    return await createImageBitmap(blob, { imageOrientation: "from-image", premultiplyAlpha: "none" });
+    return await createImageBitmap(blob, {
+      imageOrientation: "from-image",
+      premultiplyAlpha: "none",
+    });
   } catch {
-    throw await whyNot(blob);
+    throw await decodingError(blob);
   }
 }
 
-/** Formats that the library reads and browsers may not: their names, by the bytes they begin with. */
-async function whyNot(blob) {
+/** The error for a file that the browser cannot decode; names HEIC and TIFF by their first bytes. */
+async function decodingError(blob) {
   const head = String.fromCharCode(...new Uint8Array(await blob.slice(0, 16).arrayBuffer()));
   const heif = head.slice(4, 8) === "ftyp" && /hei|hev|mif|msf/.test(head.slice(8, 12));
   const tiff = head.startsWith("II*\0") || head.startsWith("MM\0*");
@@ -66,12 +93,12 @@ async function whyNot(blob) {
     const format = heif ? "HEIC" : "TIFF";
     return new PhotoError(
       `This browser cannot read ${format} photos.`,
-      heif ? "Safari can; elsewhere export the photo as a JPEG." : "Export the photo as a JPEG.",
+      heif ? "Use Safari, or export the photo as a JPEG." : "Export the photo as a JPEG.",
       "UnsupportedPhoto",
     );
   }
   return new PhotoError(
-    "This is no photo that the browser can read, or it is damaged.",
+    "The browser cannot read this file as a photo, or it is damaged.",
     "Export it as a JPEG, PNG or WebP.",
     "BrokenPhoto",
   );
@@ -87,7 +114,7 @@ function rgb(rgba) {
   return data;
 }
 
-/** The same photo seen in a mirror. */
+/** The photo, mirrored. */
 export function mirrored({ data, width, height, ...rest }) {
   const flipped = new Uint8Array(data.length);
   for (let row = 0; row < height; row += 1) {
@@ -102,7 +129,7 @@ export function mirrored({ data, width, height, ...rest }) {
   return { data: flipped, width, height, ...rest };
 }
 
-/** A crop (side · side · 3 uint8 RGB) as a JPEG in a data address. */
+/** A crop (side · side · 3 uint8 RGB) as a JPEG in a data URL. */
 export async function cropPicture(crop, side) {
   const image = new ImageData(side, side);
   for (let from = 0, to = 0; from < crop.length; from += 3, to += 4) {
@@ -113,5 +140,7 @@ export async function cropPicture(crop, side) {
   }
   const canvas = new OffscreenCanvas(side, side);
   canvas.getContext("2d").putImageData(image, 0, 0);
-  return new FileReaderSync().readAsDataURL(await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 }));
+  return new FileReaderSync().readAsDataURL(
+    await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 }),
+  );
 }

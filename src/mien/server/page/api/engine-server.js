@@ -1,6 +1,6 @@
-/** The engine that is a server: `engine.js` over the API that also serves this page. */
+/** The engine over the server's API. */
 
-import { NO_FEATURES } from "./engine.js";
+import { NO_FEATURES, faceFrom } from "./engine.js";
 import { Connection, problemError } from "./http.js";
 import { JobsApi } from "./jobs-api.js";
 import { FixedPeople, PeopleApi } from "./people-api.js";
@@ -10,7 +10,7 @@ const RANKS = { viewer: 0, operator: 1, admin: 2 };
 /** @implements {import("./engine.js").Engine} */
 export class ServerEngine {
   features = { ...NO_FEATURES };
-  place = "by this server and not kept";
+  place = "by this server and not stored";
   role = null;
   #connection = new Connection();
   #recognizers = [];
@@ -23,7 +23,7 @@ export class ServerEngine {
     this.jobs = new JobsApi(this.#connection);
   }
 
-  /** Called when the server asks for a key again in the middle of things. */
+  /** Called when the session has ended and a key is required again. */
   set onSignedOut(listener) {
     this.#connection.onSignedOut = listener;
   }
@@ -51,12 +51,13 @@ export class ServerEngine {
   async recognizers() {
     const answer = await this.#connection.get("v1/recognizer");
     this.#recognizers = answer.recognizers ?? [];
-    if (!this.#recognizers.some(({ handle }) => handle === this.#handle)) this.#handle = this.#recognizers[0]?.handle ?? null;
+    if (!this.#recognizers.some(({ handle }) => handle === this.#handle))
+      this.#handle = this.#recognizers[0]?.handle ?? null;
     this.use(this.#handle);
     return this.#recognizers;
   }
 
-  /** The recognizers as they were last told. */
+  /** The recognizers, as of the last request. */
   get listed() {
     return this.#recognizers;
   }
@@ -69,7 +70,8 @@ export class ServerEngine {
     this.#handle = handle;
     const may = (role) => RANKS[this.role] >= RANKS[role];
     const gallery = this.current?.kind === "gallery";
-    this.people = gallery || !this.current ? this.#gallery : new FixedPeople(this.#connection, this.#handle);
+    this.people =
+      gallery || !this.current ? this.#gallery : new FixedPeople(this.#connection, this.#handle);
     this.features = {
       corrections: gallery && may("operator"),
       people: true,
@@ -80,16 +82,23 @@ export class ServerEngine {
     };
   }
 
-  /** Faces come from left to right, as one reads. */
+  /** Faces are sorted from left to right. */
   async identify(photo, { crops = true, top = 5, signal, onUpload } = {}) {
     const form = new FormData();
     form.append("file", photo, photo.name ?? "photo.jpg");
     const query = new URLSearchParams({ crops, top });
     if (this.#handle) query.set("handle", this.#handle);
-    const answer = await this.#connection.send("POST", `v1/identify?${query}`, form, { signal, onUpload });
+    const answer = await this.#connection.send("POST", `v1/identify?${query}`, form, {
+      signal,
+      onUpload,
+    });
     const [result] = answer.results;
     if (result.error) throw problemError(result.error);
-    return { width: result.width, height: result.height, faces: result.faces.map(faceFrom).sort((a, b) => a.box[0] - b.box[0]) };
+    return {
+      width: result.width,
+      height: result.height,
+      faces: result.faces.map(faceFrom).sort((a, b) => a.box[0] - b.box[0]),
+    };
   }
 
   isNot(token, personId) {
@@ -97,28 +106,16 @@ export class ServerEngine {
   }
 
   is(token, { id, name }) {
-    return this.#connection.send("POST", "v1/corrections", { face_token: token, is: id ?? { name } });
+    return this.#connection.send("POST", "v1/corrections", {
+      face_token: token,
+      is: id ?? { name },
+    });
   }
 
-  /** Put a version in service; `{version}` as in the recognizer's `versions`. */
+  /** Put a version in service; `version` is one of the recognizer's `versions`. */
   putInService(handle, version) {
-    return this.#connection.send("PUT", `v1/recognizer/${encodeURIComponent(handle)}/service`, { version });
+    return this.#connection.send("PUT", `v1/recognizer/${encodeURIComponent(handle)}/service`, {
+      version,
+    });
   }
 }
-
-function faceFrom(face) {
-  return {
-    box: face.box,
-    points: face.points,
-    score: face.score,
-    name: face.name,
-    personId: face.person_id ?? null,
-    probability: face.probability,
-    similarity: face.similarity,
-    falsePositiveRate: face.false_positive_rate ?? null,
-    candidates: face.candidates.map(({ name, person_id: personId = null, similarity, probability }) => ({ name, personId, similarity, probability })),
-    crop: face.crop ?? null,
-    token: face.face_token ?? null,
-  };
-}
-

@@ -1,28 +1,28 @@
 /**
- * What the page asks of whatever recognises faces: a server (engine-server.js), or a runtime in the
- * browser itself. Views talk to an engine and to nothing else; what an engine cannot do is false in
- * its `features`, and the page does not show it.
+ * Interface between the views and what identifies faces: a server (engine-server.js) or a runtime in
+ * the browser. Views use only an engine. What an engine cannot do is false in its `features`, and the
+ * page does not show it.
  *
- * Boxes and points are in pixels of the upright photo, xyxy. Probabilities and rates lie in [0, 1].
+ * Boxes (xyxy) and points are in pixels of the upright photo. Probabilities and rates are in [0, 1].
  *
  * @typedef {object} Candidate
  * @property {string} name
  * @property {string|null} personId
- * @property {number} similarity  cosine: higher is more alike
+ * @property {number} similarity  cosine: higher is more similar
  * @property {number} probability
  *
  * @typedef {object} Face
  * @property {number[]} box  x0, y0, x1, y1
  * @property {number[][]} points  eyes, nose, mouth corners
- * @property {number} score  of the detector
+ * @property {number} score  confidence of the detector
  * @property {string|null} name  null: unknown
  * @property {string|null} personId
  * @property {number} probability
  * @property {number} similarity
- * @property {number|null} falsePositiveRate  how often a stranger would get such a score
+ * @property {number|null} falsePositiveRate  how often a stranger gets such a score; null: unknown
  * @property {Candidate[]} candidates  best first
  * @property {string|null} crop  URL of the aligned crop
- * @property {string|null} token  names this face in a correction; short-lived
+ * @property {string|null} token  identifies this face in a correction; short-lived
  *
  * @typedef {object} Answer
  * @property {number} width  of the upright photo
@@ -30,7 +30,7 @@
  * @property {Face[]} faces
  *
  * @typedef {object} Features
- * @property {boolean} corrections  faces can be said to be, or not to be, a person
+ * @property {boolean} corrections  answers can be corrected
  * @property {boolean} people  people can be listed
  * @property {boolean} editPeople  people can be added, renamed, merged, forgotten
  * @property {boolean} train
@@ -39,25 +39,25 @@
  *
  * @typedef {object} Engine
  * @property {Features} features  may change after `start`, `signIn` and `use`
- * @property {string} place  where photos are looked at, to end the sentence "Photos are looked at …"
- * @property {string[]} [privacy]  what is said of privacy under About, where it is no server
- * @property {() => Promise<boolean>} start  false: it wants a key first
+ * @property {string} place  where photos are processed, to end the sentence "Photos are processed …"
+ * @property {string[]} [privacy]  statements on privacy for About, if the engine is not a server
+ * @property {() => Promise<boolean>} start  resolves to false if a key is required
  * @property {(key: string) => Promise<void>} [signIn]
  * @property {() => Promise<void>} [signOut]
- * @property {() => Promise<object[]>} recognizers  those to choose from, with what is known of each
- * @property {object[]} listed  what `recognizers` said last
- * @property {object|null} current  the one of them that answers
- * @property {(handle: string) => void} use  which of them answers from now on
- * @property {object} [people]  where `features.people`: see people-api.js; where it has `exported`,
- *   `imported` and `forgetAll` too, its people are kept in this browser
- * @property {object} [jobs]  where `features.train`: see jobs-api.js
+ * @property {() => Promise<object[]>} recognizers  the recognizers with their descriptions
+ * @property {object[]} listed  the last result of `recognizers`
+ * @property {object|null} current  the selected recognizer
+ * @property {(handle: string) => void} use  select a recognizer
+ * @property {object} [people]  with `features.people`: see people-api.js; with `exported`, `imported`
+ *   and `forgetAll` too, its people are stored in this browser
+ * @property {object} [jobs]  with `features.train`: see jobs-api.js
  * @property {(photo: Blob, options?: {crops?: boolean, top?: number, signal?: AbortSignal,
  *   onUpload?: (sent: number, total: number) => void}) => Promise<Answer>} identify
  * @property {(token: string, isNot: string) => Promise<void>} [isNot]
  * @property {(token: string, is: {id?: string, name?: string}) => Promise<void>} [is]
  */
 
-/** Something that went wrong, in words for the person at the page. */
+/** An error with a message for the user. */
 export class EngineError extends Error {
   /**
    * @param {string} message  what happened
@@ -74,10 +74,39 @@ export class EngineError extends Error {
   }
 }
 
-/** Whether an error only says that the page itself gave up waiting. */
+/** Whether an error is an abort by the page itself. */
 export const wasAborted = (error) => error?.name === "AbortError";
 
-/** What each engine can do unless it says otherwise. */
+/** Default features of an engine. */
 export const NO_FEATURES = Object.freeze({
-  corrections: false, people: false, editPeople: false, train: false, service: false, signOut: false,
+  corrections: false,
+  people: false,
+  editPeople: false,
+  train: false,
+  service: false,
+  signOut: false,
 });
+
+/** A face of the page from its JSON, as `/v1/identify` answers it. */
+export function faceFrom(face) {
+  return {
+    box: face.box,
+    points: face.points,
+    score: face.score,
+    name: face.name,
+    personId: face.person_id ?? null,
+    probability: face.probability,
+    similarity: face.similarity,
+    falsePositiveRate: face.false_positive_rate ?? null,
+    candidates: face.candidates.map(
+      ({ name, person_id: personId = null, similarity, probability }) => ({
+        name,
+        personId,
+        similarity,
+        probability,
+      }),
+    ),
+    crop: face.crop ?? null,
+    token: face.face_token ?? null,
+  };
+}

@@ -1,25 +1,25 @@
-/** Requests to the server that serves the page: JSON in, JSON out, problems as errors. */
+/** Requests to the page's server: JSON in and out, problem documents as errors. */
 
 import { EngineError } from "./engine.js";
 
 const KINDS = { 401: "signed-out", 403: "forbidden", 429: "busy", 503: "busy" };
 
-/** A connection; it remembers the token that state-changing requests must carry. */
+/** A connection with the CSRF token that requests with side effects must send. */
 export class Connection {
   csrf = "";
-  /** Called when the server no longer knows us. */
+  /** Called when the server answers with status 401. */
   onSignedOut = () => {};
 
   get(path, { signal } = {}) {
     return this.#send("GET", path, null, { signal });
   }
 
-  /** Send JSON, or a form as it is; `onUpload(sent, total)` hears how far the body is. */
+  /** Send JSON, or a FormData unchanged; `onUpload(sent, total)` reports the upload in bytes. */
   send(method, path, body = null, options = {}) {
     return this.#send(method, path, body, options);
   }
 
-  /** XMLHttpRequest, as only it tells how much of a body has left. */
+  /** By XMLHttpRequest, which reports the progress of an upload; fetch does not. */
   #send(method, path, body, { signal, onUpload } = {}) {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
@@ -31,12 +31,22 @@ export class Connection {
         request.setRequestHeader("Content-Type", "application/json");
         payload = JSON.stringify(body);
       }
-      if (onUpload) request.upload.addEventListener("progress", (event) => onUpload(event.loaded, event.lengthComputable ? event.total : NaN));
+      if (onUpload)
+        request.upload.addEventListener("progress", (event) =>
+          onUpload(event.loaded, event.lengthComputable ? event.total : NaN),
+        );
       const abort = () => request.abort();
       signal?.addEventListener("abort", abort, { once: true });
       request.addEventListener("loadend", () => signal?.removeEventListener("abort", abort));
-      request.addEventListener("abort", () => reject(new DOMException("given up", "AbortError")));
-      request.addEventListener("error", () => reject(new EngineError("The server does not answer.", { kind: "offline", hint: "Is it still running? Your work on this page is kept." })));
+      request.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
+      request.addEventListener("error", () =>
+        reject(
+          new EngineError("The server does not answer.", {
+            kind: "offline",
+            hint: "Check that it is running. Your work on this page is not lost.",
+          }),
+        ),
+      );
       request.addEventListener("load", () => {
         const answer = parse(request);
         if (request.status >= 200 && request.status < 300) resolve(answer);
@@ -45,7 +55,7 @@ export class Connection {
           reject(problem(request, answer));
         }
       });
-      if (signal?.aborted) reject(new DOMException("given up", "AbortError"));
+      if (signal?.aborted) reject(new DOMException("aborted", "AbortError"));
       else request.send(payload);
     });
   }
@@ -65,13 +75,22 @@ function problem(request, answer) {
   const retryAfter = Number(request.getResponseHeader("Retry-After")) || 0;
   const kind = KINDS[request.status] ?? (request.status < 500 ? "refused" : "failed");
   const busy = kind === "busy" ? "The server is busy." : `The server answered ${request.status}.`;
-  return problemError(answer, { kind, retryAfter, otherwise: busy });
+  return problemError(answer, { kind, retryAfter, fallback: busy });
 }
 
-/** The error that a problem document tells. */
-export function problemError(document, { kind = "refused", retryAfter = 0, otherwise = "It could not be done." } = {}) {
-  const text = typeof document?.detail === "string" ? document.detail : (document?.title ?? otherwise);
-  return new EngineError(sentence(text), { hint: sentence(document?.hint ?? ""), kind, retryAfter, evidence: document?.evidence ?? null });
+/** The error of a problem document. */
+export function problemError(
+  document,
+  { kind = "refused", retryAfter = 0, fallback = "The request failed." } = {},
+) {
+  const text =
+    typeof document?.detail === "string" ? document.detail : (document?.title ?? fallback);
+  return new EngineError(sentence(text), {
+    hint: sentence(document?.hint ?? ""),
+    kind,
+    retryAfter,
+    evidence: document?.evidence ?? null,
+  });
 }
 
 /** "no face found" → "No face found." */

@@ -1,9 +1,9 @@
-/** Jobs that make recognizers out of photos, over the API. */
+/** Training jobs, over the API. */
 
 const part = encodeURIComponent;
 
-/** The states in which a job stays as it is. */
-export const OVER = new Set(["done", "failed", "cancelled"]);
+/** The final states of a job. */
+export const FINISHED = new Set(["done", "failed", "cancelled"]);
 
 export class JobsApi {
   #connection;
@@ -12,7 +12,7 @@ export class JobsApi {
     this.#connection = connection;
   }
 
-  /** All jobs, newest first. */
+  /** All jobs, latest first. */
   async list() {
     const answer = await this.#connection.get("v1/jobs");
     return answer.jobs.map(jobFrom);
@@ -23,11 +23,14 @@ export class JobsApi {
   }
 
   /**
-   * Start a job on an archive, or on photos laid out as `{path: "Person/photo.jpg", file}`.
+   * Start a job on an archive, or on photos as `{path: "Person/photo.jpg", file}`.
    *
-   * The photos go up in one body, whose fields are named by their paths.
+   * The photos are sent in one form, with their paths as file names.
    */
-  async create({ archive = null, photos = [], name = "", falsePositiveRate = null }, { signal, onUpload } = {}) {
+  async create(
+    { archive = null, photos = [], name = "", falsePositiveRate = null },
+    { signal, onUpload } = {},
+  ) {
     const form = new FormData();
     if (name) form.append("name", name);
     if (falsePositiveRate) form.append("false_positive_rate", String(falsePositiveRate));
@@ -37,24 +40,24 @@ export class JobsApi {
   }
 
   /**
-   * Hear what a job does until it is over: `listener(job)`; returns a function that stops listening.
+   * Call `listener(job)` on each change until the job is finished; returns a function that stops.
    *
-   * Server-sent events; where they break off the browser connects again by itself.
+   * Uses server-sent events; the browser reconnects after an interruption.
    */
   watch(id, listener) {
     const source = new EventSource(`v1/jobs/${part(id)}/events`);
-    const hear = (event) => {
+    const onMessage = (event) => {
       const job = jobFrom(JSON.parse(event.data));
       listener(job);
-      if (OVER.has(job.state)) source.close();
+      if (FINISHED.has(job.state)) source.close();
     };
-    source.addEventListener("message", hear);
+    source.addEventListener("message", onMessage);
     source.addEventListener("error", async () => {
-      // A stream that the server ended: ask once how it stands, as its last words may be lost.
+      // The stream was interrupted: request the state once, as the last event may be lost.
       if (source.readyState === EventSource.CONNECTING) {
         const job = await this.get(id).catch(() => null);
         if (job) listener(job);
-        if (job && OVER.has(job.state)) source.close();
+        if (job && FINISHED.has(job.state)) source.close();
       }
     });
     return () => source.close();

@@ -1,4 +1,4 @@
-/** The people of a living gallery, over the API. */
+/** The people of the gallery, over the API. */
 
 import { problemError, sentence } from "./http.js";
 
@@ -12,7 +12,7 @@ export class PeopleApi {
     this.#connection = connection;
   }
 
-  /** Everybody, by name: `{id, name, photos, consent, created, changed, thumbnail}`. */
+  /** All people, sorted by name: `{id, name, photos, consent, created, changed, thumbnail}`. */
   async list({ signal } = {}) {
     const answer = await this.#connection.get("v1/people", { signal });
     return answer.people.map(personFrom).sort(byName);
@@ -43,19 +43,29 @@ export class PeopleApi {
     return this.#connection.send("DELETE", `v1/people/${part(id)}/photos/${part(photo)}`);
   }
 
-  /** Have one photo looked at and, if nothing speaks against it, learned. */
+  /** Enrol one photo, unless an enrolment check fails. */
   async addPhoto(id, file, { force = false, signal, onUpload } = {}) {
     const form = new FormData();
     form.append("file", file, file.name ?? "photo.jpg");
     const query = force ? "?force=true" : "";
-    const answer = await this.#connection.send("POST", `v1/people/${part(id)}/photos${query}`, form, { signal, onUpload });
+    const answer = await this.#connection.send(
+      "POST",
+      `v1/people/${part(id)}/photos${query}`,
+      form,
+      { signal, onUpload },
+    );
     const [result] = answer.results;
     if (result.error && !result.reason) throw problemError(result.error);
-    return { taken: result.taken, reason: result.reason ?? "", detail: sentence(result.detail ?? ""), evidence: result.evidence ?? null };
+    return {
+      taken: result.taken,
+      reason: result.reason ?? "",
+      detail: sentence(result.detail ?? ""),
+      evidence: result.evidence ?? null,
+    };
   }
 }
 
-/** The people of a recognizer file: names, and nothing to change. */
+/** The people of a recognizer file, which cannot be changed. */
 export class FixedPeople {
   #connection;
   #handle;
@@ -67,7 +77,9 @@ export class FixedPeople {
 
   async list() {
     const answer = await this.#connection.get(`v1/people?handle=${part(this.#handle)}`);
-    return answer.people.map((person) => ({ ...personFrom(person), id: null, thumbnail: null })).sort(byName);
+    return answer.people
+      .map((person) => ({ ...personFrom(person), id: null, thumbnail: null }))
+      .sort(byName);
   }
 }
 

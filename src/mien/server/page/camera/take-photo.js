@@ -1,4 +1,4 @@
-/** A sheet with the camera's picture and a shutter. */
+/** A dialog that takes a photo with the camera. */
 
 import { Camera } from "./camera.js";
 import { sheet } from "../parts/dialog.js";
@@ -6,14 +6,28 @@ import { fill, h } from "../parts/dom.js";
 import { icon } from "../parts/icons.js";
 import { errorNote } from "../parts/toast.js";
 
-/** Open the sheet; a promise of a photo as a File, or null when it was closed. */
+/** Open the dialog; resolves to the photo as a File, or null if it was closed. */
 export async function takePhoto() {
-  const video = h("video", { class: "shutter-video", playsinline: true, muted: true, "aria-label": "What the camera sees" });
+  const video = h("video", {
+    class: "shutter-video",
+    playsinline: true,
+    muted: true,
+    "aria-label": "Camera picture",
+  });
   const camera = new Camera(video);
   const room = h("div", { class: "shutter-room" }, video);
   const trouble = h("div");
-  const shutter = h("button", { class: "button main", type: "button", disabled: true }, icon("camera"), "Take the photo");
-  const { close, closed } = sheet("Take a photo", [room, trouble], { wide: true, foot: [shutter], onClose: () => camera.close() });
+  const shutter = h(
+    "button",
+    { class: "button main", type: "button", disabled: true },
+    icon("camera"),
+    "Take the photo",
+  );
+  const { close, closed } = sheet("Take a photo", [room, trouble], {
+    wide: true,
+    foot: [shutter],
+    onClose: () => camera.close(),
+  });
   const open = async () => {
     try {
       await camera.open();

@@ -1,46 +1,81 @@
-/** Many photos of one person: chosen or dropped, then learned one by one, each with why or why not. */
+/** Enrols photos of one person: chosen or dropped, then sent one by one, each with its result. */
 
 import { fill, h, progressBar } from "./dom.js";
 import { icon } from "./icons.js";
-import { choose, isPhoto, takeDrops } from "../photos.js";
-import { alertReaders } from "./toast.js";
+import { choose, isPhoto, acceptDrops } from "../photos.js";
+import { announce } from "./toast.js";
 import { takePhoto } from "../camera/take-photo.js";
 import { count } from "../words.js";
 
-/** What a refusal is called; the server's own sentence follows with its numbers. */
+/** Failed enrolment checks in words; the message of the server follows with details. */
 const REASONS = {
-  "unreadable": "Not a photo that can be read",
+  unreadable: "Photo cannot be read",
   "no-face": "No face found",
   "several-faces": "Several faces",
-  "low-quality": "Too poor a picture",
-  "disagrees": "Does not look like the other photos",
-  "like-somebody-else": "Looks like somebody else",
-  "rejected-before": "Said before to be somebody else",
-  "already-enrolled": "Already there",
+  "low-quality": "Quality too low",
+  disagrees: "Does not look like the other photos",
+  "like-somebody-else": "Looks like another person",
+  "rejected-before": "Was corrected to another person before",
+  "already-enrolled": "Already enrolled",
 };
 
-/** Refusals that a person may overrule; a photo without a face is not one of them. */
-const SANE_TO_FORCE = new Set(["several-faces", "low-quality", "disagrees", "like-somebody-else", "rejected-before"]);
+/** Failed checks that the user may overrule; a photo without a face is not one of them. */
+const CAN_FORCE = new Set([
+  "several-faces",
+  "low-quality",
+  "disagrees",
+  "like-somebody-else",
+  "rejected-before",
+]);
 
 export class PhotoAdder {
   #api;
   #items = [];
   #list = h("ul", { class: "taken-list" });
-  #says = h("p", { class: "soft", role: "status" });
-  #bar = progressBar("Photos learned");
+  #status = h("p", { class: "soft", role: "status" });
+  #bar = progressBar("Photos enrolled");
   #onChange;
   #personId = null;
 
-  /** `api` is the engine's `people`; `onChange()` is called when photos come or are learned. */
+  /** `api` is the engine's `people`; `onChange()` is called when photos are added or enrolled. */
   constructor(api, { onChange = () => {} } = {}) {
     this.#api = api;
     this.#onChange = onChange;
-    const chooser = h("button", { class: "button", type: "button", on: { click: () => choose().then((files) => this.add(files)) } }, icon("photo"), "Choose photos");
-    const shutter = h("button", { class: "button", type: "button", on: { click: () => takePhoto().then((file) => file && this.add([{ file }])) } }, icon("camera"), "Take a photo");
-    const zone = h("div", { class: "drop-zone" }, icon("upload"), h("p", {}, "Drop photos of this one person here"), h("p", { class: "soft little" }, "A handful from different days works best: other light, other sides, with and without glasses."), h("div", { class: "acts" }, chooser, shutter));
-    takeDrops(zone, (files) => this.add(files));
+    const chooser = h(
+      "button",
+      {
+        class: "button",
+        type: "button",
+        on: { click: () => choose().then((files) => this.add(files)) },
+      },
+      icon("photo"),
+      "Choose photos",
+    );
+    const shutter = h(
+      "button",
+      {
+        class: "button",
+        type: "button",
+        on: { click: () => takePhoto().then((file) => file && this.add([{ file }])) },
+      },
+      icon("camera"),
+      "Take a photo",
+    );
+    const zone = h(
+      "div",
+      { class: "drop-zone" },
+      icon("upload"),
+      h("p", {}, "Drop photos of this one person here"),
+      h(
+        "p",
+        { class: "soft little" },
+        "A handful from different days works best: other light, other sides, with and without glasses.",
+      ),
+      h("div", { class: "acts" }, chooser, shutter),
+    );
+    acceptDrops(zone, (files) => this.add(files));
     this.#bar.element.hidden = true;
-    this.element = h("div", { class: "stack" }, zone, this.#bar.element, this.#says, this.#list);
+    this.element = h("div", { class: "stack" }, zone, this.#bar.element, this.#status, this.#list);
   }
 
   get waiting() {
@@ -53,21 +88,26 @@ export class PhotoAdder {
 
   add(files) {
     for (const { file } of files.filter(({ file }) => isPhoto(file))) {
-      const item = { file, state: "waiting", row: h("li", { class: "taken-row" }), url: URL.createObjectURL(file) };
+      const item = {
+        file,
+        state: "waiting",
+        row: h("li", { class: "taken-row" }),
+        url: URL.createObjectURL(file),
+      };
       this.#items.push(item);
       this.#list.append(item.row);
       this.#draw(item);
     }
-    this.#tell();
+    this.#showProgress();
     this.#onChange();
-    if (this.#personId) this.learn(this.#personId);
+    if (this.#personId) this.enrol(this.#personId);
   }
 
-  /** Learn all that wait, as photos of this person; a promise of how many were taken. */
-  async learn(personId) {
+  /** Enrol all waiting photos for this person; resolves to the number of enrolled photos. */
+  async enrol(personId) {
     this.#personId = personId;
-    for (let item = this.#next(); item; item = this.#next()) await this.#learn(item, false);
-    alertReaders(this.#says.textContent);
+    for (let item = this.#next(); item; item = this.#next()) await this.#enrol(item, false);
+    announce(this.#status.textContent);
     return this.taken;
   }
 
@@ -75,39 +115,91 @@ export class PhotoAdder {
     return this.#items.find(({ state }) => state === "waiting");
   }
 
-  async #learn(item, force) {
+  async #enrol(item, force) {
     item.state = "sending";
     this.#draw(item);
-    this.#tell();
+    this.#showProgress();
     try {
-      const { taken, reason, detail } = await this.#api.addPhoto(this.#personId, item.file, { force });
+      const { taken, reason, detail } = await this.#api.addPhoto(this.#personId, item.file, {
+        force,
+      });
       Object.assign(item, { state: taken ? "taken" : "refused", reason, detail });
     } catch (error) {
-      Object.assign(item, { state: "failed", reason: "", detail: [error.message, error.hint].filter(Boolean).join(" ") });
+      Object.assign(item, {
+        state: "failed",
+        reason: "",
+        detail: [error.message, error.hint].filter(Boolean).join(" "),
+      });
     }
     this.#draw(item);
-    this.#tell();
+    this.#showProgress();
     this.#onChange();
   }
 
   #draw(item) {
     const marks = {
       waiting: [icon("clock"), "Waiting"],
-      sending: [h("span", { class: "spinner" }), "Being looked at"],
-      taken: [icon("check"), "Taken"],
-      refused: [icon("cross"), REASONS[item.reason] ?? "Not taken"],
+      sending: [h("span", { class: "spinner" }), "Processing"],
+      taken: [icon("check"), "Enrolled"],
+      refused: [icon("cross"), REASONS[item.reason] ?? "Not enrolled"],
       failed: [icon("warn"), "Could not be sent"],
     };
     const [mark, words] = marks[item.state];
     item.row.className = `taken-row ${item.state}`;
     item.row.dataset.state = item.state;
-    const again = item.state === "refused" && SANE_TO_FORCE.has(item.reason) ? "Take it anyway" : item.state === "failed" ? "Try again" : null;
+    const again =
+      item.state === "refused" && CAN_FORCE.has(item.reason)
+        ? "Enrol it anyway"
+        : item.state === "failed"
+          ? "Try again"
+          : null;
     fill(
       item.row,
-      h("img", { class: "portrait small", src: item.url, alt: "", on: { error: (event) => event.target.replaceWith(h("span", { class: "portrait small initials nobody", "aria-hidden": "true" }, icon("photo"))) } }),
-      h("div", { class: "taken-about" }, h("p", { class: "file-name" }, item.file.name), h("p", { class: "taken-state" }, mark, words), item.detail ? h("p", { class: "soft little" }, item.detail) : null),
-      again ? h("button", { class: "button small", type: "button", on: { click: () => this.#learn(item, item.state === "refused") } }, again) : null,
-      item.state === "waiting" ? h("button", { class: "button quiet icon small", type: "button", "aria-label": `Leave out ${item.file.name}`, on: { click: () => this.#drop(item) } }, icon("cross")) : null,
+      h("img", {
+        class: "portrait small",
+        src: item.url,
+        alt: "",
+        on: {
+          error: (event) =>
+            event.target.replaceWith(
+              h(
+                "span",
+                { class: "portrait small initials no-person", "aria-hidden": "true" },
+                icon("photo"),
+              ),
+            ),
+        },
+      }),
+      h(
+        "div",
+        { class: "taken-about" },
+        h("p", { class: "file-name" }, item.file.name),
+        h("p", { class: "taken-state" }, mark, words),
+        item.detail ? h("p", { class: "soft little" }, item.detail) : null,
+      ),
+      again
+        ? h(
+            "button",
+            {
+              class: "button small",
+              type: "button",
+              on: { click: () => this.#enrol(item, item.state === "refused") },
+            },
+            again,
+          )
+        : null,
+      item.state === "waiting"
+        ? h(
+            "button",
+            {
+              class: "button quiet icon small",
+              type: "button",
+              "aria-label": `Remove ${item.file.name}`,
+              on: { click: () => this.#drop(item) },
+            },
+            icon("cross"),
+          )
+        : null,
     );
   }
 
@@ -115,19 +207,21 @@ export class PhotoAdder {
     this.#items.splice(this.#items.indexOf(item), 1);
     URL.revokeObjectURL(item.url);
     item.row.remove();
-    this.#tell();
+    this.#showProgress();
     this.#onChange();
   }
 
-  #tell() {
+  #showProgress() {
     const by = (state) => this.#items.filter((item) => item.state === state).length;
-    const over = by("taken") + by("refused") + by("failed");
-    const going = by("sending") > 0;
-    this.#bar.element.hidden = !going;
-    this.#bar.set(over, this.#items.length);
-    if (!this.#items.length) this.#says.textContent = "";
-    else if (going) this.#says.textContent = `${over} of ${count(this.#items.length, "photo")} looked at`;
-    else if (over) this.#says.textContent = `${by("taken")} taken${by("refused") ? `, ${by("refused")} not` : ""}${by("failed") ? `, ${by("failed")} could not be sent` : ""}.`;
-    else this.#says.textContent = `${count(this.#items.length, "photo")} ready.`;
+    const finished = by("taken") + by("refused") + by("failed");
+    const sending = by("sending") > 0;
+    this.#bar.element.hidden = !sending;
+    this.#bar.set(finished, this.#items.length);
+    if (!this.#items.length) this.#status.textContent = "";
+    else if (sending)
+      this.#status.textContent = `${finished} of ${count(this.#items.length, "photo")} processed`;
+    else if (finished)
+      this.#status.textContent = `${by("taken")} enrolled${by("refused") ? `, ${by("refused")} not` : ""}${by("failed") ? `, ${by("failed")} could not be sent` : ""}.`;
+    else this.#status.textContent = `${count(this.#items.length, "photo")} ready.`;
   }
 }

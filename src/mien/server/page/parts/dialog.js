@@ -1,12 +1,12 @@
-/** Sheets over the page, made of the browser's own dialog: focus stays inside, Escape closes. */
+/** Modal dialogs, based on the dialog element: focus stays inside, Escape closes. */
 
 import { freshId, h } from "./dom.js";
 import { icon } from "./icons.js";
 
 /**
- * Open a sheet; returns `{element, close, closed}`, `closed` a promise of what `close` was given.
+ * Open a dialog; returns `{element, close, closed}`; `closed` resolves to the argument of `close`.
  *
- * `foot` holds its buttons. Focus goes back to where it was.
+ * `foot` has the buttons. The focus returns to where it was.
  */
 export function sheet(title, body, { foot = null, wide = false, onClose = () => {} } = {}) {
   const id = freshId("sheet");
@@ -17,8 +17,23 @@ export function sheet(title, body, { foot = null, wide = false, onClose = () => 
     element.close();
   };
   const element = h(
-    "dialog", { class: `sheet ${wide ? "wide" : ""}`, "aria-labelledby": id },
-    h("div", { class: "sheet-head" }, h("h2", { id }, title), h("button", { class: "button quiet icon small", type: "button", "aria-label": "Close", on: { click: () => close() } }, icon("cross"))),
+    "dialog",
+    { class: `sheet ${wide ? "wide" : ""}`, "aria-labelledby": id },
+    h(
+      "div",
+      { class: "sheet-head" },
+      h("h2", { id }, title),
+      h(
+        "button",
+        {
+          class: "button quiet icon small",
+          type: "button",
+          "aria-label": "Close",
+          on: { click: () => close() },
+        },
+        icon("cross"),
+      ),
+    ),
     h("div", { class: "sheet-body" }, body),
     foot ? h("div", { class: "sheet-foot" }, foot) : null,
   );
@@ -30,9 +45,12 @@ export function sheet(title, body, { foot = null, wide = false, onClose = () => 
       resolve(answer);
     });
   });
-  // A press that began and ended on the backdrop closes.
+  // A press that starts and ends on the backdrop closes the dialog.
   element.addEventListener("pointerdown", (event) => {
-    if (event.target === element) element.addEventListener("pointerup", (up) => up.target === element && close(), { once: true });
+    if (event.target === element)
+      element.addEventListener("pointerup", (up) => up.target === element && close(), {
+        once: true,
+      });
   });
   document.body.append(element);
   element.showModal();
@@ -40,7 +58,7 @@ export function sheet(title, body, { foot = null, wide = false, onClose = () => 
   return { element, close, closed };
 }
 
-/** Ask before something that cannot be undone; a promise of yes or no. */
+/** Ask for confirmation; resolves to true or false. */
 export function confirm({ title, text, yes, danger = true }) {
   const go = h("button", { class: `button main ${danger ? "danger" : ""}`, type: "button" }, yes);
   const stay = h("button", { class: "button", type: "button", autofocus: true }, "Cancel");

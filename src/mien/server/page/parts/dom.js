@@ -12,7 +12,8 @@ export function h(tag, properties = {}, ...children) {
   for (const [name, value] of Object.entries(properties ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "on") {
-      for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+      for (const [event, listener] of Object.entries(value))
+        element.addEventListener(event, listener);
     } else if (name === "style") Object.assign(element.style, value);
     else if (name === "data") Object.assign(element.dataset, value);
     else if (name === "value" || name === "checked" || name === "srcObject") element[name] = value;
@@ -22,7 +23,7 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Add children as `h` takes them. */
+/** Append children of the kinds that `h` accepts. */
 export function append(element, ...children) {
   for (const child of children.flat(Infinity)) {
     if (child !== null && child !== undefined && child !== false) element.append(child);
@@ -30,7 +31,7 @@ export function append(element, ...children) {
   return element;
 }
 
-/** Put these children in the place of all there are. */
+/** Replace all children. */
 export function fill(element, ...children) {
   element.replaceChildren();
   return append(element, children);
@@ -38,16 +39,26 @@ export function fill(element, ...children) {
 
 let lastId = 0;
 
-/** A new id, to tie a label to its field. */
+/** A new unique id, to connect a label to its field. */
 export function freshId(word = "id") {
   lastId += 1;
   return `${word}-${lastId}`;
 }
 
-/** A bar of progress; `set(done, total)`, with no total it sweeps. */
+/** A progress bar; `set(done, total)`, animated without a total. */
 export function progressBar(label) {
   const fillIn = h("i");
-  const element = h("div", { class: "progress", role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 }, fillIn);
+  const element = h(
+    "div",
+    {
+      class: "progress",
+      role: "progressbar",
+      "aria-label": label,
+      "aria-valuemin": 0,
+      "aria-valuemax": 100,
+    },
+    fillIn,
+  );
   const set = (done, total) => {
     const known = Number.isFinite(total) && total > 0;
     element.classList.toggle("busy", !known);
@@ -59,15 +70,27 @@ export function progressBar(label) {
   return { element, set };
 }
 
-/** A picture of a person, or the first letters of the name where none is kept. */
+/** A picture of a person, or the initials of the name if there is none. */
 export function portrait(name, url, size = "") {
   const letters = () => {
     const words = (name ?? "").split(/[\s_]+/).filter(Boolean);
-    const text = words.length ? [words[0], ...words.slice(1).slice(-1)].map((word) => [...word][0].toUpperCase()).join("") : "?";
-    return h("span", { class: `portrait initials ${size} ${name ? "" : "nobody"}`, "aria-hidden": "true" }, text);
+    const text = words.length
+      ? [words[0], ...words.slice(1).slice(-1)].map((word) => [...word][0].toUpperCase()).join("")
+      : "?";
+    return h(
+      "span",
+      { class: `portrait initials ${size} ${name ? "" : "no-person"}`, "aria-hidden": "true" },
+      text,
+    );
   };
   if (!url) return letters();
-  const image = h("img", { class: `portrait ${size}`, src: url, alt: "", loading: "lazy", decoding: "async" });
+  const image = h("img", {
+    class: `portrait ${size}`,
+    src: url,
+    alt: "",
+    loading: "lazy",
+    decoding: "async",
+  });
   image.addEventListener("error", () => image.replaceWith(letters()), { once: true });
   return image;
 }

@@ -2,10 +2,10 @@
 
 import { h } from "./dom.js";
 
-const LABEL = 34; // pixels of the screen that a name takes above its box
-const SMALL = 520; // a picture narrower than this gets smaller names
+const LABEL = 34; // pixels on the screen for a name above its box
+const SMALL = 520; // a narrower picture has smaller names
 
-/** Where a box lies as shares of the picture; `mirrored` for a video shown like a mirror, `shown` its height on the screen. */
+/** Position a box in shares of the picture; `mirrored` for a mirrored video, `shown` is the height on the screen. */
 function place(element, box, width, height, mirrored, shown) {
   const left = mirrored ? width - box[2] : box[0];
   element.style.left = `${(100 * left) / width}%`;
@@ -16,30 +16,43 @@ function place(element, box, width, height, mirrored, shown) {
   element.classList.toggle("label-left", left + (box[2] - box[0]) / 2 > width * 0.75);
 }
 
-/** Boxes on a photo, one button a face; `onChoose(index)` when one is pressed. */
+/** Boxes on a photo, one button per face; `onChoose(index)` is called on a press. */
 export function photoBoxes({ width, height, faces }, onChoose) {
   const crowded = faces.length > 8;
   const buttons = faces.map((face, index) => {
-    const says = face.name ?? "Unknown";
+    const label = face.name ?? "Unknown";
     const button = h(
-      "button", { class: `box ${face.name === null ? "unknown" : "known"} ${crowded ? "crowded" : ""}`, type: "button", "aria-label": `Face ${index + 1} of ${faces.length}: ${says}`, on: { click: () => onChoose(index) } },
-      h("span", { class: "box-label", "aria-hidden": "true" }, says),
+      "button",
+      {
+        class: `box ${face.name === null ? "unknown" : "known"} ${crowded ? "crowded" : ""}`,
+        type: "button",
+        "aria-label": `Face ${index + 1} of ${faces.length}: ${label}`,
+        on: { click: () => onChoose(index) },
+      },
+      h("span", { class: "box-label", "aria-hidden": "true" }, label),
     );
     return button;
   });
-  const element = h("div", { class: "boxes", role: "group", "aria-label": "Faces in the photo" }, buttons);
+  const element = h(
+    "div",
+    { class: "boxes", role: "group", "aria-label": "Faces in the photo" },
+    buttons,
+  );
   new ResizeObserver(() => {
     element.classList.toggle("small", element.clientWidth < SMALL);
-    buttons.forEach((button, index) => place(button, faces[index].box, width, height, false, element.clientHeight));
+    buttons.forEach((button, index) =>
+      place(button, faces[index].box, width, height, false, element.clientHeight),
+    );
   }).observe(element);
-  const choose = (index) => buttons.forEach((button, i) => {
-    button.classList.toggle("chosen", i === index);
-    button.setAttribute("aria-pressed", String(i === index));
-  });
+  const choose = (index) =>
+    buttons.forEach((button, i) => {
+      button.classList.toggle("chosen", i === index);
+      button.setAttribute("aria-pressed", String(i === index));
+    });
   return { element, choose };
 }
 
-/** Boxes on a video that follow tracks; `draw(tracks, width, height, mirrored)` for every picture. */
+/** Boxes of tracks on a video; call `draw(tracks, width, height, mirrored)` per animation frame. */
 export function videoBoxes() {
   const element = h("div", { class: "boxes", "aria-hidden": "true" });
   const shown = new Map();
@@ -61,10 +74,10 @@ export function videoBoxes() {
         shown.set(track.id, box);
         element.append(box);
       }
-      const says = track.name ?? "Unknown";
+      const label = track.name ?? "Unknown";
       box.classList.toggle("known", track.name !== null);
       box.classList.toggle("unknown", track.name === null);
-      if (box.firstChild.textContent !== says) box.firstChild.textContent = says;
+      if (box.firstChild.textContent !== label) box.firstChild.textContent = label;
       place(box, track.box, width, height, mirrored, room);
     }
   };

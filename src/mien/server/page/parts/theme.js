@@ -1,22 +1,23 @@
-/** Light, dark, or as the system has it. */
+/** Light and dark colours. */
 
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 
-const KEPT = "mien-theme";
+const STORAGE_KEY = "mien-theme";
 const system = window.matchMedia("(prefers-color-scheme: dark)");
 
-function kept() {
+function storedTheme() {
   try {
-    return localStorage.getItem(KEPT);
+    return localStorage.getItem(STORAGE_KEY);
   } catch {
-    return null; // a browser that keeps nothing
+    return null; // storage is not allowed
   }
 }
 
-const isDark = () => (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+const isDark = () =>
+  (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
 
-/** A button that changes between light and dark; what the system has is taken until it is pressed. */
+/** A button that switches between light and dark; the system's setting counts until it is used. */
 export function themeButton() {
   const button = h("button", { class: "button quiet icon", type: "button" });
   const draw = () => {
@@ -28,9 +29,9 @@ export function themeButton() {
   button.addEventListener("click", () => {
     document.documentElement.dataset.theme = isDark() ? "light" : "dark";
     try {
-      localStorage.setItem(KEPT, document.documentElement.dataset.theme);
+      localStorage.setItem(STORAGE_KEY, document.documentElement.dataset.theme);
     } catch {
-      // It holds for this visit then.
+      // Storage is not allowed: the choice lasts until the page is closed.
     }
     draw();
   });
@@ -39,4 +40,4 @@ export function themeButton() {
   return button;
 }
 
-if (kept()) document.documentElement.dataset.theme = kept();
+if (storedTheme()) document.documentElement.dataset.theme = storedTheme();

@@ -1,4 +1,4 @@
-/** Add a person: a name, their consent, and many photos at once. */
+/** Add a person: name, consent and photos. */
 
 import { PhotoAdder } from "../parts/add-photos.js";
 import { fill, freshId, h } from "../parts/dom.js";
@@ -8,18 +8,57 @@ import { count } from "../words.js";
 
 export function newPerson({ engine }) {
   const ids = { name: freshId("name"), consent: freshId("consent") };
-  const name = h("input", { class: "input", id: ids.name, autocomplete: "off", required: true, maxlength: 200 });
-  const consent = h("input", { class: "input", id: ids.consent, autocomplete: "off", maxlength: 500, placeholder: "For example: agreed by e-mail on 3 May" });
-  const go = h("button", { class: "button main", type: "submit", disabled: true }, icon("check"), "Add this person");
+  const name = h("input", {
+    class: "input",
+    id: ids.name,
+    autocomplete: "off",
+    required: true,
+    maxlength: 200,
+  });
+  const consent = h("input", {
+    class: "input",
+    id: ids.consent,
+    autocomplete: "off",
+    maxlength: 500,
+    placeholder: "For example: agreed by e-mail on 3 May",
+  });
+  const go = h(
+    "button",
+    { class: "button main", type: "submit", disabled: true },
+    icon("check"),
+    "Add this person",
+  );
   const end = h("div");
   let person = null;
 
   const ready = () => {
     const { waiting } = adder;
     go.disabled = !name.value.trim() || !waiting || Boolean(person);
-    go.lastChild.textContent = waiting ? `Add this person with ${count(waiting, "photo")}` : "Add this person";
+    go.lastChild.textContent = waiting
+      ? `Add this person with ${count(waiting, "photo")}`
+      : "Add this person";
     if (person && adder.taken) {
-      fill(end, note("good", `${person.name} is known from ${count(adder.taken, "photo")}.`, { acts: [h("a", { class: "button small", href: `#/people/${encodeURIComponent(person.id)}` }, "See them"), h("a", { class: "button small", href: "#/people/new", on: { click: () => window.dispatchEvent(new HashChangeEvent("hashchange")) } }, "Add another person")] }));
+      fill(
+        end,
+        note("good", `${person.name} is enrolled with ${count(adder.taken, "photo")}.`, {
+          acts: [
+            h(
+              "a",
+              { class: "button small", href: `#/people/${encodeURIComponent(person.id)}` },
+              "Show the person",
+            ),
+            h(
+              "a",
+              {
+                class: "button small",
+                href: "#/people/new",
+                on: { click: () => window.dispatchEvent(new HashChangeEvent("hashchange")) },
+              },
+              "Add another person",
+            ),
+          ],
+        }),
+      );
     }
   };
   const adder = new PhotoAdder(engine.people, { onChange: ready });
@@ -29,7 +68,10 @@ export function newPerson({ engine }) {
     fill(end);
     go.disabled = true;
     try {
-      person = await engine.people.create({ name: name.value.trim(), consent: consent.value.trim() });
+      person = await engine.people.create({
+        name: name.value.trim(),
+        consent: consent.value.trim(),
+      });
     } catch (error) {
       person = null;
       ready();
@@ -38,19 +80,42 @@ export function newPerson({ engine }) {
     name.disabled = true;
     consent.disabled = true;
     go.hidden = true;
-    if (!(await adder.learn(person.id))) {
-      fill(end, note("warn", `None of these photos could be taken, so ${person.name} cannot be recognised yet.`, { hint: "Add other photos above, or take one anyway. Nothing else has to be done again." }));
+    if (!(await adder.enrol(person.id))) {
+      fill(
+        end,
+        note(
+          "warn",
+          `None of these photos could be enrolled, so ${person.name} cannot be recognised yet.`,
+          {
+            hint: "Add other photos above, or enrol one anyway.",
+          },
+        ),
+      );
     }
     return null;
   };
   name.addEventListener("input", ready);
   return h(
-    "form", { class: "narrow stack", on: { submit } },
+    "form",
+    { class: "narrow stack", on: { submit } },
     h("a", { class: "back", href: "#/people" }, icon("back"), "People"),
     h("h1", { tabindex: -1 }, "Add a person"),
-    h("div", { class: "card padded stack" },
+    h(
+      "div",
+      { class: "card padded stack" },
       h("div", { class: "field" }, h("label", { for: ids.name }, "Name"), name),
-      h("div", { class: "field" }, h("label", { for: ids.consent }, "Consent ", h("span", { class: "soft" }, "(optional)")), consent, h("p", { class: "hint" }, "Faces are biometric data. Note here how this person agreed to be recognised."))),
+      h(
+        "div",
+        { class: "field" },
+        h("label", { for: ids.consent }, "Consent ", h("span", { class: "soft" }, "(optional)")),
+        consent,
+        h(
+          "p",
+          { class: "hint" },
+          "Faces are biometric data. Note here how this person agreed to be recognised.",
+        ),
+      ),
+    ),
     h("div", { class: "card padded" }, adder.element),
     end,
     h("div", { class: "acts" }, go),

@@ -1,15 +1,15 @@
-/** Recognise: photos in, boxes and names out. It needs nothing of an engine but `identify`. */
+/** Recognise: names the people in photos. Of an engine it needs only `identify`. */
 
 import { hasCameras } from "../camera/camera.js";
-import { fill, h, progressBar } from "../parts/dom.js";
+import { fill, h } from "../parts/dom.js";
 import { wasAborted } from "../api/engine.js";
 import { faceCard } from "../parts/face-card.js";
 import { icon } from "../parts/icons.js";
-import { photoBoxes } from "../parts/overlay.js";
-import { choose, filesOf, isPhoto, takeDrops } from "../photos.js";
+import { photoStage } from "../parts/photo-stage.js";
+import { choose, filesOf, isPhoto, acceptDrops } from "../photos.js";
 import { takePhoto } from "../camera/take-photo.js";
-import { alertReaders, errorNote, note, toast } from "../parts/toast.js";
-import { bytes, count } from "../words.js";
+import { announce, errorNote, note, toast } from "../parts/toast.js";
+import { count } from "../words.js";
 
 export function recognise({ engine }) {
   const items = [];
@@ -17,23 +17,32 @@ export function recognise({ engine }) {
 
   const add = (files) => {
     const photos = files.map(({ file }) => file).filter(isPhoto);
-    if (files.length && !photos.length) toast("That is no photo: JPEG, PNG, WebP, AVIF and HEIC are.", "warn");
-    const fresh = photos.map((file) => ({ file, url: URL.createObjectURL(file), state: "waiting", answer: null, error: null, sent: 0, total: 0 }));
+    if (files.length && !photos.length)
+      toast("Not a photo. Supported are JPEG, PNG, WebP, AVIF and HEIC.", "warn");
+    const fresh = photos.map((file) => ({
+      file,
+      url: URL.createObjectURL(file),
+      state: "waiting",
+      answer: null,
+      error: null,
+      sent: 0,
+      total: 0,
+    }));
     items.push(...fresh);
     if (fresh.length) show(fresh[0]);
     work();
   };
 
-  // One photo after another: each answer is on the screen while the next one is on its way.
+  // One photo after another: each result is shown while the next photo is processed.
   let working = false;
   const work = async () => {
     if (working) return;
     working = true;
-    for (let item = next(); item; item = next()) await look(item);
+    for (let item = next(); item; item = next()) await identify(item);
     working = false;
   };
   const next = () => items.find(({ state }) => state === "waiting");
-  const look = async (item) => {
+  const identify = async (item) => {
     item.state = "sending";
     item.error = null;
     item.abort = new AbortController();
@@ -54,7 +63,7 @@ export function recognise({ engine }) {
       item.error = error;
     }
     if (items.includes(item)) refresh(item);
-    if (item === chosen && item.state === "done") alertReaders(summary(item.answer));
+    if (item === chosen && item.state === "done") announce(summary(item.answer));
   };
 
   const remove = (item) => {
@@ -81,14 +90,16 @@ export function recognise({ engine }) {
     },
     is: async (face, person) => {
       await engine.is(face.token, person.id ? { id: person.id } : { name: person.name });
-      toast(person.id ? `Learned: this is ${person.name}.` : `${person.name} is known from now on.`);
+      toast(
+        person.id ? `Enrolled: this is ${person.name}.` : `${person.name} is known from now on.`,
+      );
       await again();
     },
   };
-  const again = () => look(chosen);
+  const again = () => identify(chosen);
 
   const element = h("div", { class: "recognise" });
-  takeDrops(element, add);
+  acceptDrops(element, add);
 
   const start = () => choose().then(add);
   const shoot = async () => {
@@ -96,19 +107,53 @@ export function recognise({ engine }) {
     if (file) add([{ file }]);
   };
   const buttons = (main) => [
-    h("button", { class: `button ${main ? "main" : ""}`, type: "button", on: { click: start } }, icon("photo"), main ? "Choose photos" : "More photos"),
-    h("button", { class: "button", type: "button", on: { click: shoot }, title: hasCameras() ? null : "Works on a secure page only" }, icon("camera"), "Take a photo"),
+    h(
+      "button",
+      { class: `button ${main ? "main" : ""}`, type: "button", on: { click: start } },
+      icon("photo"),
+      main ? "Choose photos" : "More photos",
+    ),
+    h(
+      "button",
+      {
+        class: "button",
+        type: "button",
+        on: { click: shoot },
+        title: hasCameras() ? null : "Works on a secure page only",
+      },
+      icon("camera"),
+      "Take a photo",
+    ),
   ];
 
   const show = (item) => {
     chosen = item;
     if (!item) return fill(element, welcome(buttons(true), engine));
-    const head = h("header", { class: "view-head" }, h("h1", { tabindex: -1 }, "Who is in this photo?"), h("div", { class: "acts" }, buttons(false), h("button", { class: "button quiet", type: "button", on: { click: clear } }, "Clear")));
-    const stage = stageOf(item, () => remove(item));
-    const said = h("div", { class: "said stack" });
-    fill(element, head, h("div", { class: "recognise-grid" }, h("div", { class: "stage-side stack" }, stage.element, items.length > 1 ? strip() : null), said));
+    const head = h(
+      "header",
+      { class: "view-head" },
+      h("h1", { tabindex: -1 }, "Who is in this photo?"),
+      h(
+        "div",
+        { class: "acts" },
+        buttons(false),
+        h("button", { class: "button quiet", type: "button", on: { click: clear } }, "Clear"),
+      ),
+    );
+    const stage = photoStage(item, () => remove(item));
+    const results = h("div", { class: "results stack" });
+    fill(
+      element,
+      head,
+      h(
+        "div",
+        { class: "recognise-grid" },
+        h("div", { class: "stage-side stack" }, stage.element, items.length > 1 ? strip() : null),
+        results,
+      ),
+    );
     item.onProgress = stage.progress;
-    tell(item, said, stage);
+    showResults(item, results, stage);
     return null;
   };
   const refresh = (item) => {
@@ -116,23 +161,61 @@ export function recognise({ engine }) {
     else if (chosen) element.querySelector(".strip")?.replaceWith(strip());
   };
 
-  const strip = () => h("ul", { class: "strip", "aria-label": "Photos" }, items.map((item, index) => h("li", {}, h(
-    "button", { type: "button", class: item === chosen ? "chosen" : "", "aria-current": item === chosen ? "true" : null, "aria-label": `Photo ${index + 1}: ${item.file.name || "photo"}, ${stateWords(item)}`, on: { click: () => show(item) } },
-    h("img", { src: item.url, alt: "", on: { error: (event) => event.target.remove() } }),
-    badge(item),
-  ))));
+  const strip = () =>
+    h(
+      "ul",
+      { class: "strip", "aria-label": "Photos" },
+      items.map((item, index) =>
+        h(
+          "li",
+          {},
+          h(
+            "button",
+            {
+              type: "button",
+              class: item === chosen ? "chosen" : "",
+              "aria-current": item === chosen ? "true" : null,
+              "aria-label": `Photo ${index + 1}: ${item.file.name || "photo"}, ${stateWords(item)}`,
+              on: { click: () => show(item) },
+            },
+            h("img", { src: item.url, alt: "", on: { error: (event) => event.target.remove() } }),
+            badge(item),
+          ),
+        ),
+      ),
+    );
 
-  const tell = (item, said, stage) => {
-    if (item.state === "failed") return fill(said, errorNote(item.error, () => { item.state = "waiting"; work(); }));
-    if (item.state !== "done" && !item.answer) return fill(said, skeleton(), skeleton());
+  const showResults = (item, results, stage) => {
+    if (item.state === "failed")
+      return fill(
+        results,
+        errorNote(item.error, () => {
+          item.state = "waiting";
+          work();
+        }),
+      );
+    if (item.state !== "done" && !item.answer) return fill(results, skeleton(), skeleton());
     const { faces } = item.answer;
-    if (!faces.length) return fill(said, note("", "No face was found in this photo.", { hint: "Faces narrower than about 12 pixels or a hundredth of the photo’s long side, turned far aside or covered are seldom found. Try a closer photo." }));
-    const cards = faces.map((face, index) => faceCard(face, index, { correct: engine.features.corrections && face.token ? correct : null, others: faces.filter((other) => other !== face), onHover: stage.choose, onChoose: stage.choose }));
+    if (!faces.length)
+      return fill(
+        results,
+        note("", "No face was found in this photo.", {
+          hint: "Faces narrower than about 12 pixels or 1 % of the photo’s long side, in profile, or covered are seldom found. Try a closer photo.",
+        }),
+      );
+    const cards = faces.map((face, index) =>
+      faceCard(face, index, {
+        correct: engine.features.corrections && face.token ? correct : null,
+        others: faces.filter((other) => other !== face),
+        onHover: stage.choose,
+        onChoose: stage.choose,
+      }),
+    );
     stage.onChoose = (index) => {
       cards[index].scrollIntoView({ block: "nearest", behavior: "smooth" });
       cards.forEach((card, i) => card.classList.toggle("chosen", i === index));
     };
-    return fill(said, h("p", { class: "summary soft" }, summary(item.answer)), cards);
+    return fill(results, h("p", { class: "summary soft" }, summary(item.answer)), cards);
   };
 
   document.addEventListener("paste", async (event) => {
@@ -146,77 +229,60 @@ export function recognise({ engine }) {
 
 function welcome(buttons, engine) {
   return h(
-    "div", { class: "welcome" },
-    h("div", { class: "drop-card" }, h(
-      "div", { class: "drop-inner" },
-      h("span", { class: "drop-mark" }, icon("mark")),
-      h("h1", { tabindex: -1 }, "Who is in this photo?"),
-      h("p", { class: "lead" }, "Everybody it knows gets a name, and how sure that is. Strangers stay unknown."),
-      h("div", { class: "acts" }, buttons),
-      h("p", { class: "soft little drop-hint" }, "Or drop photos anywhere here, or paste one."),
-    )),
-    h("p", { class: "soft little privacy" }, icon("shield"), `Photos are looked at ${engine.place}.`),
+    "div",
+    { class: "welcome" },
+    h(
+      "div",
+      { class: "drop-card" },
+      h(
+        "div",
+        { class: "drop-inner" },
+        h("span", { class: "drop-mark" }, icon("mark")),
+        h("h1", { tabindex: -1 }, "Who is in this photo?"),
+        h(
+          "p",
+          { class: "lead" },
+          "Known people get a name with a probability. Strangers stay unknown.",
+        ),
+        h("div", { class: "acts" }, buttons),
+        h("p", { class: "soft little drop-hint" }, "Or drop photos anywhere here, or paste one."),
+      ),
+    ),
+    h(
+      "p",
+      { class: "soft little privacy" },
+      icon("shield"),
+      `Photos are processed ${engine.place}.`,
+    ),
   );
-}
-
-/** The photo with its boxes; a photo that the browser cannot show becomes a plain sheet with the faces on it. */
-function stageOf(item, onRemove) {
-  const figure = h("figure", { class: "stage" });
-  const image = h("img", { class: "stage-photo", src: item.url, alt: item.file.name ? `The photo ${item.file.name}` : "The photo" });
-  const frame = h("div", { class: "stage-frame" }, image);
-  const caption = h("figcaption", { class: "stage-caption" }, h("span", { class: "file-name" }, item.file.name || "Photo"), h("span", {}, bytes(item.file.size)), h("button", { class: "button quiet icon small", type: "button", "aria-label": "Remove this photo", on: { click: onRemove } }, icon("trash")));
-  figure.append(frame, caption);
-  const stage = { element: figure, choose() {}, onChoose() {}, progress() {} };
-  if (item.answer) {
-    const boxes = photoBoxes(item.answer, (index) => {
-      stage.choose(index);
-      stage.onChoose(index);
-    });
-    stage.choose = boxes.choose;
-    frame.append(boxes.element);
-  }
-  image.addEventListener("error", () => {
-    const { width = 4, height = 3, faces = [] } = item.answer ?? {};
-    const sheet = h("div", { class: "stage-sheet" }, item.answer ? null : h("p", {}, `Your browser cannot show this kind of photo.${item.state === "failed" ? "" : " It is looked at all the same."}`));
-    sheet.style.aspectRatio = `${width} / ${height}`;
-    frame.classList.add("no-picture");
-    image.replaceWith(sheet);
-    for (const face of faces.filter(({ crop }) => crop)) {
-      const [left, top, right, bottom] = face.box;
-      sheet.append(h("img", { src: face.crop, alt: "", style: { left: `${(100 * left) / width}%`, top: `${(100 * top) / height}%`, width: `${(100 * (right - left)) / width}%`, height: `${(100 * (bottom - top)) / height}%` } }));
-    }
-  }, { once: true });
-  if (item.state === "sending" || item.state === "waiting") {
-    const bar = progressBar("Upload of the photo");
-    const says = h("span", { role: "status" }, "Waiting its turn");
-    frame.append(h("div", { class: "stage-busy" }, says, bar.element));
-    stage.progress = () => {
-      const up = item.sent < item.total;
-      bar.set(item.sent, up ? item.total : null);
-      says.textContent = up ? `Sending ${Math.round((100 * item.sent) / item.total)} %` : "Looking for faces";
-    };
-    if (item.state === "sending") stage.progress();
-  }
-  return stage;
 }
 
 function skeleton() {
   const line = (width) => h("span", { class: "bone", style: { width, height: "14px" } });
-  return h("div", { class: "card face-card", "aria-hidden": "true" }, h("div", { class: "face-head" }, h("span", { class: "bone portrait" }), h("div", { class: "stack tight face-who" }, line("55%"), line("80%"), line("65%"))));
+  return h(
+    "div",
+    { class: "card face-card", "aria-hidden": "true" },
+    h(
+      "div",
+      { class: "face-head" },
+      h("span", { class: "bone portrait" }),
+      h("div", { class: "stack tight face-who" }, line("55%"), line("80%"), line("65%")),
+    ),
+  );
 }
 
 function summary({ faces }) {
   const names = faces.filter(({ name }) => name !== null).map(({ name }) => name);
   const strangers = faces.length - names.length;
   if (!faces.length) return "No face was found.";
-  if (!names.length) return `${count(strangers, "face")}, nobody it knows.`;
+  if (!names.length) return `${count(strangers, "face")}, no known person.`;
   const all = strangers ? [...names, count(strangers, "unknown face")] : names;
   return `${new Intl.ListFormat("en-GB").format(all)}.`;
 }
 
 function stateWords({ state, answer }) {
   if (state === "done") return summary(answer);
-  return { waiting: "waiting", sending: "being looked at", failed: "not read" }[state];
+  return { waiting: "waiting", sending: "in progress", failed: "not read" }[state];
 }
 
 function badge({ state, answer }) {

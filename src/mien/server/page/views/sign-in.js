@@ -1,13 +1,21 @@
-/** Sign in with a key, where the server asks for one. */
+/** Sign in with an API key. */
 
 import { fill, freshId, h } from "../parts/dom.js";
 import { icon } from "../parts/icons.js";
 import { note } from "../parts/toast.js";
 
-/** The page in place of everything else; `onDone` is called once the key was good. */
+/** The sign-in page; `onDone` is called once the key is accepted. */
 export function signIn(engine, onDone) {
   const id = freshId("key");
-  const key = h("input", { class: "input", id, type: "password", autocomplete: "current-password", required: true, spellcheck: "false", autofocus: true });
+  const key = h("input", {
+    class: "input",
+    id,
+    type: "password",
+    autocomplete: "current-password",
+    required: true,
+    spellcheck: "false",
+    autofocus: true,
+  });
   const go = h("button", { class: "button main", type: "submit" }, icon("key"), "Sign in");
   const trouble = h("div");
   const submit = async (event) => {
@@ -19,20 +27,30 @@ export function signIn(engine, onDone) {
       onDone();
     } catch (error) {
       const wrong = error.kind === "signed-out" || error.kind === "forbidden";
-      fill(trouble, note("bad", wrong ? "This key is not known, or was revoked." : error.message, { hint: wrong ? "Keys are made on the server with “mien keys create”." : error.hint }));
+      fill(
+        trouble,
+        note("bad", wrong ? "This key is unknown or revoked." : error.message, {
+          hint: wrong ? "Keys are made on the server with “mien keys create”." : error.hint,
+        }),
+      );
       key.select();
     } finally {
       go.disabled = false;
     }
   };
   const element = h(
-    "main", { class: "alone", id: "view" },
+    "main",
+    { class: "alone", id: "view" },
     h("div", { class: "brand" }, icon("mark"), h("span", {}, "mien")),
-    h("form", { class: "card padded stack", on: { submit } },
+    h(
+      "form",
+      { class: "card padded stack", on: { submit } },
       h("h1", { class: "sign-title" }, "Sign in"),
-      h("p", { class: "soft" }, "This server recognises people, so it asks who you are. Enter the key you were given."),
+      h("p", { class: "soft" }, "This server requires a key. Enter the one you were given."),
       h("div", { class: "field" }, h("label", { for: id }, "Key"), key),
-      trouble, go),
+      trouble,
+      go,
+    ),
   );
   queueMicrotask(() => key.focus());
   return element;

@@ -76,3 +76,9 @@ def picture(
 
 def _text(value: str | float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def facts_table(title: str, facts: Iterable[tuple[str, Child]], *below: Child) -> Html:
+    """Return a title, a table of names with their values, and what follows: for notebooks."""
+    rows = (tag("tr", tag("th", name, scope="row"), tag("td", value)) for name, value in facts)
+    return tag("div", tag("strong", title), tag("table", tag("tbody", rows)), *below)

@@ -1,8 +1,8 @@
-"""Intervals for comparisons of pairs, resampling people: each pair has two of them.
+"""Confidence intervals of verification rates, from resampling people.
 
-The vertex bootstrap: people are drawn with repeats, and a pair counts as often as its people were
-drawn, the product of the two for a pair of two people. A person who looks like many others thus
-comes or goes with all their pairs.
+The vertex bootstrap: people are drawn with replacement, and the weight of a pair is how often its
+person was drawn, or the product of both for a pair of two people. A person who looks like many
+others thus enters or leaves a resample with all pairs.
 
 Sources: T. Snijders and S. Borgatti, "Non-parametric standard errors and tests for network
 statistics", Connections 22 (1999); for biometrics R. M. Bolle et al., "Error analysis of pattern
@@ -22,17 +22,17 @@ from mien.types import Interval
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairScores:
-    """Scores of pairs and whose they are.
+    """Scores of pairs, and the people they are of.
 
     Attributes:
-        people: P, how many people there are.
+        people: P, number of people.
         genuine: (G,) float, scores of pairs of one person.
-        genuine_person: (G,) int64 in [0, P).
-        impostor: (I,) float, scores of pairs of two people; where `photos` is given, those from
-            some score on, which may be none.
-        impostor_people: (I, 2) int64 in [0, P).
-        photos: (P,) int64, photos of each person where every photo was compared with every other;
-            None where the pairs here are all there are.
+        genuine_person: (G,) int64 in [0, P), person of each pair.
+        impostor: (I,) float, scores of pairs of two people; if `photos` is given, only those of at
+            least some score, possibly none.
+        impostor_people: (I, 2) int64 in [0, P), people of each pair.
+        photos: (P,) int64, number of photos of each person, if every photo was compared with every
+            other; None if the scores are complete.
     """
 
     people: int
@@ -60,19 +60,19 @@ def tar_over_people(
 ) -> tuple[Interval, ...]:
     """Return the true accept rate at each false accept rate, with percentile intervals.
 
-    The threshold is found anew in every resample: its own uncertainty is in the interval.
+    Each resample chooses its threshold again, so that the interval covers its uncertainty.
 
     Args:
-        pairs: with the impostors' highest scores, twice as many as the largest rate lets in.
+        pairs: scores; of impostors at least the highest, twice as many as the largest rate accepts.
         fars: false accept rates.
         rounds: number of resamples.
-        level: confidence of the two-sided interval.
-        seed: of the resampling.
+        level: confidence level of the two-sided intervals.
+        seed: random seed of the resampling.
 
     Raises:
         ValueError: there is no score of two people.
     """
-    found = _redrawn(_ordered(pairs, _ranks(pairs)), fars, rounds, seed)
+    found = _resampled(_ordered(pairs, _ranks(pairs)), fars, rounds, seed)
     return _intervals(found, level)
 
 
@@ -85,17 +85,17 @@ def tar_gain_over_people(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[Interval, ...]:
-    """Return by how much the true accept rate rises from one way of scoring to another.
+    """Return the gain in true accept rate of one scoring method over another, with intervals.
 
-    Both see the same people redrawn, and each finds its thresholds anew.
+    Both methods use the same resamples of people; each chooses its own thresholds.
 
     Args:
-        before: pairs scored in one way.
-        after: the same people's pairs in another.
-        fars: as the rest, see `tar_over_people`.
+        before: pairs scored with the first method.
+        after: pairs of the same people, scored with the second method.
+        fars: false accept rates.
         rounds: number of resamples.
-        level: confidence of the two-sided intervals.
-        seed: of the resampling.
+        level: confidence level of the two-sided intervals.
+        seed: random seed of the resampling.
 
     Raises:
         ValueError: the people or the numbers of their pairs differ, or there is no score of two
@@ -105,20 +105,20 @@ def tar_gain_over_people(
         np.bincount(pairs.genuine_person, minlength=pairs.people) for pairs in (before, after)
     )
     if before.people != after.people or not np.array_equal(first_own, second_own):
-        raise ValueError("the two ways did not score the same people's pairs")
+        raise ValueError("the two methods did not score pairs of the same people")
     ranks = _ranks(before)
     first, second = (
-        _redrawn(_ordered(pairs, ranks), fars, rounds, seed) for pairs in (before, after)
+        _resampled(_ordered(pairs, ranks), fars, rounds, seed) for pairs in (before, after)
     )
     return _intervals(second - first, level)
 
 
-def _redrawn(
+def _resampled(
     pairs: PairScores, fars: Sequence[float], rounds: int, seed: int
 ) -> NDArray[np.float64]:
-    """Return (1 + rounds, F) rates: with everybody once, and with people redrawn."""
+    """Return (1 + rounds, F) rates: of all people, then of each resample."""
     if not len(pairs.impostor):
-        raise ValueError("no score of two people to find a threshold among")
+        raise ValueError("there is no score of two people to choose a threshold on")
     draws = (np.ones(pairs.people), *_draws(pairs, rounds, seed))
     return np.array([_tars(pairs, fars, weights) for weights in draws])
 
@@ -130,7 +130,7 @@ def _intervals(found: NDArray[np.float64], level: float) -> tuple[Interval, ...]
 
 
 def _ranks(pairs: PairScores) -> NDArray[np.int64]:
-    """Return (P,) each person's place in an order that names and the order of photos leave."""
+    """Return (P,) ranks of people that do not depend on names or on the order of photos."""
     first, second = np.argsort(-pairs.genuine), np.argsort(-pairs.impostor)
     own, others = pairs.genuine_person[first], pairs.impostor_people[second]
     worth = np.bincount(own, pairs.genuine[first], pairs.people)
@@ -144,7 +144,7 @@ def _ranks(pairs: PairScores) -> NDArray[np.int64]:
 
 
 def _ordered(pairs: PairScores, rank: NDArray[np.int64]) -> PairScores:
-    """Put scores in falling order, and people in that of their ranks."""
+    """Return the pairs sorted by descending score, with people numbered by rank."""
     first, second = np.argsort(-pairs.genuine), np.argsort(-pairs.impostor)
     own, others = pairs.genuine_person[first], pairs.impostor_people[second]
     return PairScores(
@@ -175,7 +175,7 @@ def _tars(
         total = (photos.sum() ** 2 - (photos**2).sum()) / 2
     if own[-1] <= 0 or total <= 0:
         return np.full(len(fars), np.nan)
-    # The first impostor who is one too many sets the threshold, just above his score.
+    # The threshold is just above the score of the first impostor pair beyond the rate.
     last = np.searchsorted(both, np.asarray(fars) * total * (1 + 1e-12), side="right")
     scores = np.where(last < len(both), pairs.impostor[np.minimum(last, len(both) - 1)], -np.inf)
     accepted = np.searchsorted(-pairs.genuine, -scores, side="left")

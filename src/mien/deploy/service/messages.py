@@ -1,4 +1,4 @@
-"""A request and its answer, whoever carries them: the one HTTP core knows no server."""
+"""HTTP requests and responses as plain values, independent of Lambda and WSGI."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from python_multipart import parse_form
 from python_multipart.exceptions import FormParserError
 
 from mien.errors import BadRequest
-from mien.problems import KIND
+from mien.problems import MEDIA_TYPE
 
 MULTIPART = "multipart/form-data"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked.
+    """An HTTP request.
 
     Attributes:
-        method: in capitals.
+        method: in upper case.
         path: percent-decoded, begins with a slash.
         query: the last value of each parameter.
         headers: by name in lower case.
-        body: as it was sent.
+        body: the raw bytes.
     """
 
     method: str
@@ -38,13 +38,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is answered.
+    """An HTTP response.
 
     Attributes:
-        status: of HTTP.
+        status: the status code.
         kind: the content type.
-        body: as it is to be sent.
-        headers: more of them.
+        body: the raw bytes.
+        headers: all but the content type and length.
     """
 
     status: int
@@ -59,11 +59,11 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class SentFile:
-    """A file that was sent.
+class UploadedFile:
+    """A file in a request.
 
     Attributes:
-        name: as the sender calls it; empty where a form's file field was left empty.
+        name: the client's file name; empty where a form's file field was left empty.
         data: its bytes.
     """
 
@@ -72,36 +72,36 @@ class SentFile:
 
 
 def as_json(value: Any, status: int = 200, kind: str = "application/json") -> Response:
-    """Return an answer of JSON, names as they are written."""
+    """Return a JSON response in UTF-8, without escapes of other scripts."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return Response(status, kind, text.encode())
 
 
 def as_problem(problem: Mapping[str, Any]) -> Response:
-    """Return a problem document (RFC 9457) as an answer."""
-    return as_json(problem, int(problem["status"]), KIND)
+    """Return a problem document (RFC 9457) as a response."""
+    return as_json(problem, int(problem["status"]), MEDIA_TYPE)
 
 
-def uploads(request: Request, field_name: str = "file") -> list[SentFile]:
-    """Return the files of a request: those of a form's field, or the whole body as one.
+def uploads(request: Request, field_name: str = "file") -> list[UploadedFile]:
+    """Return the files of a request: those of a form field, or the whole body as one file.
 
     Raises:
-        BadRequest: the body is not the form that its header says it is.
+        BadRequest: the header says that the body is a form, and it cannot be parsed.
     """
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith(MULTIPART):
-        return [SentFile("photo", request.body)] if request.body else []
-    found: list[SentFile] = []
+        return [UploadedFile("photo", request.body)] if request.body else []
+    found: list[UploadedFile] = []
 
-    def take(file: Any) -> None:
+    def add(file: Any) -> None:
         if file.field_name == field_name.encode():
             file.file_object.seek(0)
             name = (file.file_name or b"").decode("utf-8", "replace")
-            found.append(SentFile(name, file.file_object.read()))
+            found.append(UploadedFile(name, file.file_object.read()))
         file.close()
 
     try:
-        parse_form({"Content-Type": kind.encode()}, io.BytesIO(request.body), None, take)
+        parse_form({"Content-Type": kind.encode()}, io.BytesIO(request.body), None, add)
     except (FormParserError, ValueError) as error:
         raise BadRequest(
             f"the form cannot be read: {error}", hint="Send the photo as the file field `file`."

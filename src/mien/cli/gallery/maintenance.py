@@ -1,4 +1,4 @@
-"""`mien gallery`: the commands that make galleries and files of them."""
+"""`mien gallery`: commands on a whole gallery: create, export, import, check, encrypt, to-onnx."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mien.cli.gallery.people import (
     GALLERY,
     JSON,
     KEY_FILE,
-    gallery,
+    gallery_commands,
+    import_dataset,
     opened,
-    take_dataset,
-    tell_taken,
+    report_import,
 )
 from mien.errors import GalleryLocked, GalleryNotFound, NotAGallery, TooFewPeople
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
@@ -28,7 +28,7 @@ _OUTPUT = click.option(
 )
 
 
-@gallery.command(
+@gallery_commands.command(
     epilog="\b\nExamples:\n"
     "  mien gallery create office\n"
     "  mien gallery create office --thumbnails --false-positive-rate 0.001\n"
@@ -41,7 +41,7 @@ _OUTPUT = click.option(
     "dataset",
     type=click.Path(path_type=Path),
     metavar="DATASET",
-    help="Take in everybody of a dataset made by `mien dataset build`.",
+    help="Import all people of a dataset made by `mien dataset build`.",
 )
 @click.option(
     "--false-positive-rate",
@@ -56,13 +56,13 @@ _OUTPUT = click.option(
 @click.option(
     "--key-file",
     type=click.Path(path_type=Path),
-    help="With --encrypt: where the key is; a new one is made where there is no file.",
+    help="With --encrypt: file of the key; made with a new key if it does not exist.",
 )
 @click.option(
-    "--embedder", metavar="ID", default=DEFAULT_EMBEDDER, show_default=True, help="Of a model."
+    "--embedder", metavar="ID", default=DEFAULT_EMBEDDER, show_default=True, help="Id of a model."
 )
 @click.option(
-    "--detector", metavar="ID", default=DEFAULT_DETECTOR, show_default=True, help="Of a model."
+    "--detector", metavar="ID", default=DEFAULT_DETECTOR, show_default=True, help="Id of a model."
 )
 def create(
     *,
@@ -88,14 +88,15 @@ def create(
 
         with progress_bar() as progress:
             origin = Origin.of(Engine.open(embedder=embedder, detector=detector, progress=progress))
-    with Gallery.create(folder, origin, rate=rate, thumbnails=thumbnails, key=key) as made:
+    with Gallery.create(folder, origin, rate=rate, thumbnails=thumbnails, key=key) as gallery:
         if dataset is not None:
-            tell_taken(take_dataset(made, dataset), as_json=False)
-    note(f"{folder}: a gallery" + (", encrypted: keep the key, without it all is lost" * encrypt))
+            report_import(import_dataset(gallery, dataset), as_json=False)
+    warning = ", encrypted; without the key the templates are lost" if encrypt else ""
+    note(f"{folder}: a gallery{warning}")
 
 
 def _key_for(folder: Path, key_file: Path | None) -> bytes:
-    """Return the key that the user gave, or a new one written to the file that is named."""
+    """Return the key in a file or in MIEN_KEY; a missing file is made with a new key."""
     from mien.gallery import find_key, write_new_key  # noqa: PLC0415
 
     if key_file is not None and not key_file.exists():
@@ -108,29 +109,32 @@ def _key_for(folder: Path, key_file: Path | None) -> bytes:
     return key
 
 
-@gallery.command(
+@gallery_commands.command(
     epilog="\b\nExamples:\n  mien gallery export office -o office.mien-gallery\n"
     "  mien gallery export office -o office.zip --plain",
 )
 @GALLERY
 @_OUTPUT
-@click.option("--plain", is_flag=True, help="Readable without a key, though the gallery is not.")
+@click.option(
+    "--plain", is_flag=True, help="Do not encrypt the file, although the gallery is encrypted."
+)
 @KEY_FILE
 def export(*, folder: Path, output: Path, plain: bool, key_file: Path | None) -> None:
     """Write the gallery DIR to one file: people, notes, templates, rejected faces, thumbnails.
 
-    Of an encrypted gallery the file is encrypted with the same key.
+    The file of an encrypted gallery is encrypted with the same key.
     """
     from mien.files import write_atomically  # noqa: PLC0415
-    from mien.gallery.exchange.transfer import export as export_all  # noqa: PLC0415
+    from mien.gallery.exchange.transfer import export_gallery  # noqa: PLC0415
 
-    with opened(folder, key_file) as made:
-        sealed = made.encrypted and not plain
-        write_atomically(output, export_all(made, plain=plain), private=True)
-    note(f"{output}: " + ("encrypted" if sealed else "not encrypted: whoever has it has the faces"))
+    with opened(folder, key_file) as gallery:
+        encrypted = gallery.encrypted and not plain
+        write_atomically(output, export_gallery(gallery, plain=plain), private=True)
+    state = "encrypted" if encrypted else "not encrypted: the templates can be read without a key"
+    note(f"{output}: {state}")
 
 
-@gallery.command(
+@gallery_commands.command(
     "import",
     epilog="\b\nExamples:\n  mien gallery import office.mien-gallery branch\n"
     "  mien gallery import office.mien-gallery branch --key-file office.key",
@@ -140,13 +144,13 @@ def export(*, folder: Path, output: Path, plain: bool, key_file: Path | None) ->
 @KEY_FILE
 @JSON
 def import_(*, file: Path, folder: Path, key_file: Path | None, as_json: bool) -> None:
-    """Take everybody of an exported FILE into the gallery DIR, made where there is none.
+    """Import all people of an exported FILE into the gallery DIR, made where there is none.
 
-    All come in or nobody does. Who has the same name gets the photos that are not there yet. With
-    a key a new gallery is encrypted.
+    All people are imported, or none. A person with the same name gets the photos that are new.
+    With a key, a new gallery is encrypted.
     """
     from mien.gallery import find_key  # noqa: PLC0415
-    from mien.gallery.exchange.transfer import Export, bring_in  # noqa: PLC0415
+    from mien.gallery.exchange.transfer import Export, import_into  # noqa: PLC0415
 
     key = find_key(key_file)
     try:
@@ -156,62 +160,66 @@ def import_(*, file: Path, folder: Path, key_file: Path | None, as_json: bool) -
             f"cannot read {file}: {error.strerror}",
             hint="`mien gallery export DIR -o FILE` writes one.",
         ) from error
-    tell_taken(bring_in(Export(data, key=key, name=str(file)), folder, key=key), as_json=as_json)
+    imported = import_into(folder, Export(data, key=key, name=str(file)), key=key)
+    report_import(imported, as_json=as_json)
 
 
-@gallery.command(
+@gallery_commands.command(
     epilog="\b\nExamples:\n  mien gallery check office\n  mien gallery check office --json"
 )
 @GALLERY
 @KEY_FILE
 @JSON
 def check(*, folder: Path, key_file: Path | None, as_json: bool) -> None:
-    """Check the gallery DIR: its file, every row, and that nothing else is in its files.
+    """Check the gallery DIR: its file, every row, and that its files hold nothing else.
 
-    The files are wiped first, and then compared with a file made anew of the rows alone: a byte of
-    anybody forgotten would be a difference. The exit code is 18 where something is wrong.
+    Deleted data is wiped first. Then the file is compared with a file made from the rows alone: a
+    byte of a forgotten person would be a difference. The exit code is 18 where a fault is found.
     """
-    from mien.gallery.integrity import check as check_all  # noqa: PLC0415
+    from mien.gallery.integrity import check_gallery  # noqa: PLC0415
 
-    with opened(folder, key_file) as made:
-        found = check_all(made)
+    with opened(folder, key_file) as gallery:
+        found = check_gallery(gallery)
     if as_json:
-        print_json(asdict(found))
+        print_json(found.to_dict())
     else:
-        sealed = "encrypted" if found.encrypted else "not encrypted"
+        state = "encrypted" if found.encrypted else "not encrypted"
         out.print(
             f"{count(found.people, 'person', 'people')}, {count(found.photos, 'photo')}, "
-            f"{count(found.negatives, 'rejected face')}, {sealed}"
+            f"{count(found.negatives, 'rejected face')}, {state}"
         )
         for fault in found.faults:
-            out.print(f"[red]wrong:[/red] {escape(fault)}")
+            out.print(f"[red]fault:[/red] {escape(fault)}")
         if found.clean:
-            out.print("nothing is in the files that is not in the rows")
+            out.print("the files hold nothing but the rows")
     if found.faults:
         raise NotAGallery(
-            f"{folder}: {len(found.faults)} faults", hint="Go back to an export if you have one."
+            f"{folder}: {count(len(found.faults), 'fault')}",
+            hint="Go back to an export if you have one.",
         )
 
 
-@gallery.command("to-onnx", epilog="\b\nExamples:\n  mien gallery to-onnx office -o office.onnx")
+@gallery_commands.command(
+    "to-onnx", epilog="\b\nExamples:\n  mien gallery to-onnx office -o office.onnx"
+)
 @GALLERY
 @_OUTPUT
 @KEY_FILE
 def to_onnx(*, folder: Path, output: Path, key_file: Path | None) -> None:
     """Make a recognizer file that answers as the gallery DIR does now.
 
-    Whoever is forgotten afterwards is still in the file.
+    A person who is forgotten later is still in the file.
     """
     from mien.recognizer import Recognizer  # noqa: PLC0415
 
-    with opened(folder, key_file) as made, progress_bar() as progress:
-        head, warnings = made.head(), made.warnings
+    with opened(folder, key_file) as gallery, progress_bar() as progress:
+        head, warnings = gallery.head(), gallery.warnings
         if not head.people:
             raise TooFewPeople(
-                f"{folder}: nobody in it has a photo",
+                f"{folder}: no person in it has a photo",
                 hint=how_to_enrol(folder),
             )
-        engine = made.origin.open_engine(progress=progress)
+        engine = gallery.origin.open_engine(progress=progress)
     measured = {"policy": asdict(head.policy), "warnings": list(warnings)}
     recognizer = Recognizer.build(head, engine, measured=measured)
     recognizer.save(output)
@@ -224,7 +232,7 @@ def to_onnx(*, folder: Path, output: Path, key_file: Path | None) -> None:
     )
 
 
-@gallery.command(
+@gallery_commands.command(
     "rotate-key",
     epilog="\b\nExamples:\n"
     "  mien gallery rotate-key office --key-file old.key --new-key-file new.key\n"
@@ -235,22 +243,22 @@ def to_onnx(*, folder: Path, output: Path, key_file: Path | None) -> None:
 @click.option(
     "--new-key-file",
     type=click.Path(path_type=Path),
-    help="Where the next key is; a new one is made where there is no file.",
+    help="File of the new key; made with a random key if it does not exist.",
 )
-@click.option("--decrypt", is_flag=True, help="Leave templates and thumbnails readable.")
+@click.option("--decrypt", is_flag=True, help="Remove the encryption.")
 def rotate_key(
     *, folder: Path, key_file: Path | None, new_key_file: Path | None, decrypt: bool
 ) -> None:
-    """Encrypt the gallery DIR with another key, also one that was not encrypted before.
+    """Encrypt the gallery DIR with another key; also a gallery that was not encrypted.
 
-    Nothing that the old key can read is left in the folder. Exports keep the key they were made
-    with.
+    Nothing that the old key decrypts is left in the folder. Exports keep the key that they were
+    made with.
     """
     if (new_key_file is None) != decrypt:
         raise click.UsageError("give --new-key-file FILE, or --decrypt")
-    with opened(folder, key_file) as made:
-        if decrypt and not made.encrypted:
+    with opened(folder, key_file) as gallery:
+        if decrypt and not gallery.encrypted:
             raise GalleryLocked(f"{folder} is not encrypted", hint="There is nothing to undo.")
         new = None if new_key_file is None else _key_for(folder, new_key_file)
-        made.rotate_key(new)
-    note(f"{folder}: " + ("not encrypted any more" if decrypt else "encrypted with the new key"))
+        gallery.rotate_key(new)
+    note(f"{folder}: " + ("no longer encrypted" if decrypt else "encrypted with the new key"))

@@ -1,4 +1,4 @@
-"""Strangers: who counts as one, and this gallery's own people, each left out in turn."""
+"""Stranger similarities for the policy: which people are strangers, and people left out in turn."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from mien.types import Progress, silent
 _BLOCKS = 3
 
 
-def outsiders(dataset: Dataset, people: Iterable[str]) -> NDArray[np.bool_]:
+def stranger_rows(dataset: Dataset, people: Iterable[str]) -> NDArray[np.bool_]:
     """Return which rows of a dataset show strangers to a gallery of `people`, (M,) bool.
 
-    Strangers are the usable photos of whoever has none of those names, however it is spelled.
+    These are the usable photos of people with none of the names; names that differ in case, width
+    or Unicode form only are equal.
     """
     known = {name_key(person) for person in people}
     strange = np.array([name_key(person) not in known for person in dataset.people], np.bool_)
@@ -30,17 +31,17 @@ def outsiders(dataset: Dataset, people: Iterable[str]) -> NDArray[np.bool_]:
     return mask
 
 
-def doubled(dataset: Dataset, people: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which of `people` the dataset takes for somebody else under another name.
+def possible_duplicates(dataset: Dataset, people: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which of `people` may be in the dataset under two names, (P,) bool.
 
-    (P,) bool. Left out under one name they are still in the gallery under the other: no strangers.
+    Left out under one name they are still in the gallery under the other, so they are no strangers.
     """
     pairs = dataset.card.get("same_person", ())
     named = {name_key(name) for pair in pairs for name in pair["people"]}
     return np.array([name_key(person) in named for person in people], np.bool_)
 
 
-def left_out(
+def leave_people_out(
     recipe: Recipe,
     samples: Samples,
     rows: NDArray[np.float32],
@@ -49,24 +50,23 @@ def left_out(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Strangers | None:
-    """Search each person among the others, who were learned without that person.
+    """Search each person in the gallery of the others, trained without that person.
 
-    A prototype does not depend on the other people, so that leaving one out is leaving out a row
-    (the shared discount moves by a P-th part, which is neglected). The rows of a learned head
-    have been pushed away from everybody in the gallery: there blocks of a third of the people are
-    left out, and the head learned again.
+    A prototype does not depend on other people, so leaving a person out is leaving out a row (the
+    effect on the shared discount, of order 1/P, is neglected). The rows of a learned head depend
+    on all people: there a third of the people at a time is left out, and the head is trained again.
 
     Args:
-        recipe: how the head is made.
-        samples: the training side.
-        rows: (P, D) the head made of all of it.
-        single: (P,) bool, who is certainly not in the gallery under a second name as well; the
-            others are no strangers. Everybody where None.
-        seed: of the blocks.
-        progress: told of the blocks.
+        recipe: kind and settings of the head.
+        samples: photos of the training side.
+        rows: (P, D) float32 unit rows, the head trained on all samples.
+        single: (P,) bool, people who are in the gallery under one name only; the others are not
+            counted as strangers. All people if None.
+        seed: random seed of the blocks.
+        progress: called after each block.
 
     Returns:
-        The strangers, or None where there are no two people.
+        The similarities, or None if there are fewer than two people.
     """
     if samples.people < 2:
         return None

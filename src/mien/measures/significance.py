@@ -1,4 +1,4 @@
-"""Two recognizers on the same probes: whether one is better or was only luckier."""
+"""Significance test for two recognizers on the same probes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 
 def mcnemar(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Return the two-sided p-value of "both are right equally often", exactly.
+    """Return the two-sided p-value of McNemar's exact test of equal accuracy.
 
-    Only probes on which one is right and the other wrong say anything: of n such, each is a
-    fair coin under the hypothesis.
+    Only probes on which exactly one recognizer is right are informative; under the hypothesis each
+    of them is a fair coin toss.
 
     Args:
-        a: (N,) bool, whether the first was right on each probe.
-        b: (N,) bool, the second on the same probes.
+        a: (N,) bool, whether the first recognizer is right on each probe.
+        b: (N,) bool, whether the second is right on the same probes.
 
     Raises:
-        ValueError: they are not of one length.
+        ValueError: the lengths differ.
 
     Source: Q. McNemar, "Note on the sampling error of the difference between correlated
     proportions or percentages", Psychometrika 12 (1947); exact binomial form.

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import ModelError, NotARecognizer, RecognizerNotFound
+from mien.errors import ModelError, RecognizerNotFound
 from mien.files import write_atomically
-from mien.graph.settings import DetectionSettings
 from mien.matching import COMPARED, answers_of, faces_of
 from mien.models.statistics import EmbedderStatistics
 from mien.photo import PhotoSource, open_photo
+from mien.recognizer.metadata import (
+    FORMAT,
+    KEY,
+    About,
+    Weights,
+    now,
+    read_about,
+    read_fields,
+    read_learned,
+    unreadable,
+)
 from mien.session import Session
 from mien.text import count
 from mien.types import (
-    Calibration,
     Detections,
     EmbeddedPhoto,
     Embeddings,
     Face,
     Head,
-    Interval,
     Policy,
 )
 from mien.version import __version__
@@ -38,85 +44,8 @@ from mien.version import __version__
 if TYPE_CHECKING:
     from mien.engine import Engine, RecognizerEngine
     from mien.graph.storage_form import Form
-    from mien.models.cards import ModelCard
 
-FORMAT = 1
-"""Of the metadata; a reader refuses what is newer than it knows."""
-
-_KEY = "mien"
 _PROTOTYPES, _NEGATIVES = "prototypes", "negatives"
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What a recognizer file says of the weights inside it.
-
-    Attributes:
-        id: of the model card.
-        licence: of the weights.
-        publisher: who published them.
-        trained_on: what the publisher says of the training photos.
-        sha256: of the published file.
-    """
-
-    id: str
-    licence: str
-    publisher: str
-    trained_on: str
-    sha256: str
-
-    @classmethod
-    def of(cls, card: ModelCard) -> Self:
-        """Return what a card says."""
-        return cls(card.id, card.licence, card.publisher, card.trained_on, card.sha256)
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """The metadata of a recognizer file that its graph does not need.
-
-    Attributes:
-        version: of Mien, when it was made.
-        created: UTC time, ISO 8601.
-        detector: the detector's weights.
-        embedder: the embedder's weights.
-        settings: how faces are looked for.
-        dataset: digest of the dataset it was trained on, or empty.
-        measured: error rates measured when it was made, by name.
-    """
-
-    version: str
-    created: str
-    detector: Weights
-    embedder: Weights
-    settings: DetectionSettings
-    dataset: str
-    measured: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Learned:
-    """A `Head` but for its prototypes, which stay in the graph."""
-
-    kind: str
-    people: tuple[str, ...]
-    photos: tuple[int, ...]
-    contract: str
-    calibration: Calibration
-    policy: Policy
-    negative_of: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        texts = (self.kind, self.contract, *self.people)
-        numbers = (self.calibration.offset, self.policy.threshold, *self.photos)
-        if not all(isinstance(text, str) for text in texts):
-            raise TypeError("names are text")
-        if not all(isinstance(number, int | float) for number in numbers):
-            raise TypeError("numbers are numbers")
-        if not 0 < len(set(self.people)) == len(self.people) == len(self.photos):
-            raise ValueError("each person has one name and a number of photos")
-        if not all(0 <= person < len(self.people) for person in self.negative_of):
-            raise ValueError("a negative is of somebody in the gallery")
 
 
 class Recognizer:
@@ -136,9 +65,9 @@ class Recognizer:
         self._name = name
         self._threads = threads
         self._session = Session(model, name=name, threads=threads)
-        self._fields = _metadata(self._session.metadata, name)
-        self.about = _about(self._fields, name)
-        self._learned = _learned(self._fields, name)
+        self._fields = read_fields(self._session.metadata, name)
+        self.about = read_about(self._fields, name)
+        self._learned = read_learned(self._fields, name)
         self.people = self._learned.people
         self.contract = self._learned.contract
 
@@ -169,7 +98,7 @@ class Recognizer:
         engine.check(head.contract, "the trained head")
         about = About(
             version=__version__,
-            created=_now(),
+            created=now(),
             detector=Weights.of(engine.detector_card),
             embedder=Weights.of(engine.embedder_card),
             settings=engine.settings,
@@ -190,7 +119,7 @@ class Recognizer:
             fields["statistics"] = engine.statistics.to_dict()
         if len(head.negatives):
             fields["negative_of"] = head.negative_of.tolist()
-        metadata = {_KEY: json.dumps(fields, ensure_ascii=False, allow_nan=False)}
+        metadata = {KEY: json.dumps(fields, ensure_ascii=False, allow_nan=False)}
         model = whole_graph(engine.parts, head, metadata)
         return cls(model.SerializeToString(deterministic=True), threads=threads)
 
@@ -213,7 +142,7 @@ class Recognizer:
         return cls(model, name=str(path), threads=threads)
 
     def save(self, path: Path | str) -> None:
-        """Write the file; whoever reads it finds the old one or the new one, never half.
+        """Write the file; a reader finds the old one or the new one, never half.
 
         Raises:
             OutputError: it cannot be written.
@@ -233,7 +162,7 @@ class Recognizer:
         model = store_weights(onnx.load_from_string(self._model), form)
         if form != "float32":
             fields = json.dumps({**self._fields, "weights": form}, ensure_ascii=False)
-            onnx.helper.set_model_props(model, {**self._session.metadata, _KEY: fields})
+            onnx.helper.set_model_props(model, {**self._session.metadata, KEY: fields})
         smaller = model.SerializeToString(deterministic=True)
         return Recognizer(smaller, name=self._name, threads=self._threads)
 
@@ -282,7 +211,9 @@ class Recognizer:
             found = card(self.about.embedder.id)
         except ModelError:
             return None
-        return found.statistics if found.sha256 == self.about.embedder.sha256 else None
+        if found.sha256 != self.about.embedder.sha256:
+            return None
+        return found.statistics_for(self.contract)
 
     @property
     def max_long_side(self) -> int:
@@ -333,7 +264,7 @@ class Recognizer:
         stored = [tensor for tensor in initializers if tensor.name.startswith(_PROTOTYPES)]
         rejected = [tensor for tensor in initializers if tensor.name.startswith(_NEGATIVES)]
         if len(stored) != 1 or len(rejected) != bool(self._learned.negative_of):
-            raise _unreadable(self._name, "it has no prototypes")
+            raise unreadable(self._name, "it has no prototypes")
         learned = self._learned
         try:
             return Head(
@@ -350,7 +281,7 @@ class Recognizer:
                 negative_of=np.array(learned.negative_of, np.int64),
             )
         except (TypeError, ValueError) as error:
-            raise _unreadable(self._name, "its prototypes are damaged") from error
+            raise unreadable(self._name, "its prototypes are damaged") from error
 
     def to_bytes(self) -> bytes:
         """Return the file."""
@@ -369,64 +300,11 @@ class Recognizer:
         """Return `info()`: the metadata as JSON values."""
         return self.info()
 
+    def _repr_html_(self) -> str:
+        from mien.recognizer.notebook import recognizer_html  # noqa: PLC0415
+
+        return recognizer_html(self.people, self.policy, self.about)
+
     def __repr__(self) -> str:
         people = count(len(self.people), "person", "people")
         return f"<Recognizer {people}, unknown below {self.policy.threshold:.3f}>"
-
-
-def _metadata(properties: Mapping[str, str], name: str) -> dict[str, Any]:
-    try:
-        fields = json.loads(properties[_KEY])
-        known = {"people", "photos", "kind", "contract", "calibration", "policy", "about"}
-        if not (isinstance(fields, dict) and isinstance(fields["format"], int)):
-            raise _unreadable(name, "its metadata is damaged")
-        if fields["format"] > FORMAT:
-            raise _unreadable(name, "a newer version of Mien wrote it")
-        if not known <= fields.keys():
-            raise _unreadable(name, "its metadata is incomplete")
-    except KeyError as error:
-        raise _unreadable(name, "it is an ONNX file, but Mien did not write it") from error
-    except json.JSONDecodeError as error:
-        raise _unreadable(name, "its metadata is damaged") from error
-    return fields
-
-
-def _about(fields: Mapping[str, Any], name: str) -> About:
-    try:
-        about = dict(fields["about"])
-        about["settings"] = DetectionSettings.from_dict(about["settings"])
-        for model in ("detector", "embedder"):
-            about[model] = Weights(**about[model])
-        return About(**about)
-    except (TypeError, ValueError, KeyError) as error:
-        raise _unreadable(name, "its metadata is damaged") from error
-
-
-def _learned(fields: Mapping[str, Any], name: str) -> _Learned:
-    try:
-        policy = dict(fields["policy"])
-        policy["expected"] = Interval(**policy["expected"])
-        return _Learned(
-            kind=fields["kind"],
-            people=tuple(fields["people"]),
-            photos=tuple(fields["photos"]),
-            contract=fields["contract"],
-            calibration=Calibration(**fields["calibration"]),
-            policy=Policy(**policy),
-            negative_of=tuple(fields.get("negative_of", ())),
-        )
-    except (TypeError, ValueError, KeyError) as error:
-        raise _unreadable(name, "its metadata is damaged") from error
-
-
-def _unreadable(name: str, why: str) -> NotARecognizer:
-    return NotARecognizer(
-        f"{name}: {why}", hint="`mien train DATASET -o people.onnx` makes a recognizer."
-    )
-
-
-def _now() -> str:
-    # SOURCE_DATE_EPOCH makes two trainings on the same data the same file, byte for byte.
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
-    return moment.isoformat(timespec="seconds")

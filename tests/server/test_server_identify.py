@@ -1,16 +1,19 @@
-"""Recognising over HTTP: what is answered, and to the course's clients."""
+"""Identification over HTTP, the course's routes, the page and the metrics."""
 
 from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 from toy_server import blank, files, picture
 
+from mien.matching import HeadMatcher
 
-def test_identify_names_people_of_a_file(client):
+
+def test_identify_with_a_recognizer_file(client):
     done = client.post("/v1/identify?handle=toy&crops=true&top=2", files=files(picture(1), blank()))
     assert done.status_code == 200
     body = done.json()
@@ -26,7 +29,18 @@ def test_identify_names_people_of_a_file(client):
     assert second["faces"] == []
 
 
-def test_a_photo_that_cannot_be_read_is_one_problem_and_the_rest_goes_on(client):
+def test_an_unknown_false_positive_rate_is_null(client, state):
+    known = state.backend("toy")
+    unknown = replace(known, matcher=HeadMatcher(known.recognizer.head, None))
+    for backend, null in ((known, False), (unknown, True)):
+        state.set_backend("toy", backend)
+        done = client.post("/v1/identify?handle=toy", files=files(picture(0)))
+        (face,) = done.json()["results"][0]["faces"]
+        assert face["name"] == "Ada"
+        assert (face["false_positive_rate"] is None) == null
+
+
+def test_an_unreadable_photo_does_not_affect_the_others(client):
     done = client.post("/v1/identify?handle=toy", files=files(b"no photo", picture(0)))
     bad, good = done.json()["results"]
     assert bad["error"]["type"] == "urn:mien:problem:unsupported-photo"
@@ -34,7 +48,7 @@ def test_a_photo_that_cannot_be_read_is_one_problem_and_the_rest_goes_on(client)
     assert good["faces"][0]["name"] == "Ada"
 
 
-def test_an_empty_gallery_knows_nobody(client):
+def test_an_empty_gallery_names_no_face(client):
     (row,) = client.post("/v1/identify", files=files(picture(0))).json()["results"]
     assert row["faces"][0]["name"] is None
     assert row["faces"][0]["candidates"] == []
@@ -47,8 +61,8 @@ def test_verify(client):
     assert done["similarity"] == pytest.approx(1, abs=1e-4)
     missing = client.post("/v1/verify", files=files(picture(0), field="a"))
     assert missing.status_code == 422
-    nobody = [*files(picture(0), field="a"), *files(blank(), field="b")]
-    assert client.post("/v1/verify", files=nobody).json()["type"].endswith("no-face")
+    faceless = [*files(picture(0), field="a"), *files(blank(), field="b")]
+    assert client.post("/v1/verify", files=faceless).json()["type"].endswith("no-face")
 
 
 def test_align_and_embed(client):
@@ -60,7 +74,7 @@ def test_align_and_embed(client):
     assert len(body["results"][0]["faces"][0]["embedding"]) == body["dimension"]
 
 
-def test_the_course_s_clients_work_unchanged(client):
+def test_the_course_s_routes(client):
     aligned = client.post("/face-align", files=files(picture(2))).json()
     jpeg = base64.b64decode(aligned.removeprefix("data:image/jpeg;base64,"))
     assert Image.open(io.BytesIO(jpeg)).size == (600, 600)
@@ -73,7 +87,7 @@ def test_the_course_s_clients_work_unchanged(client):
 
 @pytest.mark.parametrize("path", ["/face-align", "/classify/toy"])
 def test_the_course_s_errors(client, path):
-    assert client.post("/classify/nobody", files=files(picture(0))).status_code == 404
+    assert client.post("/classify/unknown", files=files(picture(0))).status_code == 404
     assert client.post(path, files=files(b"no photo")).status_code == 412
     assert client.post(path, files=files(blank())).status_code == 412
     assert client.post(path, files=files(picture(0), field="other")).status_code == 412
@@ -97,7 +111,7 @@ def test_the_page_and_its_files_are_served(client):
         assert client.get(path).status_code == 404
 
 
-def test_health_and_numbers(client):
+def test_health_and_metrics(client):
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").json() == {"status": "ready"}
     client.post("/v1/identify?handle=toy", files=files(picture(0)))

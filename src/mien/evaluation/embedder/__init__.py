@@ -1,0 +1,1 @@
+"""Measure what the similarities of an embedder mean, for its card."""

@@ -1,0 +1,161 @@
+"""A gallery from Python: photos in any form, engine opened when needed, repr and JSON."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from spheres import ORIGIN, centre, enrolled, face_sample
+
+import mien
+from mien.errors import ContractMismatch, PhotoError
+from mien.gallery import Gallery, ImportedPerson, Origin
+from mien.gallery.exchange.transfer import Export, export_gallery
+from mien.gallery.integrity import check_gallery
+from mien.matching import Matcher
+from mien.photo import encode_png
+from toy_graphs import red_squares, toy_engine
+
+
+@pytest.fixture(scope="module")
+def toys():
+    return toy_engine()
+
+
+@pytest.fixture
+def pixels():
+    return red_squares(480, 640, [(20, 30)])
+
+
+@pytest.fixture
+def office(tmp_path, toys):
+    """Return an open gallery of one person, made from an engine."""
+    with mien.Gallery.create(tmp_path / "office", toys) as gallery:
+        yield gallery
+
+
+def test_a_gallery_is_made_from_an_engine_or_its_origin(tmp_path, toys):
+    with Gallery.create(tmp_path / "engine", toys) as gallery:
+        assert gallery.engine is toys
+        assert gallery.origin.contract == toys.contract
+    with Gallery.create(tmp_path / "origin", Origin.of(toys)) as other:
+        assert other.origin == gallery.origin
+
+
+def forms_of(pixels, folder):
+    """Return one photo in every form: path, text, bytes, array, PIL image, `Photo`."""
+    path = folder / "ada.png"
+    data = encode_png(pixels)
+    path.write_bytes(data)
+    return [path, str(path), data, pixels, Image.fromarray(pixels), mien.read_photo(path)]
+
+
+def test_a_photo_in_any_form_is_enrolled_and_identified(office, pixels, tmp_path):
+    forms = forms_of(pixels, tmp_path)
+    for number, photo in enumerate(forms):
+        name = f"person {number}"
+        first = office.enrol_photo(name, photo, force=True)
+        assert first.taken, photo
+        assert office.enrol_photo(name, photo).reason == "already-enrolled"
+        (face,) = office.identify_photo(photo)
+        assert face.name is not None
+        assert face.answer.person_id in {person.id for person in office.people()}
+        office.forget(name)
+    with pytest.raises(PhotoError):
+        office.enrol_photo("Ada", tmp_path / "missing.jpg")
+    with pytest.raises(PhotoError):
+        office.identify_photo(b"not a photo")
+
+
+def test_faces_are_the_same_as_those_of_the_matcher(office, pixels, toys):
+    office.enrol_photo("Ada", pixels, force=True)
+    matcher: Matcher = office
+    (face,) = office.identify_photo(pixels)
+    (answer,) = matcher.identify(toys.embed_photo(mien.open_photo(pixels)).embeddings)
+    assert face.answer == answer
+    assert face.to_dict()["name"] == "Ada"
+
+
+def test_the_engine_is_opened_when_it_is_first_used(tmp_path, toys, pixels, monkeypatch):
+    opened = []
+
+    def open_engine(**options):
+        opened.append(options)
+        return toys
+
+    Gallery.create(tmp_path / "office", Origin.of(toys)).close()
+    monkeypatch.setattr("mien.engine.Engine.open", open_engine)
+    with Gallery.open(tmp_path / "office") as gallery:
+        gallery.people()
+        assert opened == []
+        gallery.enrol_photo("Ada", pixels, force=True)
+        gallery.identify_photo(pixels)
+    (options,) = opened
+    assert options["embedder"] == toys.embedder_card.id
+    assert options["settings"] == toys.settings
+
+
+def test_an_engine_that_makes_other_embeddings_is_refused(tmp_path, toys, pixels, monkeypatch):
+    monkeypatch.setattr("mien.engine.Engine.open", lambda **_: toys)
+    with Gallery.create(tmp_path, ORIGIN) as gallery, pytest.raises(ContractMismatch):
+        gallery.identify_photo(pixels)
+
+
+def test_repr_is_one_short_line(tmp_path):
+    with Gallery.create(tmp_path / "g", ORIGIN) as gallery:
+        assert repr(gallery).endswith("0 people, always unknown>")
+        enrolled(gallery, 2, 2)
+        taken = gallery.enrol("person 0", face_sample(0, 5))
+        forced = gallery.enrol("person 0", face_sample(1, 5), force=True)
+        refused = gallery.enrol("person 0", face_sample(1, 6))
+        person, picture = gallery.person("person 0"), gallery.pictures("person 0")[0]
+        imported = ImportedPerson("Ada", [face_sample(7, 0)], negatives=[centre(1)])
+        export = Export(export_gallery(gallery))
+        reprs = {
+            repr(gallery): f"<Gallery {str(gallery.path)!r}, 2 people, unknown below 0.",
+            repr(person): f"<Person 'person 0' {person.id}, 4 photos>",
+            repr(picture): f"<Picture {picture.id} of 'person-0/0.jpg', quality 1.00>",
+            repr(taken): f"<Enrolment of {taken.picture} as {person.id}>",
+            repr(forced): f"as {person.id}, forced: like-somebody-else>",
+            repr(refused): "<Enrolment refused: like-somebody-else>",
+            repr(face_sample(0, 0)): "<FaceSample of 'person-0/0.jpg', quality 1.00>",
+            repr(imported): "<ImportedPerson 'Ada', 1 photo>",
+            repr(gallery.origin): f"<Origin toy + toy, contract {'c' * 16}>",
+            repr(export): f"<Export of {gallery.origin!r}, 2 people>",
+            repr(check_gallery(gallery)): "<IntegrityReport 0 faults>",
+        }
+    for text, expected in reprs.items():
+        assert expected in text
+        assert "\n" not in text
+        assert len(text) < 160
+
+
+def test_to_dict_gives_json_values(tmp_path):
+    with Gallery.create(tmp_path, ORIGIN, rate=0.02, thumbnails=True) as gallery:
+        enrolled(gallery, 3, 2)
+        refused = gallery.enrol("person 0", face_sample(1, 6))
+        (event, *_) = gallery.audit_trail()
+        (picture, *_) = gallery.pictures("person 0")
+        person = gallery.person("person 0")
+        facts = gallery.to_dict()
+        values = [
+            facts,
+            refused.to_dict(),
+            event.to_dict(),
+            picture.to_dict(),
+            person.to_dict(),
+            check_gallery(gallery).to_dict(),
+        ]
+    assert json.loads(json.dumps(values)) == values
+    assert (facts["people"], facts["photos"], facts["thumbnails"]) == (3, 6, True)
+    assert facts["policy"]["false_positive_rate"] == 0.02
+    assert refused.to_dict()["reason"] == "like-somebody-else"
+    assert refused.to_dict()["evidence"]["name"] == "person 1"
+    assert person.to_dict()["photos"] == 2
+
+
+def test_an_array_of_another_type_is_refused(office):
+    with pytest.raises(PhotoError, match="float32"):
+        office.identify_photo(np.zeros((8, 8, 3), np.float32))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mien.engine import FaceEngine
 from mien.gallery.base import GalleryBase
 from mien.gallery.people import require_person
-from mien.gallery.values import Event, Person, Picture
+from mien.gallery.values import AuditEvent, Person, Picture
 from mien.matching import PhotoIdentifier
 from mien.names import name_key
 from mien.photo import PhotoSource
@@ -67,7 +67,7 @@ class GalleryReader(GalleryBase):
             row = people.index(number)
         return None if row is None else people.prototypes[row]
 
-    def audit_trail(self, person: str = "", *, limit: int = 1000) -> tuple[Event, ...]:
+    def audit_trail(self, person: str = "", *, limit: int = 1000) -> tuple[AuditEvent, ...]:
         """Return the audit trail, latest first; only events of one person where an id is given."""
         with self._lock:
             return tuple(self._store.events(person, limit))

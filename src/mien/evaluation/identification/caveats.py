@@ -13,7 +13,7 @@ from mien.evaluation.identification.probes import (
     search_probes,
     select_probes,
 )
-from mien.evaluation.identification.search import STRANGER, Search
+from mien.evaluation.identification.search import STRANGER, ProbeSearch
 from mien.evaluation.open_set.metrics import OpenSetResult
 from mien.measures import rank_k
 from mien.text import Notice, count, percent, span
@@ -29,7 +29,7 @@ def find_caveats(
     dataset: Dataset,
     *,
     probes: ProbeSet,
-    found: Search,
+    found: ProbeSearch,
     trained_on: str,
     strangers: Dataset | None,
     open_set: OpenSetResult | None,
@@ -80,7 +80,7 @@ def _of_dataset(
         )
 
 
-def _of_leaks(head: Head, dataset: Dataset, found: Search) -> Iterator[Notice]:
+def _of_leaks(head: Head, dataset: Dataset, found: ProbeSearch) -> Iterator[Notice]:
     known = gallery_index(dataset, head)[dataset.labels] != STRANGER
     leaks = known & np.array([entry.leak for entry in dataset.rows], np.bool_)
     if leaks.any():

@@ -14,8 +14,8 @@ from mien.errors import ContractMismatch, NothingToMeasure
 from mien.evaluation.identification.breakdown import (
     Confusable,
     DecisionCounts,
+    IdentificationRates,
     PersonResult,
-    Rates,
     by_photos_of,
     confusable_of,
     decisions_of,
@@ -29,7 +29,7 @@ from mien.evaluation.identification.probes import (
     search_probes,
     select_probes,
 )
-from mien.evaluation.identification.search import STRANGER, Search
+from mien.evaluation.identification.search import STRANGER, ProbeSearch
 from mien.evaluation.open_set.metrics import OpenSetResult, measure_open_set
 from mien.evaluation.result_parts import (
     RATE_COLUMNS,
@@ -80,17 +80,17 @@ class PeopleResult:
     head: Head
     dataset_digest: str
     probes: ProbeSet
-    found: Search
-    all_probes: Rates
-    usable_probes: Rates
+    found: ProbeSearch
+    all_probes: IdentificationRates
+    usable_probes: IdentificationRates
     rank1_people: Interval
     decisions: DecisionCounts
     open_set: OpenSetResult | None
     stranger_probes: ProbeSet | None
-    strangers_found: Search | None
+    strangers_found: ProbeSearch | None
     bins: tuple[ReliabilityBin, ...]
     ece: float
-    by_photos: tuple[tuple[int, int, Rates], ...]
+    by_photos: tuple[tuple[int, int, IdentificationRates], ...]
     people: tuple[PersonResult, ...]
     confusable: tuple[Confusable, ...]
     faceless: int
@@ -299,7 +299,11 @@ def _strangers(head: Head, dataset: Dataset, strangers: Dataset | None) -> Probe
 
 
 def _open_set(
-    head: Head, probes: ProbeSet, found: Search, others: ProbeSet | None, their: Search | None
+    head: Head,
+    probes: ProbeSet,
+    found: ProbeSearch,
+    others: ProbeSet | None,
+    their: ProbeSearch | None,
 ) -> OpenSetResult | None:
     people = len(head.people)
     if others is not None and their is not None and len(others):
@@ -329,7 +333,7 @@ def _open_set(
 
 
 def _calibration(
-    head: Head, found: Search, open_set: OpenSetResult | None
+    head: Head, found: ProbeSearch, open_set: OpenSetResult | None
 ) -> tuple[tuple[ReliabilityBin, ...], float]:
     others = open_set.scores if open_set else np.empty(0, np.float32)
     shares = open_set.shares if open_set else np.empty(0)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from mien.errors import SourceNotFound, UnsafeArchive, UnusableSource
-from mien.evaluation.verification.pairs_file import PhotoId
+from mien.evaluation.verification.pairs_file import LfwPhoto
 from mien.photo import MAX_BYTES
 
 _EXPECTED = (
@@ -17,7 +17,7 @@ _EXPECTED = (
 )
 
 
-def lfw_photos(root: Path | str, wanted: Collection[PhotoId]) -> Iterator[tuple[PhotoId, bytes]]:
+def lfw_photos(root: Path | str, wanted: Collection[LfwPhoto]) -> Iterator[tuple[LfwPhoto, bytes]]:
     """Yield the bytes of each wanted photo once, in the order of the archive or folder.
 
     Nothing is unpacked to disk; one photo at a time is held in memory.

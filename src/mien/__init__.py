@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from mien.photo import decode_photo, encode_jpeg, encode_png, open_photo, read_photo
     from mien.recognizer import About, Recognizer, Weights
+    from mien.text import Notice
     from mien.training import LeaveOneOut, TrainedHead, leave_one_out, train, train_head
     from mien.types import (
         Answer,
@@ -81,6 +82,7 @@ _ROOMS = {
     "photo": ("decode_photo", "encode_jpeg", "encode_png", "open_photo", "read_photo"),
     "faces.portraits": ("portrait",),
     "recognizer": ("About", "Recognizer", "Weights"),
+    "text": ("Notice",),
     "training": ("LeaveOneOut", "TrainedHead", "leave_one_out", "train", "train_head"),
     "types": (
         "Answer",
@@ -130,6 +132,7 @@ __all__ = [
     "Matcher",
     "MienError",
     "ModelCard",
+    "Notice",
     "Origin",
     "PeopleResult",
     "Person",

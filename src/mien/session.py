@@ -68,7 +68,8 @@ class Session:
         except _FOREIGN as error:
             raise UnusableWeights(
                 f"{self._name}: onnxruntime failed: {_first_line(error)}",
-                hint="Report this with the photo's size; `mien models verify` checks the weights.",
+                hint="Report this with the size of the photo.",
+                code="model-failed",
             ) from error
         return results
 

@@ -118,8 +118,8 @@ class ServerState:
                     return backend.gallery, backend.engine
         raise NotServed(
             "this server has no gallery",
-            hint="A server has one where it is started without a file, `mien serve`, or with "
-            "`mien serve --gallery DIR`.",
+            hint="This server was started with recognizer files only; its operator can add a "
+            "gallery.",
         )
 
     def gallery(self) -> Gallery:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from toy_server import blank, files, picture, the_engine
+from toy_server import blank, files, picture, shared_engine
 
 from mien.cli import main
 from mien.engine import Engine
@@ -73,7 +73,7 @@ def test_verify(client):
 def test_align_is_the_same_crop_as_that_of_the_command(client, tmp_path, monkeypatch, face):
     photo = picture(0, faces=2)
     (tmp_path / "photo.png").write_bytes(photo)
-    monkeypatch.setattr(Engine, "open", lambda **_: the_engine())
+    monkeypatch.setattr(Engine, "open", lambda **_: shared_engine())
     chosen = ["--face", str(face)] if face else []
     for name in ("crop.jpg", "crop.png"):
         with pytest.raises(SystemExit) as left:

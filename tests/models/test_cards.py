@@ -291,8 +291,8 @@ def test_hostile_text(text):
 @pytest.mark.usefixtures("home")
 class TestFind:
     def test_unknown(self):
-        with pytest.raises(UnknownModel, match="'nobody'") as caught:
-            card("nobody")
+        with pytest.raises(UnknownModel, match="'unheard-of'") as caught:
+            card("unheard-of")
         assert DEFAULT_EMBEDDER in caught.value.hint
 
     def test_a_users_card_does_not_hide_miens(self, home):

@@ -140,7 +140,7 @@ class Fields:
         ]
 
     def nothing_else(self) -> None:
-        """Raise InvalidCard where the table has a key that nobody asked for."""
+        """Raise InvalidCard if the table has a key that was not read."""
         for key in self._values:
             if key not in self._read:
                 raise self.fault(key, "is not a key that a card has here")

@@ -82,7 +82,7 @@ class ModelCard:
         mean: see `scale`.
         scale: the model takes ``(pixel - mean) * scale`` of pixels 0..255.
         sources: where the file can be had, in order, after the store and the mirror folder.
-        impostors: how alike strangers look to it; None where nobody has measured.
+        impostors: how alike strangers look to it; None if not measured.
         verification: similarity of two photos to the probability that they show one person,
             where pairs of one person and of strangers are equally likely; None if not measured.
         notes: known limits and other things to know.

@@ -151,7 +151,7 @@ def test_crops_are_needed(dataset, monkeypatch):
         measure_embedder(dataset, BlockEngine())
 
 
-def test_an_embedder_that_tells_nobody_apart():
+def test_an_embedder_that_does_not_tell_people_apart():
     blind = pattern_dataset(BlockEngine(), pictures=pictures_of(120, 3, noise=1000))
     found = measure_embedder(blind, BlockEngine())
     assert any("does not tell people apart" in warning for warning in found.warnings)

@@ -41,7 +41,7 @@ def _resized(picture: Image.Image, share: float) -> Image.Image:
     return _saved(small.resize(picture.size, Image.Resampling.BICUBIC))
 
 
-def _cut_anew(picture: Image.Image, generator: np.random.Generator) -> Image.Image:
+def _cut_again(picture: Image.Image, generator: np.random.Generator) -> Image.Image:
     """Move the crop as the detector's points move when a photo is cut or turned differently."""
     scale, turn = generator.uniform(0.88, 1.12), np.radians(generator.uniform(-4, 4))
     right, down = generator.uniform(-4, 4, 2)
@@ -67,6 +67,6 @@ EDITS: dict[str, Edit] = {
         float(generator.uniform(0.6, 1.5))
     ),
     "mirrored": lambda picture, _: _saved(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
-    "cut in another way": _cut_anew,
+    "cut in another way": _cut_again,
 }
 """The kinds of copies, each with what it does to a crop."""

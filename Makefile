@@ -1,5 +1,5 @@
 # Two commands are all a user needs: `make demo` and `make test`.
-# Both set themselves up in .venv; all they ask of the machine is Python 3.11+ and make.
+# Both install into .venv; they need Python 3.11 or later, and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -220,13 +220,10 @@ def print_tables(result: dict[str, Any]) -> None:
         ("app, start to first answer, s", result["app"]["boot_seconds"]),
     ):
         print(f"| {title} | {np.median(values):.2f} | {max(values):.2f} |")
-    print(
-        f"\nwarm: {function['warm_ms']:.1f} ms per photo, "
-        f"library {function['library_warm_ms']:.1f} ms,"
-    )
-    print(
-        f"ratio {function['warm_over_library']:.2f}; peak {function['peak_bytes'] / 1e6:.0f} MB\n"
-    )
+    warm, library = function["warm_ms"], function["library_warm_ms"]
+    print(f"\nwarm: {warm:.1f} ms per photo, library {library:.1f} ms,")
+    peak = function["peak_bytes"] / 1e6
+    print(f"ratio {function['warm_over_library']:.2f}; peak {peak:.0f} MB\n")
     print("| session | file | load | first photo | next photos | peak memory |")
     print("|---|---:|---:|---:|---:|---:|")
     for row in result["settings"]:

@@ -1,9 +1,9 @@
-"""Measure everything in docs/accuracy.md that a dataset of LFW gives, and draw its charts.
+"""Measure the numbers of docs/accuracy.md on a dataset of LFW, and draw its charts.
 
     python scripts/accuracy.py lfw-plus --people-list people.txt   # about a minute on two cores
-    python scripts/accuracy.py                                     # only draw the charts again
+    python scripts/accuracy.py                                     # only redraw the charts
 
-The numbers are kept in docs/accuracy.json.
+The numbers are stored in docs/accuracy.json.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from mien.evaluation.report.charts import Axis, Plot, log_axis, rate_axis
 from mien.html import Html
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-KEPT = DOCS / "accuracy.json"
+NUMBERS = DOCS / "accuracy.json"
 PICTURES = DOCS / "pictures"
 
-# The report's style sheet, as much of it as these charts use; readable on light and dark pages.
+# The part of the report's style sheet that these charts use; readable on light and dark pages.
 STYLE = """
 svg{background:#fff;font:12px system-ui,sans-serif}text{fill:#444}.grid{stroke:#e8e4dc}
 .axis{stroke:#888}.line{fill:none;stroke-width:2}.whisker{stroke-width:1.5}
@@ -48,7 +48,7 @@ def measure(dataset: Path, people_list: Path) -> Row:
 
 
 def whiskers(plot: Plot, points: list[tuple[float, float, list[float] | None]], kind: str) -> Html:
-    """Return points joined by a line, with their intervals."""
+    """Return a line through points, with their intervals."""
     marks = [plot.line([x for x, _, _ in points], [y for _, y, _ in points], kind)]
     for x, y, ends in points:
         if ends:
@@ -58,15 +58,15 @@ def whiskers(plot: Plot, points: list[tuple[float, float, list[float] | None]], 
 
 
 def pairs_chart(results: Row) -> Html:
-    """Return TAR against FAR over all pairs, with intervals over people."""
+    """Return a chart of TAR by FAR over all pairs, with intervals from a bootstrap over people."""
     rows = [row for row in results["all_pairs"]["at_far"] if row["tar_interval"]]
-    plot = Plot(log_axis(1e-6, "pairs of two people accepted (FAR)"), rate_axis(0.9, 1.0, ""))
+    plot = Plot(log_axis(1e-6, "accepted pairs of different people (FAR)"), rate_axis(0.9, 1.0, ""))
     points = [(row["far"], row["tar"], row["tar_interval"]) for row in rows]
     return plot.draw("True accept rate at false accept rates", whiskers(plot, points, "good"))
 
 
 def open_set_chart(results: Row, protocol: str, title: str) -> Html:
-    """Return DIR at an FPIR of 1 % (green) and 0.1 % (red) for each row of a protocol."""
+    """Return a chart of DIR at FPIR 1 % (green) and 0.1 % (red) for each row of a protocol."""
     rows = results[protocol]["rows"]
     ticks = tuple((i + 0.5, row["name"].removesuffix(" people")) for i, row in enumerate(rows))
     plot = Plot(Axis(0.0, float(len(rows)), ticks, title), rate_axis(0.5, 1.0, ""))
@@ -79,7 +79,7 @@ def open_set_chart(results: Row, protocol: str, title: str) -> Html:
 
 
 def write(name: str, chart: Html) -> None:
-    """Write a chart as a picture of its own."""
+    """Write a chart as an SVG file."""
     head = '<svg xmlns="http://www.w3.org/2000/svg" width="630" height="405" '
     text = (
         str(chart)
@@ -90,16 +90,18 @@ def write(name: str, chart: Html) -> None:
 
 
 def main() -> None:
-    """Measure if a dataset is given, and draw."""
+    """Measure where a dataset is given, and draw the charts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", type=Path, nargs="?")
     parser.add_argument("--people-list", type=Path)
-    asked = parser.parse_args()
-    if asked.dataset:
-        if asked.people_list is None:
+    arguments = parser.parse_args()
+    if arguments.dataset:
+        if arguments.people_list is None:
             parser.error("--people-list people.txt is needed")
-        KEPT.write_text(json.dumps(measure(asked.dataset, asked.people_list), indent=1) + "\n")
-    results = json.loads(KEPT.read_text("utf-8"))
+        NUMBERS.write_text(
+            json.dumps(measure(arguments.dataset, arguments.people_list), indent=1) + "\n"
+        )
+    results = json.loads(NUMBERS.read_text("utf-8"))
     PICTURES.mkdir(parents=True, exist_ok=True)
     write("all-pairs.svg", pairs_chart(results))
     write("template-sizes.svg", open_set_chart(results, "sizes", "photos in a template"))

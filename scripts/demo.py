@@ -1,11 +1,11 @@
 """From photos to a recognizer in one command: `make demo`.
 
-Each step runs a command of `mien` that you can type yourself, and shows it. All that is made lies
-in the folder demo/; what is there already is not done again.
+Each step prints and runs a command of `mien` that you can type yourself. All results are in the
+folder demo/; steps that are done are not repeated.
 
-Photos: those of MIEN_DEMO_PHOTOS (a folder with a folder for each person); else seven
-public-domain pictures of two presidents (see portraits.py). The whole course job, with Labeled
-Faces in the Wild and people of your own:
+Photos: those in MIEN_DEMO_PHOTOS (a folder with one folder per person), otherwise seven
+public-domain pictures of two presidents (see portraits.py). With Labeled Faces in the Wild and your
+own people:
 
     make demo LFW=lfw-deepfunneled.tgz PEOPLE=my-people.zip
     make demo LFW=download
@@ -37,15 +37,15 @@ ALBUM = {
         "obama_partial_face2.jpg",
     ),
 }
-"""Person: pictures to train on. obama3.jpg, another photograph, is kept back."""
+"""Person: pictures to train on. obama3.jpg, another photograph, is held out."""
 
-KEPT_BACK = "obama3.jpg"
+HELD_OUT = "obama3.jpg"
 
 _NOTHING_TO_MEASURE = 16
 
 
 class DemoStopped(Exception):
-    """The demo cannot go on; the text says why."""
+    """The demo cannot continue; the message says why."""
 
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
@@ -54,43 +54,43 @@ class DemoStopped(Exception):
 
 @dataclass(frozen=True)
 class Photos:
-    """What the recognizer is made of.
+    """The photos of a demo.
 
     Attributes:
         sources: as `mien dataset build` takes them.
-        folder: where this run's files go.
-        kept_back: a picture that is in no source; None to take one of the dataset's held-out ones.
+        folder: for the files of this run.
+        held_out: a picture that is in no source; None for one of the dataset's held-out photos.
     """
 
     sources: tuple[str, ...]
     folder: Path
-    kept_back: Path | None = None
+    held_out: Path | None = None
 
 
 def main() -> int:
     """Run the demo and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lfw", metavar="PATH", help="LFW's archive or folder, or `download`")
-    parser.add_argument("--people", metavar="PATH", help="a folder of folders, or an archive of it")
+    parser.add_argument("--people", metavar="PATH", help="a folder per person, or an archive")
     arguments = parser.parse_args()
     began = time.monotonic()
     try:
-        say("Fetching the weights; their licences are:")
+        say("Downloading the weights; their licences are:")
         mien("models", "pull")
-        say("Gathering photos of people.")
+        say("Collecting photos of people.")
         photos = gather(arguments.lfw, arguments.people)
         make(photos, began)
     except DemoStopped as stop:
         print(f"\nThe demo stopped: {stop}", file=sys.stderr)
         return stop.code
     except KeyboardInterrupt:
-        print("\nInterrupted. `make demo` goes on from here.", file=sys.stderr)
+        print("\nInterrupted. `make demo` continues from here.", file=sys.stderr)
         return 130
     return 0
 
 
 def gather(lfw: str | None, people: str | None) -> Photos:
-    """Return the photos to use: those named, those of MIEN_DEMO_PHOTOS, or the portraits."""
+    """Return the photos to use: those given, those in MIEN_DEMO_PHOTOS, or the portraits."""
     if lfw or people:
         sources = [] if not lfw else ["lfw" if lfw == "download" else f"lfw:{lfw}"]
         return Photos((*sources, *([people] if people else [])), DEMO / "course")
@@ -101,14 +101,14 @@ def gather(lfw: str | None, people: str | None) -> Photos:
 
 
 def lay_out_portraits() -> Photos:
-    """Put the portraits into a folder a person, which is all that Mien asks of photos."""
+    """Copy the portraits into one folder per person, the layout that Mien reads."""
     pictures = DEMO / "portraits"
     try:
         fetch(pictures)
     except PortraitsUnavailable as error:
         raise DemoStopped(
-            f"the demo's pictures cannot be had: {error}.\n"
-            "Set MIEN_DEMO_PHOTOS to a folder that has a folder of photos for each person."
+            f"the demo's pictures are not available: {error}.\n"
+            "Set MIEN_DEMO_PHOTOS to a folder with one folder of photos per person."
         ) from error
     for person, names in ALBUM.items():
         folder = DEMO / "photos" / person
@@ -118,25 +118,25 @@ def lay_out_portraits() -> Photos:
                 shutil.copyfile(pictures / name, folder / name)
         count = "1 picture" if len(names) == 1 else f"{len(names)} pictures"
         say(f"{folder}: {count}", bullet=True)
-    say(f"{KEPT_BACK} is kept back: the recognizer will never have seen it.", bullet=True)
-    return Photos((str(DEMO / "photos"),), DEMO, pictures / KEPT_BACK)
+    say(f"{HELD_OUT} is held out: it is not trained on.", bullet=True)
+    return Photos((str(DEMO / "photos"),), DEMO, pictures / HELD_OUT)
 
 
 def make(photos: Photos, began: float) -> None:
-    """Build, train, evaluate and name, and say what came of it."""
+    """Build, train, evaluate and identify; print where the results are."""
     folder = photos.folder
     dataset, recognizer = folder / "dataset", folder / "people.onnx"
     report, named = folder / "report.html", folder / "named.jpg"
-    say("Building a dataset: find the faces, set doubtful ones aside, keep some photos back.")
+    say("Building a dataset: find faces, set doubtful ones aside, hold some photos out.")
     mien("dataset", "build", *photos.sources, "-o", dataset)
     say("Training a recognizer: one file, pixels in, names out.")
     mien("train", dataset, "-o", recognizer)
-    say("Measuring it on the photos that it was not trained on.")
-    measured = mien("evaluate", recognizer, dataset, "-o", report, may=_NOTHING_TO_MEASURE)
-    say("Naming the people in a photo that it was not trained on.")
-    photo = photos.kept_back or held_out_photo(photos, dataset)
+    say("Measuring its accuracy on photos that it was not trained on.")
+    measured = mien("evaluate", recognizer, dataset, "-o", report, allowed=_NOTHING_TO_MEASURE)
+    say("Identifying the people in a photo that it was not trained on.")
+    photo = photos.held_out or held_out_photo(photos, dataset)
     if photo:
-        mien("recognize", recognizer, photo, "--draw", named)
+        mien("identify", recognizer, photo, "--draw", named)
     say(f"Done in {time.monotonic() - began:.0f} seconds, with the weights of {weights()}.")
     print("    Look at:")
     rows = [("the recognizer", recognizer), ("the faces", dataset / "contact_sheet.jpg")]
@@ -144,21 +144,21 @@ def make(photos: Photos, began: float) -> None:
     rows += [("the named photo", named)] if photo else []
     for what, path in rows:
         print(f"    {what:16} {path.resolve()}")
-    print(f"\n    Try it: {command('recognize', recognizer, 'YOUR_PHOTO.jpg')}")
-    print(f"    What it is made of, licences too: {command('info', recognizer)}")
+    print(f"\n    Try it: {command('identify', recognizer, 'YOUR_PHOTO.jpg')}")
+    print(f"    Its contents, with licences: {command('info', recognizer)}")
 
 
 def held_out_photo(photos: Photos, dataset: Path) -> Path | None:
-    """Copy one photo of the dataset's held-out ones out of its source; a group if there is one."""
-    from mien.dataset import Dataset  # noqa: PLC0415 — heavy, and not needed by the other way
+    """Copy one of the dataset's held-out photos from its source, a group photo if there is one."""
+    from mien.dataset import Dataset  # noqa: PLC0415 — slow to import
     from mien.dataset.sources.layout import Item  # noqa: PLC0415
     from mien.dataset.sources.specs import open_sources  # noqa: PLC0415
 
     entries = [e for e in Dataset.open(dataset).entries if e.split == "validation" and e.used]
     if not entries:
-        say("There is none: no person has two photos to tell apart.", bullet=True)
+        say("There is none: no person has two photos.", bullet=True)
         return None
-    # People of your own before LFW's; then the photo with the most faces, the largest of these.
+    # Your own people before those of LFW; then the photo with the most faces, the largest first.
     chosen = max(entries, key=lambda e: (e.source != "lfw", min(e.faces, 6), e.size))
     target = photos.folder / f"held-out{Path(chosen.photo).suffix.lower()}"
     item = Item(chosen.source, chosen.person, chosen.photo)
@@ -179,27 +179,27 @@ def weights() -> str:
 
 
 def say(line: str, *, bullet: bool = False) -> None:
-    """Tell the reader what happens next."""
+    """Print what happens next."""
     print(f"    {line}" if bullet else f"\n=== {line}", flush=True)
 
 
 def command(*words: str | Path) -> str:
-    """Return a command of `mien` as one would type it."""
+    """Return a command of `mien` as a user types it."""
     shown = shutil.which("mien") or Path(sys.executable).with_name("mien")
     program = "mien" if shutil.which("mien") else os.path.relpath(shown)
     return shlex.join([program, *map(str, words)])
 
 
-def mien(*words: str | Path, may: int = 0) -> bool:
-    """Run a command of `mien`, shown as it is typed; return whether it did all.
+def mien(*words: str | Path, allowed: int = 0) -> bool:
+    """Print and run a command of `mien`; return whether its exit code is 0.
 
     Args:
         words: the command line.
-        may: an exit code that is no reason to stop.
+        allowed: another exit code with which the demo continues.
     """
     print(f"    $ {command(*words)}", flush=True)
     done = subprocess.run([sys.executable, "-m", "mien", *map(str, words)], check=False)
-    if done.returncode not in {0, may}:
+    if done.returncode not in {0, allowed}:
         raise DemoStopped(f"`mien {words[0]}` ended with code {done.returncode}", done.returncode)
     return done.returncode == 0
 

@@ -1,9 +1,9 @@
-"""Make the documents' pictures of the page: `mien serve` over the public-domain portraits.
+"""Take the screenshots of the page for the documents, with the public-domain portraits.
 
     python scripts/page_pictures.py            # needs chromium and the development extras
 
-A gallery of two presidents is made in a scratch folder and served on loopback; a headless browser
-with a camera played from real frames visits each view. Nobody else is in the pictures.
+A gallery of two presidents is created in a temporary folder and served on the loopback interface; a
+headless browser with a camera that plays a file visits each view. No other people are shown.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ READY_SECONDS = 60
 
 @dataclass(frozen=True)
 class Scene:
-    """What is photographed.
+    """What the screenshots show.
 
     Attributes:
-        browser: with two presidents in front of its camera.
+        browser: its camera shows two presidents.
         address: of the served page.
-        photos: to be recognised.
+        photos: photos to identify.
     """
 
     browser: Browser
@@ -55,13 +55,13 @@ class Scene:
 
 
 def mien(*arguments: str) -> None:
-    """Run a command of mien."""
+    """Run a command of `mien`."""
     subprocess.run([sys.executable, "-m", "mien", *arguments], check=True)
 
 
 @contextmanager
 def served(folder: Path, portraits: Path) -> Iterator[str]:
-    """Serve a gallery of the portraits; yields the page's address."""
+    """Serve a gallery of the portraits; yields the address of the page."""
     gallery = folder / "gallery"
     mien("gallery", "create", str(gallery), "--thumbnails")
     for person, names in ALBUM.items():
@@ -82,11 +82,11 @@ def served(folder: Path, portraits: Path) -> Iterator[str]:
 
 
 def wait_for(address: str) -> None:
-    """Return once `address` answers well; raises TimeoutError where it never does."""
+    """Wait until `address` answers 200; raises TimeoutError where it does not."""
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end:
         try:
-            with urllib.request.urlopen(address) as answer:  # noqa: S310 — loopback, our own
+            with urllib.request.urlopen(address) as answer:  # noqa: S310 — loopback
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, ConnectionError):
@@ -95,15 +95,15 @@ def wait_for(address: str) -> None:
     raise TimeoutError(f"{address} does not answer")
 
 
-def shoot(page: Page, name: str) -> None:
-    """Write what a page shows to docs/pictures."""
+def screenshot(page: Page, name: str) -> None:
+    """Write a screenshot to docs/pictures."""
     page.wait_for_timeout(400)
     with Image.open(io.BytesIO(page.screenshot())) as picture:
         picture.convert("RGB").save(PICTURES / f"page-{name}.jpg", quality=86, optimize=True)
 
 
-def recognised(scene: Scene, name: str, **look: Any) -> None:
-    """Picture a photo with its faces named."""
+def identified(scene: Scene, name: str, **look: Any) -> None:
+    """Take a screenshot of a photo with its faces named."""
     page = scene.browser.new_page(**look)
     page.goto(scene.address)
     with page.expect_file_chooser() as chooser:
@@ -111,34 +111,34 @@ def recognised(scene: Scene, name: str, **look: Any) -> None:
     chooser.value.set_files(scene.photos)
     page.locator(".face-card.known").first.wait_for()
     page.locator(".strip .badge.good").nth(len(scene.photos) - 1).wait_for()
-    shoot(page, name)
+    screenshot(page, name)
     page.close()
 
 
 def live(scene: Scene, name: str, **look: Any) -> None:
-    """Picture the camera with two people in view."""
+    """Take a screenshot of the camera with two people in view."""
     page = scene.browser.new_page(permissions=["camera"], **look)
     page.goto(f"{scene.address}#/live")
     page.get_by_role("button", name="Start the camera").click()
     page.locator(".in-view-row").nth(1).wait_for()
     page.wait_for_timeout(4000)
-    shoot(page, name)
+    screenshot(page, name)
     page.close()
 
 
 def view(scene: Scene, route: str, ready: str, name: str, **look: Any) -> None:
-    """Picture a view as it is when one comes to it."""
+    """Take a screenshot of a view as it opens."""
     page = scene.browser.new_page(**look)
     page.goto(f"{scene.address}#/{route}")
     page.locator(ready).first.wait_for()
-    shoot(page, name)
+    screenshot(page, name)
     page.close()
 
 
 def all_views(scene: Scene) -> None:
-    """Make every picture."""
-    recognised(scene, "recognise", color_scheme="light", **DESK)
-    recognised(scene, "recognise-phone", color_scheme="dark", **PHONE)
+    """Take every screenshot."""
+    identified(scene, "recognise", color_scheme="light", **DESK)
+    identified(scene, "recognise-phone", color_scheme="dark", **PHONE)
     live(scene, "live", color_scheme="dark", **DESK)
     view(scene, "people", ".person-name", "people", color_scheme="light", **DESK)
     view(scene, "train", "form.card", "train", color_scheme="light", **DESK)
@@ -146,22 +146,22 @@ def all_views(scene: Scene) -> None:
 
 
 def main() -> None:
-    """Make the pictures."""
+    """Take the screenshots."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--chromium", default=shutil.which("chromium"), help="path of the browser")
     parser.add_argument("--portraits", type=Path, default=Path("demo/portraits"))
-    asked = parser.parse_args()
-    fetch(asked.portraits)
+    arguments = parser.parse_args()
+    fetch(arguments.portraits)
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mien-") as scratch:
         folder = Path(scratch)
-        two = [asked.portraits / name for name in ("obama.jpg", "biden.jpg")]
+        two = [arguments.portraits / name for name in ("obama.jpg", "biden.jpg")]
         one = group(two, folder / "two.jpg")
-        film = camera(two, folder / "camera.mjpeg", sway=10)
-        flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-video-capture={film}"]
-        with served(folder, asked.portraits) as address, sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=asked.chromium, args=flags)
-            all_views(Scene(browser, address, [one, asked.portraits / "obama2.jpg"]))
+        video = camera(two, folder / "camera.mjpeg", sway=10)
+        flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-video-capture={video}"]
+        with served(folder, arguments.portraits) as address, sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=arguments.chromium, args=flags)
+            all_views(Scene(browser, address, [one, arguments.portraits / "obama2.jpg"]))
             browser.close()
 
 

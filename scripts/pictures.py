@@ -1,10 +1,10 @@
-"""Make the pictures of the documents from the real program.
+"""Make the pictures of the documents with the real program.
 
     python scripts/pictures.py                      # after `make demo`
-    python scripts/pictures.py --report report.html # a report's charts too; needs chromium
+    python scripts/pictures.py --report report.html # also the charts of a report; needs chromium
 
-The named photo is one of the public-domain portraits of the demo. Of a report only the part above
-the photos is taken: no picture of LFW or of anybody's album goes into the documents.
+The named photo is one of the public-domain portraits of the demo. Only the part of a report above
+its photos is used: no photo of LFW or of a private person goes into the documents.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CHARTS_HEIGHT = 1850
 
 
 def named_photo(demo: Path) -> None:
-    """Write the demo's named photo, its upper part, at a size for a page."""
+    """Write the upper part of the demo's named photo, reduced for a page."""
     with Image.open(demo / "named.jpg") as photo:
         part = photo.crop((0, 0, photo.width, round(photo.width * 0.8)))
         part.thumbnail((800, 800), Image.Resampling.LANCZOS)
@@ -29,7 +29,7 @@ def named_photo(demo: Path) -> None:
 
 
 def charts(report: Path) -> None:
-    """Write what a report shows above its photos."""
+    """Write a screenshot of a report, as far as its photos."""
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "report.png"
         subprocess.run(
@@ -50,15 +50,15 @@ def charts(report: Path) -> None:
 
 
 def main() -> None:
-    """Make the pictures asked for."""
+    """Make the requested pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--demo", type=Path, default=Path("demo"))
     parser.add_argument("--report", type=Path)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     PICTURES.mkdir(parents=True, exist_ok=True)
-    named_photo(asked.demo)
-    if asked.report:
-        charts(asked.report)
+    named_photo(arguments.demo)
+    if arguments.report:
+        charts(arguments.report)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Fetch seven public-domain pictures of two presidents, for the demo and for tests.
+"""Download seven public-domain pictures of two presidents, for the demo and for tests.
 
-They lie in the source distribution of a package, `face_recognition` 1.3.0, on the user's
-configured package index. There are four photographs in the seven pictures: one of Joe Biden,
-three of Barack Obama, one of which also comes as a 32-bit PNG and one with either half of the
-face cut off. pip's own client finds and downloads the archive, so that the user's index,
-certificates and proxies hold; but where `pip download` would run the archive's setup.py, here
-nothing of it is executed or written but the seven pictures, each checked by its sha256.
+They are in the source distribution of a package, `face_recognition` 1.3.0, on the user's configured
+package index. The seven pictures show four photographs: one of Joe Biden and three of Barack Obama,
+one of which also comes as a 32-bit PNG and one with either half of the face cut off. pip's own
+client finds and downloads the archive, with the user's index, certificates and proxies. `pip
+download` would run the archive's setup.py; this script runs nothing and writes only the seven
+pictures, each checked by its sha256.
 
 Usage: python scripts/portraits.py FOLDER
 """
@@ -43,16 +43,15 @@ _SECONDS = 600
 
 
 class PortraitsUnavailable(Exception):
-    """The pictures cannot be had; the text says why."""
+    """The pictures are not available; the message says why."""
 
 
 def fetch(folder: Path) -> list[Path]:
-    """Make sure that `folder` holds the seven pictures, and return their paths.
-
-    Nothing is downloaded where all are there already.
+    """Return the paths of the seven pictures in `folder`; downloads them where they are missing.
 
     Raises:
-        PortraitsUnavailable: offline, no index carries the archive, or it is not the known one.
+        PortraitsUnavailable: offline, the index does not have the archive, or its content is not as
+        expected.
     """
     paths = [folder / name for name in PORTRAITS]
     missing = [path for path in paths if not _is_here(path)]
@@ -83,13 +82,13 @@ def _is_here(path: Path) -> bool:
 
 
 def _offline() -> bool:
-    """Read MIEN_OFFLINE as `mien` does (this script also works where mien is not installed)."""
+    """Read MIEN_OFFLINE as `mien` does; this script also works without mien."""
     return os.environ.get("MIEN_OFFLINE", "").strip().lower() not in ("", "0", "false", "no", "off")
 
 
 def _download(target: Path) -> None:
-    """Have pip's client write the archive to `target`, in a process of its own."""
-    # -P: a file pip.py in the current folder is not taken for pip.
+    """Download the archive to `target` with pip's client, in its own process."""
+    # -P: does not import a file pip.py in the current folder.
     command = [sys.executable, "-P", str(Path(__file__).resolve()), "--with-pip", str(target)]
     try:
         done = subprocess.run(
@@ -105,7 +104,7 @@ def _download(target: Path) -> None:
         raise PortraitsUnavailable(f"pip could not be run: {error}") from error
     if done.returncode or not target.exists():
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise PortraitsUnavailable(f"pip said: {lines[-1] if lines else 'nothing, and failed'}")
+        raise PortraitsUnavailable(f"pip said: {lines[-1] if lines else 'nothing'}")
 
 
 def _run_pip(target: Path) -> int:
@@ -115,7 +114,7 @@ def _run_pip(target: Path) -> int:
     last step of its `download` command: options, configuration, session, index and errors are
     pip's. Tried with pip 23.2 and 26.3.
     """
-    from pip._internal.commands import create_command  # noqa: PLC0415 — only here, see above
+    from pip._internal.commands import create_command  # noqa: PLC0415 — only in this process
     from pip._internal.exceptions import DistributionNotFound  # noqa: PLC0415
 
     command = create_command("download")
@@ -142,13 +141,13 @@ def _run_pip(target: Path) -> int:
         return 0
 
     command.run = run
-    # --no-binary: a user who allows wheels only does not mean archives that nobody builds.
+    # --no-binary: the archive is not built, so a setting to use wheels only does not apply.
     options = ["--quiet", "--no-input", "--disable-pip-version-check", f"--no-binary={PROJECT}"]
     return command.main([*options, f"{PROJECT}=={VERSION}"])
 
 
 def _unpack(archive: Path) -> dict[str, bytes]:
-    """Return the pictures in an archive by file name; nothing else is read out of it."""
+    """Return the pictures in an archive by file name; nothing else is read from it."""
     pictures: dict[str, bytes] = {}
     unpacked = 0
     try:
@@ -156,7 +155,7 @@ def _unpack(archive: Path) -> dict[str, bytes]:
             for count, member in enumerate(members, start=1):
                 unpacked += member.size
                 if count > _MAX_MEMBERS or unpacked > _MAX_UNPACKED:
-                    raise PortraitsUnavailable("the archive is larger than the known one")
+                    raise PortraitsUnavailable("the archive is larger than expected")
                 path = PurePosixPath(member.name)
                 if path.parts[-3:-1] != ("tests", "test_images") or path.name not in PORTRAITS:
                     continue
@@ -166,12 +165,12 @@ def _unpack(archive: Path) -> dict[str, bytes]:
         raise PortraitsUnavailable(f"the archive is damaged: {error}") from error
     for name, digest in PORTRAITS.items():
         if hashlib.sha256(pictures.get(name, b"")).hexdigest() != digest:
-            raise PortraitsUnavailable(f"the archive's {name} is not the known picture")
+            raise PortraitsUnavailable(f"the archive's {name} is not the expected picture")
     return pictures
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file so that it is there either whole or not at all."""
+    """Write a file atomically."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with part.open("wb") as file:

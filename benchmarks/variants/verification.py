@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien.evaluation.verification.pairs_file import Pairs, PhotoId, read_pairs
 from mien.measures import PairScores, best_threshold, mcnemar, tar_gain_over_people, tar_over_people
-from mien.templates import unit_rows
+from mien.measures.templates import unit_rows
 from variants.crops import MIN_SIDES, SCALES, Vectors, embeddings_of
 
 FARS = (1e-4, 1e-5)

@@ -12,7 +12,6 @@ from mien.version import __version__
 
 if TYPE_CHECKING:
     from mien.dataset import Dataset, Entry, MarginCrop, build_dataset
-    from mien.draw import PhotoFaces, draw_faces, show_faces
     from mien.engine import Engine, FaceEngine, Pipeline, RecognizerEngine
     from mien.errors import MienError
     from mien.evaluation import (
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
         measure_embedder,
         read_pairs,
     )
+    from mien.faces.drawing import PhotoFaces, draw_faces, show_faces
+    from mien.faces.portraits import portrait
     from mien.gallery import Enrolment, FaceSample, Gallery, Origin, Person, Picture
     from mien.graph.settings import DetectionSettings
     from mien.matching import HeadMatcher, Matcher, PhotoEmbedder, PhotoIdentifier
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
         ImpostorStatistics,
     )
     from mien.photo import decode_photo, encode_jpeg, encode_png, open_photo, read_photo
-    from mien.portrait import portrait
     from mien.recognizer import About, Recognizer, Weights
+    from mien.text import Notice
     from mien.training import LeaveOneOut, TrainedHead, leave_one_out, train, train_head
     from mien.types import (
         Answer,
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "dataset": ("Dataset", "Entry", "MarginCrop", "build_dataset"),
-    "draw": ("PhotoFaces", "draw_faces", "show_faces"),
+    "faces.drawing": ("PhotoFaces", "draw_faces", "show_faces"),
     "engine": ("Engine", "FaceEngine", "Pipeline", "RecognizerEngine"),
     "errors": ("MienError",),
     "evaluation": (
@@ -79,8 +80,9 @@ _ROOMS = {
         "ImpostorStatistics",
     ),
     "photo": ("decode_photo", "encode_jpeg", "encode_png", "open_photo", "read_photo"),
-    "portrait": ("portrait",),
+    "faces.portraits": ("portrait",),
     "recognizer": ("About", "Recognizer", "Weights"),
+    "text": ("Notice",),
     "training": ("LeaveOneOut", "TrainedHead", "leave_one_out", "train", "train_head"),
     "types": (
         "Answer",
@@ -130,6 +132,7 @@ __all__ = [
     "Matcher",
     "MienError",
     "ModelCard",
+    "Notice",
     "Origin",
     "PeopleResult",
     "Person",

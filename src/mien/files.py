@@ -1,4 +1,4 @@
-"""Write files atomically, and let one process at a time make them."""
+"""Atomic file writing, and locks between processes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def replace_file(path: Path, data: bytes, *, private: bool = False, sync: bool =
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.part")
-    mode = 0o600 if private else 0o666  # less what the user's mask takes
+    mode = 0o600 if private else 0o666  # less the user's umask
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
         with os.fdopen(os.open(part, flags, mode), "wb") as file:
@@ -75,12 +75,12 @@ def replace_file(path: Path, data: bytes, *, private: bool = False, sync: bool =
 
 
 def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
-    """Write a result that the user asked for, whole or not at all.
+    """Write an output file atomically.
 
     Args:
         path: the file; its folder must exist.
-        data: all of it.
-        private: only its owner may read it.
+        data: content of the file.
+        private: whether only the owner may read it.
 
     Raises:
         OutputError: it cannot be written.
@@ -97,9 +97,9 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
 
 
 def copy_limited(
-    source: IO[bytes], target: IO[bytes], limit: int, tell: Callable[[int], None]
+    source: IO[bytes], target: IO[bytes], limit: int, report: Callable[[int], None]
 ) -> int:
-    """Copy at most `limit` + 1 bytes and return how many; one too many means "more than limit"."""
+    """Copy at most `limit` + 1 bytes and return their number; `limit` + 1 means "too many"."""
     done = 0
     while done <= limit:
         block = source.read(min(_CHUNK, limit + 1 - done))
@@ -107,18 +107,18 @@ def copy_limited(
             break
         target.write(block)
         done += len(block)
-        tell(done)
+        report(done)
     return done
 
 
 @contextmanager
 def locked(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock file `path`; another process that wants it waits.
+    """Hold the lock file `path`; other processes wait for it.
 
-    The system lets go of the lock when its holder ends in any way, SIGKILL included.
+    The system releases the lock when its holder ends in any way, including SIGKILL.
 
     Args:
-        path: the lock file; made where absent, and left.
+        path: the lock file; created where missing, and not removed.
         on_wait: called once if another process holds the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +138,7 @@ if sys.platform == "win32":
     def _take(file: IO[bytes], *, wait: bool) -> bool:
         file.seek(0)
         try:
-            # LK_LOCK tries for ten seconds and gives up: the caller asks again.
+            # LK_LOCK gives up after ten seconds: the caller tries again.
             msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
         except OSError:
             return False

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ContractMismatch
-from mien.graph.settings import NOBODY
+from mien.graph.settings import UNKNOWN_PERSON
 from mien.models.statistics import EmbedderStatistics
 from mien.photo import PhotoSource, open_photo
 from mien.session import Session
@@ -159,7 +159,7 @@ def answers_of(
             )
         )
         best = listed[0]
-        known = named != NOBODY
+        known = named != UNKNOWN_PERSON
         answers.append(
             Answer(
                 name=best.name if known else None,

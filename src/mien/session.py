@@ -1,7 +1,8 @@
-"""Sessions: a graph, loaded and run. The only place that imports onnxruntime."""
+"""Load and run ONNX graphs: the only importer of onnxruntime."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,8 +28,8 @@ class Session:
 
     Args:
         model: a serialised ONNX model.
-        name: what to call it in an error.
-        threads: how many threads one call may use; 0 for as many as there are cores.
+        name: of the model, for errors.
+        threads: number of threads per call; 0 for one per core.
 
     Raises:
         NotARecognizer: onnxruntime cannot load it.
@@ -38,10 +39,10 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # Threads that spin while they wait take the cores from whoever else works on them.
+        # Threads that spin while they wait take CPU time from other work.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = _ERRORS_ONLY
-        # Photos differ in size: a plan of memory for each size would be kept and seldom used again.
+        # Photos differ in size: a memory plan per size would be stored and seldom reused.
         options.enable_mem_pattern = False
         self._name = name
         try:
@@ -61,13 +62,14 @@ class Session:
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, *wanted: str, **inputs: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return the outputs named in `wanted` (all of them where none is)."""
+        """Return the outputs in `wanted`, or all outputs where none is given."""
         try:
             results: list[NDArray[Any]] = self._session.run(list(wanted) or None, inputs)
         except _FOREIGN as error:
             raise UnusableWeights(
                 f"{self._name}: onnxruntime failed: {_first_line(error)}",
-                hint="Report this with the photo's size; `mien models verify` checks the weights.",
+                hint="Report this with the size of the photo.",
+                code="model-failed",
             ) from error
         return results
 
@@ -80,7 +82,7 @@ def forward(model: bytes, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[An
     """
     try:
         return Session(model, name="model").run(**inputs)
-    except (NotARecognizer, ValueError) as error:  # ValueError: it asks for other inputs
+    except (NotARecognizer, ValueError) as error:  # ValueError: wrong inputs
         raise UnusableWeights(
             _first_line(error), hint="Export it again as standard ONNX."
         ) from error
@@ -88,3 +90,9 @@ def forward(model: bytes, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[An
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:300]
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use; at least 1."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)

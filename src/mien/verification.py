@@ -1,4 +1,4 @@
-"""Verify: whether two photos show the same person."""
+"""Verify whether two photos show the same person."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 
 from mien.engine import FaceEngine
 from mien.errors import UnusableWeights
-from mien.faces import select_face
+from mien.faces.selection import select_face
 from mien.models.statistics import EmbedderStatistics, ImpostorStatistics
 from mien.photo import PhotoSource, open_photo
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The answer for a pair of photos.
+    """The result for a pair of photos.
 
     Attributes:
-        same: whether they are taken to show one person.
+        same: whether the similarity reaches the threshold: the same person.
         similarity: cosine between the two faces.
-        probability: that it is one person, where pairs of one person and of strangers are equally
-            likely; None where the embedder is not calibrated for it.
-        threshold: least similarity of "the same person".
-        false_match_rate: share of pairs of strangers that reach the threshold.
+        probability: that they show the same person, if genuine and impostor pairs are equally
+            frequent; None where the embedder is not calibrated.
+        threshold: least similarity of the same person.
+        false_match_rate: share of impostor pairs that reach the threshold.
     """
 
     same: bool
@@ -52,12 +52,12 @@ def verify(
         first: a photo in any form that `Recognizer.identify` takes.
         second: the other.
         engine: embeds them.
-        false_match_rate: share of pairs of strangers that may be taken for one person, in (0, 1).
+        false_match_rate: accepted share of impostor pairs that match, in (0, 1).
 
     Raises:
-        NoFace: one of them shows no face.
+        NoFace: no face was found in one of them.
         PhotoError: one of them cannot be read.
-        UnusableWeights: the embedder's card does not say how similar different people look.
+        UnusableWeights: the embedder's card has no impostor statistics.
     """
     a, b = (_largest_face(engine, photo, name) for photo, name in ((first, "a"), (second, "b")))
     return verification_of(engine.statistics, float(a @ b), false_match_rate)
@@ -66,7 +66,7 @@ def verify(
 def verification_of(
     statistics: EmbedderStatistics | None, similarity: float, false_match_rate: float
 ) -> Verification:
-    """Return the answer for two faces of a similarity, each of one photo.
+    """Return the result for the similarity of two faces.
 
     Args:
         statistics: of the embedder that made the embeddings, or None.
@@ -74,7 +74,7 @@ def verification_of(
         false_match_rate: as above.
 
     Raises:
-        UnusableWeights: it is not known how similar different people look to the embedder.
+        UnusableWeights: there are no impostor statistics.
     """
     if statistics is None or statistics.impostors is None:
         raise UnusableWeights(
@@ -96,12 +96,12 @@ def verification_of(
 
 
 def threshold_at(impostors: ImpostorStatistics, rate: float) -> float:
-    """Return the similarity that `rate` of comparisons between single photos of strangers reach.
+    """Return the similarity that a share `rate` of impostor pairs of single photos reaches.
 
-    Between the measured rates the similarity is taken to be linear in the rate's logarithm.
+    Between measured rates the similarity is interpolated linearly in the logarithm of the rate.
 
     Raises:
-        UnusableWeights: the rate is beyond what was measured.
+        UnusableWeights: the rate is outside the measured range.
     """
     rates = impostors.false_match_rate
     if not rates[-1] <= rate <= rates[0]:

@@ -10,7 +10,7 @@ import pytest
 
 from mien.evaluation.open_set.draws import Draw
 from mien.evaluation.verification.pairs_file import PhotoId, parse_pairs
-from mien.templates import unit_rows
+from mien.measures.templates import unit_rows
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Datasets of other embedders: cleaned by their own statistics, or not by similarity at all."""
+"""Datasets of other embedders: cleaned by their statistics, or not by similarity."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from mien.types import Embeddings
 
 SFACE_CONTRACT = card(DEFAULT_EMBEDDER).contracts[0]
 SHARED = 2.0
-"""Length of what all embeddings of `NarrowEngine` have in common: its cosines are 4/5 and more."""
+"""Length of the component that all embeddings of `NarrowEngine` share: it raises all cosines."""
 
 
 def narrow(similarity: float) -> float:
+    """Return the cosine of `NarrowEngine` for a cosine of `SquareEngine`."""
     return (SHARED**2 + similarity) / (SHARED**2 + 1)
 
 
 class NarrowEngine(SquareEngine):
-    """The same faces seen by another embedder, whose cosines crowd near 1."""
+    """Another embedder for the same faces, whose cosines are near 1."""
 
     def __init__(self, *, measured: bool) -> None:
         super().__init__(contract="a" * 16)
         sface = self.embedder_card
         parts = {"impostors": None, "genuine": None, "copies": None, "verification": None}
         if measured:
-            parts = {
-                name: table(getattr(sface, name)) for name in ("impostors", "genuine", "copies")
-            }
+            names = ("impostors", "genuine", "copies")
+            parts = {name: narrow_statistics(getattr(sface, name)) for name in names}
         self.embedder_card = replace(sface, id="narrow", **parts)
 
     def embed(self, crops):
@@ -51,8 +51,8 @@ class NarrowEngine(SquareEngine):
         return Embeddings(more / np.float32(np.hypot(SHARED, 1)), self.contract)
 
 
-def table(part):
-    """Return statistics of SFace as `NarrowEngine` has them."""
+def narrow_statistics(part):
+    """Return statistics of SFace with the cosines of `NarrowEngine`."""
     if isinstance(part, CopyStatistics):
         return replace(part, similarity=tuple(narrow(value) for value in part.similarity))
     assert isinstance(part, ImpostorStatistics | GenuineStatistics)
@@ -62,7 +62,7 @@ def table(part):
 
 @pytest.fixture
 def photos(tmp_path):
-    """Six people; one photo of another, one person under two names, a copy, a crowd."""
+    """Six people; a photo of another person, two names of one person, a copy, a group photo."""
     root = tmp_path / "photos"
     for number in range(6):
         for shot in range(5):
@@ -71,40 +71,40 @@ def photos(tmp_path):
     for shot in range(5, 9):
         write(root / "Person_5_again" / f"{shot}.png", person(5, shot))
     (root / "Person_2" / "same.png").write_bytes((root / "Person_2" / "0.png").read_bytes())
-    write(root / "Person_3" / "crowd.png", person(9, 1), person(3, 9))
+    write(root / "Person_3" / "group.png", person(9, 1), person(3, 9))
     return root
 
 
-def found(dataset: Dataset):
-    """Return what was set aside, who is under two names, and the face taken of the crowd."""
+def findings(dataset: Dataset):
+    """Return the entries set aside, the pairs of names, and the face chosen in the group photo."""
     aside = {entry.photo: entry.reason for entry in dataset.entries if not entry.used}
     pairs = {tuple(pair["people"]) for pair in dataset.card["same_person"]}
-    (crowd,) = (entry.face for entry in dataset.entries if entry.photo.endswith("crowd.png"))
-    return aside, pairs, crowd
+    (group,) = (entry.face for entry in dataset.entries if entry.photo.endswith("group.png"))
+    return aside, pairs, group
 
 
-def test_another_embedder_cleans_by_its_own_statistics(tmp_path, photos):
+def test_another_embedder_cleans_by_its_statistics(tmp_path, photos):
     as_sface = build([str(photos)], tmp_path / "one", SquareEngine())
     other = build([str(photos)], tmp_path / "other", NarrowEngine(measured=True))
-    aside, pairs, crowd = found(other)
-    assert (aside, pairs, crowd) == found(as_sface)
+    aside, pairs, group = findings(other)
+    assert (aside, pairs, group) == findings(as_sface)
     assert aside == {"Person_0/wrong.png": "mislabelled", "Person_2/same.png": "duplicate"}
     assert pairs == {("Person 5", "Person 5 again")}
-    assert crowd == 1
-    ours, theirs = (CleaningLimits.of(made.statistics) for made in (as_sface, other))
-    assert theirs.same_person == pytest.approx(narrow(ours.same_person))
+    assert group == 1
+    limits, other_limits = (CleaningLimits.of(made.statistics) for made in (as_sface, other))
+    assert other_limits.same_person == pytest.approx(narrow(limits.same_person))
     assert other.card["cleaning"] == {"by_similarity": True}
     assert other.card["warnings"] == []
     kinds = [{(s.kind, s.people) for s in find_suspects(made)} for made in (as_sface, other)]
     assert kinds[0] == kinds[1]
 
 
-def test_an_embedder_without_statistics_says_that_it_does_not_clean(tmp_path, photos):
+def test_without_statistics_cleaning_by_similarity_is_off_with_a_warning(tmp_path, photos):
     made = build([str(photos)], tmp_path / "out", NarrowEngine(measured=False))
-    aside, pairs, crowd = found(made)
+    aside, pairs, group = findings(made)
     assert aside == {"Person_2/same.png": "duplicate"}
     assert pairs == set()
-    assert crowd == 1  # by agreement with the person's other photos, which needs no statistics
+    assert group == 1  # by agreement with the person's other photos, which needs no statistics
     assert made.statistics is None
     assert made.card["statistics"] is None
     assert made.card["cleaning"] == {"by_similarity": False}
@@ -115,34 +115,34 @@ def test_an_embedder_without_statistics_says_that_it_does_not_clean(tmp_path, ph
     assert not audit(made).by_similarity
 
 
-def test_statistics_of_another_contract_do_not_count(tmp_path, photos):
+def test_statistics_of_another_contract_are_ignored(tmp_path, photos):
     engine = NarrowEngine(measured=True)
     engine.contract = "b" * 16
     made = build([str(photos)], tmp_path / "out", engine)
     assert made.card["cleaning"] == {"by_similarity": False}
 
 
-def test_decisions_are_applied_by_the_statistics_of_the_build(tmp_path, photos):
-    """The card of the embedder is not on this machine: the dataset knows what it needs."""
+def test_decisions_use_the_statistics_of_the_build(tmp_path, photos):
+    """The embedder's card is not installed: the dataset holds its statistics."""
     made = build([str(photos)], tmp_path / "out", NarrowEngine(measured=True))
     assert Dataset.open(tmp_path / "out").statistics == made.statistics
     kept = decide(tmp_path / "out", "keep", ["Person_0/wrong.png"])
-    assert found(kept)[0] == {"Person_2/same.png": "duplicate"}
-    assert found(kept)[1] == {("Person 5", "Person 5 again")}
+    assert findings(kept)[0] == {"Person_2/same.png": "duplicate"}
+    assert findings(kept)[1] == {("Person 5", "Person 5 again")}
 
 
-def test_a_build_of_before_takes_the_statistics_of_the_default_card(tmp_path, photos):
+def test_a_dataset_without_statistics_uses_those_of_the_default_card(tmp_path, photos):
     made = build([str(photos)], tmp_path / "out", SquareEngine(contract=SFACE_CONTRACT))
     card = json.loads((tmp_path / "out" / CARD).read_text("utf-8"))
     del card["statistics"], card["cleaning"], card["warnings"]
     (tmp_path / "out" / CARD).write_text(json.dumps(card))
     assert Dataset.open(tmp_path / "out").statistics == made.statistics
-    # Nothing is taken from it for other embeddings.
+    # Not for embeddings of another contract.
     (tmp_path / "out" / CARD).write_text(json.dumps(card | {"contract": "b" * 16}))
     assert Dataset.open(tmp_path / "out").statistics is None
 
 
-def test_commands_say_that_nothing_was_cleaned(tmp_path, photos, monkeypatch):
+def test_commands_warn_that_cleaning_is_off(tmp_path, photos, monkeypatch):
     engine = NarrowEngine(measured=False)
     monkeypatch.setattr(Engine, "open", lambda **_: engine)
 
@@ -150,8 +150,8 @@ def test_commands_say_that_nothing_was_cleaned(tmp_path, photos, monkeypatch):
         return CliRunner().invoke(cli, ["dataset", *map(str, arguments)])
 
     for more in ([], ["--json"]):
-        said = mien("build", photos, "-o", tmp_path / "out", *more).stderr
-        assert f"warning: Cleaning by similarity is off: {NOT_CALIBRATED}" in said
-        assert "mien models measure narrow DATASET --write" in said
+        printed = mien("build", photos, "-o", tmp_path / "out", *more).stderr
+        assert f"warning: Cleaning by similarity is off: {NOT_CALIBRATED}" in printed
+        assert "mien models measure narrow DATASET --write" in printed
     for command in ("check", "leaks"):
         assert NOT_CALIBRATED in mien(command, tmp_path / "out").stderr

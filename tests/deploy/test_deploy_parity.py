@@ -77,7 +77,7 @@ def test_changed_code_is_found(deployed, photos, tmp_path):
         assert code.count(b"_pixels(self.box)") == 1
         return code.replace(b"_pixels(self.box)", b"_pixels(self.box + 2)")
 
-    found = check_deployment(edited(deployed, tmp_path, "mien/types.py", change), photos)
+    found = check_deployment(edited(deployed, tmp_path, "mien/types/answers.py", change), photos)
     assert "boxes are 2.0 pixels apart" in found.agreement.disagreements[0]
 
 

@@ -1,4 +1,4 @@
-"""A dataset on a circle: every similarity is the cosine of an angle, every number made by hand."""
+"""A dataset on a circle: each similarity is the cosine of an angle, for checks by hand."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def at(*degrees):
 
 
 def head(names=NAMES, *, threshold=0.8, rate=0.01):
-    """Return a recognizer of three people at 0°, 60° and 120°, learned from 1, 2 and 7 photos."""
+    """Return a recognizer of three people at 0°, 60° and 120°, trained on 1, 2 and 7 photos."""
     policy = Policy(threshold, rate, Interval(0.01, 0.0, 0.02), 10, supported=True, source="hand")
     counts = np.array([1, 2, 7], np.int64)
-    # So steep that a probability is 0 or 1.
+    # So steep that probabilities are 0 or 1.
     sharp = Calibration(10_000.0, -8_000.0)
     return Head("prototype", tuple(names), at(0, 60, 120), counts, "c", sharp, policy)
 
@@ -30,7 +30,7 @@ def head(names=NAMES, *, threshold=0.8, rate=0.01):
 def dataset(faces, folder=Path("nowhere"), *, contract="c", faceless=0):
     """Return a dataset of (person, degrees, split, reason) rows.
 
-    A photo whose crop exists in `folder` as `crops/<row>.jpg` is found there.
+    Crops are read from `folder`, as `crops/<row>.jpg`.
     """
     entries = [
         Entry(

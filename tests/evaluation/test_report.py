@@ -82,13 +82,13 @@ def test_nothing_is_fetched(hostile):
     assert "unsafe" not in policy
 
 
-def test_pictures_are_there_and_lost_ones_do_not_matter(hostile):
+def test_crops_are_shown_and_missing_crops_replaced(hostile):
     page = Reader(hostile)
     assert sum(name == "img" for name, _ in page.elements) >= 5
     assert any("lost" in (found.get("class") or "") for _, found in page.elements)
 
 
-def test_it_says_it_in_words(hostile):
+def test_summary_in_words(hostile):
     text = " ".join("".join(Reader(hostile).text).split())
     assert "Of 5 held-out photos of people it knows, 3 got the right name" in text
     assert "Of 1,000 strangers, 1,000 would be given a name" in text
@@ -134,7 +134,7 @@ def test_rounded_counts_add_up(counts, of):
 
 
 @given(st.floats(0, 0.9999), st.floats(1e-4, 1))
-def test_axes_hold_what_they_were_made_for(low, reach):
+def test_axes_cover_their_range(low, reach):
     high = min(1.0, low + reach)
     axis = rate_axis(low, high, "")
     assert axis.low <= low + 1e-9

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mien.engine import Session
 from mien.graph.assemble import compare_graph, open_compare_graph
-from mien.graph.compare import CANDIDATES, NOBODY, REJECTED
+from mien.graph.compare import CANDIDATES, REJECTED, UNKNOWN_PERSON
 from mien.types import Calibration
 from toy_graphs import run, toy_head
 
@@ -68,20 +68,24 @@ def decide():
 def test_a_similarity_equal_to_the_threshold_is_enough(decide):
     below = np.nextafter(np.float32(0.5), np.float32(0))
     assert decide([[0.5, 0, 0, 0]]) == [0]
-    assert decide([[below, 0, 0, 0]]) == [NOBODY]
+    assert decide([[below, 0, 0, 0]]) == [UNKNOWN_PERSON]
 
 
 def test_nobody_is_twice_in_a_photo(decide):
-    assert decide([[0.6, 0, 0, 0], [0.8, 0, 0, 0], [0.7, 0, 0, 0]]) == [NOBODY, 0, NOBODY]
+    assert decide([[0.6, 0, 0, 0], [0.8, 0, 0, 0], [0.7, 0, 0, 0]]) == [
+        UNKNOWN_PERSON,
+        0,
+        UNKNOWN_PERSON,
+    ]
 
 
 def test_the_one_who_loses_a_name_does_not_get_the_next_best(decide):
     """Its nearest person is in the photo already; that it is the second nearest is no better."""
-    assert decide([[0.7, 0.6, 0, 0], [0.8, 0, 0, 0]]) == [NOBODY, 0]
+    assert decide([[0.7, 0.6, 0, 0], [0.8, 0, 0, 0]]) == [UNKNOWN_PERSON, 0]
 
 
 def test_of_equals_the_better_detection_is_named(decide):
-    assert decide([[0.1, 0.7, 0, 0], [0.2, 0.7, 0, 0], [0, 0, 0.9, 0]]) == [1, NOBODY, 2]
+    assert decide([[0.1, 0.7, 0, 0], [0.2, 0.7, 0, 0], [0, 0, 0.9, 0]]) == [1, UNKNOWN_PERSON, 2]
 
 
 def test_of_two_people_equally_alike_the_first_is_named(decide):
@@ -98,7 +102,7 @@ def test_decides_like_the_reference(decide, faces):
     expected = reference.decide(cosines.argmax(1), cosines.max(1, initial=0), 0.5)
     found = decide(cosines)
     assert found == expected
-    named = [person for person in found if person != NOBODY]
+    named = [person for person in found if person != UNKNOWN_PERSON]
     assert len(named) == len(set(named))
 
 
@@ -181,7 +185,7 @@ def test_the_most_alike_of_several_rejected_faces_counts():
         negatives=np.concatenate([near, axes[2:], -axes[:1]]),
         negative_of=np.zeros(3, np.int64),
     )
-    assert compare(head, near)[3].tolist() == [NOBODY]
+    assert compare(head, near)[3].tolist() == [UNKNOWN_PERSON]
 
 
 def test_whole_numbers_are_numbers_too():

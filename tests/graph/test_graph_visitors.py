@@ -9,12 +9,12 @@ import pytest
 
 from mien.graph.assemble import compare_graph
 from mien.graph.extra_people import extra_people_graph
+from mien.measures.templates import both_views, unit_rows
 from mien.session import Session
-from mien.templates import both_views, unit_rows
 from toy_graphs import DIMENSION, run, toy_head
 
 OUTPUTS = ("candidates", "similarities", "probabilities", "person")
-NOBODY = np.zeros((0, DIMENSION), np.float32)
+UNKNOWN_PERSON = np.zeros((0, DIMENSION), np.float32)
 NONE = np.zeros(0, np.int64)
 
 
@@ -81,7 +81,7 @@ def test_one_session_serves_any_number_of_added_people():
     head = toy_head(2, threshold=0.9)
     session = Session(extra_people_graph(head).SerializeToString(), name="compare", threads=1)
     face = rows(np.random.default_rng(7), 1)
-    file = {"prototypes": np.ascontiguousarray(head.prototypes.T), "negatives": NOBODY}
+    file = {"prototypes": np.ascontiguousarray(head.prototypes.T), "negatives": UNKNOWN_PERSON}
     for people, expected in ((0, -1), (1, 2)):
         (person,) = session.run(
             "person",

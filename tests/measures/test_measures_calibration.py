@@ -10,7 +10,7 @@ from mien.measures import expected_calibration_error, reliability_bins
 
 
 def test_by_hand():
-    # Said 0.9 four times and was right three times; said 0.2 twice and was never right.
+    # Probability 0.9 four times, right three times; 0.2 twice, never right.
     values = [0.9] * 4 + [0.2] * 2
     right = [True, True, True, False, False, False]
     low, high = reliability_bins(values, right)
@@ -18,7 +18,7 @@ def test_by_hand():
     assert (high.confidence, high.accuracy, high.count) == (pytest.approx(0.9), 0.75, 4)
     expected = 4 / 6 * 0.15 + 2 / 6 * 0.2
     assert expected_calibration_error(values, right) == pytest.approx(expected)
-    # Where the first four count as much as one of the others.
+    # With weights: the first four count as much as one of the others.
     weighed = expected_calibration_error(values, right, weights=[0.25] * 4 + [1] * 2)
     assert weighed == pytest.approx(1 / 3 * 0.15 + 2 / 3 * 0.2)
 
@@ -33,7 +33,7 @@ def test_against_scikit_learn():
     assert [each.confidence for each in bins] == pytest.approx(confidence)
 
 
-def test_certainty_belongs_to_the_last_bin():
+def test_the_last_bin_includes_one():
     (last,) = reliability_bins([1.0, 1.0], [True, True])
     assert (last.low, last.high, last.accuracy) == (0.9, 1.0, 1.0)
     assert expected_calibration_error([1.0, 0.0], [True, False]) == 0
@@ -50,6 +50,6 @@ def test_certainty_belongs_to_the_last_bin():
         ([0.5], [True], [0]),
     ],
 )
-def test_what_makes_no_sense_is_refused(values, right, weights):
+def test_invalid_input_is_refused(values, right, weights):
     with pytest.raises(ValueError, match=r"."):
         reliability_bins(values, right, weights=weights)

@@ -1,4 +1,4 @@
-"""One-to-many search: ranks, open-set rates where each stranger weighs one, thresholds, curves."""
+"""Identification: ranks, open-set rates, thresholds and curves."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from mien.measures import (
 
 def test_ranks_by_hand():
     scores = np.array([[0.9, 0.5, 0.1], [0.9, 0.5, 0.1], [0.2, 0.2, 0.2]])
-    # A tie counts against the recognizer: who gives everybody the same gets nothing right.
+    # On a tie the mate ranks last.
     assert mate_ranks(scores, [0, 2, 1]).tolist() == [1, 3, 3]
     assert rank_k([1, 3, 3], 1) == wilson(1, 3)
     assert cmc([1, 3, 3], 4).tolist() == pytest.approx([1 / 3, 1 / 3, 1, 1])
 
 
 @pytest.mark.parametrize("mates", [[3], [-1], [0, 0]])
-def test_mates_that_are_not_there(mates):
+def test_mates_outside_the_gallery_are_refused(mates):
     with pytest.raises(ValueError, match="mate"):
         mate_ranks(np.zeros((1, 3)), mates)
 
@@ -48,7 +48,7 @@ def test_open_set_by_hand():
     found = open_set_at(best, correct, strangers, 0.5)
     assert found.dir == wilson(2, 4)  # 0.8 is named, but wrongly
     assert found.fpir == wilson(2, 4)
-    # The same four photos, of whom the first three show one stranger: two of them named.
+    # The same four photos; the first three show one stranger, and two of them are named.
     found = open_set_at(best, correct, strangers, 0.5, people=["Dan", "Dan", "Dan", "Eve"])
     assert found.fpir == wilson_of_parts(2 / 3, 2)
     assert found.dir == dir_at(best, correct, 0.5)
@@ -64,7 +64,7 @@ def split_(drawn):
 
 
 def rate(scores, people, threshold):
-    """Return the share of strangers named by the words of its definition."""
+    """Return the share of strangers named, directly from its definition."""
     who = set(people.tolist())
     parts = [np.mean(scores[people == person] >= np.float32(threshold)) for person in who]
     return sum(parts) / len(who)
@@ -90,7 +90,7 @@ def test_a_threshold_keeps_its_rate_and_no_lower_one_would(drawn, target):
 
 
 @given(photos, targets, st.integers(2, 4))
-def test_photos_taken_again_move_nothing(drawn, target, times):
+def test_repeated_photos_do_not_change_the_threshold(drawn, target, times):
     scores, people = split_(drawn)
     once = threshold_at_fpir(scores, target, people=people)
     again = threshold_at_fpir(np.repeat(scores, times), target, people=np.repeat(people, times))
@@ -98,7 +98,7 @@ def test_photos_taken_again_move_nothing(drawn, target, times):
 
 
 @given(photos)
-def test_where_each_photo_is_of_another_people_need_not_be_told(drawn):
+def test_people_may_be_omitted_if_all_differ(drawn):
     scores, _ = split_(drawn)
     people = np.arange(len(scores))
     for threshold in (0.0, 0.5):
@@ -120,7 +120,7 @@ def test_the_curve_goes_through_every_threshold(drawn):
         assert found.dir.value == pytest.approx(dir_)
 
 
-def test_what_makes_no_sense_is_refused():
+def test_invalid_input_is_refused():
     with pytest.raises(ValueError, match="no stranger"):
         threshold_at_fpir([], 0.1)
     with pytest.raises(ValueError, match="between 0 and 1"):
@@ -133,7 +133,7 @@ def test_what_makes_no_sense_is_refused():
         dir_at([0.1], [True, False], 0.5)
 
 
-def test_nobody_may_be_named_or_everybody():
+def test_thresholds_of_zero_and_one():
     scores = [0.25, 0.5]
     assert threshold_at_fpir(scores, 0) == np.nextafter(np.float32(0.5), np.float32(1))
     assert threshold_at_fpir(scores, 1) == -1

@@ -1,4 +1,4 @@
-"""Intervals: Wilson against published numbers, the bootstrap against what it should cover."""
+"""Intervals: Wilson's against published numbers, the bootstrap by its coverage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_wilson_as_published(successes, total, low, high):
 
 
 @given(st.integers(1, 500), st.floats(0, 1))
-def test_parts_lie_between_the_whole_numbers(total, share):
+def test_partial_successes_lie_between_whole_numbers(total, share):
     successes = share * total
     found = wilson_of_parts(successes, total)
     down, up = wilson(int(successes), total), wilson(min(total, int(successes) + 1), total)
@@ -37,7 +37,7 @@ def test_parts_lie_between_the_whole_numbers(total, share):
 
 
 @given(st.integers(0, 300), st.integers(0, 300))
-def test_parts_that_are_whole_are_wilsons(one, more):
+def test_whole_successes_give_wilsons_interval(one, more):
     assert wilson_of_parts(float(one), one + more) == wilson(one, one + more) or one + more == 0
 
 
@@ -46,22 +46,22 @@ def test_thirds_add_up_to_one():
     assert wilson_of_parts(0.1 * 3, 3).low == 0
 
 
-def test_no_trial_says_nothing():
+def test_no_trials_give_the_whole_interval():
     for found in (wilson(0, 0), wilson_of_parts(0.0, 0)):
         assert np.isnan(found.value)
         assert (found.low, found.high) == (0, 1)
 
 
 @pytest.mark.parametrize(("successes", "total"), [(-1, 5), (6, 5), (7.5, 5)])
-def test_what_is_no_share(successes, total):
+def test_counts_and_levels_out_of_range_are_refused(successes, total):
     with pytest.raises(ValueError, match="not a share"):
         (wilson_of_parts if isinstance(successes, float) else wilson)(successes, total)
     with pytest.raises(ValueError, match="level"):
         wilson(1, 2, level=1.0)
 
 
-def test_whole_people_make_wider_intervals_than_photos():
-    # Twenty people, whose ten photos come out alike: 200 photos, but only twenty trials.
+def test_resampling_people_gives_wider_intervals_than_photos():
+    # Twenty people with ten equal results each: 200 photos, but only twenty independent trials.
     generator = np.random.default_rng(0)
     values = np.repeat(generator.random(20) < 0.5, 10)
     people = np.repeat(np.arange(20), 10)
@@ -71,7 +71,7 @@ def test_whole_people_make_wider_intervals_than_photos():
     assert by_people.high - by_people.low > 2 * (by_photos.high - by_photos.low)
 
 
-def test_it_covers_as_often_as_it_says():
+def test_coverage_of_the_bootstrap():
     generator = np.random.default_rng(1)
     inside = 0
     for seed in range(200):
@@ -95,7 +95,7 @@ def test_names_and_order_change_nothing():
     assert one == other
 
 
-def test_nothing_to_resample():
+def test_empty_and_mismatched_input_is_refused():
     with pytest.raises(ValueError, match="nothing"):
         bootstrap_mean([], [])
     with pytest.raises(ValueError, match="labels"):

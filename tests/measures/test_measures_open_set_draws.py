@@ -28,7 +28,7 @@ def made(seed, known=30, strangers=200):
 
 
 def test_by_hand():
-    # 10 strangers to choose on; at 10 % one may be named: the threshold is just above 0.5.
+    # The threshold is chosen on 10 strangers; at 10 % one may be named: it is just above 0.5.
     development = np.array([0.9, 0.5, *[0.1] * 8], np.float32)
     draw = SearchedDraw(
         best=np.array([0.8, 0.7, 0.4, 0.6], np.float32),
@@ -46,7 +46,7 @@ def test_by_hand():
     assert found.strangers == 10
 
 
-def test_the_threshold_is_that_of_the_policy():
+def test_threshold_equals_that_of_threshold_at_fpir():
     draw, people = made(3)
     for target in (0.01, 0.05, 0.2):
         threshold = threshold_at_fpir(draw.development, target)
@@ -56,7 +56,7 @@ def test_the_threshold_is_that_of_the_policy():
         assert found.fpir.value == np.mean(draw.strangers >= threshold)
 
 
-def test_no_name_for_anybody_and_one_for_all():
+def test_targets_of_zero_and_one():
     draw, people = made(1)
     assert open_set_rates([draw], people, 0.0, rounds=5).fpir.value <= 0.05
     everybody = open_set_rates([draw], people, 1.0, rounds=5)
@@ -66,7 +66,7 @@ def test_no_name_for_anybody_and_one_for_all():
 
 @settings(max_examples=25)
 @given(st.integers(0, 500), st.randoms(use_true_random=False))
-def test_order_changes_nothing(seed, random):
+def test_order_has_no_effect(seed, random):
     draw, people = made(seed)
 
     def shuffled(*arrays):
@@ -104,7 +104,7 @@ def test_a_gain_is_measured_on_the_same_people():
     assert (gain.value, gain.low, gain.high) == (alone.dir.value, alone.dir.low, alone.dir.high)
 
 
-def test_a_small_gain_of_everybody_is_surer_than_either_rate():
+def test_a_gain_has_a_narrower_interval_than_either_rate():
     draw, people = made(7)
     generator = np.random.default_rng(1)
     better = replace(draw, correct=draw.correct | (generator.random(len(draw.correct)) < 0.5))

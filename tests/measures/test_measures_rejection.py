@@ -7,7 +7,7 @@ from mien.measures import error_versus_reject
 
 
 def test_by_hand():
-    # Of ten, the two worst in quality hold two of the three errors.
+    # Two of the three errors are the two items of lowest quality.
     wrong = [True, True, False, False, True, False, False, False, False, False]
     quality = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
     points = error_versus_reject(wrong, quality, shares=(0.0, 0.1, 0.2, 0.25, 0.5))
@@ -24,7 +24,7 @@ def test_equal_qualities_stay_together():
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1), st.randoms())
-def test_order_changes_nothing(rows, random):
+def test_order_has_no_effect(rows, random):
     mixed = list(rows)
     random.shuffle(mixed)
     one, two = (error_versus_reject(*map(list, zip(*r, strict=True))) for r in (rows, mixed))

@@ -1,4 +1,4 @@
-"""McNemar's exact test against hand-worked cases and SciPy-free sums."""
+"""McNemar's exact test against hand-worked cases and exact binomial sums."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_eight_against_two_by_hand():
     assert mcnemar(*answers(90, 8, 2, 5)) == pytest.approx(0.109375)
 
 
-def test_nothing_told_apart():
+def test_equal_recognizers_have_a_p_value_of_one():
     assert mcnemar(*answers(5, 0, 0, 2)) == 1
     assert mcnemar(*answers(0, 3, 3, 0)) == 1
 
@@ -38,7 +38,7 @@ counts = st.integers(0, 300)
 
 
 @given(counts, counts, counts, counts)
-def test_is_the_binomial_sum_and_blind_to_what_both_got(both, only_a, only_b, neither):
+def test_equals_the_binomial_sum_and_ignores_shared_results(both, only_a, only_b, neither):
     n, least = only_a + only_b, min(only_a, only_b)
     exact = min(Fraction(1), Fraction(2 * sum(comb(n, k) for k in range(least + 1)), 2**n))
     a, b = answers(both, only_a, only_b, neither)

@@ -34,7 +34,7 @@ def drawn(seed, genuine=400, impostor=3000):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_curve_is_scikit_learns(seed):
+def test_roc_equals_that_of_scikit_learn(seed):
     same, other = drawn(seed)
     truth = np.concatenate([np.ones(len(same)), np.zeros(len(other))])
     scores = np.concatenate([same, other]).astype(np.float64)
@@ -47,7 +47,7 @@ def test_the_curve_is_scikit_learns(seed):
     assert area is None or area == pytest.approx(roc_auc_score(truth, scores))
 
 
-def test_counted_scores_give_the_kept_ones_rates():
+def test_counted_scores_give_the_same_rates():
     same, other = drawn(5)
     counted = [ScoreCounts(), ScoreCounts()]
     for counts, scores in zip(counted, (same, other), strict=True):
@@ -58,7 +58,7 @@ def test_counted_scores_give_the_kept_ones_rates():
     for far in (1e-1, 1e-2, 1e-3):
         exact, found = tar_at_far(same, other, far), point_at_far(curve, far)
         assert found.tar == pytest.approx(exact.tar, abs=1e-4)
-        # What is told of a threshold is what it does.
+        # The reported rates are those of the threshold.
         assert found.far == np.mean(other >= found.threshold)
         assert found.tar == np.mean(same >= found.threshold)
     assert curve_equal_error_rate(curve) == pytest.approx(equal_error_rate(same, other), abs=1e-4)
@@ -74,7 +74,7 @@ def test_bins_rise_with_scores(scores):
     assert np.all(np.abs(edges()[bins] - ordered) <= 2 / BINS + 1e-6)
 
 
-def test_counts_of_one_kind_are_no_curve():
+def test_counts_of_one_kind_are_refused():
     with pytest.raises(ValueError, match="no score"):
         roc_of_counts([0.0, 0.5], [0, 0], [1, 2])
     with pytest.raises(ValueError, match="edges"):
@@ -88,7 +88,7 @@ def test_equal_error_by_hand():
 
 
 def made_pairs(seed, people=30, photos=4):
-    """Return all pairs of photos of people, every one of whom has as many."""
+    """Return all pairs of photos, with the same number of photos per person."""
     generator = np.random.default_rng(seed)
     centres = generator.normal(size=(people, 1, 8))
     vectors = (centres + 0.8 * generator.normal(size=(people, photos, 8))).reshape(-1, 8)
@@ -103,14 +103,14 @@ def made_pairs(seed, people=30, photos=4):
     )
 
 
-def test_true_accepts_over_people():
+def test_true_accept_rates_over_people():
     pairs = made_pairs(1)
     fars = (0.1, 0.01)
     found = tar_over_people(pairs, fars)
     for far, interval in zip(fars, found, strict=True):
         assert interval.value == tar_at_far(pairs.genuine, pairs.impostor, far).tar
         assert interval.low < interval.value < interval.high
-    # Everything kept or only the pairs that are listed: as all are listed, the same.
+    # All pairs are present, so that `photos` makes no difference.
     listed = PairScores(
         pairs.people, pairs.genuine, pairs.genuine_person, pairs.impostor, pairs.impostor_people
     )
@@ -118,7 +118,7 @@ def test_true_accepts_over_people():
 
 
 def test_the_interval_covers_the_truth():
-    """Of draws of people from one population about 95 in 100 intervals hold its rate."""
+    """About 95 % of the intervals of samples from one population contain its rate."""
     truth = tar_over_people(made_pairs(99, people=600), (0.01,), rounds=2)[0].value
     inside = [
         i.low <= truth <= i.high
@@ -129,7 +129,7 @@ def test_the_interval_covers_the_truth():
 
 @settings(max_examples=20)
 @given(st.integers(0, 1000), st.randoms(use_true_random=False))
-def test_order_and_names_change_nothing(seed, random):
+def test_order_and_names_have_no_effect(seed, random):
     pairs = made_pairs(seed, people=12, photos=3)
     first, second = list(range(len(pairs.genuine))), list(range(len(pairs.impostor)))
     names = list(range(pairs.people))
@@ -161,12 +161,12 @@ def test_a_gain_is_measured_on_the_same_people():
     assert all(gain.high < 0 for gain in backwards)
     with pytest.raises(ValueError, match="same people"):
         tar_gain_over_people(pairs, made_pairs(4, people=12), fars)
-    # A score put in other numbers, in the same order, gains nothing whoever is redrawn: so both
-    # ways see the same people, though their order by what they score is another.
-    told = replace(pairs, genuine=pairs.genuine**3, impostor=pairs.impostor**3)
-    assert all(gain.low == gain.high == 0 for gain in tar_gain_over_people(pairs, told, fars))
+    # A monotone change of the scores gains nothing in any resample: both methods use the same
+    # resamples, although their ranks of people differ.
+    cubed = replace(pairs, genuine=pairs.genuine**3, impostor=pairs.impostor**3)
+    assert all(gain.low == gain.high == 0 for gain in tar_gain_over_people(pairs, cubed, fars))
 
 
-def test_nothing_to_compare():
+def test_no_genuine_scores_are_refused():
     with pytest.raises(ValueError, match="0 scores"):
         PairScores(1, np.empty(0), np.empty(0, int), np.ones(1), np.zeros((1, 2), int))

@@ -20,6 +20,7 @@ from toy_models import (
     wheel_source,
 )
 
+from mien.cli.hints import hint_of
 from mien.errors import (
     DownloadFailed,
     InvalidCard,
@@ -134,7 +135,7 @@ class TestWheel:
 
     def test_a_source_distribution_is_not_taken(self, store, wheels):
         (wheels / "mientoy-1.0.tar.gz").write_bytes(b"")
-        with pytest.raises(DownloadFailed, match="pip said: ERROR: No matching distribution"):
+        with pytest.raises(DownloadFailed, match="pip failed: ERROR: No matching distribution"):
             store.fetch(toy(wheel_source()))
 
     def test_member_missing(self, store, wheels):
@@ -216,7 +217,7 @@ class TestUrl:
             store.fetch(toy(wheel_source() + NOWHERE))
         text = str(caught.value)
         assert "the store: no file at" in text
-        assert "the wheel mientoy==1.0 (mientoy/toy.onnx): pip said:" in text
+        assert "the wheel mientoy==1.0 (mientoy/toy.onnx): pip failed:" in text
         assert "http://127.0.0.1:9/toy.onnx: cannot be reached" in text
 
 
@@ -227,7 +228,8 @@ class TestOffline:
         with pytest.raises(WeightsMissing, match="MIEN_OFFLINE is set") as caught:
             store.fetch(toy(wheel_source() + url_source(publisher.url)))
         assert publisher.asked == []
-        assert "mien models pull toy" in caught.value.hint
+        assert "mien models pull toy" in hint_of(caught.value)
+        assert toy().sha256 in hint_of(caught.value)
         assert toy().sha256 in caught.value.hint
 
     def test_what_is_here_is_used(self, store, publisher, monkeypatch):

@@ -184,7 +184,7 @@ def test_files_are_grouped_by_folder_without_hidden_files(modules):
 
 
 def test_only_api_modules_make_requests():
-    """Only the modules of the server engine make requests, so that another engine can replace it."""
+    """Only the server engine's modules make requests, so that another engine can replace it."""
     requesting = {"api/http.js", "api/jobs-api.js"}
     for path in PAGE.rglob("*.js"):
         text = path.read_text(encoding="utf-8")

@@ -30,9 +30,9 @@ def fit(known, correct, strangers, weights=None, threshold=0.4, slope=TYPICAL_SL
 
 
 def test_two_similarities_by_hand():
-    # With two scores a logistic curve can say anything at each of them: the best is the mean of
-    # what is there. Known people weigh a half together, strangers the other half.
-    # Of the known 9 in 10 are at 0.6 and 1 in 10 at 0.2, of strangers 1 in 4 and 3 in 4.
+    # A logistic curve can have any value at two scores: the best fit is the weighted share of
+    # known people at each. Known people and strangers have equal total weight. Of known people
+    # 9 in 10 are at 0.6 and 1 in 10 at 0.2; of strangers 1 in 4 and 3 in 4.
     known = np.repeat([0.6, 0.2], [90_000, 10_000])
     strangers = np.repeat([0.6, 0.2], [25_000, 75_000])
     found = fit(known, np.ones(len(known)), strangers).calibration
@@ -40,7 +40,7 @@ def test_two_similarities_by_hand():
     assert chances == pytest.approx([0.9 / (0.9 + 0.25), 0.1 / (0.1 + 0.75)], rel=1e-3)
 
 
-def test_with_nothing_to_fit_it_is_the_typical_curve():
+def test_without_photos_it_is_the_typical_curve():
     for known, correct, strangers in (([], [], []), ([0.7] * 5, [True] * 5, []), ([], [], [0.1])):
         found = fit(known, correct, strangers, threshold=0.45)
         assert found.calibration.slope == pytest.approx(TYPICAL_SLOPE)
@@ -49,7 +49,7 @@ def test_with_nothing_to_fit_it_is_the_typical_curve():
 
 
 def test_few_photos_bend_the_typical_curve_little():
-    """Twenty photos of either kind, far apart, say nothing of what lies between them."""
+    """Twenty photos of either kind, far apart, do not determine the curve between them."""
     found = fit([0.8] * 20, [True] * 20, [0.1] * 20).calibration
     at_threshold, above, below = found.probability(np.array([0.4, 0.5, 0.3], np.float32))
     assert at_threshold == pytest.approx(0.5, abs=0.1)
@@ -57,12 +57,12 @@ def test_few_photos_bend_the_typical_curve_little():
     assert below < 0.1
     # Photos between them do.
     strangers = [0.5] * 10 + [0.1] * 10
-    told = fit([0.8] * 20, [True] * 20, strangers).calibration
-    assert told.probability(np.array([0.5], np.float32)) < 0.5
+    bent = fit([0.8] * 20, [True] * 20, strangers).calibration
+    assert bent.probability(np.array([0.5], np.float32)) < 0.5
 
 
-def test_a_stranger_with_many_photos_weighs_one():
-    # Forty photos of one stranger at 0.6 weigh as much as one photo of each of the others.
+def test_each_stranger_has_the_same_weight():
+    # Forty photos of one stranger at 0.6 have the same weight as one photo of each other one.
     many = fit([0.7] * 30, [True] * 30, [0.6] * 40 + [0.2] * 39, [1 / 40] * 40 + [1] * 39)
     chance = many.calibration.probability(np.array([0.6], np.float32))
     each = fit([0.7] * 30, [True] * 30, [0.6] * 40 + [0.2] * 39)
@@ -87,7 +87,7 @@ def evidence(seed, threshold=0.4):
         (known, correct, strangers),
         np.concatenate([scores.astype(np.float64), typical]),
         np.concatenate([correct, np.zeros(len(strangers)), 1 / (1 + np.exp(-logits))]),
-        # 200 photos of known people are as many as are counted of the 300 strangers.
+        # The 300 strangers have the same total weight as the 200 photos of known people.
         np.repeat([1, 200 / 300, TYPICAL_WEIGHT / 7], [200, 300, 7]),
     )
 
@@ -96,8 +96,7 @@ def evidence(seed, threshold=0.4):
 def test_it_is_the_curve_of_maximum_likelihood(seed):
     sample, scores, truth, weights = evidence(seed)
     found = fit(*sample).calibration
-    # There the slopes of the likelihood vanish: as much probability is given as is due,
-    # over all answers and weighed by similarity.
+    # At the maximum the gradient is 0, for the offset and for the slope.
     gap = weights * (1 / (1 + np.exp(-found.slope * scores - found.offset)) - truth)
     assert gap.sum() == pytest.approx(0, abs=1e-4)
     assert (gap * scores).sum() == pytest.approx(0, abs=1e-4)
@@ -107,7 +106,7 @@ def test_it_is_the_curve_of_maximum_likelihood(seed):
 def test_against_scikit_learn(seed):
     sample, scores, truth, weights = evidence(seed)
     found = fit(*sample).calibration
-    # A target between 0 and 1 is an answer of either kind, each weighing its part.
+    # A target between 0 and 1 is one answer of either kind, weighted by its share.
     model = LogisticRegression(C=1e12, tol=1e-10, max_iter=10_000).fit(
         np.concatenate([scores, scores])[:, None],
         np.repeat([1, 0], len(scores)),
@@ -119,7 +118,7 @@ def test_against_scikit_learn(seed):
 
 @settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.integers(FEW, 100), st.integers(FEW, 100))
-def test_more_alike_is_never_less_likely(seed, known, strangers):
+def test_probability_rises_with_similarity(seed, known, strangers):
     calibration = fit(*samples(seed, known, strangers)).calibration
     chances = calibration.probability(np.linspace(-1, 1, 201, dtype=np.float32))
     assert np.all(np.diff(chances) >= 0)
@@ -132,7 +131,7 @@ def test_separable_scores_give_a_finite_slope():
     assert found.error < 0.02
 
 
-def test_the_error_is_of_answers_that_were_not_fitted():
+def test_error_is_cross_fitted():
     known, correct, strangers = samples(1)
     found = fit(known, correct, strangers)
     scores = np.concatenate([known, strangers]).astype(np.float32)
@@ -144,7 +143,7 @@ def test_the_error_is_of_answers_that_were_not_fitted():
     assert found.error < 0.08
 
 
-def test_people_drawn_like_those_fitted_get_what_was_promised():
+def test_new_people_of_the_same_distribution_are_calibrated():
     found = fit(*samples(2, 2000, 3000)).calibration
     known, correct, strangers = samples(3, 2000, 3000)
     scores = np.concatenate([known, strangers]).astype(np.float32)
@@ -154,22 +153,22 @@ def test_people_drawn_like_those_fitted_get_what_was_promised():
 
 
 @pytest.mark.parametrize(("known", "strangers"), [(0, 0), (5, 100), (100, 5), (FEW - 1, FEW)])
-def test_too_few_say_so(known, strangers):
+def test_too_few_photos_give_a_warning(known, strangers):
     found = fit([0.6] * known, [True] * known, [0.1] * strangers, threshold=0.45)
     assert found.error is None
     assert found.calibration.slope >= 0.9 * TYPICAL_SLOPE
     (warning,) = found.warnings
-    assert f"{known} photos held out and named rightly and {strangers} of strangers" in warning
+    assert f"{known} photos held out and named rightly and {strangers} of strangers" in warning.text
 
 
-def test_photos_named_wrongly_are_no_evidence_of_right_ones():
+def test_wrong_answers_do_not_count_as_right_ones():
     assert fit([0.6] * 100, [True] * 5 + [False] * 95, [0.1] * 100).error is None
 
 
-def test_strangers_who_look_like_the_people_make_it_say_little():
+def test_strangers_as_similar_as_known_people_give_a_warning():
     generator = np.random.default_rng(0)
     found = fit(generator.normal(0.3, 0.1, 100), [True] * 100, generator.normal(0.5, 0.1, 100))
-    assert "say little" in found.warnings[0]
+    assert "say little" in found.warnings[0].text
     assert found.calibration.slope > 0
 
 
@@ -183,7 +182,7 @@ def test_the_typical_curve_is_a_little_flatter_than_that_of_pairs():
 def test_without_a_typical_curve_too_few_are_not_calibrated(known, strangers):
     found = fit([0.6] * known, [True] * known, [0.1] * strangers, threshold=0.45, slope=None)
     (warning,) = found.warnings
-    assert "not calibrated for this embedder" in warning
+    assert "not calibrated for this embedder" in warning.text
     assert found.error is None
     if not known or not strangers:  # nothing is known: about a half everywhere
         chances = found.calibration.probability(np.array([0.1, 0.45, 0.8], np.float32))

@@ -1,4 +1,4 @@
-"""A cohort: people who are not in the gallery, searched in it."""
+"""Strangers searched in a gallery."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ def test_by_hand():
     assert (found.people, found.gallery, found.source) == (2, 2, "neighbours")
 
 
-def test_photos_of_as_many_people():
+def test_photos_without_labels_are_of_different_people():
     faces, _ = people_at([1] * 5)
     found = search_strangers(faces, faces[:2])
     assert (found.people, found.source) == (5, "a cohort")
     assert found.weights.tolist() == [1.0] * 5
 
 
-def test_each_stranger_weighs_one():
+def test_each_stranger_has_weight_one():
     faces, labels = people_at([7, 1, 3])
     found = search_strangers(faces, faces[:1], people=labels)
     assert found.people == 3
     assert np.bincount(labels, weights=found.weights) == pytest.approx([1, 1, 1])
 
 
-def test_nobody():
+def test_no_photos():
     found = search_strangers(np.zeros((0, 3), np.float32), np.eye(3, dtype=np.float32), people=[])
     assert (found.people, len(found.similarity)) == (0, 0)
 
 
-def test_labels_that_do_not_fit():
+def test_mismatched_labels_are_refused():
     faces, _ = people_at([2, 2])
     with pytest.raises(ValueError, match="4 photos of strangers and 2 labels"):
         search_strangers(faces, faces, people=[0, 1])

@@ -1,4 +1,4 @@
-"""The policy: strangers set the threshold, and what they cannot bear is said with numbers."""
+"""Policies: thresholds from strangers or from the card, and reports of insufficient evidence."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mien.cli.hints import hint_of
 from mien.errors import TooFewPeople
 from mien.measures import equal_shares, wilson
 from mien.models.cards import DEFAULT_EMBEDDER, card
@@ -33,7 +34,7 @@ def counts(people, photos=1):
 
 
 def named(group, threshold):
-    """Return the share of strangers named, each weighing one, in plain Python."""
+    """Return the share of strangers named, each of equal weight, in plain Python."""
     total = 0.0
     for similarity, weight in zip(group.similarity, group.weights, strict=True):
         total += weight * bool(similarity >= np.float32(threshold))
@@ -56,7 +57,7 @@ def test_by_hand():
 
 @st.composite
 def crowds(draw, least=1):
-    """Draw strangers of whom some have several photos; similarities repeat, so that ties occur."""
+    """Draw strangers, some with several photos; similarities repeat, so that there are ties."""
     count = draw(st.integers(least, 400))
     seed = draw(st.integers(0, 2**32 - 1))
     generator = np.random.default_rng(seed)
@@ -70,7 +71,7 @@ rates = st.floats(1e-4, 0.999)
 
 
 @given(crowds(), rates)
-def test_the_rate_on_the_strangers_given_never_exceeds_the_one_asked_for(group, rate):
+def test_rate_of_the_given_strangers_is_at_most_the_requested_one(group, rate):
     policy = choose_policy([group], counts(10), rate).policy
     assert named(group, policy.threshold) <= rate + 1e-9
     assert policy.expected.value == pytest.approx(named(group, policy.threshold), abs=1e-9)
@@ -89,15 +90,15 @@ def test_no_threshold_is_higher_than_it_must_be(group, rate):
 
 
 @given(crowds(), rates, rates)
-def test_who_allows_more_gets_a_lower_threshold(group, one, other):
+def test_a_higher_rate_gives_a_lower_threshold(group, one, other):
     low, high = sorted((one, other))
     strict = choose_policy([group], counts(10), low).policy.threshold
     assert choose_policy([group], counts(10), high).policy.threshold <= strict
 
 
 @given(crowds(), st.integers(1, 5))
-def test_photos_taken_again_change_nothing(group, times):
-    """A stranger with the same photo many times over still weighs one."""
+def test_repeated_photos_change_nothing(group, times):
+    """A stranger with repeated photos still has weight 1."""
     again = Strangers(
         np.repeat(group.similarity, times),
         np.repeat(group.weights / times, times),
@@ -113,15 +114,15 @@ def test_photos_taken_again_change_nothing(group, times):
 
 
 @given(crowds(), rates)
-def test_supported_means_that_the_strangers_can_bear_it(group, rate):
+def test_supported_means_enough_strangers(group, rate):
     policy = choose_policy([group], counts(10), rate).policy
     assert policy.supported == (group.people >= needed_for(rate))
     if policy.supported:
-        # Three times the rate, and what a single stranger more makes of it.
+        # Three times the rate, with a margin of one stranger.
         assert policy.expected.high <= 3 * rate + 1 / group.people
 
 
-def test_searched_among_fewer_a_stranger_has_fewer_chances():
+def test_rate_is_corrected_for_smaller_galleries():
     # Independent comparisons: F = 1 - (1 - p)^P, so from P' = 5 to P = 10 people F grows to
     # 1 - (1 - F)^2, as Šidák's correction has it.
     group = strangers(np.arange(1, 1001) / 1000, gallery=5)
@@ -133,7 +134,7 @@ def test_searched_among_fewer_a_stranger_has_fewer_chances():
     assert choose_policy([full], counts(10), 0.19).policy.threshold < policy.threshold
 
 
-def test_two_groups_count_by_their_people():
+def test_groups_are_weighted_by_people():
     few = strangers([0.9] * 10, source="friends")
     many = strangers([0.1] * 290)
     policy = choose_policy([few, many], counts(10), 0.04).policy
@@ -150,27 +151,30 @@ def test_too_few_strangers_and_nothing_else_known():
     assert (policy.supported, policy.basis) == (False, "few")
     assert policy.expected == wilson(0, 3)
     (warning,) = choice.warnings
-    assert "1 % cannot be supported: that takes 300 strangers, and 3 are there, 297" in warning
-    assert "So few can support no rate" in warning
+    assert "1 % cannot be supported: that takes 300 strangers, and 3 are there, 297" in warning.text
+    assert "So few can support no rate" in warning.text
+    assert warning.code == "too-few-strangers"
+    assert warning.data == {"rate": 0.01, "needed": 300, "strangers": 3, "supportable": 1}
     assert choice.supportable == 1
     more = choose_policy([strangers(np.linspace(0, 0.4, 30))], counts(4), 0.01)
-    assert "The nearest rate that can be supported is 10 %." in more.warnings[0]
+    assert "The nearest rate that can be supported is 10 %." in more.warnings[0].text
 
 
-def test_nobody_to_learn_unknown_from():
+def test_no_strangers_and_no_statistics():
     with pytest.raises(TooFewPeople) as caught:
         choose_policy([], counts(1), 0.01)
-    assert "--strangers" in caught.value.hint
+    assert "give strangers" in caught.value.hint
+    assert "--strangers" in hint_of(caught.value)
 
 
 @pytest.mark.parametrize("rate", [0, 1, -0.1, 2, float("nan")])
-def test_rates_that_are_none(rate):
+def test_rates_out_of_range_are_refused(rate):
     with pytest.raises(ValueError, match="between 0 and 1"):
         choose_policy([strangers([0.1])], counts(2), rate)
 
 
 def test_the_card_by_hand():
-    # One person, one photo: FPIR = FMR, and the card says 1 % at 0.3. Three photos: at 0.35.
+    # One person, one photo: FPIR = FMR, on the card 1 % at 0.3. With three photos: at 0.35.
     for photos, expected in ((1, 0.3), (2, 0.3), (3, 0.35), (9, 0.35)):
         policy = choose_policy([], counts(1, photos), 0.01, statistics=CARD).policy
         assert policy.threshold == pytest.approx(expected, abs=6e-4)
@@ -181,7 +185,7 @@ def test_the_card_by_hand():
         assert "Not measured here: 300 strangers are needed to measure 1 %." in policy.source
 
 
-def test_the_card_knows_that_many_people_give_many_chances():
+def test_rate_by_the_card_grows_with_the_gallery():
     # 1 - (1 - FMR)^P = 1 % of ten people is an FMR of 0.1005 %: just under 0.4.
     policy = choose_policy([], counts(10), 0.01, statistics=CARD).policy
     assert policy.threshold == pytest.approx(0.4, abs=1e-3)
@@ -191,7 +195,7 @@ def test_the_card_knows_that_many_people_give_many_chances():
 
 
 @given(st.integers(1, 500), rates)
-def test_the_card_never_promises_more_than_it_says(people, rate):
+def test_supported_means_within_the_statistics_of_the_card(people, rate):
     choice = choose_policy([], counts(people), rate, statistics=CARD)
     policy = choice.policy
     assert policy.supported == (policy.expected.value <= rate + 1e-12)
@@ -199,14 +203,14 @@ def test_the_card_never_promises_more_than_it_says(people, rate):
     assert policy.supported == (lowest <= rate + 1e-12)
     if not policy.supported:
         assert choice.supportable == pytest.approx(lowest)
-        assert "cannot be supported" in choice.warnings[-1]
+        assert "cannot be supported" in choice.warnings[-1].text
 
 
-def test_the_card_beside_a_few_people_says_which_of_the_two_speaks():
+def test_rate_from_the_card_and_interval_from_the_few_people():
     group = strangers([0.1, 0.15], source="this gallery's own people, each left out in turn")
     choice = choose_policy([group], counts(2), 0.01, statistics=CARD)
     policy = choice.policy
-    # The rate is the card's, the wide interval that of the two people who were searched.
+    # The rate is from the card, the wide interval from the two people searched.
     assert policy.expected.value == pytest.approx(0.01, rel=0.02)
     assert policy.expected.high == wilson(0, 2).high
     assert policy.supported
@@ -216,16 +220,16 @@ def test_the_card_beside_a_few_people_says_which_of_the_two_speaks():
     assert (choice.people, choice.warnings) == (2, ())
 
 
-def test_people_more_alike_than_those_of_the_card_raise_the_threshold():
+def test_people_more_similar_than_the_card_raise_the_threshold():
     family = strangers([0.8, 0.7, 0.75, 0.2, 0.1, 0.72], gallery=6, source="the family")
     choice = choose_policy([family], counts(6), 0.01, statistics=CARD)
     assert choice.policy.threshold > 0.8
-    # The card does not hold for them, and six people cannot bear the rate by themselves.
+    # The card does not apply to them, and six people do not support the rate.
     assert not choice.policy.supported
     assert choice.supportable == pytest.approx(0.5)
     first, second = choice.warnings
-    assert "look more alike than the strangers on the card (66.7% of them" in first
-    assert "294 too few" in second
+    assert "look more alike than the strangers on the card (66.7% of them" in first.text
+    assert "294 too few" in second.text
 
 
 def test_one_lookalike_of_many_does_not_contradict_the_card():
@@ -235,16 +239,16 @@ def test_one_lookalike_of_many_does_not_contradict_the_card():
     assert policy.threshold < 0.8
 
 
-def test_a_head_that_the_card_was_not_measured_on():
+def test_card_does_not_support_a_learned_head():
     group = strangers([0.1, 0.6])
     choice = choose_policy([group], counts(2), 0.01, statistics=CARD, plain=False)
     assert not choice.policy.supported
     assert choice.policy.threshold > 0.6
-    assert "not of this head" in choice.warnings[0]
-    assert "cannot be supported" in choice.warnings[1]
+    assert "not of this head" in choice.warnings[0].text
+    assert "cannot be supported" in choice.warnings[1].text
 
 
-def test_enough_strangers_are_believed_more_than_the_card():
+def test_enough_strangers_take_precedence_over_the_card():
     group = strangers(np.linspace(0, 0.2, 300))
     policy = choose_policy([group], counts(2), 0.01, statistics=CARD).policy
     assert policy.basis == "strangers"

@@ -1,4 +1,4 @@
-"""The file and the separate stages agree on real photos; benchmarks/parity.py does it for many more."""
+"""The one-file graph and the stages agree on real photos; benchmarks/parity.py uses more photos."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 LEAST = 1e-4
-"""Largest difference in similarity; the same network is run on the same crops."""
+"""Largest difference in similarity: the same network runs on the same crops."""
 
 
 @pytest.fixture(scope="module")
 def parity():
-    """Return the benchmark as a module: what it measures is what is tested."""
+    """Return the benchmark as a module."""
     sys.path.insert(0, str(BENCHMARKS))
     try:
         import parity
@@ -30,10 +30,10 @@ def test_one_file_and_the_stages_agree(engine, data_folder, parity, monkeypatch)
 
     monkeypatch.setenv("MIEN_DATA", str(data_folder))
     head = parity.random_head(engine)
-    road = parity.Road(engine, head, Recognizer.build(head, engine, threads=1))
+    comparison = parity.Comparison(engine, head, Recognizer.build(head, engine, threads=1))
     agreement = parity.Agreement()
     for name, data in [*parity.lfw_photos(30), *list(parity.ten_people_photos())[::2]]:
-        road.turn(name, data, agreement)
+        comparison.turn(name, data, agreement)
     assert agreement.photos == 30 + 41
     assert agreement.faces >= agreement.photos
     assert agreement.different == []

@@ -1,4 +1,4 @@
-"""The portraits come out of an archive on the user's index, and nothing else of it does."""
+"""The portraits are read from an archive on the user's index, and nothing else is."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ PICTURES = {"one.jpg": b"first", "two.png": b"second"}
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """Return a folder that pip is told to look for packages in, instead of any index."""
+    """Return a folder in which pip looks for packages instead of an index."""
     folder = tmp_path / "index"
     folder.mkdir()
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
@@ -37,7 +37,7 @@ def as_published(**changed):
     return {f"tests/test_images/{name}": changed.get(name, data) for name, data in PICTURES.items()}
 
 
-def test_only_the_pictures_come_out_and_no_code_is_run(index, tmp_path):
+def test_only_the_pictures_are_written_and_no_code_is_run(index, tmp_path):
     trap = tmp_path / "trap"
     code = f"open({str(trap)!r}, 'w')".encode()
     more = {"setup.py": code, "pyproject.toml": b"[build-system", "tests/test_images/x.jpg": b"x"}
@@ -49,7 +49,7 @@ def test_only_the_pictures_come_out_and_no_code_is_run(index, tmp_path):
     assert not trap.exists()
 
 
-def test_what_is_there_is_not_fetched_again_and_what_is_damaged_is(index, tmp_path, monkeypatch):
+def test_only_missing_or_damaged_pictures_are_downloaded(index, tmp_path, monkeypatch):
     publish(index, as_published())
     first, second = fetch(tmp_path / "p")
     (index / "face_recognition-1.3.0.tar.gz").rename(index / "gone")
@@ -64,7 +64,7 @@ def test_what_is_there_is_not_fetched_again_and_what_is_damaged_is(index, tmp_pa
     assert fetch(tmp_path / "p")[1].read_bytes() == PICTURES["two.png"]
 
 
-def test_an_index_without_the_archive(index, tmp_path):
+def test_an_index_without_the_archive_is_an_error(index, tmp_path):
     publish(index, as_published(), name="face_recognition-1.2.3.tar.gz")
     with pytest.raises(PortraitsUnavailable, match=r"no source distribution.*1\.3\.0"):
         fetch(tmp_path / "p")
@@ -81,7 +81,7 @@ def test_an_index_without_the_archive(index, tmp_path):
 )
 def test_other_pictures_are_refused_and_none_is_written(index, tmp_path, members):
     publish(index, members)
-    with pytest.raises(PortraitsUnavailable, match="not the known picture"):
+    with pytest.raises(PortraitsUnavailable, match="not the expected picture"):
         fetch(tmp_path / "p")
     assert not (tmp_path / "p").exists()
 
@@ -92,26 +92,26 @@ def test_links_are_not_followed(index, tmp_path):
             link = tarfile.TarInfo(f"face_recognition-1.3.0/tests/test_images/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
             archive.addfile(link)
-    with pytest.raises(PortraitsUnavailable, match="not the known picture"):
+    with pytest.raises(PortraitsUnavailable, match="not the expected picture"):
         fetch(tmp_path / "p")
 
 
-def test_an_archive_that_swells(index, tmp_path):
+def test_an_archive_larger_than_expected_is_refused(index, tmp_path):
     publish(index, as_published() | {"big": bytes(40 << 20)})
-    with pytest.raises(PortraitsUnavailable, match="larger than the known one"):
+    with pytest.raises(PortraitsUnavailable, match="larger than expected"):
         fetch(tmp_path / "p")
 
 
 @pytest.mark.parametrize("kept", [0, 10, 100])
-def test_a_damaged_archive(index, tmp_path, kept):
+def test_a_damaged_archive_is_refused(index, tmp_path, kept):
     publish(index, as_published())
     path = index / "face_recognition-1.3.0.tar.gz"
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(PortraitsUnavailable, match=r"archive is damaged|not the known picture"):
+    with pytest.raises(PortraitsUnavailable, match=r"archive is damaged|not the expected picture"):
         fetch(tmp_path / "p")
 
 
-def test_a_folder_that_cannot_be_written(index, tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(index, tmp_path):
     publish(index, as_published())
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(PortraitsUnavailable, match="cannot be written"):

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
-from toy_server import blank, files, picture
+from toy_server import blank, files, picture, the_engine
+
+from mien.cli import main
+from mien.engine import Engine
+from mien.photo import encode_jpeg
+
+from mien.matching import HeadMatcher
 
 
 def test_identify_with_a_recognizer_file(client):
@@ -24,6 +32,17 @@ def test_identify_with_a_recognizer_file(client):
     assert face["crop"].startswith("data:image/jpeg;base64,")
     assert face["face_token"] is None
     assert second["faces"] == []
+
+
+def test_an_unknown_false_positive_rate_is_null(client, state):
+    known = state.backend("toy")
+    unknown = replace(known, matcher=HeadMatcher(known.recognizer.head, None))
+    for backend, null in ((known, False), (unknown, True)):
+        state.set_backend("toy", backend)
+        done = client.post("/v1/identify?handle=toy", files=files(picture(0)))
+        (face,) = done.json()["results"][0]["faces"]
+        assert face["name"] == "Ada"
+        assert (face["false_positive_rate"] is None) == null
 
 
 def test_an_unreadable_photo_does_not_affect_the_others(client):
@@ -49,6 +68,24 @@ def test_verify(client):
     assert missing.status_code == 422
     faceless = [*files(picture(0), field="a"), *files(blank(), field="b")]
     assert client.post("/v1/verify", files=faceless).json()["type"].endswith("no-face")
+
+
+@pytest.mark.parametrize("face", [None, 2])
+def test_align_is_the_same_crop_as_that_of_the_command(client, tmp_path, monkeypatch, face):
+    photo = picture(0, faces=2)
+    (tmp_path / "photo.png").write_bytes(photo)
+    monkeypatch.setattr(Engine, "open", lambda **_: the_engine())
+    chosen = ["--face", str(face)] if face else []
+    for name in ("crop.jpg", "crop.png"):
+        with pytest.raises(SystemExit) as left:
+            main(["align", str(tmp_path / "photo.png"), "-o", str(tmp_path / name), *chosen])
+        assert left.value.code == 0
+    query = f"?face={face}" if face else ""
+    served = client.post(f"/v1/align{query}", files=files(photo)).content
+    assert served == (tmp_path / "crop.jpg").read_bytes()
+    with Image.open(tmp_path / "crop.png") as crop:
+        assert crop.size == (600, 600)
+        assert encode_jpeg(np.asarray(crop)) == served
 
 
 def test_align_and_embed(client):

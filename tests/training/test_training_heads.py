@@ -1,4 +1,4 @@
-"""Heads: photos of people become one row a person, by the mean or by gradients."""
+"""Heads: one row per person, by weighted means or by gradient descent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.templates import nearest
+from mien.measures.templates import nearest
 from mien.training import Recipe, Samples, fit_margin, fit_prototype, fit_softmax
 from mien.training.heads import _softmax_residual
 from sphere import people_at, unit
@@ -35,7 +35,7 @@ def right(samples, rows):
 
 
 def test_a_prototype_by_hand():
-    # Ada: photos at 0° and 40°, their mirror images 10° further on, the second half as good.
+    # Ada: photos at 0° and 40°, mirrored crops at 10° and 50°; the second has half the quality.
     samples = samples_of(at(0, 40, 90), [0, 0, 1], mirrored=at(10, 50, 90), quality=[1.0, 0.5, 0.7])
     # Crop and mirrored crop: the direction between them, 5° and 45°.
     mean = 1.0 * at(5)[0] + 0.5 * at(45)[0]
@@ -51,8 +51,8 @@ def test_a_poor_photo_still_counts_a_little():
 
 
 def test_a_discount_by_hand():
-    # Ada's photos differ along y only: W = diag(0, 2), scaled to trace 2. With t = 0.5 what lies
-    # along y is halved, of everybody.
+    # Ada's photos differ along y only: W = diag(0, 2), scaled to trace 2. With t = 0.5 the y
+    # component of all people is halved.
     samples = samples_of(at(20, -20, 45), [0, 0, 1])
     found = fit_prototype(samples, discount=0.5).rows
     assert degrees(found) == pytest.approx([0, np.rad2deg(np.arctan(0.5))], abs=1e-3)
@@ -60,7 +60,7 @@ def test_a_discount_by_hand():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_discount_is_within_class_covariance_normalisation(seed):
-    """Against W computed from its textbook formula: sum over people of their own covariance."""
+    """Compares with W from its textbook formula: the sum of the covariances per person."""
     counts = [5, 1, 4, 7, 3]
     faces, labels = people_at(counts, seed=seed, dimension=6)
     samples = samples_of(faces, labels)
@@ -73,13 +73,13 @@ def test_the_discount_is_within_class_covariance_normalisation(seed):
     means = fit_prototype(samples).rows.astype(np.float64)
     expected = unit(means @ np.linalg.inv(np.eye(6) + 2.0 * within))
     assert fit_prototype(samples, discount=2.0).rows == pytest.approx(expected, abs=1e-4)
-    # A discount without end is W to the minus one, as in the paper.
+    # For a very large discount it is the inverse of W, as in the paper.
     whitened = unit(means @ np.linalg.inv(within))
     assert fit_prototype(samples, discount=1e6).rows == pytest.approx(whitened, abs=1e-3)
 
 
 @pytest.mark.parametrize("faces", [at(0, 30, 90), at(10, 10, 10)])
-def test_where_nothing_differs_nothing_is_discounted(faces):
+def test_equal_photos_are_not_discounted(faces):
     labels = [0, 1, 2] if len(np.unique(faces, axis=0)) > 1 else [0, 0, 0]
     samples = samples_of(faces, labels)
     assert np.array_equal(fit_prototype(samples, discount=2).rows, fit_prototype(samples).rows)
@@ -121,7 +121,7 @@ def test_enormous_logits_do_not_overflow():
     assert np.array_equal(logits, np.array([[0, 0], [-1, 1]], np.float32))
 
 
-def test_a_margin_keeps_the_odd_photo():
+def test_margin_head_corrects_an_outlying_photo():
     # Ada's fourth photo, at 55°, is nearer to the mean of Bob's (85°) than to that of hers.
     samples = samples_of(at(0, 0, 0, 55, 85, 85, 85), [0, 0, 0, 0, 1, 1, 1])
     start = fit_prototype(samples).rows
@@ -134,10 +134,10 @@ def test_a_margin_keeps_the_odd_photo():
 
 @pytest.mark.parametrize("kind", ["margin", "softmax"])
 def test_a_learned_head_beats_the_mean_on_people_who_vary(kind):
-    # Three of 32 directions are light and pose: they move photos far, and everybody's alike.
+    # Three of 32 directions stand for light and pose: they move photos of all people far.
     faces, labels = people_at([12] * 40, seed=3, spread=0.3)
     light = np.random.default_rng(4).normal(size=(len(labels), 3)) * 0.9
-    light[labels % 2 == 0] += [1.0, -0.7, 0]  # half of the people are mostly seen in one light
+    light[labels % 2 == 0] += [1.0, -0.7, 0]  # half of the people have mostly one light
     faces = faces.copy()
     faces[:, :3] += light.astype(np.float32)
     samples = samples_of(unit(faces), labels)
@@ -150,7 +150,7 @@ def test_a_learned_head_beats_the_mean_on_people_who_vary(kind):
 
 
 @pytest.mark.parametrize("kind", ["margin", "softmax"])
-def test_the_seed_decides(kind):
+def test_seed_determines_the_head(kind):
     faces, labels = people_at([20] * 40, seed=5)  # more than a batch, so that order matters
     samples = samples_of(faces, labels)
     one, again, other = (Recipe(kind).fit(samples, seed=seed).rows for seed in (1, 1, 2))
@@ -159,19 +159,21 @@ def test_the_seed_decides(kind):
 
 
 @pytest.mark.parametrize("kind", ["margin", "softmax"])
-def test_the_start_is_not_written_to_and_progress_is_told(kind):
+def test_start_is_not_changed_and_progress_is_reported(kind):
     faces, labels = people_at([3, 3])
     samples = samples_of(faces, labels)
-    told = []
+    calls = []
     start = fit_prototype(samples).rows
     before = start.copy()
     fit = {"margin": fit_margin, "softmax": fit_softmax}[kind]
-    found = fit(samples, start, progress=lambda done, total, what: told.append((done, total, what)))
+    found = fit(
+        samples, start, progress=lambda done, total, what: calls.append((done, total, what))
+    )
     assert np.array_equal(start, before)
-    assert told[-1] == (len(found.loss), len(found.loss), f"{kind} head")
+    assert calls[-1] == (len(found.loss), len(found.loss), f"{kind} head")
 
 
-def test_recipes_say_what_they_are():
+def test_recipes_as_text():
     assert str(Recipe("prototype")) == "prototype"
     assert str(Recipe("margin", 0.5)) == "margin, discount 0.5"
     assert [Recipe(kind).epochs > 0 for kind in ("prototype", "margin", "softmax")] == [

@@ -1,4 +1,4 @@
-"""Leave one out is what training again without each photo would give."""
+"""Leave-one-out equals training again without each photo."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def hard_dataset():
     entries = list(dataset.entries)
     entries[0] = replace(entries[0], status="set-aside", reason="low-quality")
     entries[5] = replace(entries[5], status="set-aside", reason="dropped")
-    # The photos 8 and 9 are one picture twice; 9 is the copy.
+    # Photo 9 is a near-duplicate of photo 8.
     entries[8] = replace(entries[8], group=entries[8].id)
     entries[9] = replace(
         entries[9], group=entries[8].id, status="set-aside", reason="near-duplicate"
@@ -27,7 +27,7 @@ def hard_dataset():
 
 
 def by_training_again(dataset):
-    """Return which photos a recognizer made of all the others names right, by doing just that."""
+    """Return the names given by training a head on all other photos, for each photo."""
     correct = {}
     for row, entry in enumerate(dataset.rows):
         if entry.reason in {"dropped", "leak"}:
@@ -50,7 +50,7 @@ def by_training_again(dataset):
     return correct
 
 
-def test_it_is_what_training_again_without_each_photo_gives():
+def test_equals_training_again_without_each_photo():
     dataset = hard_dataset()
     found = leave_one_out(dataset)
     expected = by_training_again(dataset)
@@ -59,11 +59,11 @@ def test_it_is_what_training_again_without_each_photo_gives():
     assert dict(found.wrong) == {
         photo: who for photo, (right, who) in expected.items() if not right
     }
-    assert 0.2 < found.rate.value < 0.95  # a case that says something
+    assert 0.2 < found.rate.value < 0.95  # neither trivial nor hopeless
     assert found.rate.low < found.rate.value < found.rate.high
 
 
-def test_all_right_of_people_who_are_well_apart():
+def test_well_separated_people_are_all_right():
     found = leave_one_out(sphere_dataset([3] * 5, spread=0.2))
     assert (found.correct, found.total, found.wrong) == (15, 15, ())
 
@@ -73,9 +73,9 @@ def test_the_split_does_not_matter():
     assert leave_one_out(sphere_dataset([4] * 5, spread=1.5, validation=2)) == one
 
 
-def test_nobody_is_taken_for_somebody_without_a_usable_photo():
-    # Photos at 0°, 130°, 250° and 250°: the first two are more than a right angle from all others,
-    # and a row of zeros would be more alike than any.
+def test_people_without_a_usable_photo_are_never_named():
+    # Photos at 0°, 130°, 250° and 250°: the first two are more than 90° from all others, so that
+    # a row of zeros would be more similar than any.
     dataset = sphere_dataset([2, 2, 1], dimension=2)
     angles = np.deg2rad([0, 130, 250, 250, 40])
     faces = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
@@ -85,13 +85,13 @@ def test_nobody_is_taken_for_somebody_without_a_usable_photo():
     assert {name for _, name in leave_one_out(dataset).wrong} == {"person 0001"}
 
 
-def test_nobody_with_two_photos():
+def test_no_person_with_two_photos_is_refused():
     with pytest.raises(TooFewPeople) as caught:
         leave_one_out(sphere_dataset([1, 1, 1]))
     assert caught.value.hint
 
 
-def test_progress_ends_at_its_end():
-    told = []
-    leave_one_out(hard_dataset(), progress=lambda *news: told.append(news))
-    assert told[-1][0] == told[-1][1] == len(hard_dataset().rows)
+def test_progress_reaches_its_total():
+    calls = []
+    leave_one_out(hard_dataset(), progress=lambda *news: calls.append(news))
+    assert calls[-1][0] == calls[-1][1] == len(hard_dataset().rows)

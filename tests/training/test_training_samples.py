@@ -1,4 +1,4 @@
-"""Samples: what is learned from, checked at birth."""
+"""Training samples: validated on construction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_counts_and_parts():
     assert np.array_equal(some.faces, found.faces[[0, 2, 3]])
 
 
-def test_whoever_leaves_makes_the_others_move_up():
+def test_without_renumbers_the_other_people():
     found = samples().without(np.array([False, True, False]))
     assert found.labels.tolist() == [0, 0, 1, 1, 1]
     assert found.people == 2
@@ -40,7 +40,7 @@ def test_whoever_leaves_makes_the_others_move_up():
         {"people": 4},
     ],
 )
-def test_what_does_not_fit_is_refused(change):
+def test_invalid_arrays_are_refused(change):
     found = samples()
     given = {
         "faces": found.faces,

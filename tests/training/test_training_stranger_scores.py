@@ -1,4 +1,4 @@
-"""Strangers: who counts as one, and a gallery's own people left out in turn."""
+"""Stranger similarities: which people are strangers, and people left out in turn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def samples_of(counts, seed=0):
     return Samples.of(faces, faces, np.ones(len(faces), np.float32), labels, len(counts))
 
 
-def test_each_person_among_the_others_by_hand():
+def test_each_person_is_searched_among_the_others():
     faces = np.array([[1, 0], [0.6, 0.8], [0, 1]], np.float32)
     samples = Samples.of(faces, faces, np.ones(3, np.float32), np.array([0, 1, 2]), 3)
     found = leave_people_out(Recipe("prototype"), samples, faces)
@@ -25,7 +25,7 @@ def test_each_person_among_the_others_by_hand():
 
 
 @pytest.mark.parametrize("counts", [[3] * 8, [1, 5, 2, 4]])
-def test_it_is_what_learning_without_them_gives(counts):
+def test_equals_training_without_the_person(counts):
     samples = samples_of(counts)
     recipe = Recipe("prototype")
     found = leave_people_out(recipe, samples, recipe.fit(samples).rows)
@@ -39,27 +39,27 @@ def test_it_is_what_learning_without_them_gives(counts):
 
 
 @pytest.mark.parametrize("kind", ["margin", "softmax"])
-def test_a_learned_head_is_learned_without_those_asked_about(kind):
+def test_a_learned_head_is_trained_again_without_the_people(kind):
     samples = samples_of([4] * 9)
     recipe = Recipe(kind)
-    told = []
+    calls = []
     found = leave_people_out(
         recipe,
         samples,
         recipe.fit(samples).rows,
         seed=2,
-        progress=lambda done, total, what: told.append((done, total, what)),
+        progress=lambda done, total, what: calls.append((done, total, what)),
     )
     assert (found.people, found.gallery) == (9, 6)  # blocks of a third
-    assert told[-1] == (3, 3, "leaving people out")
-    # Had they been in the gallery, their own row would be by far the nearest.
+    assert calls[-1] == (3, 3, "leaving people out")
+    # With their own row in the gallery, similarities are higher.
     within = (samples.faces @ recipe.fit(samples).rows.T).max(axis=1)
     assert np.all(found.similarity < within)
     again = leave_people_out(recipe, samples, recipe.fit(samples).rows, seed=2)
     assert np.array_equal(again.similarity, found.similarity)
 
 
-def test_whoever_has_a_second_name_is_no_stranger():
+def test_people_with_two_names_are_no_strangers():
     samples = samples_of([2, 3, 4])
     rows = Recipe("prototype").fit(samples).rows
     found = leave_people_out(
@@ -69,7 +69,7 @@ def test_whoever_has_a_second_name_is_no_stranger():
     assert leave_people_out(Recipe("prototype"), samples, rows, single=np.zeros(3, bool)) is None
 
 
-def test_one_person_leaves_nobody():
+def test_one_person_gives_none():
     samples = samples_of([3])
     assert (
         leave_people_out(Recipe("prototype"), samples, Recipe("prototype").fit(samples).rows)
@@ -77,7 +77,7 @@ def test_one_person_leaves_nobody():
     )
 
 
-def test_second_names_come_from_the_card():
+def test_people_with_two_names_come_from_the_dataset_card():
     dataset = sphere_dataset([1, 1, 1], prefix="Person")
     card = {"same_person": [{"people": ["PERSON 0000", "Person 0002"]}]}
     assert possible_duplicates(replace(dataset, card=card), dataset.people).tolist() == [

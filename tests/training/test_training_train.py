@@ -1,4 +1,4 @@
-"""Train, end to end, on people who are points on a sphere."""
+"""Training of heads end to end, on synthetic people on a sphere."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mien.cli.hints import hint_of
 from mien.errors import TooFewPeople
 from mien.evaluation import evaluate_head
 from mien.measures import wilson
@@ -30,7 +31,7 @@ def training(friends):
     return train_head(friends, strangers=strangers, stranger_source="passers-by")
 
 
-def test_what_is_learned(friends, training):
+def test_head_of_the_training_side(friends, training):
     head = training.head
     assert head.people == friends.people
     assert head.photos.tolist() == [4] * 40  # the training side only
@@ -40,7 +41,7 @@ def test_what_is_learned(friends, training):
     assert np.array_equal(head.prototypes, fit_prototype(samples).rows)
 
 
-def test_the_report_is_json_and_says_how(training):
+def test_training_report(training):
     report = json.loads(json.dumps(training.report, allow_nan=False))
     assert (report["people"], report["photos"], report["held_out"]) == (40, 160, 160)
     assert sum(row["chosen"] for row in report["cross_validation"]) == 1
@@ -54,7 +55,7 @@ def test_the_report_is_json_and_says_how(training):
     assert report["warnings"] == []
 
 
-def test_new_strangers_and_new_photos_are_treated_as_promised(friends, training):
+def test_rates_hold_on_new_strangers_and_photos(friends, training):
     head = training.head
     strangers, _ = people_at([1] * 4000, seed=51)
     best = (strangers @ head.prototypes.T).max(axis=1)
@@ -81,7 +82,7 @@ def test_the_order_of_the_manifest_changes_nothing(friends, training):
     assert again.report == training.report
 
 
-def test_nothing_of_the_validation_side_is_looked_at(friends):
+def test_validation_side_is_not_used(friends):
     faces = friends.embeddings.copy()
     faces[friends.validation] = np.roll(faces[friends.validation], 1, axis=0)
     spoiled = replace(friends, embeddings=faces)
@@ -97,7 +98,7 @@ def test_learned_heads_and_their_seed(friends, head):
     assert one.report == again.report
     assert one.head.kind == head
     assert one.report["loss"][0] > one.report["loss"][-1] > 0
-    # The card's statistics are not of such rows, and forty people are too few.
+    # The card's statistics do not apply to learned heads, and forty people are too few.
     assert not one.head.policy.supported
     assert evaluate_head(one.head, friends).all_probes.rank1.value > 0.95
 
@@ -109,7 +110,7 @@ def test_photos_set_aside_are_not_learned_from(friends):
     assert head.photos.tolist() == [3] + [4] * 39
 
 
-def test_strangers_with_many_photos_weigh_one(friends):
+def test_each_stranger_has_the_same_weight(friends):
     strangers, labels = people_at([10] * 5 + [1] * 400, seed=60)
     policy = train_head(friends, strangers=strangers, stranger_people=labels).report["policy"]
     assert policy["stranger_people"] == 445
@@ -150,15 +151,16 @@ def test_no_photo_to_train_on(friends):
     entries = tuple(replace(entry, split="validation") for entry in friends.entries)
     with pytest.raises(TooFewPeople, match="no usable photo on the training side") as caught:
         train_head(replace(friends, entries=entries))
-    assert "review" in caught.value.hint
+    assert "manifest.csv" in caught.value.hint
+    assert f"mien dataset review {friends.path}" in hint_of(caught.value)
 
 
-def test_strangers_who_are_none(friends):
+def test_empty_strangers_are_refused(friends):
     with pytest.raises(TooFewPeople, match="a crowd: no usable photo"):
         train_head(friends, strangers=np.zeros((0, 32), np.float32), stranger_source="a crowd")
 
 
-def test_values_that_make_no_sense(friends):
+def test_invalid_values_are_refused(friends):
     with pytest.raises(ValueError, match="between 0 and 1"):
         train_head(friends, false_positive_rate=0)
     with pytest.raises(ValueError, match="dimension"):

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from mien.cli.console import note, out, print_json, progress_bar
+from mien.cli.hints import worded
 from mien.errors import WrongDigest
 from mien.files import write_atomically
 from mien.models.card_fields import with_statistics
@@ -41,13 +42,13 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stan
     epilog="\b\nExamples:\n  mien models list\n  mien models show sface-2021dec-int8bq\n"
     "  mien models pull\n  mien models add mine.toml mine.onnx\n"
     "  mien models measure mine-r50 people --write\n\n"
-    "MIEN_HOME names the folder of the weights, MIEN_MODELS a folder with copies of them; "
-    "MIEN_OFFLINE=1 forbids the network."
+    "MIEN_HOME is the folder of the weights, MIEN_MODELS a folder with copies of them; "
+    "MIEN_OFFLINE=1 forbids network access."
 )
 def models() -> None:
-    """The weights that Mien uses: where they are, what they are, who may use them.
+    """Weights: list, show, pull, verify, add.
 
-    They are pulled by themselves when they are first needed.
+    Weights are downloaded automatically when they are first needed.
     """
 
 
@@ -91,7 +92,7 @@ def show(model_id: str, as_json: bool) -> None:
 @models.command(epilog="\b\nExamples:\n  mien models pull\n  mien models pull sface-2021dec")
 @click.argument("model_ids", metavar="[ID]...", nargs=-1)
 def pull(model_ids: tuple[str, ...]) -> None:
-    """Fetch and verify weights; without an ID those that Mien uses by default."""
+    """Download and verify weights; without an ID, the two defaults."""
     store = WeightStore.default()
     for model_id in model_ids or _DEFAULTS:
         known = card(model_id, store)
@@ -107,7 +108,7 @@ def pull(model_ids: tuple[str, ...]) -> None:
 def verify(as_json: bool) -> None:
     """Read the weights on this machine again and compare them with their cards.
 
-    Exit code 12 if any is damaged; weights that are not here are no fault.
+    Exit code 12 if any file is damaged; missing weights are not an error.
     """
     found = WeightStore.default().verify()
     if as_json:
@@ -131,11 +132,11 @@ def verify(as_json: bool) -> None:
 @click.argument("card_file", metavar="CARD.TOML", type=click.Path(path_type=Path))
 @click.argument("weights", metavar="WEIGHTS.ONNX", type=click.Path(path_type=Path))
 def add(card_file: Path, weights: Path) -> None:
-    """Make your own embedder known, for `--embedder ID`.
+    """Add your own embedder, for `--embedder ID`.
 
     It is checked against its card: sha256, shapes, a forward pass.
     """
-    # Both bring heavy libraries, which the other commands here do without.
+    # Both import slow libraries, which the other commands do not need.
     own = importlib.import_module("mien.models.own")
     engine = importlib.import_module("mien.engine")
     store = WeightStore.default()
@@ -207,7 +208,7 @@ def measure(
     else:
         _show_measured(found)
     for warning in found.warnings:
-        note(f"warning: {warning}")
+        note(f"warning: {worded(warning)}")
     if not output and not write:
         note("Not written anywhere: give --write or -o CARD.TOML.")
 
@@ -284,8 +285,8 @@ def _lines(known: ModelCard, store: WeightStore) -> list[tuple[str, str]]:
         ("notes", known.notes),
         ("size", f"{known.size} bytes"),
         ("sha256", known.sha256),
-        ("takes", f"{known.colour}, {takes}, (pixel - {known.mean:g}) * {known.scale:g}"),
-        ("gives", f"{known.dimension} dimensions" if known.dimension else "boxes and points"),
+        ("input", f"{known.colour}, {takes}, (pixel - {known.mean:g}) * {known.scale:g}"),
+        ("output", f"{known.dimension} dimensions" if known.dimension else "boxes and points"),
         ("sources", "\n".join(str(source) for source in known.sources) or "none"),
         ("strangers", _measured_on(known.impostors)),
         ("genuine pairs", _measured_on(known.genuine) if known.dimension else ""),

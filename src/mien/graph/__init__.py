@@ -1,1 +1,1 @@
-"""The recognizer as ONNX graphs: each stage written once, and their assembly into one file."""
+"""The stages of the face pipeline as ONNX graphs, and their assembly into one file."""

@@ -1,4 +1,4 @@
-"""Align: points to crops, by the least-squares similarity to the ArcFace template.
+"""Align: from points to crops, by a least-squares similarity transform to the ArcFace template.
 
 Sources: S. Umeyama, "Least-squares estimation of transformation parameters between two point
 patterns", IEEE PAMI 13 (1991), in two dimensions, where it has a closed form; the template is
@@ -23,18 +23,18 @@ TEMPLATE = np.array(
     ],
     np.float32,
 )
-"""(5, 2) where the five points lie in a crop of 112 pixels."""
+"""(5, 2) positions of the five points in a crop of 112 pixels."""
 
 EYE_CORNERS = np.array([[31.35, 53.12], [79.17, 52.88]], np.float32)
-"""(2, 2) where the outer corners of the eyes lie in such a crop.
+"""(2, 2) positions of the outer corners of the eyes in such a crop.
 
-The median over 145 photos of LFW of dlib's points 36 and 45, brought into the crop by the five
-points; standard deviation 2.7 pixels along and 2.4 across.
+The median over 145 photos of LFW of dlib's points 36 and 45, mapped into the crop by the five
+points; standard deviation 2.7 pixels horizontally and 2.4 vertically.
 """
 
 
 def _portrait_template() -> NDArray[np.float32]:
-    """Return TEMPLATE moved so that EYE_CORNERS lie where a portrait has them."""
+    """Return TEMPLATE, transformed so that EYE_CORNERS are at the positions of a portrait."""
     crop = EYE_CORNERS @ (1, 1j)
     portrait = CROP_SIDE * np.array([0.3 + 1j / 3, 0.7 + 1j / 3]) - (0.5 + 0.5j)
     turn = (portrait[1] - portrait[0]) / (crop[1] - crop[0])
@@ -43,18 +43,18 @@ def _portrait_template() -> NDArray[np.float32]:
 
 
 PORTRAIT_TEMPLATE = _portrait_template()
-"""(5, 2) as TEMPLATE, for a wider frame: outer eye corners at 0.3 and 0.7 of its width and a third
-of its height, where face-alignment tutorials and the pages made after them expect them."""
+"""(5, 2) like TEMPLATE, for a wider frame: outer eye corners at 0.3 and 0.7 of its width and a
+third of its height, the positions that face-alignment tutorials use."""
 
 SAMPLES = 2
-"""Each pixel of a crop is the mean of this many samples a side."""
+"""Each pixel of a crop is the mean of SAMPLES x SAMPLES samples."""
 
 VERSION = "arcface-112-lsq-s2"
-"""Names the way from points to crop; part of the contract id."""
+"""Version of the alignment, part of the contract id."""
 
 
 _LEAST = 1e-12
-"""Keeps a division from being one by zero; far below any face's spread or scale squared."""
+"""Prevents division by zero; far below the squared spread or scale of any face."""
 
 
 def align(
@@ -66,20 +66,19 @@ def align(
 ) -> Value:
     """Add alignment to a graph.
 
-    A face's surroundings are cut from the photo at full resolution, brought down (with
-    antialiasing) to about the crop's own resolution where they are finer, and sampled there.
-    The work is that of the faces, not of the photo.
+    The region around a face is cut from the photo, reduced (with antialiasing) to about the
+    resolution of the crop where it is finer, and sampled. The time depends on the faces, not on
+    the size of the photo.
 
     Args:
-        graph: to add to.
+        graph: the graph to add to.
         image: (H, W, 3) uint8 RGB.
         points: (F, 5, 2) float32 in pixels of `image`.
-        side: of a crop in pixels; the template grows with it.
-        template: (5, 2) where the points lie in a crop of 112 pixels; only TEMPLATE is for
-            embedders.
+        side: of a crop in pixels; the template is scaled to it.
+        template: (5, 2) positions of the points in a crop of 112 pixels; embedders need TEMPLATE.
 
     Returns:
-        (F, side, side, 3) uint8 RGB; what lies outside the photo is black.
+        (F, side, side, 3) uint8 RGB; pixels outside the photo are black.
     """
     maps = _crop_to_photo(graph, points, side, template)
     body = Graph(prefix="face/")
@@ -94,17 +93,17 @@ def align(
 def _crop_to_photo(graph: Graph, points: Value, side: int, template: NDArray[np.float32]) -> Value:
     """Return (F, 4): a, b, x0, y0 with x = a·u - b·v + x0 and y = b·u + a·v + y0.
 
-    (u, v) is a place in the crop, (x, y) in the photo. The least squares are taken in the crop,
-    as the embedder's makers did, and the result is turned round.
+    (u, v) is a position in the crop, (x, y) in the photo. The squared distances are minimised in
+    the crop, as in the training of ArcFace embedders, and the transform is inverted.
     """
-    # Places are of pixels' centres, so that the crop's first edge is at -0.5.
+    # Positions are those of pixel centres, so that the left edge of the crop is at -0.5.
     places = (template + 0.5) * np.float32(side / CROP_SIDE) - 0.5
     to_mean = places.mean(0)
     to = places - to_mean
     from_mean = points.mean(1)
     centred = points - from_mean.unsqueeze(1)
     x, y = centred.at(0, axis=2), centred.at(1, axis=2)
-    # Five points in one place say nothing of size and turn: such a crop shows that place alone.
+    # Five equal points have no scale or rotation: such a crop shows that position alone.
     spread = graph.op("Max", (x * x + y * y).sum(1), _LEAST)
     cosine = (x * to[:, 0] + y * to[:, 1]).sum(1) / spread
     sine = (x * to[:, 1] - y * to[:, 0]).sum(1) / spread
@@ -129,12 +128,12 @@ def _sample(graph: Graph, image: Value, crop_to_photo: Value, side: int) -> Valu
     y = b * u + a * v + y0
     region, left, top = _region(graph, image, x, y)
     pitch = graph.op("Sqrt", a * a + b * b)
-    # Two samples a side cover two photo pixels for each crop pixel; finer photos come down to that.
+    # SAMPLES per side cover as many photo pixels per crop pixel; finer photos are reduced to that.
     shrink = graph.op("Min", float(SAMPLES) / pitch, 1.0)
     size = graph.op("Shape", region, end=2).cast("float32")
     target = graph.op("Max", graph.op("Round", size * shrink), 1.0)
-    # Planes of floats are resized several times as fast as (H, W, 3) bytes. The Reshape keeps
-    # onnxruntime from moving the Transpose behind the resizing.
+    # Float planes are resized several times faster than (H, W, 3) bytes. The Reshape prevents
+    # onnxruntime from moving the Transpose after the Resize.
     sides = graph.concat([np.array([1, 3]), graph.op("Shape", region, end=2)], axis=0)
     planes = graph.op("Reshape", region.transpose(2, 0, 1), sides)
     resized = graph.op(
@@ -147,7 +146,7 @@ def _sample(graph: Graph, image: Value, crop_to_photo: Value, side: int) -> Valu
         antialias=1,
         coordinate_transformation_mode="half_pixel",
     )
-    # GridSample names places from -1 at the first edge to 1 at the last, whatever the size.
+    # GridSample takes positions from -1 at the first edge to 1 at the last edge.
     height, width = size.at(0, axis=0), size.at(1, axis=0)
     places = graph.concat(
         [
@@ -172,9 +171,9 @@ def _sample(graph: Graph, image: Value, crop_to_photo: Value, side: int) -> Valu
 
 
 def _region(graph: Graph, image: Value, x: Value, y: Value) -> tuple[Value, Value, Value]:
-    """Return the part of the photo that the samples touch, and its left and top, float32.
+    """Return the region of the photo that the samples cover, and its left and top, float32.
 
-    A face that lies wholly outside the photo still gets a part of one pixel.
+    The region of a face that is completely outside the photo is one pixel.
     """
     size = graph.op("Shape", image, end=2).cast("float32")
     starts, ends = [], []

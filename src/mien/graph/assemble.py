@@ -1,4 +1,4 @@
-"""The stages as graphs of their own, and all of them as one."""
+"""The stages as separate graphs, and as one graph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mien.graph.align import TEMPLATE, align
 from mien.graph.builder import Graph, Value
-from mien.graph.compare import Named, compare, fixed_people, given_people
+from mien.graph.compare import Compared, compare, fixed_people, given_people
 from mien.graph.detect import detect
 from mien.graph.embed import embed
 from mien.graph.settings import DetectionSettings
@@ -20,17 +20,17 @@ from mien.types import CROP_SIDE, Head
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelParts:
-    """What the graphs are made of.
+    """The models and settings that graphs are built from.
 
     Attributes:
         detector: a clean YuNet graph.
-        detector_colour: the order it wants, "RGB" or "BGR".
+        detector_colour: the colour order of its input, "RGB" or "BGR".
         embedder: a clean embedder graph.
-        embedder_colour: the order it wants.
-        mean: taken from each pixel of a crop,
-        scale: then multiplied with it.
+        embedder_colour: the colour order of its input.
+        mean: subtracted from each pixel of a crop.
+        scale: multiplies the difference.
         dimension: D.
-        settings: how faces are looked for.
+        settings: how faces are searched for.
     """
 
     detector: onnx.ModelProto
@@ -80,22 +80,22 @@ def compare_graph(head: Head) -> onnx.ModelProto:
     graph = Graph()
     dimension = head.prototypes.shape[1]
     embeddings = graph.input("embeddings", "float32", ["faces", dimension])
-    output_named(graph, compare(graph, embeddings, fixed_people(graph, head)))
+    output_compared(graph, compare(graph, embeddings, fixed_people(graph, head)))
     return graph.model("compare")
 
 
 def open_compare_graph(dimension: int) -> onnx.ModelProto:
-    """Return the same graph for people who are given with each run (`compare.given_people`)."""
+    """Return the same graph with people as inputs of each run (`compare.given_people`)."""
     graph = Graph()
     embeddings = graph.input("embeddings", "float32", ["faces", dimension])
-    output_named(graph, compare(graph, embeddings, given_people(graph, dimension)))
+    output_compared(graph, compare(graph, embeddings, given_people(graph, dimension)))
     return graph.model("compare")
 
 
 def whole_graph(
     parts: ModelParts, head: Head | None = None, metadata: Mapping[str, str] | None = None
 ) -> onnx.ModelProto:
-    """Return the one graph, pixels to names; without a head it ends at the embeddings."""
+    """Return the whole graph, pixels to names; without a head it ends at the embeddings."""
     graph = Graph()
     image = _image(graph)
     points = _outputs_of_detect(graph, image, parts)
@@ -103,7 +103,7 @@ def whole_graph(
     _output_crops(graph, crops, CROP_SIDE)
     embeddings = _outputs_of_embed(graph, crops, parts)
     if head is not None:
-        output_named(graph, compare(graph, embeddings, fixed_people(graph, head)))
+        output_compared(graph, compare(graph, embeddings, fixed_people(graph, head)))
     return graph.model("recognizer" if head else "embed_photo", metadata)
 
 
@@ -130,9 +130,9 @@ def _outputs_of_embed(graph: Graph, crops: Value, parts: ModelParts) -> Value:
     return embeddings
 
 
-def output_named(graph: Graph, named: Named) -> None:
-    """Declare what the compare stage found as outputs."""
-    graph.output("candidates", named.candidates, "int64", ["faces", "listed"])
-    graph.output("similarities", named.similarities, "float32", ["faces", "listed"])
-    graph.output("probabilities", named.probabilities, "float32", ["faces", "listed"])
-    graph.output("person", named.person, "int64", ["faces"])
+def output_compared(graph: Graph, compared: Compared) -> None:
+    """Declare the results of the compare stage as outputs."""
+    graph.output("candidates", compared.candidates, "int64", ["faces", "listed"])
+    graph.output("similarities", compared.similarities, "float32", ["faces", "listed"])
+    graph.output("probabilities", compared.probabilities, "float32", ["faces", "listed"])
+    graph.output("person", compared.person, "int64", ["faces"])

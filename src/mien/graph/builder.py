@@ -1,8 +1,7 @@
-"""A thin way to write ONNX graphs as expressions.
+"""Write ONNX graphs as expressions.
 
-A `Value` is the name of a tensor in a graph under construction; Python's operators on it add
-nodes. Numbers and arrays on the other side of an operator become constants: floats float32,
-integers int64.
+A `Value` is a named tensor of a graph under construction; Python's operators on it add nodes.
+Numbers and arrays among the operands become constants: floats float32, integers int64.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 18
-"""Resize has `antialias` from 18 on; every runtime of the last years reads it."""
+"""The first version in which Resize has `antialias`; current runtimes read it."""
 
 _IR_VERSION = 8
 
@@ -92,7 +91,7 @@ class Value:
         return self.graph.op("Transpose", self, perm=list(axes))
 
     def reshape(self, *sides: int) -> Value:
-        """Return it with another shape; 0 keeps a side, -1 takes what is left."""
+        """Return it with another shape; 0 keeps an axis, -1 infers its length."""
         return self.graph.op("Reshape", self, np.array(sides, np.int64))
 
     def unsqueeze(self, *axes: int) -> Value:
@@ -134,7 +133,7 @@ class Graph:
     """A graph under construction, or the body of a loop in one.
 
     Attributes:
-        prefix: begins the name of everything made here, so that bodies do not clash.
+        prefix: of all names in this graph, so that names of inner graphs are unique.
     """
 
     prefix: str = ""
@@ -149,7 +148,7 @@ class Graph:
         return f"{self.prefix}{of}_{self._count}"
 
     def input(self, name: str, dtype: str, shape: Sequence[int | str]) -> Value:
-        """Declare an input; a string in `shape` is a free side."""
+        """Declare an input; a string in `shape` is a variable length."""
         self.inputs.append(helper.make_tensor_value_info(name, type_of[dtype], list(shape)))
         return Value(self, name)
 
@@ -168,11 +167,11 @@ class Graph:
         return Value(self, tensor.name)
 
     def value(self, operand: Value | float | Array) -> Value:
-        """Return an operand as a value: constants are made of numbers and arrays."""
+        """Return an operand as a value; numbers and arrays become constants."""
         return operand if isinstance(operand, Value) else self.constant(operand)
 
     def op(self, kind: str, *operands: Operand, **attributes: Any) -> Value:
-        """Add a node with one output; None leaves an optional input out."""
+        """Add a node with one output; None omits an optional input."""
         return self.ops(kind, 1, *operands, **attributes)[0]
 
     def ops(
@@ -197,15 +196,15 @@ class Graph:
         return self.concat([scalar.unsqueeze(0) for scalar in scalars], axis=0)
 
     def for_each(self, values: Value, body: Graph) -> Value:
-        """Run `body` on each row of `values` and stack its one output.
+        """Run `body` on each row of `values` and stack its outputs.
 
-        The body's first two inputs are the count and the condition of ONNX's Loop; it may name
-        values of this graph, `values` among them.
+        The body has two inputs, iteration number and condition, as in ONNX's Loop, and one output
+        besides the condition. It may read values of this graph, including `values`.
         """
         return self.op("Loop", values.size(0), np.array(True), body=body.proto("body"))
 
     def either(self, condition: Value, then: Graph, otherwise: Graph) -> tuple[Value, ...]:
-        """Return the outputs of `then` or of `otherwise`, of which only one is run."""
+        """Return the outputs of `then` or of `otherwise`; only one of them is run."""
         results = len(then.outputs)
         branches = {"then_branch": then.proto("then"), "else_branch": otherwise.proto("otherwise")}
         return self.ops("If", results, condition, **branches)
@@ -234,11 +233,11 @@ class Graph:
         return {out.name: Value(self, renamed(out.name)) for out in model.graph.output}
 
     def proto(self, name: str) -> onnx.GraphProto:
-        """Return the graph as it stands."""
+        """Return the graph as a protobuf."""
         return helper.make_graph(self.nodes, name, self.inputs, self.outputs, self.constants)
 
     def model(self, name: str, metadata: Mapping[str, str] | None = None) -> onnx.ModelProto:
-        """Return a whole, checked model with `metadata` in its properties."""
+        """Return a checked model with `metadata` in its properties."""
         made = helper.make_model(
             self.proto(name),
             opset_imports=[helper.make_opsetid("", OPSET)],

@@ -7,29 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.graph.builder import Array, Graph, Value
-from mien.graph.settings import NOBODY
+from mien.graph.settings import UNKNOWN_PERSON
 from mien.types import Head
 
 CANDIDATES = 10
-"""How many people are listed for a face, where there are that many."""
+"""Number of candidates per face, if there are that many people."""
 
 
 REJECTED = -1.0
-"""Stands for the similarity to a person whom the face was said not to be: the least there is."""
+"""Replaces the similarity to a person that a face was rejected as: the lowest possible value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PeopleTensors:
-    """The P people that faces are compared with: constants of a graph, or inputs of it.
+    """The P people to compare faces against, as constants or inputs of a graph.
 
     Attributes:
-        prototypes: (D, P) float32, a unit column for each person.
-        listed: K, how many people are listed for a face; at least 1.
+        prototypes: (D, P) float32, one unit column per person.
+        listed: K, number of candidates per face; at least 1.
         slope: of the calibration.
         offset: of the calibration.
         threshold: least similarity for which a name is given.
-        negatives: (D, N) float32, a unit column for each rejected face; None where there is none.
-        negative_of: (N,) int64, who each of them is not.
+        negatives: (D, N) float32, one unit column per rejected face; None where there are none.
+        negative_of: (N,) int64, index of the person that each of them is not.
     """
 
     prototypes: Value
@@ -42,15 +42,15 @@ class PeopleTensors:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Named:
-    """What is known of F faces; K = min(P, CANDIDATES).
+class Compared:
+    """Results for F faces, with K = min(P, CANDIDATES) candidates each.
 
     Attributes:
         candidates: (F, K) int64 indices of people, best first.
-        similarities: (F, K) float32 cosines to them; REJECTED where a face was said not to be
-            that person.
+        similarities: (F, K) float32 cosines to them; REJECTED where a face was rejected as that
+            person.
         probabilities: (F, K) float32 in [0, 1].
-        person: (F,) int64, index of the person named, or NOBODY.
+        person: (F,) int64, index of the person named, or UNKNOWN_PERSON.
     """
 
     candidates: Value
@@ -65,7 +65,7 @@ def fixed_people(graph: Graph, head: Head) -> PeopleTensors:
     return PeopleTensors(
         prototypes=graph.constant(np.ascontiguousarray(head.prototypes.T), "prototypes"),
         listed=np.array([min(len(head.people), CANDIDATES)]),
-        # A whole number would become an integer of the graph.
+        # An integer would become an int64 constant.
         slope=float(head.calibration.slope),
         offset=float(head.calibration.offset),
         threshold=float(head.policy.threshold),
@@ -77,11 +77,11 @@ def fixed_people(graph: Graph, head: Head) -> PeopleTensors:
 
 
 def given_people(graph: Graph, dimension: int) -> PeopleTensors:
-    """Return people who are given with each run: inputs of a graph called like the attributes."""
-    people = graph.input("prototypes", "float32", [dimension, "people"])
-    count = people.size(1).unsqueeze(0)
+    """Return the people of each run as inputs of a graph, named like the attributes."""
+    prototypes = graph.input("prototypes", "float32", [dimension, "people"])
+    count = prototypes.size(1).unsqueeze(0)
     return PeopleTensors(
-        prototypes=people,
+        prototypes=prototypes,
         listed=graph.op("Min", count, np.array([CANDIDATES])),
         slope=graph.input("slope", "float32", []),
         offset=graph.input("offset", "float32", []),
@@ -91,25 +91,25 @@ def given_people(graph: Graph, dimension: int) -> PeopleTensors:
     )
 
 
-def compare(graph: Graph, embeddings: Value, gallery: PeopleTensors) -> Named:
+def compare(graph: Graph, embeddings: Value, people: PeopleTensors) -> Compared:
     """Add comparison with people, calibration and decision to a graph.
 
     Args:
-        graph: to add to.
+        graph: the graph to add to.
         embeddings: (F, D) float32 unit rows.
-        gallery: whom they may be.
+        people: the people to compare against.
     """
-    cosines = _without_rejected(graph, embeddings, embeddings @ gallery.prototypes, gallery)
-    # onnxruntime's WebAssembly divides by zero where TopK has no row: it gets one more.
+    cosines = _without_rejected(graph, embeddings, embeddings @ people.prototypes, people)
+    # onnxruntime's WebAssembly divides by zero in a TopK without rows, so one row is added.
     one_more = graph.op("Pad", cosines, np.array([0, 0, 1, 0]), 0.0)
     similarities, candidates = (
-        _all_but_last(graph, best) for best in graph.ops("TopK", 2, one_more, gallery.listed)
+        _all_but_last(graph, best) for best in graph.ops("TopK", 2, one_more, people.listed)
     )
-    scores = similarities * gallery.slope + gallery.offset
+    scores = similarities * people.slope + people.offset
     probabilities = graph.op("Sigmoid", scores)
     nearest, similarity = candidates.at(0, axis=1), similarities.at(0, axis=1)
-    person = _decide(graph, nearest, similarity, gallery.threshold)
-    return Named(candidates, similarities, probabilities, person)
+    person = _decide(graph, nearest, similarity, people.threshold)
+    return Compared(candidates, similarities, probabilities, person)
 
 
 def _all_but_last(graph: Graph, rows: Value) -> Value:
@@ -117,34 +117,34 @@ def _all_but_last(graph: Graph, rows: Value) -> Value:
 
 
 def _without_rejected(
-    graph: Graph, embeddings: Value, cosines: Value, gallery: PeopleTensors
+    graph: Graph, embeddings: Value, cosines: Value, people: PeopleTensors
 ) -> Value:
-    """Return (F, P) cosines, REJECTED for a person whom a face was said not to be.
+    """Return (F, P) cosines, REJECTED where a face was rejected as a person.
 
-    That is where the face is at least as like a rejected face of the person as like the person.
+    That is where the face is at least as similar to a rejected face as to the person.
     """
-    if gallery.negatives is None or gallery.negative_of is None:
+    if people.negatives is None or people.negative_of is None:
         return cosines
-    rejected = embeddings @ gallery.negatives
+    rejected = embeddings @ people.negatives
     shape = graph.op("Shape", rejected)
-    owner = graph.op("Expand", gallery.negative_of, shape)
+    owner = graph.op("Expand", people.negative_of, shape)
     lowest = graph.op("Expand", np.float32(-2), graph.op("Shape", cosines))
     most = graph.op("ScatterElements", lowest, owner, rejected, axis=1, reduction="max")
     return graph.op("Where", most >= cosines, np.float32(REJECTED), cosines)
 
 
 def _decide(graph: Graph, nearest: Value, similarity: Value, threshold: Value | float) -> Value:
-    """Return (F,) the person each face is, or NOBODY: the only place that says "unknown".
+    """Return (F,) person per face, or UNKNOWN_PERSON: the only place that decides "unknown".
 
-    A face is named when it is as alike as the policy asks, and when no other face of the photo
-    is more like the same person: nobody is twice in one photo. Of two exactly equal faces the
-    one with the better detection (which comes first) is named.
+    A face gets a name if its similarity reaches the threshold and no other face of the photo is
+    more similar to the same person: no person is named twice in a photo. Of two equal faces the
+    one with the higher detection score, which comes first, gets the name.
     """
     order = graph.op("Range", 0, nearest.size(0), 1)
     same = graph.op("Equal", nearest.unsqueeze(1), nearest.unsqueeze(0))
     mine, other = similarity.unsqueeze(1), similarity.unsqueeze(0)
     earlier = graph.op("Equal", other, mine) & (order.unsqueeze(0) < order.unsqueeze(1))
-    beaten = same & ((other > mine) | earlier)
-    beaten_by_any = graph.op("ReduceMax", beaten.cast("int64"), np.array([1]), keepdims=0) > 0
+    outranked = same & ((other > mine) | earlier)
+    outranked_by_any = graph.op("ReduceMax", outranked.cast("int64"), np.array([1]), keepdims=0) > 0
     alike = similarity >= threshold
-    return graph.op("Where", alike & graph.op("Not", beaten_by_any), nearest, NOBODY)
+    return graph.op("Where", alike & graph.op("Not", outranked_by_any), nearest, UNKNOWN_PERSON)

@@ -1,4 +1,4 @@
-"""Detect: pixels to boxes, points and scores, with YuNet.
+"""Detect: from pixels to boxes, points and scores, with YuNet.
 
 Source: W. Wu, H. Peng, S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine
 Intelligence Research 20 (2023), and the decoding of its published model.
@@ -18,7 +18,7 @@ from mien.graph.settings import DetectionSettings
 _STRIDES = (8, 16, 32)
 
 _NEAR = 4
-"""Photos with a long side of up to this many times `side` are turned to floats whole."""
+"""Photos with a long side of up to this many times `max_side` are converted to floats whole."""
 
 
 def detect(
@@ -27,11 +27,11 @@ def detect(
     """Add detection to a graph.
 
     Args:
-        graph: to add to.
+        graph: the graph to add to.
         image: (H, W, 3) uint8 RGB.
         detector: a clean YuNet graph.
-        colour: the order it wants, "RGB" or "BGR".
-        settings: how faces are looked for.
+        colour: the colour order of its input, "RGB" or "BGR".
+        settings: how faces are searched for.
 
     Returns:
         Boxes (F, 4) xyxy, points (F, 5, 2) and scores (F,), float32, best first, in pixels of
@@ -58,13 +58,14 @@ def detect(
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """The answers of N cells, as the detector gives them.
+    """Raw detector outputs of N grid cells.
 
     Attributes:
-        classes: (N, 1) float32, that there is a face,
-        objects: (N, 1) and that there is anything.
-        offsets: (N, 4) from the cell to the box's centre in cells, and the logarithm of its sides.
-        points: (N, 10) from the cell to the points, in cells.
+        classes: (N, 1) float32 probability of a face.
+        objects: (N, 1) float32 probability of an object.
+        offsets: (N, 4) offset from the cell to the box's centre, in cells, and logarithm of the
+            box's sides.
+        points: (N, 10) offsets from the cell to the points, in cells.
         grid: (N, 4) the cell: x, y, width and height.
     """
 
@@ -76,16 +77,16 @@ class _Cells:
 
 
 class _Search:
-    """The detector on a picture of its own size."""
+    """Runs the detector on a picture without resizing it."""
 
     def __init__(self, detector: onnx.ModelProto, colour: str) -> None:
-        self._detector = _taking_rgb(detector) if colour == "BGR" else detector
+        self._detector = _with_rgb_input(detector) if colour == "BGR" else detector
 
     def __call__(self, graph: Graph, planes: Value) -> tuple[Value, ...]:
-        """Return the fields of `_Cells`, of all strides, in pixels of `planes`.
+        """Return the fields of `_Cells` for all strides, in pixels of `planes`.
 
         Args:
-            graph: to add to.
+            graph: the graph to add to.
             planes: (1, 3, H, W) float32 RGB, H and W multiples of 32.
         """
         raw = graph.inline(self._detector, {"input": planes}, "detector")
@@ -101,15 +102,15 @@ class _Search:
 def _coarse(
     graph: Graph, planes: Value, size: Value, search: _Search, settings: DetectionSettings
 ) -> tuple[Value, ...]:
-    """Look once more at a small copy of a large picture of `size`: the fields of `_Cells`.
+    """Search a reduced copy of a large picture of `size` again; return the fields of `_Cells`.
 
-    The detector knows faces of some 10 to 400 pixels: at a size that shows the small faces of a
-    group, a face that fills the picture is too large for it.
+    The detector finds faces of about 10 to 400 pixels: at a size that shows the small faces of a
+    group, a face that fills the picture is too large.
     """
     again = Graph(prefix="coarse/")
     sides, ratio = _sides(again, size, settings.min_side, settings.min_side)
-    # The black border is cut from the small copy: cutting it from the large one costs a copy.
-    copy = _resized(again, planes, ratio=ratio * (1 + 1e-6))  # a little more: 480, not 479.99
+    # The border is cut from the reduced copy: cutting it from the large picture takes longer.
+    copy = _resized(again, planes, ratio=ratio * (1 + 1e-6))  # rounds 479.99 up to 480
     copy = again.op("Slice", copy, np.zeros(2, np.int64), sides, np.array([2, 3]))
     *answers, grid = search(again, _padded(again, copy))
     grid = _ToImage(again, ratio).grid(grid)
@@ -124,17 +125,17 @@ def _coarse(
 
 
 class _ToImage:
-    """From pixels of the detector's picture to pixels of the photo, both named by their centres."""
+    """Maps pixels of the detector's picture to pixels of the photo; positions are pixel centres."""
 
     def __init__(self, graph: Graph, ratio: Value) -> None:
-        """Take the picture's rows over the photo's, and columns over columns: (2,) float32."""
+        """Take (2,) float32: picture height / photo height, picture width / photo width."""
         self._ratio = graph.vector(ratio.at(1, axis=0), ratio.at(0, axis=0))
 
     def __call__(self, points: Value) -> Value:
         return (points + 0.5) / self._ratio - 0.5
 
     def grid(self, grid: Value) -> Value:
-        """Return a `_grid` in the photo's pixels."""
+        """Return a `_grid` in pixels of the photo."""
         graph = grid.graph
         return graph.concat([self(grid.columns(0, 2)), grid.columns(2, 4) / self._ratio], axis=1)
 
@@ -142,10 +143,10 @@ class _ToImage:
 def _picture(
     graph: Graph, image: Value, settings: DetectionSettings
 ) -> tuple[Value, Value, _ToImage]:
-    """Return the photo at the size to look at: its planes, that size, and the way back.
+    """Return the photo at the detection size: planes, that size, and the map to the photo.
 
-    The planes are (1, 3, H', W') float32, with black added below and on the right of the size up
-    to multiples of 32.
+    The planes are (1, 3, H', W') float32, padded with black below and on the right to multiples
+    of 32.
     """
     size = graph.op("Shape", image, end=2)
     sides, ratio = _sides(graph, size, settings.min_side, settings.max_side)
@@ -154,9 +155,9 @@ def _picture(
     near, up, same, down, far = (
         Graph(prefix=f"{name}/") for name in ("near", "up", "same", "down", "far")
     )
-    # Turned in the graph around the branches: onnxruntime would move it behind the resizing,
-    # which is several times slower on (H, W, 3). Planes of floats are resized the quickest, and
-    # take four times the memory of bytes: the largest photos are resized as they are.
+    # The Transpose is outside the branches: onnxruntime would move it after the Resize, which is
+    # several times slower on (H, W, 3). Float planes are resized fastest, but take four times
+    # the memory of bytes, so the largest photos are resized as bytes.
     bytes_ = near.op("Transpose", rows, perm=[0, 3, 1, 2])
     little = far.op("Transpose", _resized(far, rows, sides, axes=(1, 2)), perm=[0, 3, 1, 2])
     for branch, picture in (
@@ -182,7 +183,7 @@ def _floats(graph: Graph, planes: Value) -> Value:
 
 
 def _sides(graph: Graph, size: Value, least: int, most: int) -> tuple[Value, Value]:
-    """Return the height and width with a long side from `least` to `most`, and over `size`."""
+    """Return (height, width) with a long side from `least` to `most`, and the ratio to `size`."""
     size = graph.op("Cast", size, to=type_of["float32"])
     long_side = graph.op("ReduceMax", size, keepdims=0)
     wanted = graph.op("Clip", long_side, float(least), float(most))
@@ -199,7 +200,7 @@ def _resized(
     axes: tuple[int, int] = (2, 3),
     antialias: bool = True,
 ) -> Value:
-    """Return a picture with these sides, or with this ratio to the ones that it has."""
+    """Return a picture resized to these sides, or by this ratio."""
     return graph.op(
         "Resize",
         picture,
@@ -214,17 +215,17 @@ def _resized(
 
 
 def _padded(graph: Graph, picture: Value) -> Value:
-    """Return (1, 3, H, W) with black added below and on the right up to multiples of 32."""
+    """Return (1, 3, H, W), padded with black below and on the right to multiples of 32."""
     size = graph.op("Shape", picture, start=2)
     short = graph.op("Mod", -graph.op("Mod", size, 32) + 32, 32)
     return graph.op("Pad", picture, graph.concat([np.zeros(6, np.int64), short], axis=0))
 
 
 def _decode(cells: _Cells, least: float) -> tuple[Value, Value, Value]:
-    """Return boxes (M, 4), points (M, 5, 2) and scores (M,) of the cells with more than `least`."""
+    """Return boxes (M, 4), points (M, 5, 2) and scores (M,) of cells with a score above `least`."""
     graph = cells.grid.graph
     scores = graph.op("Sqrt", cells.classes * cells.objects).reshape(-1)
-    # Of thousands of cells a few are faces: only of those it is worth knowing where.
+    # Few of the thousands of cells are faces: only those are decoded.
     faces = graph.op("NonZero", scores > least).at(0, axis=0)
     offsets, points, grid = (x.take(faces) for x in (cells.offsets, cells.points, cells.grid))
     place, side = grid.columns(0, 2), grid.columns(2, 4)
@@ -236,7 +237,7 @@ def _decode(cells: _Cells, least: float) -> tuple[Value, Value, Value]:
 
 
 def _grid(graph: Graph, sides: Value, stride: int) -> Value:
-    """Return (N, 4): x, y, width and height of the cells of a picture, row by row, float32."""
+    """Return (N, 4) float32: x, y, width and height of the cells of a picture, row by row."""
     cells = graph.op("Div", sides, stride)
     x, y = (
         graph.op("Range", 0, cells.at(axis, axis=0), 1).cast("float32") * float(stride)
@@ -249,10 +250,10 @@ def _grid(graph: Graph, sides: Value, stride: int) -> Value:
     return graph.concat([columns, rows, size], axis=2).reshape(-1, 4)
 
 
-def _taking_rgb(detector: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a detector that takes BGR as one that takes RGB: no photo need be turned.
+def _with_rgb_input(detector: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a detector with BGR input changed to take RGB, so that photos need no conversion.
 
-    The planes' order changes places in the weights of the Conv nodes that read them.
+    The planes are swapped in the weights of the Conv nodes that read the input.
     """
     turned = onnx.ModelProto()
     turned.CopyFrom(detector)
@@ -263,7 +264,7 @@ def _taking_rgb(detector: onnx.ModelProto) -> onnx.ModelProto:
             continue
         if node.op_type != "Conv" or node.input[1] not in constants:
             raise ValueError(
-                f"planes go into {node.op_type}, not into a Conv with constant weights"
+                f"the input is read by {node.op_type}, not by a Conv with constant weights"
             )
         name = f"{node.input[1]}_of_rgb"
         weights = numpy_helper.to_array(constants[node.input[1]])[:, ::-1]

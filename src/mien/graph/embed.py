@@ -1,4 +1,4 @@
-"""Embed: crops to points on the unit sphere."""
+"""Embed: from crops to unit vectors."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def embed(
     """Add the embedder to a graph.
 
     Args:
-        graph: to add to.
+        graph: the graph to add to.
         crops: (F, 112, 112, 3) uint8 RGB.
         embedder: a clean graph, (N, 3, 112, 112) float32 to (N, D).
-        colour: the order it wants, "RGB" or "BGR".
-        mean: taken from each pixel,
-        scale: then multiplied with it.
+        colour: the colour order of its input, "RGB" or "BGR".
+        mean: subtracted from each pixel.
+        scale: multiplies the difference.
 
     Returns:
         (F, D) float32 unit rows.

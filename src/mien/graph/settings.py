@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-NOBODY = -1
-"""The output `person` of a face that is unknown."""
+UNKNOWN_PERSON = -1
+"""Value of the output `person` for an unknown face."""
 
 _STORED = {
     "max_side": "side",
@@ -16,7 +16,7 @@ _STORED = {
     "nms_iou": "overlap",
     "max_faces": "faces",
 }
-"""Attribute to its name in files and JSON, which older versions wrote."""
+"""Attribute: its name in files and JSON, which keep the names of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class DetectionSettings:
         min_side: smaller photos are enlarged to this long side; large ones are searched a
             second time at this size, for the faces that fill them.
         score_threshold: least score of a face, in (0, 1).
-        nms_iou: of two boxes with more intersection over union than this, the better one stays.
+        nms_iou: of two boxes with a higher intersection over union, only the better one is kept.
         max_faces: at most this many faces, best first.
     """
 
@@ -43,15 +43,17 @@ class DetectionSettings:
         if not 32 <= self.min_side <= self.max_side <= 4096:
             raise ValueError("sides must be 32 <= min_side <= max_side <= 4096")
         if not (0 < self.score_threshold < 1 and 0 < self.nms_iou < 1 and self.max_faces > 0):
-            raise ValueError("score and overlap lie between 0 and 1, faces is at least 1")
+            raise ValueError(
+                "score_threshold and nms_iou lie between 0 and 1, max_faces is at least 1"
+            )
 
     @property
     def max_long_side(self) -> int:
-        """The long side in pixels that a photo may be read at without losing a face."""
+        """Largest useful long side of a photo in pixels: reading at a larger size finds no more."""
         return 2 * self.max_side
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as files and JSON have it."""
+        """Return the settings as JSON values."""
         return {stored: getattr(self, name) for name, stored in _STORED.items()}
 
     @classmethod

@@ -1,8 +1,8 @@
-"""A graph's weights in fewer bytes: stored small, made float32 again when the graph is loaded.
+"""Storage forms of a graph's weights: fewer bytes, converted to float32 when the graph is loaded.
 
-The arithmetic of the graph stays float32. What is stored is turned back by ordinary nodes on
-constants (Cast, Mul, Add, Reshape), which every runtime computes once, when it loads the graph:
-the standard's DequantizeLinear would do too, but onnxruntime leaves it for every run.
+The graph still computes in float32. Stored weights are converted by ordinary nodes on constants
+(Cast, Mul, Add, Reshape), which runtimes compute once, on loading. DequantizeLinear would be
+shorter, but onnxruntime computes it in every run.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ Form = Literal["float32", "float16", "int8"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 BLOCK = 64
-"""So many neighbouring weights share a step and an offset, as in the OpenCV Zoo's own files."""
+"""Number of adjacent weights that share a step and an offset, as in the OpenCV Zoo's files."""
 
 _LEAST_ELEMENTS = 4096
-"""Smaller tensors stay as they are, and so do those of short rows: there is nothing to gain."""
+"""Smaller tensors, and tensors with short rows, are not converted: it would save nothing."""
 
 _READERS = frozenset({"Conv", "Gemm", "MatMul"})
 
 _LEVELS = range(255, 239, -1)
-"""How many steps may lie between a block's least and greatest weight."""
+"""Numbers of steps to try between the least and the greatest weight of a block."""
 
 
 def store_weights(
@@ -36,11 +36,11 @@ def store_weights(
     """Return a copy of a model whose weights are stored in another form.
 
     Args:
-        model: of a graph, as `mien.graph.assemble` makes it: its weights are float32.
-        form: "float32" as they are; "float16" rounded to half precision; "int8" as eight bits,
-            with a step and an offset for each block of weights. Weights that were published so
-            (as those of the default embedder) and have only been scaled by row since come back
-            as they were, but for float32's own rounding.
+        model: with float32 weights, as `mien.graph.assemble` builds it.
+        form: "float32" unchanged; "float16" rounded to half precision; "int8" as eight bits, with
+            a step and an offset per block of weights. Weights that were published in this form
+            (like those of the default embedder), and were only scaled by row since, are restored
+            up to the rounding of float32.
         block: how many weights of a row share a step; None for whole rows ("per channel").
     """
     if form not in FORMS:
@@ -74,9 +74,9 @@ def store_weights(
 
 
 def _weights_of(graph: onnx.GraphProto) -> frozenset[str]:
-    """Return the names of the large float32 weights of the graph's networks.
+    """Return the names of the large float32 weights of the detector and the embedder.
 
-    What the compare stage multiplies with are people, not weights: those stay exact.
+    The prototypes of people are not among them: they stay exact.
     """
     read = {name for node in graph.node if node.op_type in _READERS for name in node.input[1:2]}
     return frozenset(
@@ -86,7 +86,7 @@ def _weights_of(graph: onnx.GraphProto) -> frozenset[str]:
         and tensor.data_type == onnx.TensorProto.FLOAT
         and np.prod(tensor.dims) >= _LEAST_ELEMENTS
         and np.prod(tensor.dims[1:]) >= BLOCK
-        and "/" in tensor.name  # an inlined network's; the stages' own constants have no prefix
+        and "/" in tensor.name  # constants of inlined networks have a prefix
     )
 
 
@@ -102,7 +102,7 @@ def _halves(name: str, values: NDArray[np.float32]) -> Stored:
 def _blocks(name: str, values: NDArray[np.float32], block: int | None) -> Stored:
     rows = values.reshape(len(values), -1)
     width = rows.shape[1]
-    # A row that cannot be cut into blocks is one block.
+    # A row whose length is no multiple of `block` is one block.
     size = block if block and width % block == 0 else width
     levels, step, least = _quantised(rows.reshape(-1, size))
     parts: dict[str, NDArray[Any]] = {
@@ -116,7 +116,7 @@ def _blocks(name: str, values: NDArray[np.float32], block: int | None) -> Stored
 
 
 def _restore(name: str) -> Iterator[onnx.NodeProto]:
-    """Yield the nodes of levels * step + least in the weights' own shape."""
+    """Yield the nodes that compute levels * step + least in the shape of the weights."""
     make = helper.make_node
     yield make("Cast", [f"{name}/levels"], [f"{name}/cast"], to=onnx.TensorProto.FLOAT)
     yield make("Mul", [f"{name}/cast", f"{name}/step"], [f"{name}/scaled"])
@@ -129,8 +129,8 @@ def _quantised(
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
     """Return levels (N, size), step (N, 1) and least (N, 1) of N blocks.
 
-    Blocks that already lie on a grid of up to 256 levels span a whole number of its steps, which
-    need not be 255: of several numbers the one is taken that fits the block best.
+    A block that was quantised before spans a whole number of steps, which may be less than 255:
+    the number of steps that fits the block best is used.
     """
     least = rows.min(axis=1, keepdims=True)
     span = rows.max(axis=1, keepdims=True) - least

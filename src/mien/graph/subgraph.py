@@ -1,4 +1,4 @@
-"""A part of a finished graph as a graph of its own."""
+"""Extract a part of a graph."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from onnx import helper
 def subgraph_of(
     model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str]
 ) -> onnx.ModelProto:
-    """Return what lies between some values of a graph and others.
+    """Return the part of a graph between some values and others.
 
     Args:
-        model: a whole graph.
-        inputs: inputs or outputs of it, which the part is given.
-        outputs: outputs of it, which the part returns.
+        model: the graph.
+        inputs: names of inputs or outputs of the graph that become inputs of the part.
+        outputs: names of outputs of the graph that the part returns.
 
     Raises:
-        ValueError: an output needs something that is not among the inputs.
+        ValueError: an output depends on a value that is not among the inputs.
     """
     graph = model.graph
     maker = {name: node for node in graph.node for name in node.output}
@@ -39,13 +39,13 @@ def subgraph_of(
             waiting.extend(_needs(maker[name]))
         elif name in typed:
             raise ValueError(f"{', '.join(outputs)} need {name}")
-    doors = [
+    input_aliases = [
         helper.make_node("Identity", [outer], [inner])
         for inner, outer in given.items()
         if inner != outer
     ]
     part = helper.make_graph(
-        [*doors, *(node for node in graph.node if id(node) in kept)],
+        [*input_aliases, *(node for node in graph.node if id(node) in kept)],
         "part",
         [typed[name] for name in inputs],
         [typed[name] for name in outputs],
@@ -57,16 +57,16 @@ def subgraph_of(
 
 
 def _inside(name: str, maker: dict[str, onnx.NodeProto]) -> str:
-    """Return the value that an output is a copy of: what the rest of the graph reads."""
+    """Return the value that an output copies, which the rest of the graph reads."""
     while name in maker and maker[name].op_type == "Identity":
         name = maker[name].input[0]
     return name
 
 
 def _needs(node: onnx.NodeProto) -> Iterator[str]:
-    """Yield the values that a node reads, those of its inner graphs too.
+    """Yield the values that a node reads, also in its inner graphs.
 
-    Names that are made inside are among them; nothing outside is called so, as names are unique.
+    Names defined inside are included; they are unique, so no outer value has them.
     """
     yield from node.input
     for attribute in node.attribute:

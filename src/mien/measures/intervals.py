@@ -47,7 +47,7 @@ def wilson(successes: int, total: int, level: float = 0.95) -> Interval:
 def wilson_of_parts(successes: float, total: int, level: float = 0.95) -> Interval:
     """Return a share with Wilson's interval, where trials may be partial successes.
 
-    A stranger of whom one photo of three is given a name is a third of a success. Each end of the
+    A stranger with one photo of three given a name is a third of a success. Each end of the
     interval rounds the sum of successes outwards, so that the interval is not too narrow.
 
     Args:

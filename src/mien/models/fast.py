@@ -1,4 +1,4 @@
-"""Networks written so that onnxruntime runs them fast, with equal output."""
+"""Rewrite networks so that onnxruntime runs them faster, with equal output."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fold_normalisation(network: Network) -> None:
 
 
 def _fold_back(network: Network, node: onnx.NodeProto, scale: Array, offset: Array) -> bool:
-    """Fold y = scale * x + offset, a number a channel, into the node that makes x."""
+    """Fold y = scale * x + offset, one number per channel, into the node that computes x."""
     before = network.maker(node.input[0])
     if before is None or network.only_reader(node.input[0]) is None:
         return False
@@ -45,7 +45,7 @@ def _fold_back(network: Network, node: onnx.NodeProto, scale: Array, offset: Arr
 
 
 def _fold_on(network: Network, node: onnx.NodeProto, scale: Array, offset: Array) -> bool:
-    """Fold y = scale * x + offset, a number a channel, into the Gemm that reads y flattened."""
+    """Fold y = scale * x + offset, one number per channel, into the Gemm that reads flattened y."""
     after = network.only_reader(node.output[0])
     if after is not None and after.op_type == "Flatten" and attributes(after).get("axis", 1) == 1:
         after = network.only_reader(after.output[0])
@@ -70,7 +70,7 @@ def _plain(gemm: onnx.NodeProto) -> bool:
 
 
 def _set_weights(network: Network, node: onnx.NodeProto, weights: Array, bias: Array) -> None:
-    """Give a Conv or Gemm new weights and bias; the old may be shared and stay as they are."""
+    """Give a Conv or Gemm new weights and bias; the old ones may be shared and do not change."""
     names = [
         network.add_constant(f"{node.output[0]}_{part}", value.astype(np.float32))
         for part, value in (("weights", weights), ("bias", bias))
@@ -81,7 +81,8 @@ def _set_weights(network: Network, node: onnx.NodeProto, weights: Array, bias: A
 def fold_factor(network: Network) -> None:
     """Fold each multiplication by one number into the Conv that reads it.
 
-    Exact at the borders too, since a padded 0 stays 0; a subtraction would not be.
+    This is exact at the borders too, since padding with 0 is not affected; a subtraction would not
+    be.
     """
     for node in [n for n in network.nodes if n.op_type == "Mul"]:
         if node.input[0] in network.constants:
@@ -97,26 +98,26 @@ def fold_factor(network: Network) -> None:
         network.bypass(node)
 
 
-def quicken_prelu(network: Network) -> None:
+def rewrite_prelu(network: Network) -> None:
     """Write each PRelu with Relu and depthwise 1 x 1 Conv nodes.
 
-    onnxruntime's PRelu leaves the blocked memory layout that its Conv nodes work in, and does not
-    fuse; on SFace it takes as long as all the rest. Relu and depthwise Conv keep the layout, and
-    an Add is done by the Conv before it. Measured on SFace, one thread, batches of 1 and 8, as
-    shares of the time of slope * x + (1 - slope) * relu(x) in that order:
+    onnxruntime's PRelu does not use the blocked memory layout of Conv nodes and is not fused; on
+    SFace it takes as long as all other nodes. Relu and depthwise Conv use that layout, and an Add
+    is fused into the Conv before it. Measured on SFace with one thread and batch sizes 1 and 8, as
+    ratios to the time of slope * x + (1 - slope) * relu(x):
 
     ======================================================== ====== ======
     PRelu as published                                       1.84   1.84
     max(x, slope * x)                                        1.07   1.19
     slope * x + relu((1 - slope) * x)                        0.95   0.91
     relu(x) * (1 - slope) + slope * x                        0.97   0.91
-    relu(z) + k * z, (1 - slope) folded into what makes x    0.94   0.89
-    Relu alone, which is not equal: the floor                0.87   0.74
+    relu(z) + k * z, (1 - slope) folded into the Conv of x   0.94   0.89
+    Relu alone (not equal; a lower bound)                    0.87   0.74
     ======================================================== ====== ======
     """
     for place, node in reversed(list(enumerate(network.nodes))):
         slope = network.constant(node, 1) if node.op_type == "PRelu" else None
-        # One slope for all channels, or one a pixel, is left as it is.
+        # A single slope, or one per pixel, is not rewritten.
         if slope is not None and slope.shape == (slope.size, 1, 1) and slope.size > 1:
             network.nodes[place : place + 1] = _prelu(network, node, slope)
 
@@ -127,7 +128,7 @@ def _prelu(network: Network, node: onnx.NodeProto, slope: Array) -> list[onnx.No
     share = 1 - slope.reshape(-1, 1, 1, 1).astype(np.float64)
     positive = f"{y}_relu"
     nodes = [helper.make_node("Relu", [x], [positive])]
-    # z must rise with x, and not so slowly that k loses the digits of the slope.
+    # z must rise with x, and not so slowly that k loses precision.
     maker = network.maker(x)
     if (
         share.min() > _LEAST_SHARE
@@ -137,14 +138,14 @@ def _prelu(network: Network, node: onnx.NodeProto, slope: Array) -> list[onnx.No
     ):
         slope = slope.reshape(share.shape) / share
     else:
-        nodes.append(_each_channel(network, positive, share, f"{y}_positive"))
+        nodes.append(_scale_channels(network, positive, share, f"{y}_positive"))
         positive = f"{y}_positive"
-    nodes.append(_each_channel(network, x, slope, f"{y}_linear"))
+    nodes.append(_scale_channels(network, x, slope, f"{y}_linear"))
     nodes.append(helper.make_node("Add", [positive, f"{y}_linear"], [y]))
     return nodes
 
 
-def _each_channel(network: Network, x: str, factors: Array, y: str) -> onnx.NodeProto:
+def _scale_channels(network: Network, x: str, factors: Array, y: str) -> onnx.NodeProto:
     """Return a node that multiplies each channel by its factor."""
     weights = factors.reshape(-1, 1, 1, 1).astype(np.float32)
     name = network.add_constant(f"{y}_weights", weights)
@@ -152,19 +153,19 @@ def _each_channel(network: Network, x: str, factors: Array, y: str) -> onnx.Node
 
 
 def merge_heads(network: Network, stride: int, widths: dict[str, int]) -> None:
-    """Compute all of YuNet's answers for one stride together, where they are made alike.
+    """Compute all of YuNet's outputs for one stride with the same two Conv nodes.
 
-    Each is made from the same features by a 1 x 1 Conv to its few channels and a depthwise 3 x 3
-    Conv. Together they have 16 channels, which is what onnxruntime's blocked layout is made of;
-    alone they have 1, 4 or 10, and leave it. The whole detector takes 0.90 of the time.
+    Each output is computed from the same features by a 1 x 1 Conv to a few channels and a depthwise
+    3 x 3 Conv. Together they have 16 channels, the block size of onnxruntime's blocked layout;
+    separately they have 1, 4 or 10 and cannot use it. The detector takes 0.90 of the time.
 
     Args:
-        network: of the detector; left as it is where the answers are made otherwise.
-        stride: of the outputs' cells.
-        widths: the outputs ``PART_STRIDE`` and how many numbers each has a cell, in order.
+        network: of the detector; not changed where its outputs are computed in another way.
+        stride: of the grid cells.
+        widths: the parts of outputs ``PART_STRIDE``, in order, and their numbers per cell.
     """
-    made = [_head(network, f"{part}_{stride}") for part in widths]
-    heads = [head for head in made if head is not None]
+    found = [_head(network, f"{part}_{stride}") for part in widths]
+    heads = [head for head in found if head is not None]
     if len(heads) != len(widths) or len({head.features for head in heads}) != 1:
         return
     gone = {id(node) for head in heads for node in head.nodes}
@@ -206,7 +207,7 @@ def merge_heads(network: Network, stride: int, widths: dict[str, int]) -> None:
 
 @dataclass(frozen=True)
 class _Head:
-    """How one answer is made: weights and bias of both Conv nodes, with or without Sigmoid."""
+    """How one output is computed: weights and biases of two Conv nodes, and whether by Sigmoid."""
 
     features: str
     point: tuple[Array, Array]
@@ -216,7 +217,7 @@ class _Head:
 
 
 def _head(network: Network, output: str) -> _Head | None:
-    """Return how an answer is made, None if otherwise than in YuNet."""
+    """Return how an output is computed, None if it is not as in YuNet."""
     nodes: list[onnx.NodeProto] = []
     name = output
     for step in ("Sigmoid", "Reshape", "Transpose", "Conv", "Conv"):
@@ -232,18 +233,18 @@ def _head(network: Network, output: str) -> _Head | None:
     depth, depth_bias, point, point_bias = numbers
     if depth is None or depth_bias is None or point is None or point_bias is None:
         return None
-    alike = (
+    as_in_yunet = (
         attributes(nodes[-3]) == {"perm": [0, 2, 3, 1]}
         and _moves(nodes[-2]) == ([1] * 4, len(depth))
         and _moves(nodes[-1]) == ([0] * 4, 1)
         and (depth.shape[1:], point.shape[2:]) == ((1, 3, 3), (1, 1))
     )
-    found = _Head(name, (point, point_bias), (depth, depth_bias), len(nodes) == 5, tuple(nodes))
-    return found if alike else None
+    head = _Head(name, (point, point_bias), (depth, depth_bias), len(nodes) == 5, tuple(nodes))
+    return head if as_in_yunet else None
 
 
 def _moves(conv: onnx.NodeProto) -> tuple[list[int], int] | None:
-    """Return the padding and groups of a Conv that goes in single steps, None for any other."""
+    """Return padding and groups of a Conv with strides and dilations of 1, None for any other."""
     known = attributes(conv)
     plain = known.get("auto_pad", b"NOTSET") == b"NOTSET" and all(
         known.get(key, [1, 1]) == [1, 1] for key in ("strides", "dilations")

@@ -1,7 +1,7 @@
-"""Where Mien keeps weights, and whether it may use the network: the three variables.
+"""The environment variables for weights.
 
-``MIEN_HOME`` is the folder of the store, ``MIEN_MODELS`` a folder with copies of weights,
-``MIEN_OFFLINE`` forbids the network.
+``MIEN_HOME`` is the folder of the store, ``MIEN_MODELS`` a folder with copies of weights;
+``MIEN_OFFLINE`` forbids network access.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ def default_home() -> Path:
 
 
 def mirror_folder() -> Path | None:
-    """Return the folder that `MIEN_MODELS` names; None where it is not set."""
+    """Return the folder in `MIEN_MODELS`; None where it is not set."""
     named = os.environ.get("MIEN_MODELS", "")
     return Path(named).expanduser() if named else None
 
 
 def offline() -> bool:
-    """Return whether `MIEN_OFFLINE` forbids the network."""
+    """Return whether `MIEN_OFFLINE` forbids network access."""
     return os.environ.get("MIEN_OFFLINE", "").strip().lower() not in ("", "0", "false", "no", "off")
 
 
 @contextmanager
 def writing_to(folder: Path) -> Iterator[None]:
-    """Turn the system's refusals while writing under `folder` into OutputError."""
+    """Translate OSError while writing under `folder` into OutputError."""
     try:
         yield
     except OSError as error:

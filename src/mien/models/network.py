@@ -1,4 +1,4 @@
-"""A network as it is read from an ONNX file and changed: nodes, constants, one input, outputs."""
+"""A network read from an ONNX file that can be modified: nodes, constants, one input, outputs."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Shape = Sequence[int | str | None]
 
 @dataclass
 class Network:
-    """A graph under change.
+    """A graph that can be modified.
 
     Attributes:
         nodes: in an order in which they can be computed.
-        constants: every initializer by its name; those that no node reads are not written.
-        input: name of the one input that is not a constant.
-        input_shape: of it; None where a size is free.
+        constants: initializers by name; those that no node reads are not written.
+        input: name of the only input that is not a constant.
+        input_shape: its shape; None where a size is variable.
         outputs: names of the outputs.
-        opset: version of the standard operators that the nodes are written in.
+        opset: version of the standard operators of the nodes.
     """
 
     nodes: list[onnx.NodeProto]
@@ -43,12 +43,12 @@ class Network:
         return [node for node in self.nodes if name in node.input]
 
     def only_reader(self, name: str) -> onnx.NodeProto | None:
-        """Return the node that reads a value if it is the only one and nobody else wants it."""
+        """Return the only node that reads a value; None for several, or if it is an output."""
         readers = self.readers(name)
         return readers[0] if len(readers) == 1 and name not in self.outputs else None
 
     def maker(self, name: str) -> onnx.NodeProto | None:
-        """Return the node that makes a value; None for the input and constants."""
+        """Return the node that computes a value; None for the input and constants."""
         return next((node for node in self.nodes if name in node.output), None)
 
     def constant(self, node: onnx.NodeProto, position: int) -> Array | None:
@@ -56,14 +56,14 @@ class Network:
         return self.constants.get(node.input[position]) if position < len(node.input) else None
 
     def add_constant(self, name: str, value: Array) -> str:
-        """Keep a new constant under `name`, or a name like it that is not taken; return it."""
+        """Add a constant under `name`, or a similar name where that is taken; return the name."""
         while name in self.constants:
             name += "_"
         self.constants[name] = value
         return name
 
     def rename(self, old: str, new: str) -> None:
-        """Give a value another name wherever it stands."""
+        """Rename a value everywhere."""
         for node in self.nodes:
             node.input[:] = [new if name == old else name for name in node.input]
             node.output[:] = [new if name == old else name for name in node.output]
@@ -71,8 +71,8 @@ class Network:
         if self.input == old:
             self.input = new
 
-    def call(self, value: str, name: str) -> None:
-        """Give a value a name that the outside knows; whoever has it now gets another."""
+    def expose(self, value: str, name: str) -> None:
+        """Rename an input or output; a value that already has the name gets another one."""
         if value == name:
             return
         other = f"{name}_inside"
@@ -90,7 +90,7 @@ class Network:
             self.rename(node.output[0], node.input[0])
         elif self.maker(node.input[0]) is not None and node.input[0] not in self.outputs:
             self.rename(node.input[0], node.output[0])
-        else:  # an input or constant that is an output too: somebody has to copy it
+        else:  # an input or constant that is an output too needs a node to copy it
             raise UnusableWeights(f"{node.output[0]!r} is only a copy of {node.input[0]!r}")
 
     def to_model(
@@ -129,9 +129,9 @@ def read_network(data: bytes) -> Network:
     """Return the network in the bytes of an ONNX file.
 
     Raises:
-        UnusableWeights: not ONNX or damaged; or a model with parts outside the file, functions,
-            operators that are not standard, or branches.
-        ValueError: a weight has not as many bytes as its shape needs.
+        UnusableWeights: not ONNX or damaged; or a model with external data, functions, non-standard
+            operators or branches.
+        ValueError: a weight's bytes do not fit its shape.
     """
     try:
         model = onnx.load_model_from_string(data)

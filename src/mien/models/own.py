@@ -1,4 +1,4 @@
-"""Try a user's own embedder against its card before it is taken into the store."""
+"""Check a user's own embedder against its card before it is added to the store."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from mien.models.network import read_network
 from mien.types import CROP_SIDE
 
 Forward = Callable[[bytes, Mapping[str, NDArray[Any]]], list[NDArray[Any]]]
-"""Runs a model: its bytes and inputs → its outputs; raises UnusableWeights."""
+"""Run a model: its bytes and inputs to its outputs; raises UnusableWeights."""
 
 _STANDARD = {"", "ai.onnx"}
 
 
 def check_embedder(card: ModelCard, data: bytes, forward: Forward) -> None:
-    """Find out whether weights do what their card says.
+    """Check that weights behave as their card says.
 
-    They must become a clean graph of the card's shapes (`mien.models.clean`), made of standard
-    operators, whose output is finite, differs between pictures, and is for each picture the same
-    whatever else is in the batch, and the same as that of the file as it was given.
+    They must convert to a clean graph with the card's shapes (`mien.models.clean`) and standard
+    operators. Its output must be finite, differ between pictures, not depend on the other pictures
+    of the batch, and equal the output of the given file.
 
     Args:
         card: of the embedder.
@@ -34,8 +34,8 @@ def check_embedder(card: ModelCard, data: bytes, forward: Forward) -> None:
         forward: runs a model (`mien.engine.forward`).
 
     Raises:
-        InvalidCard: the card asks for crops that Mien does not make.
-        UnusableWeights: the weights do something else than the card says.
+        InvalidCard: the card requires crops of another size.
+        UnusableWeights: the weights do not behave as the card says.
     """
     if card.side != CROP_SIDE:
         raise InvalidCard(
@@ -53,11 +53,11 @@ def check_embedder(card: ModelCard, data: bytes, forward: Forward) -> None:
         raise UnusableWeights(f"{card.id} gives different pictures the same embedding")
     published = _as_given(card, forward, data, batch)
     if published is not None:
-        _compare(card, together, published, "freeing the batch changes the embedding")
+        _compare(card, together, published, "the variable batch size changes the embedding")
 
 
 def _pictures() -> NDArray[np.float64]:
-    """Return (3, 3, side, side) noise 0..255, seeded: fine, coarse and very coarse."""
+    """Return (3, 3, side, side) seeded noise from 0 to 255: fine, coarse and very coarse."""
     rng = np.random.default_rng(0)
     return np.stack(
         [
@@ -83,7 +83,7 @@ def _refuse_foreign_operators(card: ModelCard, model: ModelProto) -> None:
 def _embed(
     card: ModelCard, forward: Forward, model: bytes, name: str, batch: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Return (N, D) embeddings as the model gives them, once they are found sound."""
+    """Return the model's (N, D) embeddings; raises UnusableWeights where they are not valid."""
     (found,) = forward(model, {name: batch})
     if found.shape != (len(batch), card.dimension):
         raise UnusableWeights(
@@ -102,9 +102,9 @@ def _embed(
 def _as_given(
     card: ModelCard, forward: Forward, data: bytes, batch: NDArray[np.float32]
 ) -> NDArray[np.float64] | None:
-    """Return the embeddings of the file as it is, or None where onnxruntime cannot run that.
+    """Return the embeddings of the given file, or None where onnxruntime cannot run it.
 
-    Block-quantised files are such: they have nothing to be compared with.
+    It cannot run block-quantised files: these are not compared.
     """
     name = read_network(data).input
     try:

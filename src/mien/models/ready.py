@@ -1,4 +1,4 @@
-"""Weights as published → a clean graph that onnxruntime runs fast, made once and kept."""
+"""Cache of clean graphs, which are made of published weights once."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ def ready_model(
 ) -> Path:
     """Return the path of the clean graph of a card's weights (see `mien.models.clean`).
 
-    Pulls the weights if they are not here. The graph is kept under the weights' sha256, the
-    version of the cleaning and its own digest, so that a damaged one is seen and made again.
+    Downloads the weights where they are missing. The file name of the graph contains the sha256 of
+    the weights, the version of the conversion and its own digest, so that a damaged file is
+    detected and made again.
 
     Args:
         card: of the model.
-        store: where weights and clean graphs are kept; the default store if None.
-        progress: told the bytes while pulling.
+        store: for weights and clean graphs; the default store if None.
+        progress: called with the bytes received while downloading.
 
     Raises:
-        WeightsMissing: offline, and the weights are not here.
+        WeightsMissing: offline, and the weights are not on this machine.
         DownloadFailed: no source delivered the weights.
-        UnusableWeights: the weights cannot be made into a clean graph.
+        UnusableWeights: the weights cannot be converted to a clean graph.
         OutputError: the store cannot be written to.
     """
-    # Imported only now: it brings onnx, which nobody needs who lists models.
+    # Imports onnx, which listing models does not need.
     clean = importlib.import_module("mien.models.clean")
     store = store or WeightStore.default()
     version = int(clean.CLEAN_VERSION)
-    found = _kept(card, store, version)
+    found = _cached(card, store, version)
     if found is not None:
         return found
     weights = store.fetch(card, progress)
     make = clean.clean_detector if card.kind == "detector" else clean.clean_embedder
     with writing_to(store.home), locked(store.ready_folder / f"{card.sha256}.lock"):
         # Another process may have made it while this one waited.
-        found = _kept(card, store, version)
+        found = _cached(card, store, version)
         if found is not None:
             return found
         data: bytes = make(weights.read_bytes(), card).SerializeToString(deterministic=True)
@@ -55,12 +56,12 @@ def ready_model(
     return path
 
 
-def _kept(card: ModelCard, store: WeightStore, version: int) -> Path | None:
-    """Return the clean graph if one is kept whole."""
+def _cached(card: ModelCard, store: WeightStore, version: int) -> Path | None:
+    """Return the cached clean graph if it is undamaged."""
     for path in store.ready_folder.glob(f"{card.sha256}.v{version}.*.onnx"):
         try:
             if sha256_of(path).startswith(path.name.split(".")[-2]):
                 return path
         except OSError:
-            continue  # removed by another process between the listing and the look
+            continue  # removed by another process in the meantime
     return None

@@ -21,14 +21,14 @@ from mien.types import Calibration
 
 @dataclass(frozen=True, slots=True)
 class ImpostorStatistics:
-    """How similar different people look to an embedder: for users who have no strangers to measure.
+    """Similarities of different people to an embedder, for users who have no strangers to measure.
 
     Attributes:
         measured_on: one sentence on the people and the number of comparisons.
-        false_match_rate: shares of stranger comparisons, falling.
-        template_photos: how many photos the enrolled template was the mean of, one a row.
-        similarity: for each template size a row: the cosine similarity that this share of
-            stranger comparisons reaches, one a rate.
+        false_match_rate: shares of impostor comparisons, falling.
+        template_photos: number of photos averaged into the enrolled template, one per row.
+        similarity: one row per template size and one column per rate: the cosine similarity that
+            this share of impostor comparisons reaches.
     """
 
     measured_on: str
@@ -67,7 +67,7 @@ class ImpostorStatistics:
     ) -> NDArray[np.float64]:
         """Return how often a stranger reaches each similarity to any person of a gallery.
 
-        Comparisons are taken as independent: 1 - prod(1 - FMR). Between the stated rates the
+        Comparisons are assumed to be independent: 1 - prod(1 - FMR). Between the stated rates the
         logarithm of the FMR is linear in the similarity; beyond the last it is constant, since it
         was not measured. A prototype of n photos takes the row of the largest template that is
         not larger.

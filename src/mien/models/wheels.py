@@ -1,4 +1,4 @@
-"""Wheels through pip, from wherever this machine's pip is told to look; their code is never run."""
+"""Download wheels with this machine's pip and its configured index; their code is never run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _REACH = "pip fetches wheels from the index it is configured for; is that reacha
 
 
 class PipFailed(Exception):
-    """Pip did not deliver; the text says why.
+    """Pip failed; the message says why.
 
     Attributes:
-        hint: what to do about it.
+        hint: what the user can do.
     """
 
     def __init__(self, reason: str, hint: str) -> None:
@@ -25,20 +25,20 @@ class PipFailed(Exception):
 
 
 def download_wheels(folder: Path, requirements: Sequence[str], options: Sequence[str] = ()) -> None:
-    """Let pip fetch wheels into a folder, without what they depend on.
+    """Download wheels into a folder with pip, without their dependencies.
 
-    Wheels only: the code of a package is never run to fetch it.
+    Wheels only, so that no code of a package runs.
 
     Args:
         folder: for the wheels.
-        requirements: as pip takes them; their form must have been checked.
-        options: of `pip download`, besides.
+        requirements: in pip's syntax; callers check them.
+        options: further options of `pip download`.
 
     Raises:
-        PipFailed: it did not deliver them all.
+        PipFailed: a wheel was not downloaded.
     """
     try:
-        done = subprocess.run(  # noqa: S603 — no shell; callers check the requirements' form
+        done = subprocess.run(  # noqa: S603 — no shell; callers check the requirements
             pip_command(folder, requirements, options),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -57,7 +57,7 @@ def pip_command(
     folder: Path, requirements: Sequence[str], options: Sequence[str] = ()
 ) -> list[str]:
     """Return the command that `download_wheels` runs."""
-    # -P: a file pip.py in the current folder is not taken for pip.
+    # -P: does not import a file pip.py in the current folder.
     command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar=off", "--no-deps"]
     return [*command, "--only-binary=:all:", f"--dest={folder}", *options, *requirements]
@@ -68,5 +68,5 @@ def _failure(stderr: str) -> PipFailed:
         return PipFailed("this Python has no pip", _INSTALL)
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")] or lines
-    said = errors[-1] if errors else "nothing, and failed"
-    return PipFailed(f"pip said: {said}", _REACH)
+    said = errors[-1] if errors else "no message"
+    return PipFailed(f"pip failed: {said}", _REACH)

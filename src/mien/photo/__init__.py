@@ -1,4 +1,4 @@
-"""Photos: bytes from strangers to upright RGB pixels, or an error that says what to do."""
+"""Read photos: from untrusted bytes to upright RGB pixels, or an error with a hint."""
 
 from mien.photo.decoding import (
     MAX_BYTES,

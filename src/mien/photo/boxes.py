@@ -1,4 +1,4 @@
-"""The boxes of a HEIF file, as far as they must be looked at before libheif may see them."""
+"""Checks of a HEIF file's boxes that are necessary before libheif reads it."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import re
 from collections.abc import Iterator
 
 _ITEM = re.compile(rb"infe(?=\x02.{7}(.{4})|\x03.{9}(.{4}))", re.DOTALL)
-"""The entry of an item, as far as its type."""
+"""The entry of an item, up to its type."""
 
 _MAX_BOXES = 1000
-"""Most outermost boxes; a photo has three or four."""
+"""Largest number of outermost boxes; photos have three or four."""
 
 _MAX_TEXT = 1024
-"""Most bytes of an item's name and content type, which both end in a zero."""
+"""Largest length of an item's name and content type, each with its final zero, in bytes."""
 
 _PICTURES = frozenset({b"mdat", b"free", b"skip"})
-"""Boxes that hold no entries, but bytes that could look like one by chance."""
+"""Boxes without entries, whose bytes could look like an entry by chance."""
 
 
 def check_items(data: bytes) -> None:
-    """Refuse a file with an item whose type is not text.
+    """Raise ValueError for a file with an item whose type is not text.
 
-    pi-heif up to 1.4.0 follows a null pointer on those, which would take the whole process
-    down (https://github.com/bigcat88/pillow_heif/pull/478).
+    pi-heif up to 1.4.0 dereferences a null pointer on such files, which ends the process
+    (https://github.com/bigcat88/pillow_heif/pull/478).
 
     Raises:
-        ValueError: an item's type is not text, or there are too many boxes to look at.
+        ValueError: an item's type is not text, or there are too many boxes.
     """
     for start, end in _outer_boxes(data):
         for entry in _ITEM.finditer(data, start, end):
@@ -44,7 +44,7 @@ def _check_content_type(entry: bytes) -> None:
 
 
 def _outer_boxes(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where each outermost box that may hold entries starts and ends."""
+    """Yield start and end of each outermost box that may have entries."""
     start = 0
     for _ in range(_MAX_BOXES):
         if start + 8 > len(data):
@@ -52,7 +52,7 @@ def _outer_boxes(data: bytes) -> Iterator[tuple[int, int]]:
         size = int.from_bytes(data[start : start + 4], "big")
         if size == 1:
             size = int.from_bytes(data[start + 8 : start + 16], "big")
-        # Zero means "to the end", and so does for us whatever cannot be a size.
+        # Zero means "to the end"; other invalid sizes are treated alike.
         end = start + size if size >= 8 else len(data)
         if data[start + 4 : start + 8] not in _PICTURES:
             yield start, min(end, len(data))

@@ -1,4 +1,4 @@
-"""Pictures of every mode that Pillow decodes to, turned to 8-bit RGB."""
+"""Convert pictures of all modes that Pillow decodes to 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _READABLE = frozenset(
 )
 
 _WHITE_IS_ZERO = 262, 0
-"""TIFF's tag of how samples are to be read, and its value for "zero is white"."""
+"""TIFF's tag PhotometricInterpretation, and its value for "zero is white"."""
 
 
 class UnreadableColours(ValueError):
-    """A picture is in a colour space that is not turned to RGB."""
+    """A picture is in a colour space that cannot be converted."""
 
 
 def to_rgb(picture: Image.Image) -> NDArray[np.uint8]:
     """Return a decoded picture as (H, W, 3) uint8 RGB.
 
-    What is transparent becomes white. Where a colour profile is embedded and fits the picture,
-    colours are turned to sRGB; a profile that is broken or of another kind is passed over, since
-    faces are found and told apart without it.
+    Transparent pixels become white. Where a colour profile is embedded and fits the picture,
+    colours are converted to sRGB; a broken or unsuitable profile is ignored, since faces are
+    recognised without it.
 
     Raises:
         UnreadableColours: the picture is in a colour space such as CIELAB.
@@ -58,24 +58,24 @@ def _over_white(picture: Image.Image) -> Image.Image:
 
 
 def _to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
-    """Return an RGB, grey or CMYK picture in sRGB, or as it is where the profile does not fit."""
+    """Return an RGB, grey or CMYK picture in sRGB, or unchanged where the profile does not fit."""
     try:
         embedded = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if picture.mode == "RGB" and "srgb" in ImageCms.getProfileDescription(embedded).lower():
             return picture
-        turned = ImageCms.profileToProfile(
+        converted = ImageCms.profileToProfile(
             picture, embedded, ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError, struct.error):
         return picture
-    return turned or picture
+    return converted or picture
 
 
 def _to_8_bits(picture: Image.Image) -> Image.Image:
-    """Return a grey picture of 16 or 32 bits a pixel, or of floats, in 8 bits.
+    """Return a grey picture of 16-bit or 32-bit integers, or of floats, with 8 bits per pixel.
 
-    Integers are taken to fill 16 bits. Floats are taken to run from 0 to 1, or to 255, or to
-    65535: the least of these that holds them all. What exceeds 65535 is scaled to its maximum.
+    Integers are assumed to have a maximum of 65535. Floats are assumed to have a maximum of 1, 255
+    or 65535: the least of these that no value exceeds. Higher values are scaled to their maximum.
     """
     values = np.nan_to_num(np.asarray(picture, np.float32), nan=0, posinf=0, neginf=0)
     ceilings = [1.0, 255.0, 65535.0] if picture.mode == "F" else [65535.0]
@@ -84,5 +84,5 @@ def _to_8_bits(picture: Image.Image) -> Image.Image:
     grey = np.clip(np.rint(values * (255 / ceiling)), 0, 255).astype(np.uint8)
     tags: Any = getattr(picture, "tag_v2", {})
     tag, white_is_zero = _WHITE_IS_ZERO
-    # Pillow turns such pictures round itself where they have 8 bits or fewer.
+    # Pillow inverts such pictures itself where they have at most 8 bits.
     return Image.fromarray(255 - grey if tags.get(tag) == white_is_zero else grey)

@@ -1,8 +1,8 @@
-"""Photos: bytes from strangers to upright RGB pixels, or an error that says what to do.
+"""Decode photos: from untrusted bytes to upright RGB pixels, or an error with a hint.
 
-Pillow decodes; HEIC goes through pi-heif, which carries a decoder only. The limits on bytes and
-pixels are checked before anything is decoded, only formats that cameras, phones and the web use
-are let through to a decoder, and a photo is either read whole or refused: never half of it.
+Pillow decodes most formats, and pi-heif, which has no encoder, HEIC. Limits on bytes and pixels are
+checked before decoding. Only formats that cameras, phones and the web use reach a decoder. A
+truncated photo is an error: no photo is read in part.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ from mien.photo.formats import Kind, kind_of, likeness
 from mien.types import Photo
 
 MAX_BYTES: Final = 64 << 20
-"""Largest file that is read: 64 MiB."""
+"""Largest file in bytes: 64 MiB."""
 
 MAX_PIXELS: Final = 100_000_000
-"""Largest picture that is decoded: 100 megapixels."""
+"""Largest picture in pixels: 100 megapixels."""
 
 _MAX_SCANS = 100
-"""Most passes over the picture that a JPEG may make; ten are usual, and thousands cost hours."""
+"""Largest number of scans in a JPEG; ten are usual, and thousands take hours to decode."""
 
-# A whole header of a pass: its mark alone also turns up in the video behind a phone's photo.
+# The whole header of a scan: its marker alone also occurs in the video after a phone's photo.
 _SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
 
-# The plugins' own classes rather than Image.open: that warns of large pictures, through state
-# that all threads of the process share, before Mien's own limit is asked. A JPEG of several
-# pictures (MPO) begins with the one to read, so it is opened as the JPEG that it also is.
+# The plugin classes instead of Image.open, which warns of large pictures through state that all
+# threads share, before the limit here is checked. A JPEG with several pictures (MPO) begins with
+# the one to read, so it is opened as a JPEG.
 _OPENERS: dict[Kind, Callable[..., ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
@@ -77,7 +77,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF orientation: what makes the picture upright."""
+"""EXIF orientation: operation that makes the picture upright."""
 
 _ORIENTATION = 0x0112
 _DNG_VERSION = 50706
@@ -96,10 +96,10 @@ _BROKEN = (
     RuntimeError,
     ArithmeticError,
 )
-"""What Pillow's and libheif's decoders raise on bytes that are not what they promise."""
+"""Errors that the decoders of Pillow and libheif raise for invalid bytes."""
 
 _quiet = threading.Lock()
-"""catch_warnings changes what all threads see: one at a time may do so."""
+"""catch_warnings affects all threads, so one thread at a time may use it."""
 
 
 def read_photo(path: str | os.PathLike[str], *, long_side: int | None = None) -> Photo:
@@ -110,7 +110,7 @@ def read_photo(path: str | os.PathLike[str], *, long_side: int | None = None) ->
         long_side: as for `decode_photo`.
 
     Raises:
-        PhotoNotFound: there is no such file, it is a folder, or it may not be read.
+        PhotoNotFound: the file is missing, a folder, or not readable.
         PhotoError: as `decode_photo` raises.
     """
     name = str(path)
@@ -138,16 +138,16 @@ def read_photo(path: str | os.PathLike[str], *, long_side: int | None = None) ->
 
 
 def decode_photo(data: bytes, *, name: str, long_side: int | None = None) -> Photo:
-    """Return the upright photo that `data` holds.
+    """Return the photo in `data`, upright.
 
-    Of an animation or a document of several pages the first picture is taken; what is
-    transparent becomes white; colours are turned to sRGB where a profile is embedded.
+    The first picture of an animation or of several pages is read; transparent pixels become white;
+    colours are converted to sRGB where a profile is embedded.
 
     Args:
         data: bytes of a JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF or BMP.
-        name: what to call it in messages.
-        long_side: no stage needs more pixels than this on the long side. A larger JPEG may be
-            decoded at a half, a quarter or an eighth as long as that much is left.
+        name: of the photo, for messages.
+        long_side: number of pixels that are needed on the long side. A larger JPEG may be decoded
+            at 1/2, 1/4 or 1/8 of its size where that is enough.
 
     Raises:
         PhotoTooLarge: more than MAX_BYTES or MAX_PIXELS.
@@ -162,7 +162,7 @@ def decode_photo(data: bytes, *, name: str, long_side: int | None = None) -> Pho
     if kind is None:
         raise _unsupported(name, likeness(data))
     with _translated(name, f"a damaged {kind} file"):
-        pixels, scale = _decode_whatever_warnings_do(data, kind, name, long_side)
+        pixels, scale = _decode_despite_warnings(data, kind, name, long_side)
     return Photo(pixels, hashlib.sha256(data).hexdigest(), name, scale)
 
 
@@ -170,7 +170,7 @@ def pixels_of(picture: Image.Image, name: str) -> NDArray[np.uint8]:
     """Return a PIL image as (H, W, 3) uint8 RGB, upright.
 
     Raises:
-        PhotoError: it has too many pixels, colours that are not read, or its file is damaged.
+        PhotoError: it has too many pixels, unsupported colours, or a damaged file.
     """
     check_size(picture.size, name)
     with _translated(name, "a damaged picture"):
@@ -180,7 +180,7 @@ def pixels_of(picture: Image.Image, name: str) -> NDArray[np.uint8]:
 
 @contextmanager
 def _translated(name: str, damaged: str) -> Iterator[None]:
-    """Turn what decoders raise into errors of Mien's."""
+    """Translate errors of decoders into errors of Mien."""
     try:
         yield
     except PhotoError:
@@ -224,24 +224,24 @@ def _encode(pixels: NDArray[np.uint8], kind: str, **options: int) -> bytes:
     return buffer.getvalue()
 
 
-def _decode_whatever_warnings_do(
+def _decode_despite_warnings(
     data: bytes, kind: Kind, name: str, long_side: int | None
 ) -> tuple[NDArray[np.uint8], float]:
-    """Decode; where the process makes errors of warnings, again and with those silenced.
+    """Decode; where the process turns warnings into errors, decode again without warnings.
 
-    Pillow warns of odd metadata, which must not cost a photo that can be read.
+    Pillow warns of unusual metadata, which must not prevent reading a photo.
     """
     try:
-        with _whole_or_not_at_all():
+        with _truncated_refused():
             return _decode(data, kind, name, long_side)
     except Warning:
-        with _whole_or_not_at_all(), _quiet, warnings.catch_warnings():
+        with _truncated_refused(), _quiet, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _decode(data, kind, name, long_side)
 
 
 class _Strictness:
-    """How many are decoding now, and how Pillow's switch for truncated pictures stood before."""
+    """Number of threads that decode, and the former value of Pillow's switch."""
 
     lock = threading.Lock()
     decoding = 0
@@ -249,8 +249,8 @@ class _Strictness:
 
 
 @contextmanager
-def _whole_or_not_at_all() -> Iterator[None]:
-    """Have Pillow refuse truncated pictures even where another library told it not to."""
+def _truncated_refused() -> Iterator[None]:
+    """Make Pillow refuse truncated pictures, even where another library has allowed them."""
     with _Strictness.lock:
         if not _Strictness.decoding:
             _Strictness.before = ImageFile.LOAD_TRUNCATED_IMAGES
@@ -268,12 +268,12 @@ def _whole_or_not_at_all() -> Iterator[None]:
 def _decode(
     data: bytes, kind: Kind, name: str, long_side: int | None
 ) -> tuple[NDArray[np.uint8], float]:
-    """Return upright pixels and their scale; foreign errors pass through."""
+    """Return upright pixels and their scale; errors of decoders are not translated."""
     if kind == "HEIF":
         check_items(data)
         heif = pi_heif.open_heif(data, convert_hdr_to_8bit=True)
         check_size(heif.size, name)
-        # libheif has turned the picture already: what its EXIF says of it no longer holds.
+        # libheif returns the picture upright: its EXIF orientation no longer applies.
         return to_rgb(heif.to_pillow()), 1.0
     picture = _open(data, kind, name)
     check_size(picture.size, name)
@@ -285,7 +285,7 @@ def _decode(
 
 
 def upright(picture: Image.Image) -> Image.Image:
-    """Return a loaded picture turned as its EXIF orientation says."""
+    """Return a loaded picture with its EXIF orientation applied."""
     turn = _TURNS.get(_orientation(picture))
     return picture if turn is None else picture.transpose(turn)
 
@@ -299,37 +299,37 @@ def _open(data: bytes, kind: Kind, name: str) -> ImageFile.ImageFile:
         )
     if kind == "JPEG" and len(_SCAN.findall(data)) > _MAX_SCANS:
         raise BrokenPhoto(
-            f"{_shown(name)} is a JPEG of more than {_MAX_SCANS} passes",
-            hint="No camera writes such a file: export it anew.",
+            f"{_shown(name)} is a JPEG with more than {_MAX_SCANS} scans",
+            hint="No camera writes such a file: export it again.",
         )
     picture = _OPENERS[kind](io.BytesIO(data), "")
-    # The first picture of a camera's raw file, which is a TIFF too, is a thumbnail.
+    # A camera's raw file is also a TIFF; its first picture is a thumbnail.
     if kind == "TIFF" and (data[8:10] == b"CR" or _DNG_VERSION in _tags(picture)):
         raise _unsupported(name, "a camera's raw file")
     return picture
 
 
 def _tags(picture: Image.Image) -> Any:
-    """Return the tags of a TIFF; they are not in Pillow's types of pictures in general."""
+    """Return the tags of a TIFF, which Pillow's type annotations lack."""
     return getattr(picture, "tag_v2", {})
 
 
 def _draft(picture: Image.Image, long_side: int | None) -> float:
-    """Have a JPEG decoded at a reduced size that still has `long_side`; return the scale."""
+    """Set a reduced decoding size of a JPEG that still has `long_side`; return the scale."""
     full = max(picture.size)
     if long_side is None:
         return 1.0
-    # Draft takes the smallest of 1/1, 1/2, 1/4 and 1/8 that still covers this size.
+    # Draft chooses the smallest of 1/1, 1/2, 1/4 and 1/8 that covers this size.
     least = [max(1, side * min(max(1, long_side), full) // full) for side in picture.size]
     picture.draft(None, (least[0], least[1]))
-    # Sides are rounded up to whole pixels; the scale of what they show is exact.
+    # Sides are rounded up to whole pixels; this scale is exact.
     return 1 / round(full / max(picture.size))
 
 
 def _orientation(picture: Image.Image) -> int:
-    """Return the EXIF orientation of a loaded picture, 1 where it has none that can be read.
+    """Return the EXIF orientation of a loaded picture; 1 where it has no valid one.
 
-    Pillow turns a TIFF when it loads it, and takes the tag away.
+    Pillow applies the orientation of a TIFF on loading and removes the tag.
     """
     try:
         return int(picture.getexif().get(_ORIENTATION, 1))
@@ -338,7 +338,7 @@ def _orientation(picture: Image.Image) -> int:
 
 
 def check_size(size: tuple[int, int], name: str) -> None:
-    """Raise BrokenPhoto or PhotoTooLarge unless a picture of (width, height) may be read."""
+    """Raise BrokenPhoto or PhotoTooLarge for a (width, height) outside the limits."""
     width, height = size
     if width < 1 or height < 1:
         raise BrokenPhoto(
@@ -349,7 +349,7 @@ def check_size(size: tuple[int, int], name: str) -> None:
 
 
 def _check_tiles(tags: Any, name: str) -> None:
-    """Refuse a small TIFF of huge tiles: memory is taken for a whole one."""
+    """Raise PhotoTooLarge for a TIFF with huge tiles: memory is allocated for a whole tile."""
     width, length = tags.get(_TILE_WIDTH, 0), tags.get(_TILE_LENGTH, 0)
     if width * length > MAX_PIXELS:
         raise _too_many_pixels(name, f"tiles of {width} x {length} pixels")
@@ -371,13 +371,13 @@ def _too_many_pixels(name: str, what: str) -> PhotoTooLarge:
 def _unsupported(name: str, what: str) -> UnsupportedPhoto:
     seems = f": it seems to be {what}" if what else ""
     return UnsupportedPhoto(
-        f"{_shown(name)} is no photo that Mien can read{seems}",
+        f"{_shown(name)} is not a photo that Mien can read{seems}",
         hint="Mien reads JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF and BMP: export it as one of them.",
     )
 
 
 def _shown(name: str) -> str:
-    """Return a name that any terminal and any log can take: no control characters, valid text."""
+    """Return a name that is safe in terminals and logs: valid text without control characters."""
     text = name.encode("utf-8", "replace").decode()
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 

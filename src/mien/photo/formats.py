@@ -1,4 +1,4 @@
-"""Which kind of picture bytes are, told by their first bytes alone: a file's ending may lie."""
+"""Detect the format of a picture by its first bytes; file suffixes may be wrong."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ SUFFIXES: Final = frozenset(
     for kinds in ("jpg jpeg jpe jfif mpo", "png webp avif gif tif tiff bmp", "heic heif hif")
     for ending in kinds.split()
 )
-"""Endings of the files that are taken for photos in a folder, in lower case."""
+"""Suffixes of photo files in a folder, in lower case."""
 
-_MARKS: tuple[tuple[bytes, Kind], ...] = (
+_SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"GIF87a", "GIF"),
@@ -29,7 +29,7 @@ _HEIF_BRANDS = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 )
 
-_STRANGERS = (
+_OTHER_FORMATS = (
     (b"%PDF", "a PDF document"),
     (b"%!PS", "a PostScript drawing"),
     (b"<svg", "an SVG drawing"),
@@ -48,8 +48,8 @@ _STRANGERS = (
     (b"FUJIFILMCCD-RAW", "a camera's raw file"),
     (b"IIU\0", "a camera's raw file"),
     (b"IIRO", "a camera's raw file"),
-    (b"\0\x05\x16\x07", "the hidden companion that macOS keeps beside a file, not the file"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for"),
+    (b"\0\x05\x16\x07", "the hidden metadata file that macOS stores beside a file"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
     (b"\x1aE\xdf\xa3", "a video"),
     (b"\0\0\1\xba", "a video"),
     (b"FLV\1", "a video"),
@@ -57,16 +57,16 @@ _STRANGERS = (
 
 
 def kind_of(data: bytes) -> Kind | None:
-    """Return the kind of picture that `data` begins like, None if it is none that Mien reads."""
+    """Return the format of a picture; None if it is not one that Mien reads."""
     if data[4:8] == b"ftyp":
         return _kind_of_boxes(data)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
-    return next((kind for mark, kind in _MARKS if data.startswith(mark)), None)
+    return next((kind for mark, kind in _SIGNATURES if data.startswith(mark)), None)
 
 
 def _kind_of_boxes(data: bytes) -> Kind | None:
-    """Tell AVIF from HEIF from a video: all three are boxes and name the brands they follow."""
+    """Return AVIF or HEIF by the brands that a file of boxes names; None for a video."""
     length = min(int.from_bytes(data[:4], "big"), 256, len(data))
     brands = {data[8:12], *(data[at : at + 4] for at in range(16, length - 3, 4))}
     if brands & {b"avif", b"avis"}:
@@ -75,10 +75,10 @@ def _kind_of_boxes(data: bytes) -> Kind | None:
 
 
 def likeness(data: bytes) -> str:
-    """Return what bytes that are no picture seem to be, in words; empty where that is unclear."""
+    """Return a description of bytes that are not a picture; empty where they are unknown."""
     start = data[:512]
     bare = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    for mark, what in _STRANGERS:
+    for mark, what in _OTHER_FORMATS:
         if start.startswith(mark) or (mark.startswith(b"<") and bare.startswith(mark)):
             return what
     if bare.startswith(b"<?xml"):
@@ -91,6 +91,6 @@ def likeness(data: bytes) -> str:
 
 
 def _is_text(start: bytes) -> bool:
-    # The last character may be cut in two.
+    # The last character may be incomplete.
     text = start.decode("utf-8", "ignore")
     return len(text.encode()) > len(start) - 4 and all(c.isprintable() or c.isspace() for c in text)

@@ -16,7 +16,7 @@ from mien.recognizer import Recognizer
 
 
 def turned(*degrees, **more):
-    """Return the hand-worked recognizer with its people at other angles."""
+    """Return the hand-worked head with its people at other angles."""
     head = hand.head(**more)
     return replace(head, prototypes=hand.at(*degrees))
 
@@ -32,7 +32,7 @@ def test_a_recognizer_against_itself():
 
 
 def test_one_photo_makes_no_difference():
-    # Ben further off: Ann's photo at 40° is hers after all.
+    # Ben at a larger angle: Ann's photo at 40° is most similar to Ann.
     found = compare_recognizers(hand.head(), turned(20, 75, 120), hand.dataset(hand.PHOTOS))
     rank1 = found.rows[0]
     assert (rank1.first, rank1.second) == (0.8, 1.0)
@@ -40,7 +40,7 @@ def test_one_photo_makes_no_difference():
     assert rank1.verdict == "none"
 
 
-def test_many_photos_do():
+def test_many_photos_of_one_person_make_no_difference():
     faces = [("Ann", 0, "train", ""), ("Ben", 60, "train", ""), ("Cyd", 120, "train", "")]
     pairs = zip(hand.NAMES * 30, [40, 60, 120] * 30, strict=True)
     faces += [(name, a, "validation", "") for name, a in pairs]
@@ -49,14 +49,14 @@ def test_many_photos_do():
     rank1 = found.rows[0]
     assert rank1.only_second == 30
     assert rank1.p < 1e-6
-    # Only one person's photos changed: people, not photos, are what is drawn.
+    # Only one person's photos changed, and the bootstrap resamples people.
     assert rank1.difference.low == 0
     assert rank1.verdict == "none"
     assert found.strangers == 2
     assert found.rows[-1].what == "strangers named"
 
 
-def test_the_test_is_scipys():
+def test_mcnemar_equals_the_binomial_test_of_scipy():
     generator = np.random.default_rng(0)
     for _ in range(20):
         a, b = generator.random(200) < 0.9, generator.random(200) < 0.8
@@ -64,7 +64,7 @@ def test_the_test_is_scipys():
         assert mcnemar(a, b) == pytest.approx(binomtest(only[0], sum(only)).pvalue)
 
 
-def test_what_cannot_be_compared():
+def test_incomparable_recognizers_are_refused():
     photos = hand.dataset(hand.PHOTOS)
     with pytest.raises(ContractMismatch):
         compare_recognizers(hand.head(), replace(hand.head(), contract="other"), photos)

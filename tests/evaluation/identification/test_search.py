@@ -47,7 +47,7 @@ def test_one_person_has_no_rival():
     assert found.rival_similarities.tolist() == [-1.0]
 
 
-def test_no_probe_is_an_answer():
+def test_no_probes_give_an_empty_result():
     found = search(head_of(unit([[1, 0]])), np.empty((0, 2), np.float32), np.empty(0, np.int64))
     assert len(found) == 0
 
@@ -58,7 +58,7 @@ def test_a_mate_outside_the_gallery_is_refused():
 
 
 @given(st.integers(1, 12), st.integers(1, 9), st.integers(0, 2**32 - 1))
-def test_blocks_agree_with_all_at_once(probes, people, seed):
+def test_blocks_give_the_same_result_as_one_matrix(probes, people, seed):
     generator = np.random.default_rng(seed)
     head = head_of(unit(generator.normal(size=(people, 4))))
     vectors = unit(generator.normal(size=(probes, 4)))

@@ -1,6 +1,6 @@
-"""Strangers at the door: a policy set on one half of LFW's strangers holds on the other.
+"""A policy chosen on one half of LFW's strangers holds on the other half.
 
-`benchmarks/open_set.py` on a part of LFW that takes a minute; docs/accuracy.md has all of it.
+This is `benchmarks/open_set.py` on a part of LFW; docs/accuracy.md has the results on all of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KNOWN, ASKED, STRANGERS = 60, 3, 940
 
 
 def some_photos(names):
-    """Return members of the archive: six photos each of 60 people, one each of 940 others."""
+    """Return members of the archive: six photos of each of 60 people, one of each of 940 others."""
     photos = defaultdict(list)
     for name in sorted(names):
         if name.endswith(".jpg"):
@@ -38,7 +38,7 @@ def dataset(tmp_path_factory, engine, data_folder):
     root = tmp_path_factory.mktemp("lfw")
     with tarfile.open(data_folder / "lfw-deepfunneled.tgz") as archive:
         wanted = some_photos(archive.getnames())
-        for member in archive:  # in its order: a compressed archive is slow to go back in
+        for member in archive:  # in order: seeking back in a compressed archive is slow
             if member.name not in wanted:
                 continue
             path = root / "photos" / "/".join(PurePosixPath(member.name).parts[-2:])
@@ -47,7 +47,7 @@ def dataset(tmp_path_factory, engine, data_folder):
     return build([str(root / "photos")], root / "faces", engine)
 
 
-def test_who_is_who(dataset):
+def test_protocol_by_hand(dataset):
     protocol = protocol_of(dataset)
     assert (len(protocol.people), len(protocol.strangers)) == (KNOWN, STRANGERS)
     assert len(protocol.enrolled) == ENROLLED * KNOWN
@@ -65,11 +65,11 @@ def test_a_policy_set_on_one_half_holds_on_the_other(dataset):
         assert result.fpir.low <= 0.01 <= result.fpir.high
         assert 0.002 <= result.fpir.value <= 0.025
         assert result.dir.value >= 0.99
-    # Both ways together, it is the rate that was asked for.
+    # The mean of both halves is the requested rate.
     assert np.mean([result.fpir.value for result in results]) == pytest.approx(0.01, abs=0.006)
 
 
-def test_who_allows_more_strangers_names_more_of_the_known(dataset):
+def test_a_higher_fpir_gives_a_higher_dir(dataset):
     protocol = protocol_of(dataset)
     strict, lax = (measure(dataset, protocol, rate) for rate in (0.01, 0.1))
     for one, other in zip(strict, lax, strict=True):

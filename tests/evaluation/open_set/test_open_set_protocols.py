@@ -31,26 +31,26 @@ def several(counts):
 
 def test_sizes_share_people_and_probes():
     people = several([6, 7, 1, 2, 5, 9])
-    trials = list(by_size(people, (1, 3, 5), draws=2))
-    assert [size for size, _ in trials] == [1, 3, 5] * 2
-    for size, trial in trials:
-        assert np.bincount(trial.enrolled_as).tolist() == [size] * 3
-        assert len(trial.probes) == 1 + 2 + 4
-        assert sorted(trial.strangers) == [13, *range(14, 16), *range(16, 21)]
-        assert not set(trial.enrolled) & set(trial.probes)
-    assert np.array_equal(trials[0][1].probes, trials[2][1].probes)
-    assert set(trials[0][1].enrolled) < set(trials[1][1].enrolled) < set(trials[2][1].enrolled)
-    assert not np.array_equal(trials[0][1].enrolled, trials[3][1].enrolled)
+    drawn = list(by_size(people, (1, 3, 5), draws=2))
+    assert [size for size, _ in drawn] == [1, 3, 5] * 2
+    for size, draw in drawn:
+        assert np.bincount(draw.enrolled_as).tolist() == [size] * 3
+        assert len(draw.probes) == 1 + 2 + 4
+        assert sorted(draw.strangers) == [13, *range(14, 16), *range(16, 21)]
+        assert not set(draw.enrolled) & set(draw.probes)
+    assert np.array_equal(drawn[0][1].probes, drawn[2][1].probes)
+    assert set(drawn[0][1].enrolled) < set(drawn[1][1].enrolled) < set(drawn[2][1].enrolled)
+    assert not np.array_equal(drawn[0][1].enrolled, drawn[3][1].enrolled)
 
 
-def test_galleries_grow():
+def test_larger_galleries_contain_smaller_ones():
     people = several([2, 3, 4, 1, 1, 2])
-    trials = list(by_gallery(people, (1, 2, 4, 50), draws=3))
-    assert [size for size, _ in trials] == [1, 2, 4] * 3
-    assert set(trials[0][1].enrolled) < set(trials[1][1].enrolled) < set(trials[2][1].enrolled)
-    for size, trial in trials:
-        assert len(trial.enrolled) == size
-        assert sorted(trial.strangers) == [9, 10]
+    drawn = list(by_gallery(people, (1, 2, 4, 50), draws=3))
+    assert [size for size, _ in drawn] == [1, 2, 4] * 3
+    assert set(drawn[0][1].enrolled) < set(drawn[1][1].enrolled) < set(drawn[2][1].enrolled)
+    for size, draw in drawn:
+        assert len(draw.enrolled) == size
+        assert sorted(draw.strangers) == [9, 10]
 
 
 def test_too_few_people():
@@ -64,35 +64,35 @@ def test_too_few_people():
         list(by_gallery(several([2, 3, 1]), (1,)))
     with pytest.raises(NothingToMeasure, match="100 of the former"):
         list(by_gallery(several([2, 3, 1, 1]), (100, 200)))
-    for draw in (blufr, best_rowden):
+    for protocol in (blufr, best_rowden):
         with pytest.raises(NothingToMeasure, match="the protocol enrols"):
-            list(draw(several([2] * 300 + [1] * 2000)))
+            list(protocol(several([2] * 300 + [1] * 2000)))
 
 
 def lfw_counts():
-    """Return numbers of photos as LFW's 5,749 people have them, near enough."""
+    """Return numbers of photos of 5,749 people, distributed about as in LFW."""
     return [1] * 4069 + [2] * 779 + [3] * 291 + [4] * 187 + [5] * 112 + [6] * 55 + [25] * 256
 
 
 def test_published_protocols_have_their_sizes():
     people = several(lfw_counts())
     total = sum(lfw_counts())
-    for trial in blufr(people, draws=2):
-        assert len(trial.enrolled) == 1000
+    for draw in blufr(people, draws=2):
+        assert len(draw.enrolled) == 1000
         owner = np.repeat(np.arange(len(people)), lfw_counts())
-        assert len(set(owner[trial.strangers[trial.development]])) == 1500
-        assert len(set(owner[trial.strangers[~trial.development]])) == 3249
-        rows = np.concatenate([trial.enrolled, trial.probes, trial.strangers])
+        assert len(set(owner[draw.strangers[draw.development]])) == 1500
+        assert len(set(owner[draw.strangers[~draw.development]])) == 3249
+        rows = np.concatenate([draw.enrolled, draw.probes, draw.strangers])
         assert sorted(rows) == list(range(total))
-    for trial in best_rowden(people, draws=2):
-        assert len(trial.enrolled) == 596
-        rows = np.concatenate([trial.enrolled, trial.probes, trial.strangers])
+    for draw in best_rowden(people, draws=2):
+        assert len(draw.enrolled) == 596
+        rows = np.concatenate([draw.enrolled, draw.probes, draw.strangers])
         assert sorted(rows) == list(range(total))
 
 
 @settings(max_examples=8)
 @given(st.integers(0, 30), st.randoms(use_true_random=False))
-def test_order_and_names_change_nothing(seed, random):
+def test_order_and_names_have_no_effect(seed, random):
     order, names = list(range(400)), [f"q{i:03}" for i in range(60)]
     random.shuffle(order)
     random.shuffle(names)
@@ -100,7 +100,7 @@ def test_order_and_names_change_nothing(seed, random):
     other = made(seed, names=names, order=np.array(order))[0]
     inverse = np.argsort(np.array(order)[: len(one.rows)])
     rows = [other.rows[i] for i in range(len(inverse))]
-    for i, entry in enumerate(rows):  # a photo keeps its bytes wherever it stands
+    for i, entry in enumerate(rows):  # a photo keeps its digest in any order
         object.__setattr__(entry, "sha256", f"{inverse[i]:064}")
     for i, entry in enumerate(one.rows):
         object.__setattr__(entry, "sha256", f"{i:064}")
@@ -128,13 +128,13 @@ def test_more_photos_are_better():
     assert galleries[0].rank1.value >= galleries[1].rank1.value
 
 
-def test_people_are_known_by_their_photos():
+def test_rows_per_person_leave_out_leaks():
     dataset = hand.dataset([*hand.PHOTOS, ("Ann", 0, "validation", "leak")])
     assert sorted(map(len, people_rows(dataset))) == [2, 2, 3]
     assert sorted(map(len, people_rows(dataset, include_set_aside=True))) == [2, 3, 3]
 
 
-def test_rows_of_lfw():
+def test_rows_follow_the_list_of_lfw():
     dataset = hand.dataset([("Ann", 0, "train", ""), ("Ann", 5, "train", "low-quality")])
     for number, entry in enumerate(dataset.rows, 1):
         object.__setattr__(entry, "photo", f"lfw/Ann/Ann_{number:04}.jpg")
@@ -144,7 +144,7 @@ def test_rows_of_lfw():
         lfw_rows(dataset, [LfwPerson("Ann", 3, 0)])
 
 
-def test_lists_of_people(tmp_path):
+def test_lists_of_people_are_read_and_checked(tmp_path):
     path = tmp_path / "people.txt"
     path.write_text("2\n1\nAnn\t3\n2\nBen\t1\nCyd\t2\n")
     assert [(p.name, p.photos, p.fold) for p in read_lfw_people(path)] == [

@@ -1,4 +1,4 @@
-"""Training and evaluation count strangers by one rule, so that their rates can be compared."""
+"""Training and evaluation count strangers in the same way, so that their rates agree."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def friends():
     return sphere_dataset([4] * 30, validation=1, seed=1)
 
 
-def test_the_rate_that_was_promised_is_the_rate_that_is_found(friends):
-    # 300 strangers, of whom every tenth has twenty photos: photos and people differ.
+def test_training_and_evaluation_measure_the_same_rate(friends):
+    # 300 strangers; every tenth has twenty photos, so that counts of photos and people differ.
     others = sphere_dataset([20 if i % 10 == 0 else 1 for i in range(300)], seed=2, prefix="other")
     rows = stranger_rows(others, friends.people)
     head = train_head(
@@ -34,7 +34,7 @@ def test_the_rate_that_was_promised_is_the_rate_that_is_found(friends):
             for person in range(30)
         ]
     )
-    # The policy was set on the gallery's own people left out, and on the strangers.
+    # The policy was chosen on the people of the gallery, left out in turn, and on the strangers.
     promised = head.policy.expected.value * 330
     assert found.stranger_people == 300
     # Own people are searched among 29, the whole gallery has 30: 1 - (1 - F)^(30 / 29).
@@ -43,14 +43,14 @@ def test_the_rate_that_was_promised_is_the_rate_that_is_found(friends):
 
 
 def left_out_scores(head, friends, person):
-    """Return how alike a person's training photos are to the others of the gallery."""
+    """Return the similarities of a person's training photos to the other people."""
     rows = friends.train & (friends.labels == person)
     scores = friends.embeddings[rows] @ head.prototypes.T
     scores[:, person] = -2
     return scores.max(axis=1)
 
 
-def test_who_is_a_stranger(friends):
+def test_people_with_other_names_are_strangers(friends):
     others = sphere_dataset([2, 2], prefix="PERSON")  # two of ours, in capitals
     assert not stranger_rows(others, friends.people).any()
     assert stranger_rows(others, friends.people[1:]).tolist() == [True, True, False, False]

@@ -42,7 +42,7 @@ def brute(vectors, labels):
 
 
 @pytest.mark.parametrize("block", [7, 64, 512])
-def test_blocks_give_what_all_at_once_gives(monkeypatch, block):
+def test_blocks_give_the_same_result_as_one_matrix(monkeypatch, block):
     monkeypatch.setattr(all_pairs, "BLOCK", block)
     dataset, vectors, labels = made()
     genuine, impostor = brute(vectors, labels)
@@ -74,7 +74,7 @@ def test_photos_set_aside_and_leaks_are_left_out():
 
 @settings(max_examples=15)
 @given(st.integers(0, 50), st.randoms(use_true_random=False))
-def test_order_and_names_change_nothing(seed, random):
+def test_order_and_names_have_no_effect(seed, random):
     order, names = list(range(400)), [f"q{i:03}" for i in range(60)]
     random.shuffle(order)
     random.shuffle(names)
@@ -94,7 +94,7 @@ def test_strict_rates_need_impostors(monkeypatch):
 
 
 def apart(people=20):
-    """Return a dataset whose people have nothing in common: no threshold is ever wrong."""
+    """Return a dataset with orthogonal people: any threshold separates them."""
     found, _, labels = made(people=people)
     object.__setattr__(found, "embeddings", np.eye(people, dtype=np.float32)[labels])
     return found

@@ -16,7 +16,7 @@ from mien.names import name_key
 
 
 def people(worse=0.0, *, count=300, seed=1):
-    """Return a dataset; the photos of people with even numbers differ more, where asked for."""
+    """Return a dataset; photos of people with even numbers have more noise if `worse` > 0."""
     found, vectors, labels = made(seed, people=count)
     noise = np.random.default_rng(seed).normal(size=vectors.shape) * worse
     spread = vectors + noise * (labels % 2 == 0)[:, None]
@@ -32,7 +32,7 @@ def table(count=300, few=0):
     return {"side": side}
 
 
-def test_who_is_worse_off_is_found():
+def test_a_group_with_more_errors_is_found():
     found = evaluate_differential(people(0.25), table(), far=0.01)
     even, odd = found.groups
     assert (even.value, odd.value) == ("even", "odd")
@@ -49,7 +49,7 @@ def test_no_difference_where_there_is_none():
     assert {group.fmr.verdict for group in found.groups} == {"no difference shown"}
 
 
-def test_too_few_people_are_no_evidence():
+def test_too_few_people_are_insufficient_data():
     found = evaluate_differential(people(0.25), table(few=6), far=0.01)
     few = next(group for group in found.groups if group.value == "few")
     assert few.people == 6
@@ -58,7 +58,7 @@ def test_too_few_people_are_no_evidence():
         assert rate.needed > rate.people
 
 
-def test_nobody_who_is_mistaken():
+def test_no_errors_are_insufficient_data():
     found = evaluate_differential(apart(), table(20), far=0.01)
     for group in found.groups:
         for rate in (group.fnmr, group.fmr):
@@ -80,7 +80,7 @@ def test_rates_by_hand():
     assert group.fmr.rate.value == pytest.approx((~refused)[even & ~own].mean(), abs=1e-4)
 
 
-def test_what_was_not_compared_is_no_number(tmp_path, monkeypatch, capsys):
+def test_rates_without_comparisons_are_shown_as_a_dash(tmp_path, monkeypatch, capsys):
     def shown(dataset, rows):
         monkeypatch.setattr(Dataset, "open", lambda _: dataset)
         path = tmp_path / "attributes.csv"
@@ -92,14 +92,14 @@ def test_what_was_not_compared_is_no_number(tmp_path, monkeypatch, capsys):
         assert "nan" not in printed
         return [" ".join(line.split()) for line in printed.splitlines()]
 
-    # Nobody is compared within a group of one, and nobody is in no group: no others.
+    # A group of one has no pairs of two people, and all others have no value: no comparison.
     lines = shown(people(0.25), ["p000,alone"])
     assert any("FMR - - - insufficient" in line for line in lines)
     lines = shown(apart(), [f"p{i:03},{'alone' if i == 0 else 'rest'}" for i in range(20)])
     assert any("FMR - - 0 insufficient" in line for line in lines)
 
 
-def test_tables(tmp_path):
+def test_attribute_tables_are_read_and_checked(tmp_path):
     path = tmp_path / "attributes.csv"
     path.write_text("Person,age,sex\nAnn,30,f\nBen,,m\n", "utf-8")
     found = read_attributes(path)

@@ -23,7 +23,7 @@ from mien.evaluation.verification.pairs_file import PhotoId, parse_pairs
 from mien.measures import wilson
 from mien.types import Detections, EmbeddedPhoto, Embeddings, Photo
 
-# Photos are grey pictures; the grey is the angle of the face's embedding, black shows no face.
+# Photos are grey; the grey value is the angle of the embedding, and black shows no face.
 GREYS = {
     "Ann_0001": 20,
     "Ann_0002": 30,
@@ -32,12 +32,12 @@ GREYS = {
     "Cyd_0002": 180,
     "Dan_0001": 170,
 }
-# Fold 0: 10° apart and one person, 90° and two. Fold 1: 80° and one person, 70° and two.
+# Fold 0: one person 10° apart, two people 90°. Fold 1: one person 80° apart, two people 70°.
 PAIRS = "2 1\nAnn 1 2\nAnn 1 Ben 1\nCyd 1 2\nCyd 1 Dan 1\n"
 
 
 class GreyEngine:
-    """Finds a face at every grey but black, its embedding at that angle."""
+    """Finds one face in each photo that is not black; the grey value is its angle."""
 
     contract = "grey"
     max_long_side = 100
@@ -83,7 +83,7 @@ def test_view_2_by_hand(root):
     result = evaluate_lfw(GreyEngine(), root, parse_pairs(PAIRS))
     expected = np.cos(np.deg2rad([10, 90, 80, 70]))
     assert result.scored.scores == pytest.approx(expected, abs=0.02)
-    # Fold 1 is judged halfway between 0 and 0.985: both wrong but one. Fold 0 by fold 1's.
+    # The threshold of fold 1 is halfway between 0 and 0.985, that of fold 0 comes from fold 1.
     assert result.scored.folds == (1.0, 0.5)
     assert result.scored.accuracy == wilson(3, 4)
     assert result.scored.standard_error == pytest.approx(0.25)
@@ -92,7 +92,7 @@ def test_view_2_by_hand(root):
     found = result.to_dict()
     assert list(found)[:5] == ["accuracy", "accuracy_se", "tar_at_far_1e-3", "pairs", "missed"]
     assert found["accuracy"] == 0.75
-    assert found["tar_at_far_1e-3"] == 0.5  # only 0.985 is above both pairs of strangers
+    assert found["tar_at_far_1e-3"] == 0.5  # only 0.985 is above both pairs of two people
     assert found["pairs"] == 4
 
 
@@ -109,7 +109,7 @@ def test_view_1_by_hand(root):
     assert "2 other pairs" in chosen.scored.rule
 
 
-def test_the_archive_gives_what_the_folder_gives(root, tmp_path):
+def test_archive_and_folder_give_equal_results(root, tmp_path):
     pairs = parse_pairs(PAIRS)
     from_folder = evaluate_lfw(GreyEngine(), root, pairs)
     from_tar = evaluate_lfw(GreyEngine(), archive(root, tmp_path / "lfw.tgz"), pairs)
@@ -152,7 +152,7 @@ def test_the_face_nearest_the_centre():
     assert centre_face(photo, detections) == 1
 
 
-def test_photos_that_are_not_there(root, tmp_path):
+def test_missing_photos_and_archives_are_refused(root, tmp_path):
     wanted = {PhotoId("Ann", 1), PhotoId("Zoe", 1)}
     with pytest.raises(UnusableSource, match=r"lacks 1 of the 2 .* Zoe_0001\.jpg"):
         list(lfw_photos(root, wanted))
@@ -167,7 +167,7 @@ def test_photos_that_are_not_there(root, tmp_path):
         list(lfw_photos(cut, wanted))
 
 
-def test_a_photo_in_another_folder_is_another_photo(tmp_path):
+def test_a_photo_in_another_folder_is_ignored(tmp_path):
     write_photos(tmp_path)
     other = tmp_path / "lfw" / "attic" / "Ann_0001.jpg"
     other.parent.mkdir()
@@ -177,7 +177,7 @@ def test_a_photo_in_another_folder_is_another_photo(tmp_path):
     assert data != b"old"
 
 
-def test_a_member_of_absurd_size_is_refused(tmp_path, monkeypatch):
+def test_an_oversized_archive_member_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(lfw_photos_module, "MAX_BYTES", 10)
     with tarfile.open(tmp_path / "bomb.tgz", "w:gz") as tar:
         member = tarfile.TarInfo("lfw/Ann/Ann_0001.jpg")
@@ -201,7 +201,7 @@ def test_the_report_shows_the_wrong_pairs(root):
 @pytest.mark.weights
 def test_a_hundred_pairs_of_lfw(engine, data_folder):
     lines = (data_folder / "lfw" / "pairs.txt").read_text().splitlines()
-    # The folds' first pairs of people whose names begin the alphabet: near the archive's start.
+    # Pairs of people whose names begin with A, B or C: near the start of the archive.
     same = [line for line in lines[1:301] if line[0] in "ABC"][:25]
     other = [
         line

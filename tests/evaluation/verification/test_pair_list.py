@@ -44,7 +44,7 @@ def test_folds_and_other_pairs(photos):
     assert "2 other pairs" in chosen.scored.rule
 
 
-def test_what_cannot_be_read_is_missed(photos):
+def test_unreadable_photos_are_missed(photos):
     (photos / "b.png").write_bytes(b"no picture")
     (photos / "d.png").unlink()
     result = evaluate_pair_list(GreyEngine(), photos, read_pair_list(photos / "pairs.csv"))
@@ -61,7 +61,7 @@ def test_pairs_of_one_kind(photos):
         evaluate_pair_list(GreyEngine(), photos, read_pair_list(photos / "pairs.csv")[:1])
 
 
-def test_same_pairs_make_people():
+def test_pairs_of_one_person_connect_photos():
     pairs = [PhotoPair("a", "b", True), PhotoPair("b", "c", True), PhotoPair("c", "d", False)]
     people = people_of_pairs(pairs)
     assert people["a"] == people["b"] == people["c"] != people["d"]
@@ -79,14 +79,14 @@ def test_same_pairs_make_people():
         ('a,"b,1\n', "expected"),
     ],
 )
-def test_lists_that_are_none(tmp_path, text, why):
+def test_malformed_lists_are_refused(tmp_path, text, why):
     path = tmp_path / "pairs.csv"
     path.write_text(text)
     with pytest.raises(InvalidPairs, match=why):
         read_pair_list(path)
 
 
-def test_files_that_are_none(tmp_path):
+def test_missing_and_binary_files_are_refused(tmp_path):
     with pytest.raises(InvalidPairs, match="No such file"):
         read_pair_list(tmp_path / "none.csv")
     (tmp_path / "photo.csv").write_bytes(b"\xff\xfe\x00\xd8")

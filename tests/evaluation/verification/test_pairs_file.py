@@ -56,7 +56,7 @@ def test_malformed_files_name_the_line(text, says):
     assert caught.value.hint
 
 
-def test_no_file_and_no_text(tmp_path):
+def test_missing_and_binary_files_are_refused(tmp_path):
     with pytest.raises(InvalidPairs, match="No such file"):
         read_pairs(tmp_path / "none.txt")
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0")
@@ -65,7 +65,7 @@ def test_no_file_and_no_text(tmp_path):
 
 
 @given(st.text(alphabet="1290 \t\nAdaBob./", max_size=60))
-def test_any_text_is_pairs_or_an_error_of_ours(text):
+def test_any_text_gives_pairs_or_invalid_pairs(text):
     try:
         assert parse_pairs(text).pairs
     except MienError as error:

@@ -1,10 +1,10 @@
 """A dataset opened for reading: its entries, arrays and card.
 
 The folder holds `dataset.json` (the card), `manifest.csv`, `embeddings.npy`, `mirrored.npy`,
-`crops/` and an overview picture. A new result is staged in `.next` beside them and
-becomes valid as a whole when `.next/dataset.json` appears; from then on a file that is still in
-`.next` takes precedence over the one outside. So a reader sees the old result or the new one,
-wherever the writer was interrupted.
+`crops/` and an overview picture. A new result is staged in `.next` beside them and becomes valid as
+a whole when `.next/dataset.json` appears; from then on a file that is still in `.next` takes
+precedence over the one outside. So a reader sees the old result or the new one, wherever the writer
+was interrupted.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ def resolve(folder: Path, name: str) -> Path:
 class Dataset:
     """A dataset, opened for reading; its arrays are read-only.
 
+    Example:
+        `dataset = mien.Dataset.open("people")`; then `dataset.embeddings[dataset.train]`
+
     Attributes:
         path: its folder.
         digest: sha256 hex over manifest and embeddings.
@@ -86,9 +89,9 @@ class Dataset:
         if not resolve(folder, CARD).is_file():
             raise NotADataset(
                 f"{folder}: no dataset there",
-                hint=f"Make one of the photos there: mien dataset build {folder} -o DATASET"
-                if folder.is_dir()
-                else f"Make one: mien dataset build PHOTOS -o {folder}",
+                hint=f"Build one of photos: mien.build_dataset(photos, {str(folder)!r}).",
+                code="dataset-missing-in-folder" if folder.is_dir() else "dataset-missing",
+                data={"folder": str(folder)},
             )
         try:
             return _read(folder)
@@ -99,7 +102,8 @@ class Dataset:
             except (OSError, ValueError, KeyError, TypeError):
                 raise NotADataset(
                     f"{folder}: the dataset is damaged: {first}",
-                    hint="Run the same `mien dataset build` again: finished work is kept.",
+                    hint="Build it again from the same sources: finished work is kept.",
+                    code="dataset-damaged",
                 ) from first
 
     def open_engine(self, *, threads: int = 0, progress: Progress = silent) -> Engine:

@@ -41,8 +41,8 @@ def _resized(picture: Image.Image, share: float) -> Image.Image:
     return _saved(small.resize(picture.size, Image.Resampling.BICUBIC))
 
 
-def _cut_again(picture: Image.Image, generator: np.random.Generator) -> Image.Image:
-    """Move the crop as the detector's points move when a photo is cut or turned differently."""
+def _cropped_differently(picture: Image.Image, generator: np.random.Generator) -> Image.Image:
+    """Shift, scale and turn the crop, as after detection on a photo that was cropped or turned."""
     scale, turn = generator.uniform(0.88, 1.12), np.radians(generator.uniform(-4, 4))
     right, down = generator.uniform(-4, 4, 2)
     cosine, sine = np.cos(turn) / scale, np.sin(turn) / scale
@@ -67,6 +67,6 @@ EDITS: dict[str, Edit] = {
         float(generator.uniform(0.6, 1.5))
     ),
     "mirrored": lambda picture, _: _saved(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
-    "cut in another way": _cut_again,
+    "cut in another way": _cropped_differently,
 }
-"""The kinds of copies, each with what it does to a crop."""
+"""Kinds of copies, and the function that makes one of a crop."""

@@ -138,7 +138,8 @@ def compare_recognizers(
             raise ContractMismatch(
                 f"a recognizer has embeddings of contract {head.contract}, its dataset of"
                 f" contract {faces.contract}",
-                hint="Build the dataset with either embedder and give the second with --and.",
+                hint="Build the dataset with either embedder and give both datasets.",
+                code="comparison-of-two-embedders",
             )
     rows = _shared(*datasets)
     mates = [

@@ -46,7 +46,7 @@ from mien.measures import (
     reliability_bins,
 )
 from mien.recognizer import Recognizer
-from mien.text import count
+from mien.text import Notice, count
 from mien.training import possible_duplicates, stranger_rows
 from mien.types import Head, Interval, Progress, silent
 
@@ -74,7 +74,7 @@ class PeopleResult:
         confusable: pairs of similar people, most mistakes first, then most similar first.
         faceless: number of photos of the dataset, held out or not, with no face found. Unreadable
             photos are not counted.
-        caveats: sentences on what limits the measurements.
+        caveats: what limits the measurements; empty where nothing does.
     """
 
     head: Head
@@ -94,7 +94,7 @@ class PeopleResult:
     people: tuple[PersonResult, ...]
     confusable: tuple[Confusable, ...]
     faceless: int
-    caveats: tuple[str, ...]
+    caveats: tuple[Notice, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `mien evaluate --json` prints; rates lie in [0, 1], None if unknown.
@@ -124,7 +124,7 @@ class PeopleResult:
             "ece": self.ece,
             "dataset": self.dataset_digest,
             "contract": self.head.contract,
-            "notes": list(self.caveats),
+            "notes": [notice.text for notice in self.caveats],
         }
 
     def rate_rows(self) -> tuple[tuple[str, Interval, str], ...]:
@@ -264,7 +264,8 @@ def _check_contract(head: Head, *datasets: Dataset | None) -> None:
                 f"the recognizer has embeddings of contract {head.contract}, the dataset of"
                 f" contract {faces.contract}",
                 hint="Build the dataset again with the recognizer's detector and embedder"
-                " (mien info shows them), or train on this one.",
+                " (`Recognizer.about` has them), or train on this one.",
+                code="dataset-of-another-embedder",
             )
 
 
@@ -275,8 +276,9 @@ def _probes(head: Head, dataset: Dataset) -> ProbeSet:
     if not len(probes):
         raise NothingToMeasure(
             "no held-out photo in the dataset is of a person that the recognizer knows",
-            hint="Names must be the recognizer's (mien info shows them), and a person needs two"
+            hint="Names must be the recognizer's (`Recognizer.people`), and a person needs two"
             " photos for one to be held out.",
+            code="no-probes",
         )
     return probes
 
@@ -290,7 +292,8 @@ def _strangers(head: Head, dataset: Dataset, strangers: Dataset | None) -> Probe
     if not outside.any():
         raise NothingToMeasure(
             "every person in the dataset of strangers is known to the recognizer",
-            hint="Give --strangers a dataset of other people.",
+            hint="Give a dataset of other people as strangers.",
+            code="no-strangers",
         )
     return select_probes(strangers, outside, head)
 

@@ -336,7 +336,10 @@ class GalleryStore:
 
     def _damaged(self, what: str) -> NotAGallery:
         return NotAGallery(
-            f"{self.database.folder}: {what}", hint="`mien gallery check DIR` says more."
+            f"{self.database.folder}: {what}",
+            hint="Restore it from an export if you have one.",
+            code="gallery-damaged",
+            data={"folder": str(self.database.folder)},
         )
 
     def _encrypted(self, vectors: NDArray[np.float32], place: str) -> bytes:

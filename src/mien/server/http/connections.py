@@ -1,8 +1,8 @@
-"""Connections: how many are kept, how long one may stay without asking, how long a head may be.
+"""Limits on connections: their number, their idle time and the size of request headers.
 
-uvicorn idle for a request's head for as long as it takes, and forgets a connection that was
-answered before its body had come. Here such a connection is closed after a while, and where too
-many are open the one that has waited longest makes room.
+Uvicorn waits for a request's headers without a limit, and does not time out a connection whose
+request was answered before its body arrived. Here such connections are closed after a while. When
+too many are open, the one that is idle longest is closed.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from mien.gallery import Gallery
 from mien.matching import HeadMatcher, Matcher
 from mien.recognizer import Recognizer, Weights
 
-_KEPT_OF_A_FILE = (
+_STORED_WITH_FILE = (
     "Names and one prototype per person, in the recognizer's file; no photo.",
     "Photos that are identified here are processed in memory and not kept.",
 )
-_KEPT_OF_A_GALLERY = (
+_STORED_WITH_GALLERY = (
     "Photos that are identified here are processed in memory and not kept.",
     "For each enrolled photo: an embedding, its digest and the file's name.",
     "Names, notes on consent, and an audit trail with the ids of people and keys.",
@@ -94,7 +94,7 @@ def _about_file(recognizer: Recognizer) -> dict[str, Any]:
         "measured": _figures(about.measured),
         "weights": [asdict(weights) for weights in (about.detector, about.embedder)],
         "contract": recognizer.contract,
-        "stored": list(_KEPT_OF_A_FILE),
+        "stored": list(_STORED_WITH_FILE),
     }
 
 
@@ -109,9 +109,9 @@ def _about_gallery(gallery: Gallery, engine: Engine) -> dict[str, Any]:
         "measured": {},
         "weights": [asdict(Weights.of(card)) for card in cards],
         "contract": gallery.contract,
-        "stored": [*_KEPT_OF_A_GALLERY, *thumbnails],
+        "stored": [*_STORED_WITH_GALLERY, *thumbnails],
         "encrypted": gallery.encrypted,
-        "warnings": list(gallery.warnings),
+        "warnings": [notice.text for notice in gallery.warnings],
     }
 
 

@@ -64,6 +64,62 @@ function closeFrame() {
   frame = null;
 }
 
+/** The header: brand, tabs and tools. */
+function header(links, picker) {
+  const signOut = h(
+    "button",
+    {
+      class: "button quiet icon",
+      type: "button",
+      "aria-label": "Sign out",
+      title: "Sign out",
+      on: { click: () => engine.signOut().finally(start) },
+    },
+    icon("leave"),
+  );
+  return h(
+    "header",
+    { class: "bar" },
+    h(
+      "div",
+      { class: "bar-inner" },
+      h(
+        "a",
+        { class: "brand", href: "#/recognise", "aria-label": "Mien, first view" },
+        icon("mark"),
+        h("span", { "aria-hidden": "true" }, "mien"),
+      ),
+      h("nav", { class: "tabs", "aria-label": "Views" }, links),
+      h(
+        "div",
+        { class: "bar-tools" },
+        picker,
+        themeButton(),
+        engine.features.signOut ? signOut : null,
+      ),
+    ),
+  );
+}
+
+/** The choice of the recognizer; none if there is only one. */
+function recognizerPicker(recognizers, onChange) {
+  if (recognizers.length < 2) return null;
+  const current = engine.current?.handle;
+  return h(
+    "select",
+    {
+      class: "input small",
+      "aria-label": "Recognizer",
+      title: "Recognizer in use",
+      value: current,
+      on: { change: (event) => onChange(event.target.value) },
+    },
+    recognizers.map(({ handle }) =>
+      h("option", { value: handle, selected: handle === current }, handle),
+    ),
+  );
+}
+
 /** Header, tabs and the current view. Views are kept as long as the frame, with their state. */
 function makeFrame() {
   const views = new Map();
@@ -78,45 +134,7 @@ function makeFrame() {
   );
   const main = h("main", { id: "view", tabindex: -1 });
   const picker = h("div");
-  const element = h(
-    "div",
-    {},
-    h(
-      "header",
-      { class: "bar" },
-      h(
-        "div",
-        { class: "bar-inner" },
-        h(
-          "a",
-          { class: "brand", href: "#/recognise", "aria-label": "Mien, first view" },
-          icon("mark"),
-          h("span", { "aria-hidden": "true" }, "mien"),
-        ),
-        h("nav", { class: "tabs", "aria-label": "Views" }, [...links.values()]),
-        h(
-          "div",
-          { class: "bar-tools" },
-          picker,
-          themeButton(),
-          engine.features.signOut
-            ? h(
-                "button",
-                {
-                  class: "button quiet icon",
-                  type: "button",
-                  "aria-label": "Sign out",
-                  title: "Sign out",
-                  on: { click: () => engine.signOut().finally(start) },
-                },
-                icon("leave"),
-              )
-            : null,
-        ),
-      ),
-    ),
-    main,
-  );
+  const element = h("div", {}, header([...links.values()], picker), main);
 
   const context = {
     engine,
@@ -126,29 +144,11 @@ function makeFrame() {
       choose(handle);
     },
   };
-  const drawPicker = (recognizers) =>
-    fill(
-      picker,
-      recognizers.length < 2
-        ? null
-        : h(
-            "select",
-            {
-              class: "input small",
-              "aria-label": "Recognizer",
-              title: "Recognizer in use",
-              value: engine.current?.handle,
-              on: { change: (event) => change(event.target.value) },
-            },
-            recognizers.map(({ handle }) =>
-              h("option", { value: handle, selected: handle === engine.current?.handle }, handle),
-            ),
-          ),
-    );
+  const drawPicker = () => fill(picker, recognizerPicker(engine.listed, change));
   /** Select another recognizer; the other views are rebuilt when they are next shown. */
   const choose = (handle) => {
     engine.use(handle);
-    drawPicker(engine.listed);
+    drawPicker();
     for (const [name, view] of views) {
       if (view !== self.current) views.delete(name);
     }
@@ -179,7 +179,7 @@ function makeFrame() {
     if (!first) (main.querySelector("h1") ?? main).focus({ preventScroll: true });
   };
   const self = { element, route, current: null };
-  drawPicker(engine.listed);
+  drawPicker();
   return self;
 }
 

@@ -135,7 +135,7 @@ export function jobCard(engine, job, { onAnother, onService }) {
       try {
         await engine.putInService(job.handle, job.version);
         job.inService = true;
-        toast(`${job.name} is in service.`);
+        toast(`Requests for ${job.name} now use this version.`);
         await onService(job.handle);
         fill(tag, stateTag(job));
         draw();

@@ -39,22 +39,7 @@ async function peopleList({ engine }, element) {
     h("div", { class: "search" }, icon("search"), search),
     add,
   );
-  const room = h(
-    "div",
-    { class: "people-room" },
-    h(
-      "div",
-      { class: "people-grid", "aria-hidden": "true" },
-      Array.from({ length: 8 }, () =>
-        h(
-          "div",
-          { class: "card person-card" },
-          h("div", { class: "bone person-picture" }),
-          h("div", { class: "bone bone-line" }),
-        ),
-      ),
-    ),
-  );
+  const room = h("div", { class: "people-room" }, skeleton());
   const foot = engine.people.exported
     ? keptHere(engine.people, () => peopleList({ engine }, element))
     : null;
@@ -106,6 +91,17 @@ async function peopleList({ engine }, element) {
   search.addEventListener("input", draw);
   draw();
   return null;
+}
+
+function skeleton() {
+  const card = () =>
+    h(
+      "div",
+      { class: "card person-card" },
+      h("div", { class: "bone person-picture" }),
+      h("div", { class: "bone bone-line" }),
+    );
+  return h("div", { class: "people-grid", "aria-hidden": "true" }, Array.from({ length: 8 }, card));
 }
 
 /** Cards, a page at a time while scrolling, for thousands of people. */

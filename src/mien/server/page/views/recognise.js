@@ -1,15 +1,15 @@
 /** Recognise: names the people in photos. Of an engine it needs only `identify`. */
 
 import { hasCameras } from "../camera/camera.js";
-import { fill, h, progressBar } from "../parts/dom.js";
+import { fill, h } from "../parts/dom.js";
 import { wasAborted } from "../api/engine.js";
 import { faceCard } from "../parts/face-card.js";
 import { icon } from "../parts/icons.js";
-import { photoBoxes } from "../parts/overlay.js";
+import { photoStage } from "../parts/photo-stage.js";
 import { choose, filesOf, isPhoto, acceptDrops } from "../photos.js";
 import { takePhoto } from "../camera/take-photo.js";
 import { announce, errorNote, note, toast } from "../parts/toast.js";
-import { bytes, count } from "../words.js";
+import { count } from "../words.js";
 
 export function recognise({ engine }) {
   const items = [];
@@ -140,7 +140,7 @@ export function recognise({ engine }) {
         h("button", { class: "button quiet", type: "button", on: { click: clear } }, "Clear"),
       ),
     );
-    const stage = stageOf(item, () => remove(item));
+    const stage = photoStage(item, () => remove(item));
     const results = h("div", { class: "results stack" });
     fill(
       element,
@@ -255,93 +255,6 @@ function welcome(buttons, engine) {
       `Photos are processed ${engine.place}.`,
     ),
   );
-}
-
-/** The photo with its boxes; if the browser cannot show it, an empty area with the faces. */
-function stageOf(item, onRemove) {
-  const figure = h("figure", { class: "stage" });
-  const image = h("img", {
-    class: "stage-photo",
-    src: item.url,
-    alt: item.file.name ? `The photo ${item.file.name}` : "The photo",
-  });
-  const frame = h("div", { class: "stage-frame" }, image);
-  const caption = h(
-    "figcaption",
-    { class: "stage-caption" },
-    h("span", { class: "file-name" }, item.file.name || "Photo"),
-    h("span", {}, bytes(item.file.size)),
-    h(
-      "button",
-      {
-        class: "button quiet icon small",
-        type: "button",
-        "aria-label": "Remove this photo",
-        on: { click: onRemove },
-      },
-      icon("trash"),
-    ),
-  );
-  figure.append(frame, caption);
-  const stage = { element: figure, choose() {}, onChoose() {}, progress() {} };
-  if (item.answer) {
-    const boxes = photoBoxes(item.answer, (index) => {
-      stage.choose(index);
-      stage.onChoose(index);
-    });
-    stage.choose = boxes.choose;
-    frame.append(boxes.element);
-  }
-  image.addEventListener(
-    "error",
-    () => {
-      const { width = 4, height = 3, faces = [] } = item.answer ?? {};
-      const sheet = h(
-        "div",
-        { class: "stage-sheet" },
-        item.answer
-          ? null
-          : h(
-              "p",
-              {},
-              `Your browser cannot show this photo format.${item.state === "failed" ? "" : " It is processed anyway."}`,
-            ),
-      );
-      sheet.style.aspectRatio = `${width} / ${height}`;
-      frame.classList.add("no-picture");
-      image.replaceWith(sheet);
-      for (const face of faces.filter(({ crop }) => crop)) {
-        const [left, top, right, bottom] = face.box;
-        sheet.append(
-          h("img", {
-            src: face.crop,
-            alt: "",
-            style: {
-              left: `${(100 * left) / width}%`,
-              top: `${(100 * top) / height}%`,
-              width: `${(100 * (right - left)) / width}%`,
-              height: `${(100 * (bottom - top)) / height}%`,
-            },
-          }),
-        );
-      }
-    },
-    { once: true },
-  );
-  if (item.state === "sending" || item.state === "waiting") {
-    const bar = progressBar("Upload of the photo");
-    const says = h("span", { role: "status" }, "Waiting");
-    frame.append(h("div", { class: "stage-busy" }, says, bar.element));
-    stage.progress = () => {
-      const up = item.sent < item.total;
-      bar.set(item.sent, up ? item.total : null);
-      says.textContent = up
-        ? `Sending ${Math.round((100 * item.sent) / item.total)} %`
-        : "Looking for faces";
-    };
-    if (item.state === "sending") stage.progress();
-  }
-  return stage;
 }
 
 function skeleton() {

@@ -1,4 +1,4 @@
-"""Portraits: one face cut out for people to look at, upright and with some of its surroundings."""
+"""Portraits: one face for display, upright and with some of its surroundings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mien.session import Session
 from mien.types import Photo
 
 PORTRAIT_SIDE = 600
-"""Side of a portrait in pixels, where no other is asked for."""
+"""Default side of a portrait in pixels."""
 
 
 def portrait(
@@ -22,12 +22,12 @@ def portrait(
 ) -> NDArray[np.uint8]:
     """Return one face, (side, side, 3) uint8 RGB.
 
-    The outer corners of the eyes lie at 0.3 and 0.7 of the width and a third of the height
+    The outer corners of the eyes are at 0.3 and 0.7 of the width and a third of the height
     (`PORTRAIT_TEMPLATE`).
 
     Args:
-        photo: that shows it.
-        points: (5, 2) float32 of the face, in pixels of `photo.pixels`.
+        photo: the photo.
+        points: (5, 2) float32 points of the face, in pixels of `photo.pixels`.
         side: of the result, in pixels.
     """
     (crops,) = _session(side).run(

@@ -1,4 +1,4 @@
-"""Pick one face of a photo: the same rule for every command, route and deployment."""
+"""Select one face of a photo, by the same rule in all commands, routes and deployments."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from mien.text import count
 
 
 def select_face(boxes: NDArray[np.float32], face: int | None, *, photo: str) -> int:
-    """Return the index of the face that is meant: by number from the left, or the largest.
+    """Return the index of a face, selected by number from the left, or the largest face.
 
     Args:
         boxes: (F, 4) float32 xyxy.
-        face: number of the face, counted from the left and beginning with 1; None for the largest.
+        face: number of the face, from the left, starting with 1; None for the largest.
         photo: name of the photo, for messages.
 
     Raises:
         NoFace: F = 0.
-        FaceNotThere: there is no face of this number.
+        FaceNotThere: there is no face with this number.
     """
     if not len(boxes):
         raise NoFace(f"no face found in {photo}", hint=SELDOM_FOUND)

@@ -1,4 +1,4 @@
-"""Templates: unit rows that stand for people, and the search among them."""
+"""Templates: one unit row per person, and search among them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.templates import (
+from mien.measures.templates import (
     MIN_WEIGHT,
     both_views,
     nearest,
@@ -18,7 +18,7 @@ from mien.templates import (
 from sphere import people_at
 
 
-def test_poor_photos_count_little_but_something():
+def test_poor_photos_have_the_minimum_weight():
     weights = photo_weights(np.array([0, 0.05, 0.5, 1], np.float32))
     assert weights.tolist() == pytest.approx([MIN_WEIGHT, MIN_WEIGHT, 0.5, 1])
     assert weights.dtype == np.float32
@@ -38,7 +38,7 @@ def test_unit_rows_have_length_one_and_keep_their_type(count, dimension, seed):
         assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(count), rel=1e-5)
 
 
-def test_a_row_of_zeros_is_a_direction_too():
+def test_a_row_of_zeros_becomes_a_unit_row():
     assert unit_rows(np.zeros((1, 3), np.float32)).tolist() == [[1, 0, 0]]
 
 
@@ -50,7 +50,7 @@ def test_sums_by_hand():
 
 
 @given(st.integers(1, 8), st.integers(0, 1000))
-def test_nearest_is_what_it_says(people, seed):
+def test_nearest_equals_the_highest_similarity(people, seed):
     faces, labels = people_at([2] * people, seed=seed)
     rows = faces[::2].copy()
     best, who = nearest(faces, rows)

@@ -65,7 +65,7 @@ def toy_detector(weights: Weights) -> onnx.ModelProto:
 def red_detector() -> onnx.ModelProto:
     """Return a detector that finds a face of FACE pixels at each red 8 x 8 cell.
 
-    Red stands for the first plane high and the second low: blue where it is told to take BGR.
+    Red stands for the first plane high and the second low: blue where its input is BGR.
     """
     weights: Weights = {}
     for stride in STRIDES:

@@ -1,4 +1,4 @@
-"""The engine: stages, threads, errors, and the agreement of the three roads."""
+"""The engine: stages, threads, errors, and agreement of stages, pipeline and recognizer."""
 
 from __future__ import annotations
 
@@ -23,45 +23,46 @@ PIXEL = 1.0
 
 
 @pytest.mark.weights
-def test_three_roads_agree_on_portraits(engine, portraits):
+def test_stages_pipeline_and_recognizer_agree_on_portraits(engine, portraits):
     head = toy_head(610, threshold=0.25, contract=engine.contract, dimension=engine.dimension)
     recognizer = Recognizer.build(head, engine, threads=1)
     pipeline = Pipeline(engine, threads=1)
-    faces_seen = 0
+    faces_compared = 0
     for path in sorted(portraits.iterdir()):
         photo = read_photo(path, long_side=engine.max_long_side)
         found = engine.detect(photo)
         vectors = engine.embed(engine.align(photo, found)).vectors
-        seen = pipeline.embed_photo(photo)
-        piped, crops, piped_vectors = seen.detections, seen.crops, seen.embeddings
+        embedded = pipeline.embed_photo(photo)
+        piped, crops = embedded.detections, embedded.crops
+        piped_vectors = embedded.embeddings
         faces = recognizer.identify(photo)
         assert len(found) == len(piped) == len(crops) == len(faces)
         for number, face in enumerate(faces):
             expected = head.prototypes @ vectors[number]
-            for road in (piped_vectors.vectors[number], face.embedding):
-                assert np.abs(head.prototypes @ road - expected).max() < SIMILARITY
+            for vector in (piped_vectors.vectors[number], face.embedding):
+                assert np.abs(head.prototypes @ vector - expected).max() < SIMILARITY
             listed = [head.people.index(candidate.name) for candidate in face.candidates]
             similarities = [candidate.similarity for candidate in face.candidates]
             assert np.allclose(similarities, expected[listed], atol=SIMILARITY)
             for box in (piped.boxes[number], face.box * photo.scale):
                 assert np.abs(box - found.boxes[number]).max() < PIXEL
-            faces_seen += 1
-    assert faces_seen >= 6
+            faces_compared += 1
+    assert faces_compared >= 6
 
 
-def test_no_face_is_an_answer_on_each_road():
+def test_a_photo_without_faces_gives_empty_arrays():
     engine = toy_engine()
     photo = photo_of(np.zeros((40, 60, 3), np.uint8))
     found = engine.detect(photo)
     assert len(found) == 0
     embeddings = engine.embed(engine.align(photo, found))
     assert embeddings.vectors.shape == (0, DIMENSION)
-    seen = Pipeline(engine, threads=1).embed_photo(photo)
-    assert (len(seen.detections), seen.crops.shape) == (0, (0, 112, 112, 3))
-    assert len(seen.embeddings) == 0
+    embedded = Pipeline(engine, threads=1).embed_photo(photo)
+    assert (len(embedded.detections), embedded.crops.shape) == (0, (0, 112, 112, 3))
+    assert len(embedded.embeddings) == 0
 
 
-def test_eight_threads_get_the_answers_of_one():
+def test_eight_threads_get_the_results_of_one():
     engine = toy_engine()
     photos = [
         photo_of(red_squares(480, 500 + 8 * n, [(5 + n, 7), (30, 5 + 3 * n)], seed=n))
@@ -80,7 +81,7 @@ def test_eight_threads_get_the_answers_of_one():
         assert np.array_equal(vectors, expected[number % 16][1])
 
 
-def test_the_contract_names_weights_preprocessing_and_dimension():
+def test_the_contract_depends_on_weights_preprocessing_and_dimension():
     sface = card(DEFAULT_EMBEDDER)
     one = contract_of(sface)
     assert len(one) == 16
@@ -103,7 +104,7 @@ def test_embeddings_of_another_contract_are_refused():
     assert caught.value.hint
 
 
-def test_unknown_and_misplaced_models(tmp_path, monkeypatch):
+def test_unknown_models_and_models_of_the_wrong_kind_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("MIEN_HOME", str(tmp_path))
     with pytest.raises(UnknownModel):
         Engine.open(embedder="no-such-model")
@@ -114,7 +115,7 @@ def test_unknown_and_misplaced_models(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("data", [b"", b"not a model", b"\x08\x08" * 50], ids=len)
-def test_bytes_that_are_no_model(data):
+def test_bytes_that_are_not_a_model_are_refused(data):
     with pytest.raises(NotARecognizer) as caught:
         Session(data, name="some.onnx")
     assert "some.onnx" in str(caught.value)
@@ -124,7 +125,7 @@ def test_bytes_that_are_no_model(data):
     assert caught.value.hint
 
 
-def test_a_model_that_takes_something_else():
+def test_wrong_inputs_of_a_model_are_an_error():
     model = embed_graph(toy_engine().parts).SerializeToString()
     with pytest.raises(UnusableWeights):
         forward(model, {"crops": np.zeros((1, 5, 5, 3), np.uint8)})
@@ -132,7 +133,7 @@ def test_a_model_that_takes_something_else():
         forward(model, {"pixels": np.zeros((1, 112, 112, 3), np.uint8)})
 
 
-def test_settings_reach_the_graph():
+def test_settings_are_used_by_the_graph():
     pixels = red_squares(480, 480, [(10, 10), (30, 30)])
     assert len(toy_engine().detect(photo_of(pixels))) == 2
     one = toy_engine(settings=DetectionSettings(max_faces=1))

@@ -168,7 +168,9 @@ def test_statistics_are_the_embedders(face_engine, reference):
 
 def test_an_embedder_without_statistics_has_none():
     engine = toy_engine()
-    card = replace(engine.embedder_card, impostors=None, verification=None, sha256="0" * 64)
+    card = replace(
+        engine.embedder_card, impostors=None, verification=None, genuine=None, copies=None
+    )
     bare = replace(engine, embedder_card=card)
     assert bare.statistics is None
     head = toy_head(2, contract=bare.contract)

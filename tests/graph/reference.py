@@ -1,4 +1,4 @@
-"""Each stage of the graph once more, in NumPy, written from the papers and not from the graph."""
+"""The stages in NumPy, written from the papers and not from the graphs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _iou(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def umeyama(points: np.ndarray, template: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return scale, rotation (2, 2) and shift (2,) that take points onto the template.
+    """Return scale, rotation (2, 2) and translation (2,) that map points to the template.
 
     Umeyama 1991, equations 34 to 43, by singular value decomposition.
     """
@@ -71,7 +71,8 @@ def umeyama(points: np.ndarray, template: np.ndarray) -> tuple[float, np.ndarray
 
 
 def crop(image: np.ndarray, points: np.ndarray, side: int = 112, samples: int = 2) -> np.ndarray:
-    """Return the (side, side, 3) float64 crop of a face: each pixel a mean of samples² places."""
+    """Return the (side, side, 3) float64 crop of a face: each pixel is a mean of samples²
+    samples."""
     grown = (TEMPLATE + 0.5) * side / 112 - 0.5
     scale, rotation, shift = umeyama(points.astype(np.float64), grown)
     along = (np.arange(side * samples) + 0.5) / samples - 0.5
@@ -83,7 +84,7 @@ def crop(image: np.ndarray, points: np.ndarray, side: int = 112, samples: int = 
 
 
 def _region(image: np.ndarray, places: np.ndarray, shrink: float):
-    """Return the part of the photo around the places, reduced where it is finer than they are."""
+    """Return the region of the photo around the samples, reduced where it is finer."""
     size = np.array(image.shape[1::-1])
     start = np.clip(np.floor(places.min((0, 1))) - 1, 0, size - 1).astype(int)
     end = np.maximum(np.minimum(np.ceil(places.max((0, 1))) + 2, size), start + 1).astype(int)
@@ -96,7 +97,7 @@ def _region(image: np.ndarray, places: np.ndarray, shrink: float):
 
 
 def _bilinear(picture: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Return the values at places (..., 2) x, y; black outside."""
+    """Return the values at positions (..., 2) x, y; black outside."""
     height, width = picture.shape[:2]
     floor = np.floor(places).astype(int)
     total = np.zeros((*places.shape[:-1], 3))
@@ -113,7 +114,7 @@ def _bilinear(picture: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def decide(nearest: np.ndarray, similarity: np.ndarray, threshold: float) -> list[int]:
-    """Return for each face the person it is, or -1, face by face in order of likeness."""
+    """Return the person of each face, or -1, by going through the faces in order of similarity."""
     person = [-1] * len(nearest)
     taken: set[int] = set()
     for face in sorted(range(len(nearest)), key=lambda face: (-similarity[face], face)):

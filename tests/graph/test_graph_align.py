@@ -1,4 +1,4 @@
-"""Alignment against NumPy: Umeyama by singular values, and sampling place by place."""
+"""Alignment compared with NumPy: Umeyama by singular values, and sampling point by point."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mien.types import Detections
 from toy_graphs import photo_of
 
 GREY_LEVELS = 2
-"""How far a crop's pixel may be from the reference, both being rounded."""
+"""Largest difference of a crop's pixel to the reference: both are rounded."""
 
 REDUCED = 4
-"""The same where the photo is finer than the crop: it is rounded after each of two passes."""
+"""The same for a photo that is finer than the crop, which is rounded twice."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def align():
 
 @pytest.fixture(scope="module")
 def transform():
-    """Return the stage's similarity alone: points to a, b, x0, y0."""
+    """Return the similarity transform of the stage: points to a, b, x0, y0."""
     graph = Graph()
     points = graph.input("points", "float32", ["faces", 5, 2])
     graph.output("map", _crop_to_photo(graph, points, 112, TEMPLATE), "float32", ["faces", 4])
@@ -46,7 +46,7 @@ def placed(template, scale, angle, shift):
 
 
 def picture(height, width, seed=0):
-    """Return a soft random picture: waves some 15 pixels long."""
+    """Return a smooth random picture with waves of about 15 pixels."""
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (height // 12 + 2, width // 12 + 2, 3), np.uint8)
     return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
@@ -62,7 +62,7 @@ similarities = {
 
 @settings(max_examples=200)
 @given(**similarities)
-def test_a_known_similarity_is_recovered(transform, scale, angle, x, y):
+def test_a_known_transform_is_recovered(transform, scale, angle, x, y):
     ((a, b, x0, y0),) = transform(placed(TEMPLATE, scale, angle, (x, y))[None])
     assert a == pytest.approx(scale * np.cos(angle), abs=2e-3 * max(scale, 1))
     assert b == pytest.approx(scale * np.sin(angle), abs=2e-3 * max(scale, 1))
@@ -71,8 +71,8 @@ def test_a_known_similarity_is_recovered(transform, scale, angle, x, y):
 
 @settings(max_examples=200)
 @given(seed=st.integers(0, 2**32 - 1), place=st.fixed_dictionaries(similarities))
-def test_of_any_five_points_it_is_the_least_squares_one(transform, seed, place):
-    """Also of points that no similarity takes to the template, mirrored faces among them."""
+def test_the_transform_is_the_least_squares_solution_for_any_points(transform, seed, place):
+    """Also for points that no similarity transform maps to the template, such as mirrored faces."""
     scale, angle, x, y = (place[name] for name in ("scale", "angle", "x", "y"))
     rng = np.random.default_rng(seed)
     face = TEMPLATE * ([-1, 1] if seed % 4 == 0 else 1) + rng.normal(0, 8, (5, 2))
@@ -101,7 +101,7 @@ def test_crops_agree_with_numpy(align, scale, angle):
 
 
 @pytest.mark.parametrize("side", [64, 112, 300])
-def test_other_sides_show_the_same(side):
+def test_crops_of_other_sizes_show_the_same(side):
     image = picture(700, 700)
     points = placed(TEMPLATE, 2.5, 0.3, (250, 150)).astype(np.float32)
     session = Session(align_graph(side).SerializeToString(), name="align", threads=1)
@@ -121,7 +121,7 @@ def test_a_pattern_finer_than_a_crops_pixel_becomes_flat_grey(align):
 @pytest.mark.parametrize(
     "shift", [(-60, 20), (250, 20), (20, -70), (20, 260), (-60, -60), (260, 250)]
 )
-def test_what_lies_outside_the_photo_is_black(align, shift):
+def test_pixels_outside_the_photo_are_black(align, shift):
     image = picture(300, 300)
     points = (TEMPLATE + shift).astype(np.float32)
     (crop,) = align(image, points[None])
@@ -130,28 +130,28 @@ def test_what_lies_outside_the_photo_is_black(align, shift):
 
 
 @pytest.mark.parametrize("shift", [(-5000, 0), (5000, 0), (0, -5000), (0, 1e6), (-1e6, -1e6)])
-def test_a_face_wholly_outside_is_a_black_crop(align, shift):
+def test_the_crop_of_a_face_outside_the_photo_is_black(align, shift):
     (crop,) = align(picture(200, 300), (TEMPLATE + shift).astype(np.float32)[None])
     assert crop.shape == (112, 112, 3)
     assert not crop.any()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (31, 33), (2, 2)])
-def test_photos_of_any_size(align, size):
+def test_photos_of_any_size_are_aligned(align, size):
     image = np.full((*size, 3), 200, np.uint8)
     points = np.stack([TEMPLATE * 0.05, TEMPLATE, TEMPLATE * 30]).astype(np.float32)
     assert align(image, points).shape == (3, 112, 112, 3)
 
 
-def test_five_points_in_one_place_are_a_crop_of_that_place(align):
-    """Nothing says how large such a face is: its crop is the one pixel, everywhere."""
+def test_five_equal_points_give_a_crop_of_that_pixel(align):
+    """Such a face has no size: its crop shows that pixel everywhere."""
     image = picture(200, 300)
     points = np.full((1, 5, 2), (120, 80), np.float32)
     (crop,) = align(image, points)
     assert np.abs(crop.astype(int) - image[80, 120]).max() <= 1
 
 
-def test_points_on_a_line_and_without_number_do_not_stop_the_others(align):
+def test_collinear_points_and_nan_do_not_affect_other_faces(align):
     image = picture(300, 300)
     line = np.linspace((50, 60), (200, 60), 5)
     crops = align(image, np.stack([TEMPLATE + 60, line, TEMPLATE + 90]).astype(np.float32))
@@ -159,7 +159,7 @@ def test_points_on_a_line_and_without_number_do_not_stop_the_others(align):
         assert np.abs(crops[number] - reference.crop(image, points)).max() <= GREY_LEVELS
 
 
-def test_no_face_no_crop(align):
+def test_no_faces_give_no_crops(align):
     assert align(picture(50, 60), np.zeros((0, 5, 2), np.float32)).shape == (0, 112, 112, 3)
 
 
@@ -205,7 +205,7 @@ def test_a_turned_portrait_is_the_same_person(engine, portraits):
         assert vector @ again > 0.8
 
 
-def test_a_portrait_has_the_eye_corners_where_it_should():
+def test_eye_corners_of_a_portrait_are_at_their_positions():
     corners = 2 * EYE_CORNERS + 40
     photo = np.zeros((300, 300, 3), np.uint8)
     for channel, (x, y) in enumerate(np.round(corners).astype(int)):

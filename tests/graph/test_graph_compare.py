@@ -1,4 +1,4 @@
-"""Comparison, calibration and decision against NumPy."""
+"""Comparison, calibration and decision, compared with NumPy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def unit(rows):
 
 @pytest.mark.parametrize("people", [1, 2, 9, 10, 11, 300])
 @pytest.mark.parametrize("faces", [0, 1, 50])
-def test_agrees_with_numpy(people, faces):
+def test_results_agree_with_numpy(people, faces):
     head = toy_head(people, threshold=0.3)
     rng = np.random.default_rng(people)
     embeddings = unit(rng.normal(size=(faces, 16)))
@@ -49,7 +49,7 @@ def test_agrees_with_numpy(people, faces):
 
 @pytest.fixture(scope="module")
 def decide():
-    """Return decide(cosines): four people on the axes, so that similarities can be chosen."""
+    """Return decide(cosines) for four people on the axes, so that similarities can be chosen."""
     head = replace(
         toy_head(4, threshold=0.5, dimension=5), prototypes=np.eye(4, 5, dtype=np.float32)
     )
@@ -71,7 +71,7 @@ def test_a_similarity_equal_to_the_threshold_is_enough(decide):
     assert decide([[below, 0, 0, 0]]) == [UNKNOWN_PERSON]
 
 
-def test_nobody_is_twice_in_a_photo(decide):
+def test_no_person_is_named_twice_in_a_photo(decide):
     assert decide([[0.6, 0, 0, 0], [0.8, 0, 0, 0], [0.7, 0, 0, 0]]) == [
         UNKNOWN_PERSON,
         0,
@@ -79,23 +79,24 @@ def test_nobody_is_twice_in_a_photo(decide):
     ]
 
 
-def test_the_one_who_loses_a_name_does_not_get_the_next_best(decide):
-    """Its nearest person is in the photo already; that it is the second nearest is no better."""
+def test_a_face_that_loses_a_name_is_unknown(decide):
+    """The most similar person is already named in the photo; the second most similar is not
+    used."""
     assert decide([[0.7, 0.6, 0, 0], [0.8, 0, 0, 0]]) == [UNKNOWN_PERSON, 0]
 
 
-def test_of_equals_the_better_detection_is_named(decide):
+def test_of_equal_faces_the_better_detection_is_named(decide):
     assert decide([[0.1, 0.7, 0, 0], [0.2, 0.7, 0, 0], [0, 0, 0.9, 0]]) == [1, UNKNOWN_PERSON, 2]
 
 
-def test_of_two_people_equally_alike_the_first_is_named(decide):
+def test_of_two_equally_similar_people_the_first_is_named(decide):
     assert decide([[0.6, 0.6, 0, 0]]) == [0]
 
 
 @settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=12))
-def test_decides_like_the_reference(decide, faces):
-    """Few people and few levels of similarity: many faces of one person, many ties."""
+def test_decisions_agree_with_the_reference(decide, faces):
+    """Few people and few values of similarity give many faces of one person, and many ties."""
     cosines = np.zeros((len(faces), 4), np.float32)
     for row, (person, tenths) in enumerate(faces):
         cosines[row, person] = tenths / 10 + 0.01
@@ -120,7 +121,7 @@ def test_probabilities_rise_with_similarity_and_stay_in_range(similarities, slop
 
 
 def inputs_of(head):
-    """Return the people of a head as inputs of the open graph."""
+    """Return the people of a head as inputs of the graph."""
     return {
         "prototypes": np.ascontiguousarray(head.prototypes.T),
         "negatives": np.ascontiguousarray(head.negatives.T),
@@ -156,7 +157,7 @@ def test_people_as_inputs_are_compared_like_constants(open_compare, people, face
         assert np.allclose(ours, theirs, atol=1e-6)
 
 
-def test_a_face_as_like_a_rejected_one_as_like_the_person_is_not_that_person():
+def test_a_face_as_similar_to_a_rejected_face_as_to_the_person_is_not_that_person():
     axes = np.eye(4, dtype=np.float32)
     head = replace(
         toy_head(3, threshold=0.5, dimension=4),
@@ -176,7 +177,7 @@ def test_a_face_as_like_a_rejected_one_as_like_the_person_is_not_that_person():
     assert compare(before, plain[1:])[3].tolist() == [0]
 
 
-def test_the_most_alike_of_several_rejected_faces_counts():
+def test_the_most_similar_of_several_rejected_faces_counts():
     axes = np.eye(3, dtype=np.float32)
     near = unit(np.array([[0.9, 0.4, 0]]))
     head = replace(
@@ -188,7 +189,7 @@ def test_the_most_alike_of_several_rejected_faces_counts():
     assert compare(head, near)[3].tolist() == [UNKNOWN_PERSON]
 
 
-def test_whole_numbers_are_numbers_too():
+def test_integer_thresholds_become_floats():
     head = replace(toy_head(3), calibration=Calibration(10, -5))
     head = replace(head, policy=replace(head.policy, threshold=0))
     faces = unit(np.random.default_rng(0).normal(size=(2, 16)))

@@ -1,4 +1,4 @@
-"""Detection against NumPy, on toy detectors whose answers are known."""
+"""Detection compared with NumPy, on toy detectors with known outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mien.graph.assemble import detect_graph, whole_graph
 from toy_graphs import FACE, photo_of, random_detector, red_squares, run, toy_parts
 
 SAME_SIZE = {"height": 480, "width": 512}
-"""A photo that is looked at as it is, once: no stage but the detector touches its pixels."""
+"""A photo that is not resized and searched once."""
 
 
 def detect(pixels, **changes):
@@ -25,12 +25,12 @@ def detect(pixels, **changes):
 def test_decoding_and_suppression_agree_with_numpy(seed):
     model, weights = random_detector(seed)
     pixels = np.random.default_rng(seed).integers(0, 256, (480, 512, 3), np.uint8)
-    look = DetectionSettings(score_threshold=0.7, nms_iou=0.3, max_faces=5000)
-    boxes, points, scores = detect(pixels, detector=model, settings=look)
+    settings = DetectionSettings(score_threshold=0.7, nms_iou=0.3, max_faces=5000)
+    boxes, points, scores = detect(pixels, detector=model, settings=settings)
 
     expected = reference.decode(reference.cells_of(pixels, weights))
-    # Where a score or an overlap lies within float32 of its limit either answer is right.
-    kept = reference.suppress(expected[0], expected[2], look.overlap, look.score)
+    # Values within rounding of a limit may be decided either way.
+    kept = reference.suppress(expected[0], expected[2], settings.nms_iou, settings.score_threshold)
     assert len(kept) > 50
     assert len(scores) == len(kept)
     assert np.abs(scores - expected[2][kept]).max() < 1e-4
@@ -38,7 +38,7 @@ def test_decoding_and_suppression_agree_with_numpy(seed):
     assert np.abs(points - expected[1][kept]).max() < 1e-2
 
 
-def test_at_most_so_many_faces_and_those_the_best():
+def test_at_most_max_faces_are_returned_with_the_best_scores():
     model, _ = random_detector(0)
     pixels = np.random.default_rng(0).integers(0, 256, (480, 512, 3), np.uint8)
     _, _, every = detect(pixels, detector=model, settings=DetectionSettings(max_faces=5000))
@@ -61,12 +61,12 @@ def test_any_number_of_faces(count):
     assert np.allclose(boxes[:, 2:] - boxes[:, :2], FACE, atol=1e-2)
 
 
-def test_a_face_over_the_edge_keeps_its_whole_box():
+def test_the_box_of_a_face_at_the_edge_is_not_clipped():
     boxes, _, _ = detect(red_squares(480, 512, [(0, 0), (59, 63)]))
     assert sorted(boxes.round().astype(int).tolist()) == [[-8, -8, 16, 16], [496, 464, 520, 488]]
 
 
-def test_the_detector_gets_the_colours_of_its_card():
+def test_the_detector_gets_the_colour_order_of_its_card():
     red = red_squares(480, 512, [(5, 5)])
     blue = red[:, :, ::-1]
     for pixels, colour, found in (
@@ -82,7 +82,7 @@ def test_the_detector_gets_the_colours_of_its_card():
     ("height", "width"),
     [(1, 1), (1, 5000), (5000, 1), (31, 33), (33, 31), (479, 641), (7, 1281), (481, 480)],
 )
-def test_photos_of_odd_sizes_are_an_answer(height, width):
+def test_photos_of_unusual_sizes_can_be_searched(height, width):
     pixels = np.full((height, width, 3), 90, np.uint8)
     boxes, points, scores, crops, embeddings = run(
         whole_graph(toy_parts()),
@@ -102,8 +102,8 @@ def test_photos_of_odd_sizes_are_an_answer(height, width):
     row=st.integers(3, 50),
     column=st.integers(3, 50),
 )
-def test_boxes_are_in_pixels_of_the_photo_whatever_its_size(scale, row, column):
-    """A photo of another size has its faces at the same places, in its own pixels."""
+def test_boxes_are_in_pixels_of_photos_of_any_size(scale, row, column):
+    """A resized photo has its faces at the same positions, in its own pixels."""
     side = round(480 * scale)
     small = red_squares(480, 480, [(row, column)])
     pixels = np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BILINEAR))
@@ -119,7 +119,7 @@ def test_boxes_are_in_pixels_of_the_photo_whatever_its_size(scale, row, column):
                   - expected[:2]).max() < 0.05  # fmt: skip
 
 
-def test_a_large_photo_is_looked_at_twice():
+def test_a_large_photo_is_searched_at_two_sizes():
     """A square too large for one cell of the fine picture is one cell of the coarse one."""
     pixels = np.full((960, 1280, 3), 90, np.uint8)
     ratio = 1280 / 480
@@ -136,16 +136,16 @@ def test_a_large_photo_is_looked_at_twice():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"side": 20},
-        {"least_side": 1281},
-        {"side": 5000},
-        {"score": 0.0},
-        {"score": 1.0},
-        {"overlap": 1.0},
-        {"faces": 0},
+        {"max_side": 20},
+        {"min_side": 1281},
+        {"max_side": 5000},
+        {"score_threshold": 0.0},
+        {"score_threshold": 1.0},
+        {"nms_iou": 1.0},
+        {"max_faces": 0},
     ],
 )
-def test_settings_are_checked(wrong):
+def test_invalid_settings_are_refused(wrong):
     with pytest.raises(ValueError, match=r"side|score"):
         DetectionSettings(**wrong)
 

@@ -1,4 +1,4 @@
-"""Weights in fewer bytes: what comes back, and what is left alone."""
+"""Storage forms of weights: restored values, and tensors that are not converted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def product(weights: np.ndarray, name: str = "net/weights") -> onnx.ModelProto:
 
 
 def back(model: onnx.ModelProto) -> np.ndarray:
-    """Return the weights that a graph of `product` works with."""
+    """Return the weights that a graph of `product` computes with."""
     (rows,) = run(model, "y", x=np.eye(WIDTH, dtype=np.float32))
     return rows.T
 
@@ -48,8 +48,8 @@ def test_each_form_is_smaller_and_close():
 
 
 @pytest.mark.parametrize("span", [241, 254, 255])
-def test_weights_that_were_of_eight_bits_come_back_as_they_were(span):
-    """However many of its 256 levels a block uses, and whatever its rows were scaled by since."""
+def test_weights_that_were_quantised_before_are_restored(span):
+    """For any number of used levels per block, and any scaling of rows."""
     rng = np.random.default_rng(1)
     levels = rng.integers(0, span + 1, (32, WIDTH // BLOCK, BLOCK))
     levels[..., 0], levels[..., 1] = 0, span
@@ -61,7 +61,7 @@ def test_weights_that_were_of_eight_bits_come_back_as_they_were(span):
     assert np.abs(back(stored) - weights).max() < 1e-6 * np.abs(weights).max()
 
 
-def test_whole_rows_are_coarser_than_blocks():
+def test_one_step_per_row_is_less_precise_than_per_block():
     weights = normal()
     weights[:, 0] = 20
     apart = [
@@ -71,18 +71,18 @@ def test_whole_rows_are_coarser_than_blocks():
     assert 2 * apart[0] < apart[1]
 
 
-def test_a_block_of_one_value_stays():
+def test_a_constant_block_is_exact():
     weights = np.full((32, WIDTH), 0.25, np.float32)
     weights[:, BLOCK:] = 0
     assert (back(store_weights(product(weights), "int8")) == weights).all()
 
 
-def test_people_and_small_tensors_stay_exact():
+def test_prototypes_and_small_tensors_stay_exact():
     for model in (product(normal(), name="prototypes_1"), product(normal(2))):
         assert store_weights(model, "int8") == model
 
 
-def test_the_model_given_is_left_as_it_was_and_what_is_small_stays_so():
+def test_the_given_model_and_converted_weights_do_not_change():
     model = product(normal())
     before = model.SerializeToString(deterministic=True)
     stored = store_weights(model, "int8")

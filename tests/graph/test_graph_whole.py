@@ -1,4 +1,4 @@
-"""The stages put together: embedding, the one file, and what kind of ONNX it is."""
+"""The stages assembled: embedding, the one file, and its ONNX operators."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from toy_graphs import (
 
 
 def embedded(crops, colour, mean, scale):
-    """Return what the toy embedder gives, in NumPy."""
+    """Return the toy embedder's output, computed in NumPy."""
     (directions,) = (
         onnx.numpy_helper.to_array(tensor)
         for tensor in toy_embedder().graph.initializer
@@ -47,7 +47,7 @@ def embedded(crops, colour, mean, scale):
 @pytest.mark.parametrize("colour", ["RGB", "BGR"])
 @pytest.mark.parametrize(("mean", "scale"), [(0.0, 1.0), (127.5, 1 / 127.5), (0.0, 1 / 255)])
 @pytest.mark.parametrize("count", [0, 1, 60])
-def test_the_embedder_gets_what_its_card_says(colour, mean, scale, count):
+def test_the_embedder_gets_the_input_of_its_card(colour, mean, scale, count):
     crops = np.random.default_rng(0).integers(0, 256, (count, 112, 112, 3), np.uint8)
     parts = toy_parts(embedder_colour=colour, mean=mean, scale=scale)
     (vectors,) = run(embed_graph(parts), crops=crops)
@@ -95,7 +95,7 @@ def test_only_standard_operators_with_the_real_models(engine):
     assert [value.name for value in model.graph.input] == ["image"]
 
 
-def test_the_whole_is_its_stages():
+def test_the_whole_graph_gives_the_results_of_its_stages():
     engine = toy_engine()
     cells = [(6 + 9 * (n // 6), 6 + 9 * (n % 6)) for n in range(30)]
     pixels = red_squares(480, 500, cells)
@@ -125,7 +125,7 @@ def test_the_whole_is_its_stages():
     numbers=st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=5),
     other=st.floats(0.5, 100, width=32),
 )
-def test_the_builders_operators_are_pythons(numbers, other):
+def test_operators_of_the_builder_agree_with_python(numbers, other):
     array = np.array(numbers, np.float32)
     other = float(np.float32(other))
     graph = Graph()

@@ -64,7 +64,7 @@ def test_nearest_equals_the_highest_similarity(people, seed):
         assert best == pytest.approx(scores.max(axis=1), abs=1e-6)
 
 
-def test_more_faces_than_fit_into_a_block():
+def test_more_faces_than_one_block():
     faces, _ = people_at([1] * 2500, dimension=4)
     best, who = nearest(faces, faces)
     assert who.tolist() == list(range(2500))

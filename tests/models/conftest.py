@@ -1,4 +1,4 @@
-"""Fixtures of the store's tests: a store of their own, and places to pull from."""
+"""Fixtures for tests of the store: an empty store, and sources of weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toy_models import WEIGHTS, Publisher
 
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> Path:
-    """A store of the test's own, no mirror, the network allowed."""
+    """An empty store, without a mirror folder, with network access."""
     folder = tmp_path / "home"
     monkeypatch.setenv("MIEN_HOME", str(folder))
     monkeypatch.delenv("MIEN_MODELS", raising=False)
@@ -21,7 +21,7 @@ def home(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def wheels(tmp_path, monkeypatch) -> Path:
-    """A folder that is all of pip's package index."""
+    """A folder that is the only package index of pip."""
     folder = tmp_path / "wheels"
     folder.mkdir()
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)

@@ -1,4 +1,4 @@
-"""Cards: those that come with Mien are sound, and a bad one is refused by the key at fault."""
+"""Built-in cards are valid, and an invalid card is refused with the wrong key."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ similarity = [0.75, 0.93]
 """
 
 
-def test_built_in_cards():
+def test_built_in_cards_are_valid():
     found = {known.id: known for known in built_in_cards()}
     assert list(found)[:2] == [DEFAULT_DETECTOR, DEFAULT_EMBEDDER]
     assert set(found) == {
@@ -94,7 +94,7 @@ def test_every_key_is_read():
     assert parsed.impostors is None
 
 
-def test_impostor_statistics():
+def test_impostor_statistics_are_read():
     found = parse_card(GOOD + IMPOSTORS, name="").impostors
     assert found.template_photos == (1, 5)
     assert found.false_match_rate == (0.1, 0.01)
@@ -121,7 +121,7 @@ def test_statistics_of_a_card_that_names_no_contract_are_its_own():
 
 
 @pytest.mark.parametrize("known", built_in_cards(), ids=lambda known: known.id)
-def test_cards_of_mien_are_measured_for_their_own_contract(known):
+def test_built_in_cards_are_measured_for_their_own_contract(known):
     statistics = known.statistics_for(contract_of(known))
     assert (statistics is None) == (known.kind == "detector")
     if statistics is not None:
@@ -143,7 +143,7 @@ def test_cards_of_mien_are_measured_for_their_own_contract(known):
         ("[statistics]", "[statistics]\nmore = 1", r"statistics\.more is not a key"),
     ],
 )
-def test_bad_statistics(old, new, key):
+def test_invalid_statistics_are_refused(old, new, key):
     assert old in MEASURED
     with pytest.raises(InvalidCard, match=f"^bad.toml: {key}"):
         parse_card(GOOD + MEASURED.replace(old, new, 1), name="bad.toml")
@@ -173,7 +173,7 @@ def test_statistics_are_written_as_they_are_read(text, impostors, genuine, copie
         assert again == card
 
 
-def test_what_else_a_card_says_stays():
+def test_other_content_of_a_card_is_kept():
     before = (
         "# mine\n" + GOOD + "\n# of them\n[impostors]\nx = 1\n[impostors.similarity]\n[[sources]]\n"
     )
@@ -184,7 +184,7 @@ def test_what_else_a_card_says_stays():
     assert kept.count("[[sources]]") == before.count("[[sources]]")
 
 
-def test_the_card_in_the_guide():
+def test_the_card_in_the_guide_is_valid():
     guide = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
     first, second = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
     parsed = parse_card(first + second, name="guide")
@@ -202,7 +202,7 @@ def test_the_card_in_the_guide():
         ('measured_on = "x"\nslope = 1\noffset = 0\nmore = 1', "more is not a key"),
     ],
 )
-def test_bad_verification(table, says):
+def test_invalid_verification_is_refused(table, says):
     with pytest.raises(InvalidCard, match=rf"verification\.{says}"):
         parse_card(f"{GOOD}[verification]\n{table}", name="bad.toml")
 
@@ -243,7 +243,7 @@ def test_bad_verification(table, says):
         ("[[sources]]", "[sources]", "not TOML|array of tables"),
     ],
 )
-def test_bad_card(old, new, key):
+def test_an_invalid_card_is_refused_with_its_key(old, new, key):
     assert old in GOOD
     with pytest.raises(InvalidCard, match=f"^bad.toml.*({key})") as caught:
         parse_card(GOOD.replace(old, new, 1), name="bad.toml")
@@ -263,7 +263,7 @@ def test_bad_card(old, new, key):
         ("measured_on", "measured", "measured_on is missing"),
     ],
 )
-def test_bad_impostor_statistics(old, new, key):
+def test_invalid_impostor_statistics_are_refused(old, new, key):
     with pytest.raises(InvalidCard, match=rf"impostors\.({key})"):
         parse_card(GOOD + IMPOSTORS.replace(old, new, 1), name="bad.toml")
 
@@ -283,19 +283,19 @@ def test_a_changed_character_is_a_card_or_refused(place, character):
 @pytest.mark.parametrize(
     "text", ["x = " + "[" * 5000, "id = \ud800".encode("utf-8", "surrogatepass").decode("latin-1")]
 )
-def test_hostile_text(text):
+def test_hostile_text_is_refused(text):
     with pytest.raises(InvalidCard):
         parse_card(text, name="x")
 
 
 @pytest.mark.usefixtures("home")
 class TestFind:
-    def test_unknown(self):
-        with pytest.raises(UnknownModel, match="'unheard-of'") as caught:
-            card("unheard-of")
+    def test_an_unknown_id_is_an_error(self):
+        with pytest.raises(UnknownModel, match="'no-such-model'") as caught:
+            card("no-such-model")
         assert DEFAULT_EMBEDDER in caught.value.hint
 
-    def test_a_users_card_does_not_hide_miens(self, home):
+    def test_a_users_card_does_not_replace_a_built_in_one(self, home):
         store = WeightStore(home)
         store.cards_folder.mkdir(parents=True)
         (store.cards_folder / "x.toml").write_text(card_text(DEFAULT_EMBEDDER))

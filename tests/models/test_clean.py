@@ -1,4 +1,4 @@
-"""Cleaning of published weights: small networks, and files that are refused."""
+"""Conversion of published weights: small networks, and files that are refused."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def normalisation(rng, name, channels):
 
 
 def embedder(rng, *, slopes=(-0.5, 1.4), opset=17, flatten=True, channels=4, batch=1):
-    """Conv-BN-PRelu, depthwise Conv-BN-PRelu, BN-Dropout-Flatten-Gemm-BN: SFace in small."""
+    """A small SFace: Conv-BN-PRelu, depthwise Conv-BN-PRelu, BN-Dropout-Flatten-Gemm-BN."""
     half = SIDE // 2
     constants = {
         "scale": np.array([1 / 128], np.float32),
@@ -179,14 +179,14 @@ def test_a_rewritten_embedder_gives_the_same(seed, slopes, flatten, channels):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
-def test_an_empty_batch_is_an_answer():
+def test_an_empty_batch_gives_no_embeddings():
     for flatten in (True, False):
         model = clean_embedder(embedder(np.random.default_rng(0), flatten=flatten), Card())
         found = session(model).run(None, {"input": np.zeros((0, 3, SIDE, SIDE), np.float32)})[0]
         assert found.shape == (0, 5)
 
 
-def test_what_comes_out_is_as_promised():
+def test_the_clean_graph_has_the_documented_form():
     model = clean_embedder(embedder(np.random.default_rng(0)), Card())
     assert [value.name for value in model.graph.input] == ["input"]
     assert [value.name for value in model.graph.output] == ["embedding"]
@@ -197,7 +197,7 @@ def test_what_comes_out_is_as_promised():
 
 
 @pytest.mark.parametrize("opset", [11, 13, 17, 18, 20, 21, 22])
-def test_older_and_newer_opsets_are_brought_into_range(opset):
+def test_older_and_newer_opsets_are_converted(opset):
     rng = np.random.default_rng(opset)
     published = embedder(rng, opset=opset, flatten=False)
     model = clean_embedder(published, Card())
@@ -211,7 +211,7 @@ def test_older_and_newer_opsets_are_brought_into_range(opset):
     )
 
 
-def test_one_slope_for_all_channels_is_left_as_it_is():
+def test_a_single_slope_for_all_channels_is_not_rewritten():
     rng = np.random.default_rng(0)
     nodes = [
         node("PRelu", ["data", "slope"], ["p"]),
@@ -226,7 +226,7 @@ def test_one_slope_for_all_channels_is_left_as_it_is():
     assert [step.op_type for step in model.graph.node] == ["PRelu", "Flatten", "MatMul"]
 
 
-def test_names_that_are_taken_inside_do_not_matter():
+def test_inner_values_with_the_names_of_inputs_and_outputs_are_renamed():
     rng = np.random.default_rng(0)
     nodes = [
         node("Flatten", ["data"], ["embedding"]),
@@ -241,7 +241,7 @@ def test_names_that_are_taken_inside_do_not_matter():
     )
 
 
-def test_a_batch_that_is_already_free_stays_free():
+def test_a_variable_batch_size_stays_variable():
     rng = np.random.default_rng(0)
     model = clean_embedder(embedder(rng, batch="N", flatten=True), Card())
     assert session(model).run(None, {"input": crops(rng, 7)})[0].shape == (7, 5)
@@ -313,7 +313,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("data", REFUSED.values(), ids=REFUSED.keys())
-def test_what_is_no_such_model_is_refused(data):
+def test_other_models_are_refused(data):
     with pytest.raises(UnusableWeights):
         clean_embedder(data, Card())
     with pytest.raises(UnusableWeights):

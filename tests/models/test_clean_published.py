@@ -1,4 +1,4 @@
-"""Cleaning of the default models' own files."""
+"""Conversion of the default models' files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(model, pixels):
 
 
 def pictures(*shape):
-    """Noise that is smooth, as photos are."""
+    """Smooth noise, similar to photos."""
     rng = np.random.default_rng(7)
     coarse = rng.uniform(0, 255, (*shape[:2], shape[2] // 8, shape[3] // 8))
     return coarse.repeat(8, 2).repeat(8, 3).astype(np.float32)
@@ -62,7 +62,7 @@ def test_embedder_has_only_what_it_needs(embedder):
     assert embedder.opset_import[0].version == clean.OPSET
 
 
-def test_embedder_is_equal_to_its_plain_form(embedder):
+def test_embedder_is_equal_to_its_unrewritten_form(embedder):
     plain = clean.clean_embedder(weights(DEFAULT_EMBEDDER), card(DEFAULT_EMBEDDER), rewrite=False)
     assert kinds(plain)["PRelu"] == 27
     pixels = pictures(3, 3, 112, 112)
@@ -104,8 +104,8 @@ def test_merged_heads_are_equal_to_separate_ones(detector, monkeypatch):
         np.testing.assert_allclose(found[name], value, atol=1e-5)
 
 
-def test_detector_of_another_making_keeps_its_heads(detector, monkeypatch):
-    """Where an answer is made otherwise, nothing is merged and the answers are the same."""
+def test_heads_of_another_structure_are_not_merged(detector, monkeypatch):
+    """Where an output is computed in another way, nothing is merged and outputs are equal."""
     monkeypatch.setattr(clean, "merge_heads", lambda *_: None)
     separate = clean.clean_detector(weights(DEFAULT_DETECTOR), card(DEFAULT_DETECTOR))
     monkeypatch.undo()
@@ -120,13 +120,13 @@ def test_detector_of_another_making_keeps_its_heads(detector, monkeypatch):
     )
 
 
-def test_cleaning_a_clean_graph_changes_nothing_that_matters(embedder):
+def test_converting_a_clean_graph_again_gives_equal_outputs(embedder):
     again = clean.clean_embedder(embedder.SerializeToString(), card(DEFAULT_EMBEDDER))
     assert kinds(again) == kinds(embedder)
     assert onnx.checker.check_model(again) is None
 
 
-def test_one_is_not_the_other():
+def test_a_detector_is_not_an_embedder():
     with pytest.raises(ModelError, match="outputs of YuNet"):
         clean.clean_detector(weights(DEFAULT_EMBEDDER), card(DEFAULT_DETECTOR))
     with pytest.raises(ModelError, match="one output"):

@@ -1,4 +1,4 @@
-"""A user's own embedder: a sound one is taken, one that is not what its card says is refused."""
+"""A user's own embedder is accepted if it behaves as its card says, and refused otherwise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check(data, *, side=112, **fields):
 
 
 @pytest.mark.parametrize("batch", ["N", 1], ids=["free batch", "batch of one"])
-def test_good(batch):
+def test_a_correct_embedder_is_accepted(batch):
     check(toy_network(batch=batch))
     check(toy_network(batch=batch), extra="mean = 127.5\nscale = 0.0078125")
 
@@ -50,7 +50,7 @@ def test_good(batch):
         "batch mixed",
     ],
 )
-def test_bad(data, says):
+def test_a_wrong_embedder_is_refused(data, says):
     if not data:
         with pytest.raises(InvalidCard):
             parse_card(card_text(data=data), name="toy.toml")
@@ -59,12 +59,12 @@ def test_bad(data, says):
         check(data)
 
 
-def test_other_crops():
+def test_crops_of_another_size_are_refused():
     with pytest.raises(InvalidCard, match=r"input\.side must be 112, not 160"):
         check(toy_network(side=160), side=160)
 
 
-def test_a_file_that_only_runs_once_it_is_clean():
+def test_a_file_that_runs_only_after_conversion():
     data = toy_network()
     with pytest.raises(UnusableWeights):
         forward(data, {})
@@ -75,7 +75,7 @@ def test_a_file_that_only_runs_once_it_is_clean():
     check_embedder(parse_card(card_text(data=data), name="toy.toml"), data, only_clean)
 
 
-def test_forward_decides():
+def test_errors_of_the_forward_pass_are_passed_on():
     def broken(*_):
         raise UnusableWeights("cannot run")
 

@@ -1,4 +1,4 @@
-"""The clean graph is made once, kept, and made again when damaged."""
+"""The clean graph is made once, cached, and made again when damaged."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_made_again_when_damaged(store, known):
     assert ready_model(known, store).read_bytes() == data
 
 
-def test_a_new_version_takes_the_place_of_the_old(store, known, monkeypatch):
+def test_a_new_version_replaces_the_old_one(store, known, monkeypatch):
     old = ready_model(known, store)
     monkeypatch.setattr(clean, "CLEAN_VERSION", clean.CLEAN_VERSION + 1)
     new = ready_model(known, store)

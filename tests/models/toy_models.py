@@ -1,4 +1,4 @@
-"""Small stand-ins for weights and the places they come from."""
+"""Small models and servers in place of real weights and sources."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def build_wheel(folder: Path, members: dict[str, bytes], name: str = "mientoy") 
 
 
 class Publisher:
-    """A web server on this machine, told how to misbehave.
+    """A web server on this machine that can be set to fail.
 
     Attributes:
         data: what it serves.
@@ -156,7 +156,7 @@ def toy_network(
     outputs: int = 1,
     mixing: bool = False,
 ) -> bytes:
-    """Return an embedder: mean colours of 16 x 16 blocks, projected; or one that is at fault.
+    """Return an embedder: mean colours of 16 x 16 blocks, projected; or one with a fault.
 
     Args:
         batch: first size of the input, free or a number.

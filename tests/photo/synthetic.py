@@ -1,4 +1,4 @@
-"""Pictures made of numbers, and what is needed to say that one came through a format well."""
+"""Synthetic pictures, and checks that a format preserved them."""
 
 import io
 from pathlib import Path
@@ -18,7 +18,7 @@ LIE_DOWN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""EXIF orientation: what a camera held that way has done to the upright picture."""
+"""EXIF orientation: how a camera held that way stores the upright picture."""
 
 
 def four_quarters(width=96, height=64):
@@ -32,7 +32,7 @@ def four_quarters(width=96, height=64):
 
 
 def noise(side=64, seed=0):
-    """Return a picture that compresses badly, so that every byte of its file counts."""
+    """Return a picture that cannot be compressed much."""
     values = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
     return Image.fromarray(values)
 
@@ -44,7 +44,7 @@ def encode(picture, kind, **options):
 
 
 def lying(picture, orientation):
-    """Return the picture as a camera turned that way stores it, and the EXIF that says so."""
+    """Return the picture as stored with an EXIF orientation, and that EXIF."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     turn = LIE_DOWN.get(orientation)
@@ -84,4 +84,4 @@ FILES = {
     "heic": (GOLDEN / "upright.heic").read_bytes(),
     "heic-turned": (GOLDEN / "turned.heic").read_bytes(),
 }
-"""One file of each kind, all of the same picture."""
+"""One file per format, all of the same picture."""

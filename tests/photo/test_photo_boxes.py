@@ -1,4 +1,4 @@
-"""HEIF files that would take the whole process down are refused before pi-heif sees them."""
+"""HEIF files that would crash the process are refused before pi-heif reads them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _file(*items: bytes) -> bytes:
         b"infe\2\0\0\0\0\1\0\0hvc1caf\xe9\0",
     ],
 )
-def test_what_cameras_write_passes(item):
+def test_items_that_cameras_write_are_accepted(item):
     boxes.check_items(_file(item))
 
 
@@ -51,16 +51,16 @@ def test_what_cameras_write_passes(item):
     ],
 )
 @pytest.mark.parametrize("before", [(), (b"infe\2\0\0\0\0\1\0\0hvc1\0",), (b"infe",)])
-def test_what_is_not_text_is_found_wherever_it_stands(before, item):
+def test_a_type_that_is_not_text_is_found_at_any_position(before, item):
     with pytest.raises(ValueError, match="not text"):
         boxes.check_items(_file(*before, item))
 
 
-def test_pixels_that_look_like_an_entry_pass():
+def test_pixels_that_look_like_an_entry_are_accepted():
     entry = b"infe\2\0\0\0\0\1\0\0\xffvc1\0"
     boxes.check_items(_file() + (len(entry) + 8).to_bytes(4, "big") + b"mdat" + entry)
 
 
-def test_boxes_without_end_are_refused():
+def test_too_many_boxes_are_refused():
     with pytest.raises(ValueError, match="boxes"):
         boxes.check_items(100_000 * b"\0\0\0\x08meta")

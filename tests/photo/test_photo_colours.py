@@ -1,4 +1,4 @@
-"""Pictures of every colour space come out as 8-bit RGB that looks like them."""
+"""Pictures of all colour spaces are converted to 8-bit RGB."""
 
 import struct
 import zlib
@@ -54,7 +54,7 @@ def test_palette_with_transparency(transparency):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "AVIF"])
-def test_what_is_transparent_is_white(kind):
+def test_transparent_pixels_become_white(kind):
     picture = four_quarters().convert("RGBA")
     alpha = Image.new("L", picture.size, 255)
     alpha.paste(0, (0, 0, 48, 32))
@@ -97,7 +97,7 @@ def test_floats(ceiling):
     assert pixels_of(Image.fromarray(values), "TIFF")[0, :, 0].tolist() == list(range(256))
 
 
-def test_floats_that_are_no_numbers():
+def test_nan_and_infinity_become_black():
     values = np.full((8, 8), 0.5, np.float32)
     values[0, :3] = np.nan, np.inf, -np.inf
     pixels = pixels_of(Image.fromarray(values), "TIFF")
@@ -112,7 +112,7 @@ def test_cmyk(kind):
 
 
 def with_adobe(data, transform):
-    """Return a JPEG with Adobe's segment saying how its colours are to be taken."""
+    """Return a JPEG with Adobe's segment that states its colour transform."""
     payload = b"Adobe" + struct.pack(">HHHB", 100, 0, 0, transform)
     bare = data
     at = bare.find(b"\xff\xee")
@@ -142,7 +142,7 @@ def test_ycbcr_tiff():
     assert is_four_quarters(pixels_of(four_quarters().convert("YCbCr"), "TIFF"))
 
 
-def test_lab_is_refused_with_what_to_do():
+def test_lab_is_refused_with_a_hint():
     lab = Image.merge("LAB", [Image.new("L", (9, 9), 128)] * 3)
     with pytest.raises(UnsupportedPhoto, match=r"my\.tif.*LAB") as caught:
         decode_photo(encode(lab, "TIFF"), name="my.tif")
@@ -174,13 +174,13 @@ def swapped_profile():
         ("AVIF", {"quality": 98}),
     ],
 )
-def test_an_embedded_profile_is_followed(kind, options):
+def test_an_embedded_profile_is_applied(kind, options):
     pixels = pixels_of(four_quarters(), kind, icc_profile=swapped_profile(), **options)
     quarters = quarters_of(pixels).astype(int)
     assert np.abs(quarters - [[0, 255, 0], [255, 0, 0], [0, 0, 255], [255, 255, 255]]).max() <= 16
 
 
-def test_a_profile_is_followed_in_a_palette_picture():
+def test_a_profile_is_applied_to_a_palette_picture():
     picture = four_quarters().quantize(4)
     pixels = pixels_of(picture, "PNG", icc_profile=swapped_profile())
     assert quarters_of(pixels)[0].tolist()[0] < 20
@@ -188,13 +188,13 @@ def test_a_profile_is_followed_in_a_palette_picture():
 
 @pytest.mark.parametrize("profile", [b"x", b"\0" * 200, swapped_profile()[:300], b"A" * 900_000])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_a_broken_profile_is_passed_over(profile, mode):
+def test_a_broken_profile_is_ignored(profile, mode):
     data = encode(four_quarters().convert(mode), "JPEG", quality=95, icc_profile=profile)
     pixels = decode_photo(data, name="photo").pixels
     assert is_grey_quarters(pixels, 6) if mode == "L" else is_four_quarters(pixels, 16)
 
 
-def test_a_profile_of_another_colour_space_is_passed_over():
+def test_a_profile_of_another_colour_space_is_ignored():
     data = encode(four_quarters().convert("L"), "PNG", icc_profile=swapped_profile())
     assert is_grey_quarters(decode_photo(data, name="photo").pixels)
 
@@ -206,7 +206,7 @@ def test_a_tiff_whose_zero_is_white():
 
 
 def png_of(values, colour):
-    """Return a PNG of 16 bits a channel, which Pillow itself writes of grey only."""
+    """Return a PNG with 16 bits per channel, which Pillow writes only in grey."""
     height, width = values.shape[:2]
     header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)

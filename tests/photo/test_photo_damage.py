@@ -1,4 +1,4 @@
-"""Whatever happens to a photo's bytes, it is read or refused with a PhotoError, and soon."""
+"""Photos with damaged bytes are read or refused with a PhotoError, without delay."""
 
 import time
 
@@ -69,7 +69,7 @@ def assert_read_or_refused(data, long_side=None):
     kept=st.one_of(st.just(1.0), st.floats(0, 1)),
     long_side=st.sampled_from([None, 1, 40]),
 )
-def test_damaged_files(kind, changes, kept, long_side):
+def test_a_damaged_file_is_read_or_refused(kind, changes, kept, long_side):
     assert_read_or_refused(damaged(SAMPLES[kind], changes, kept), long_side)
 
 
@@ -78,19 +78,19 @@ def test_damaged_files(kind, changes, kept, long_side):
     start=st.sampled_from([b"", *(data[:16] for data in SAMPLES.values())]),
     rest=st.binary(max_size=200),
 )
-def test_any_bytes_after_a_true_beginning(start, rest):
+def test_any_bytes_after_a_valid_beginning(start, rest):
     assert_read_or_refused((start + rest) or b"\0")
 
 
 @pytest.mark.parametrize("kept", [0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999])
-def test_real_photos_cut_short(portraits, kept):
+def test_truncated_real_photos_are_refused(portraits, kept):
     for path in sorted(portraits.iterdir()):
         data = path.read_bytes()
         with pytest.raises(PhotoError, match="cut short"):
             decode_photo(data[: int(kept * len(data))], name="cut short")
 
 
-def test_real_photos(portraits):
+def test_real_photos_are_read(portraits):
     for path in sorted(portraits.iterdir()):
         photo = decode_photo(path.read_bytes(), name=path.name, long_side=640)
         assert max(photo.width, photo.height) >= 640

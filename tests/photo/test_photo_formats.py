@@ -1,4 +1,4 @@
-"""What can be read is read upright, from every format, and at a smaller size where that will do."""
+"""Photos of all formats are read upright, and at a reduced size where that is enough."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from mien.photo import SUFFIXES, decode_photo, encode_jpeg, encode_png, read_pho
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_each_format_is_read_first_picture_upright(kind):
+def test_the_first_picture_of_each_format_is_read_upright(kind):
     photo = decode_photo(FILES[kind], name="a.photo")
     assert photo.pixels.shape == (64, 96, 3)
     assert is_four_quarters(photo.pixels)
@@ -41,7 +41,7 @@ def test_every_orientation_is_turned_upright(kind, options, orientation):
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
-def test_an_orientation_that_does_not_exist_is_passed_over(orientation):
+def test_an_invalid_orientation_is_ignored(orientation):
     _, exif = lying(four_quarters(), 1)
     exif[0x0112] = orientation
     photo = decode_photo(encode(four_quarters(), "JPEG", exif=exif, quality=95), name="odd")
@@ -49,7 +49,7 @@ def test_an_orientation_that_does_not_exist_is_passed_over(orientation):
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0MM\0*\xff\xff\xff\xff", b"Exif\0\0" * 99])
-def test_broken_exif_does_not_cost_the_photo(exif):
+def test_broken_exif_is_ignored(exif):
     photo = decode_photo(encode(four_quarters(), "JPEG", exif=exif, quality=95), name="odd")
     assert is_four_quarters(photo.pixels)
 
@@ -68,7 +68,7 @@ def test_broken_exif_does_not_cost_the_photo(exif):
         (1, 500),
     ],
 )
-def test_large_jpegs_are_decoded_smaller_but_never_below_what_is_asked(long_side, expected):
+def test_large_jpegs_are_decoded_reduced_but_not_below_the_requested_side(long_side, expected):
     data = encode(four_quarters(4000, 2400), "JPEG", quality=80)
     photo = decode_photo(data, name="large", long_side=long_side)
     assert photo.pixels.shape == (expected * 3 // 5, expected, 3)
@@ -78,7 +78,7 @@ def test_large_jpegs_are_decoded_smaller_but_never_below_what_is_asked(long_side
 
 @pytest.mark.parametrize("size", [(1999, 1003), (1003, 1999), (1601, 7), (801, 801), (33, 17)])
 @pytest.mark.parametrize("long_side", [1, 100, 201, 800, 1000])
-def test_odd_sizes_keep_what_is_asked_and_say_their_scale(size, long_side):
+def test_unusual_sizes_keep_the_requested_side_and_report_their_scale(size, long_side):
     data = encode(Image.new("RGB", size, "grey"), "JPEG")
     photo = decode_photo(data, name="odd", long_side=long_side)
     assert max(photo.width, photo.height) >= min(long_side, max(size))
@@ -86,7 +86,7 @@ def test_odd_sizes_keep_what_is_asked_and_say_their_scale(size, long_side):
 
 
 @pytest.mark.parametrize("orientation", [3, 6])
-def test_a_reduced_photo_is_turned_too(orientation):
+def test_a_reduced_photo_is_upright_too(orientation):
     stored, exif = lying(four_quarters(2400, 1600), orientation)
     photo = decode_photo(encode(stored, "JPEG", exif=exif), name="turned", long_side=600)
     assert photo.pixels.shape == (400, 600, 3)
@@ -110,7 +110,7 @@ def test_a_picture_of_one_pixel():
     assert pixels.tolist() == [[[255, 0, 0]]]
 
 
-def test_files_are_read_whatever_they_are_called(tmp_path):
+def test_files_with_any_name_are_read(tmp_path):
     folder = tmp_path / "Zoë & 山田 🎉"
     folder.mkdir()
     path = folder / "no such thing as an ending; 'quoted' 📷"
@@ -120,25 +120,25 @@ def test_files_are_read_whatever_they_are_called(tmp_path):
         assert read_photo(given).name == str(path)
 
 
-def test_the_bytes_count_and_not_the_ending(tmp_path):
+def test_the_format_is_detected_by_bytes_not_by_suffix(tmp_path):
     path = tmp_path / "photo.jpg"
     path.write_bytes(FILES["heic"])
     assert is_four_quarters(read_photo(path).pixels)
 
 
-def test_the_endings_are_those_that_are_read():
+def test_suffixes_are_those_of_readable_formats():
     assert {".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".gif", ".tif", ".bmp"} <= SUFFIXES
     assert all(ending == ending.lower() and ending.startswith(".") for ending in SUFFIXES)
 
 
-def test_many_threads_read_at_once():
+def test_many_threads_read_concurrently():
     kinds = list(FILES) * 6
     with ThreadPoolExecutor(8) as pool:
         photos = list(pool.map(lambda kind: decode_photo(FILES[kind], name=kind), kinds))
     assert all(is_four_quarters(photo.pixels) for photo in photos)
 
 
-def test_what_is_written_can_be_read():
+def test_written_pictures_can_be_read():
     pixels = np.asarray(noise())
     assert np.array_equal(decode_photo(encode_png(pixels), name="p").pixels, pixels)
     again = decode_photo(encode_jpeg(pixels, quality=100), name="j").pixels

@@ -1,4 +1,4 @@
-"""What cannot be read is refused with its name and what to do about it, never half read."""
+"""Unreadable photos are refused with name and hint, and never read in part."""
 
 import io
 import os
@@ -39,27 +39,27 @@ def not_found(path, text):
     assert caught.value.hint.endswith(".")
 
 
-def test_no_file(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     not_found(tmp_path / "gone.jpg", "gone.jpg: no such file")
     not_found(tmp_path / "no folder" / "gone.jpg", "no such file")
     (tmp_path / "file").write_text("x")
     not_found(tmp_path / "file" / "under-a-file.jpg", "no such file")
 
 
-def test_a_folder(tmp_path):
+def test_a_folder_is_refused(tmp_path):
     not_found(tmp_path, f"{tmp_path} is a folder")
 
 
-def test_a_path_that_no_file_can_have():
+def test_an_invalid_path_is_an_error():
     not_found("a\0b.jpg", "b.jpg cannot be read")
 
 
-def test_a_name_that_is_too_long(tmp_path):
+def test_a_name_that_is_too_long_is_an_error(tmp_path):
     not_found(tmp_path / ("x" * 5000), "cannot be read")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs the permissions of POSIX")
-def test_a_file_that_may_not_be_read(tmp_path):
+def test_a_file_without_permission_is_an_error(tmp_path):
     path = tmp_path / "secret.jpg"
     path.write_bytes(FILES["jpeg"])
     path.chmod(0)
@@ -69,17 +69,17 @@ def test_a_file_that_may_not_be_read(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_is_not_waited_for(tmp_path):
+def test_a_pipe_is_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     not_found(tmp_path / "pipe.jpg", "is not a file")
 
 
-def test_a_link_that_leads_nowhere(tmp_path):
+def test_a_broken_link_is_an_error(tmp_path):
     (tmp_path / "link.jpg").symlink_to("gone.jpg")
     not_found(tmp_path / "link.jpg", "no such file")
 
 
-def test_an_empty_file(tmp_path):
+def test_an_empty_file_is_refused(tmp_path):
     path = tmp_path / "empty.jpg"
     path.touch()
     with pytest.raises(BrokenPhoto, match=r"empty\.jpg is empty"):
@@ -104,21 +104,21 @@ def test_an_empty_file(tmp_path):
         (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
     ],
 )
-def test_other_files_are_named_for_what_they_are(data, what):
+def test_other_files_are_named_by_their_format(data, what):
     refused(data, UnsupportedPhoto, f"it seems to be {what}")
 
 
 @pytest.mark.parametrize("data", [b"\0", b"\xff", b"\xff\xd8", b"\x93\x01\x80" * 99])
-def test_bytes_of_no_kind(data):
+def test_bytes_of_no_known_format_are_refused(data):
     refused(data, UnsupportedPhoto)
 
 
-def test_formats_that_pillow_could_read_are_not_let_through():
+def test_other_formats_that_pillow_reads_are_refused():
     for kind in ("PPM", "ICO", "TGA", "PCX", "EPS"):
         refused(encode(four_quarters(), kind), UnsupportedPhoto)
 
 
-def test_names_cannot_play_tricks_on_a_terminal():
+def test_control_characters_in_names_are_replaced():
     with pytest.raises(BrokenPhoto) as caught:
         decode_photo(b"", name="a\x1b[2J\n\udc80.jpg")
     assert str(caught.value).isprintable()
@@ -127,7 +127,7 @@ def test_names_cannot_play_tricks_on_a_terminal():
 
 @pytest.fixture(params=[False, True], ids=["strict", "tolerant"])
 def pillow_switch(request):
-    """Some libraries tell Pillow, for the whole process, to take truncated pictures."""
+    """Some libraries allow Pillow to read truncated pictures, in the whole process."""
     ImageFile.LOAD_TRUNCATED_IMAGES = request.param
     yield
     assert ImageFile.LOAD_TRUNCATED_IMAGES is request.param
@@ -136,7 +136,7 @@ def pillow_switch(request):
 
 @pytest.mark.usefixtures("pillow_switch")
 @pytest.mark.parametrize("kind", FILES)
-def test_a_truncated_photo_is_refused_or_whole_never_half(kind):
+def test_a_truncated_photo_is_refused_or_complete(kind):
     data = FILES[kind]
     whole = decode_photo(data, name="whole").pixels
     for kept in {*np.linspace(12, len(data) - 1, 60).astype(int).tolist(), len(data) - 3}:
@@ -150,7 +150,7 @@ def test_a_truncated_photo_is_refused_or_whole_never_half(kind):
 
 @pytest.mark.usefixtures("pillow_switch")
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP"])
-def test_half_a_photo_is_broken(kind):
+def test_half_a_photo_is_refused(kind):
     data = encode(noise(), kind)
     refused(data[: len(data) // 2], BrokenPhoto)
 
@@ -185,7 +185,7 @@ def patched(data, at, replacement):
 
 
 def giants(side):
-    """Return small files of several kinds that say they are side x side pixels."""
+    """Return small files of several formats whose headers state side x side pixels."""
     jpeg, gif = FILES["jpeg"], FILES["gif"]
     frame = jpeg.index(b"\xff\xc0") + 5
     bmp = patched(FILES["bmp"], 18, struct.pack("<ii", side, side))
@@ -227,7 +227,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(side):
     ],
     ids=["zTXt", "iTXt", "iCCP"],
 )
-def test_text_that_swells_does_not_fill_the_memory(chunk):
+def test_compressed_text_does_not_fill_the_memory(chunk):
     data = png(2, 2, *[chunk] * 20, pixels=bytes(14))
     tracemalloc.start()
     found = photo_or_error(data, "bomb.png")
@@ -237,23 +237,23 @@ def test_text_that_swells_does_not_fill_the_memory(chunk):
     assert peak < 40 << 20
 
 
-def test_pixels_that_swell_stop_where_the_picture_ends():
+def test_compressed_pixels_beyond_the_picture_are_not_read():
     assert decode_photo(png(2, 2, pixels=bytes(50 << 20)), name="bomb.png").width == 2
 
 
-def test_a_jpeg_of_thousands_of_passes():
+def test_a_jpeg_with_thousands_of_scans_is_refused():
     data = encode(four_quarters(), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
-    refused(data[:last] + data[last:-2] * 5000 + b"\xff\xd9", BrokenPhoto, "passes")
+    refused(data[:last] + data[last:-2] * 5000 + b"\xff\xd9", BrokenPhoto, "scans")
 
 
-def test_video_behind_a_phones_photo_is_no_pass():
+def test_a_video_after_a_phones_photo_is_not_counted_as_scans():
     behind = np.random.default_rng(0).integers(0, 256, 8 << 20, np.uint8).tobytes()
     assert behind.count(b"\xff\xda") > 100
     assert decode_photo(FILES["jpeg"] + behind, name="moving.jpg").width == 96
 
 
-def test_a_tiff_of_huge_tiles():
+def test_a_tiff_with_huge_tiles_is_refused():
     tags = {256: 2, 257: 2, 258: 8, 259: 8, 262: 1, 277: 1, 322: 32000, 323: 32000, 324: 8, 325: 9}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     data = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(64)

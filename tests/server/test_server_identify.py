@@ -13,9 +13,8 @@ from toy_server import blank, files, picture, the_engine
 
 from mien.cli import main
 from mien.engine import Engine
-from mien.photo import encode_jpeg
-
 from mien.matching import HeadMatcher
+from mien.photo import encode_jpeg
 
 
 def test_identify_with_a_recognizer_file(client):

@@ -3,8 +3,8 @@
     python -m venv scratch && scratch/bin/pip install pillow-heif
     scratch/bin/python tests/photo/golden/make_heic.py
 
-`upright.heic` shows four quarters: red, green / blue, white. `turned.heic` holds the same, lying
-on its side, and says how to turn it. Pixels are computed, nobody's photo.
+`upright.heic` shows four quarters: red, green / blue, white. `turned.heic` has the same picture,
+stored rotated, with its orientation. The pixels are computed; they show no person.
 """
 
 from __future__ import annotations

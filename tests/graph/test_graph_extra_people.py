@@ -1,4 +1,5 @@
-"""Compare with a file's people and added ones: the same answers as one head with all of them."""
+"""Comparison with a file's people and extra people gives the answers of one head with all of
+them."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ def rows(rng, count):
 
 
 def added(head, views, mirrors, owners, people):
-    """Return the head of the file's people and of those added, made as training makes them."""
+    """Return the head of the file's people and the extra people, as training computes it."""
     photos = both_views(views, mirrors)
     sums = np.zeros((people, DIMENSION), np.float32)
     np.add.at(sums, owners, photos)
@@ -40,7 +41,7 @@ def added(head, views, mirrors, owners, people):
 @pytest.mark.parametrize("faces", [0, 1, 9])
 @pytest.mark.parametrize("rejected", [0, 3])
 @pytest.mark.parametrize("rejected_in_file", [0, 2])
-def test_added_people_are_compared_as_if_they_had_been_trained(
+def test_extra_people_are_compared_like_trained_people(
     in_file, people, faces, rejected, rejected_in_file
 ):
     rng = np.random.default_rng(in_file + 10 * people + faces)
@@ -77,7 +78,7 @@ def test_added_people_are_compared_as_if_they_had_been_trained(
         assert np.allclose(ours, theirs, atol=1e-5)
 
 
-def test_one_session_serves_any_number_of_added_people():
+def test_one_session_takes_any_number_of_extra_people():
     head = toy_head(2, threshold=0.9)
     session = Session(extra_people_graph(head).SerializeToString(), name="compare", threads=1)
     face = rows(np.random.default_rng(7), 1)

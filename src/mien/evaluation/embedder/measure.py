@@ -16,7 +16,8 @@ from mien.dataset.audit.stored_faces import thumbs_of
 from mien.dataset.cleaning.duplicates import SAME_CROP
 from mien.engine import Engine
 from mien.errors import NothingToMeasure, TooFewPeople
-from mien.evaluation.embedder.comparisons import (
+from mien.evaluation.embedder.copies import EDITS, edited_copies
+from mien.evaluation.embedder.template_scores import (
     Genuine,
     Impostors,
     PhotosByPerson,
@@ -27,7 +28,6 @@ from mien.evaluation.embedder.comparisons import (
     reached,
     reached_intervals,
 )
-from mien.evaluation.embedder.copies import EDITS, edited_copies
 from mien.models.statistics import (
     CopyStatistics,
     EmbedderStatistics,

@@ -36,7 +36,13 @@ class IdentificationRates:
 
 @dataclass(frozen=True, slots=True)
 class DecisionCounts:
-    """Decisions on probes of known people at the policy's threshold."""
+    """Decisions on probes of known people at the policy's threshold.
+
+    Attributes:
+        right: probes that were given their own name.
+        unknown: probes that were given no name.
+        wrong: probes that were given another person's name.
+    """
 
     right: int
     unknown: int

@@ -12,7 +12,12 @@ _FORMAT = "A pairs file has the format of the LFW page: pairs.txt, pairsDevTrain
 
 @dataclass(frozen=True, slots=True, order=True)
 class LfwPhoto:
-    """A photo of LFW: the person's name, and the number of the photo from 1."""
+    """A photo of LFW.
+
+    Attributes:
+        person: name, as the archive's folder is called.
+        number: of the photo, from 1.
+    """
 
     person: str
     number: int

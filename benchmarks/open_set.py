@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from mien.dataset import Dataset, Entry
 from mien.evaluation.open_set.metrics import half_of
 from mien.measures import bootstrap_mean, open_set_at
+from mien.measures.templates import nearest
 from mien.policy import Strangers, choose_policy, search_strangers
-from mien.templates import nearest
 from mien.training import Recipe, Samples, leave_people_out
 from mien.types import Interval
 

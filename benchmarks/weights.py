@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from measuring_photos import data_folder, lfw_photos
 from mien.engine import Engine, Session
 from mien.evaluation.verification.lfw import evaluate_lfw
-from mien.evaluation.verification.pairs_file import Pairs, read_pairs
+from mien.evaluation.verification.pairs_file import LfwPairs, read_pairs
 from mien.graph.assemble import whole_graph
 from mien.graph.storage_form import store_weights
 from mien.photo import decode_photo
@@ -77,7 +77,7 @@ def main() -> None:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
-def forms(engine: Engine, pairs: Pairs) -> Iterator[tuple[str, onnx.ModelProto]]:
+def forms(engine: Engine, pairs: LfwPairs) -> Iterator[tuple[str, onnx.ModelProto]]:
     """Yield each form's name and its whole graph."""
     whole = whole_graph(engine.parts)
     yield "float32", whole
@@ -89,7 +89,7 @@ def forms(engine: Engine, pairs: Pairs) -> Iterator[tuple[str, onnx.ModelProto]]
 
 
 def measure(
-    engine: Engine, model: onnx.ModelProto, pairs: Pairs, timed: list[Photo]
+    engine: Engine, model: onnx.ModelProto, pairs: LfwPairs, timed: list[Photo]
 ) -> dict[str, Any]:
     """Return the numbers of one form."""
     data = model.SerializeToString()
@@ -145,7 +145,7 @@ def _milliseconds(work: Callable[[], object]) -> float:
     return (time.perf_counter() - start) * 1e3
 
 
-def calibration_crops(engine: Engine, pairs: Pairs) -> NDArray[np.float32]:
+def calibration_crops(engine: Engine, pairs: LfwPairs) -> NDArray[np.float32]:
     """Return crops of people who are in no pair, preprocessed for the embedder."""
     in_pairs = {photo.person for photo in pairs.photos()}
     crops = []
@@ -189,7 +189,7 @@ def static_int8(engine: Engine, crops: NDArray[np.float32]) -> onnx.ModelProto:
         return onnx.load(target)
 
 
-def _some(pairs: Pairs, count: int | None) -> Pairs:
+def _some(pairs: LfwPairs, count: int | None) -> LfwPairs:
     if count is None:
         return pairs
     seen: dict[tuple[int, bool], int] = {}

@@ -41,9 +41,9 @@ def sphere_dataset(
     contract="c",
     card=None,
 ):
-    """Return a dataset in memory of people with so many photos each.
+    """Return a dataset in memory of people with these numbers of photos.
 
-    Of whoever has more than `validation` photos the last `validation` are held out.
+    The last `validation` photos of each person with more photos are held out.
     """
     faces, labels = people_at(counts, seed=seed, spread=spread, dimension=dimension)
     jitter = np.random.default_rng(seed + 1).normal(size=faces.shape) * 0.02

@@ -1,4 +1,4 @@
-"""The tree of errors: drawn, explained, and each leaf with an exit code."""
+"""The tree of errors: drawn in the docstring, documented, each leaf with an exit code."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def test_each_leaf_has_one_exit_code(leaf):
     assert exit_code(leaf("what happened")) == EXIT_CODES[branches[0]]
 
 
-def test_exit_codes_differ_and_leave_the_shells_alone():
+def test_exit_codes_are_distinct_and_not_the_shells():
     codes = list(EXIT_CODES.values())
     assert len(set(codes)) == len(codes)
     assert all(10 <= code < 64 for code in codes)
 
 
 def drawn() -> dict[str, str]:
-    """Return each error of the drawing with the error it hangs on."""
+    """Return each error of the drawing with its parent."""
     parents, path = {}, ["MienError"]
     for line in (errors.__doc__ or "").splitlines():
         found = re.match(r"    ((?:│   |    )*)[├└]── (\w+)", line)
@@ -51,15 +51,18 @@ def test_the_drawing_is_the_tree():
 
 
 @pytest.mark.parametrize("error", ALL)
-def test_each_error_says_what_it_is(error):
+def test_each_error_has_a_docstring_and_a_hint(error):
     assert error.__module__ == "mien.errors"
     assert error.__doc__
     assert error.__doc__.strip()
     made = error("what", hint="do this")
     assert (str(made), made.hint) == ("what", "do this")
-    assert error("what").hint == ""
+    assert (error("what").hint, error("what").code, error("what").data) == ("", "", {})
+    assert "mien " not in error.__doc__  # It is the title of the problem document.
+    made = error("what", code="that", data={"folder": "office"})
+    assert (made.code, made.data) == ("that", {"folder": "office"})
 
 
-def test_the_exit_codes_are_told_to_users():
+def test_the_exit_codes_are_documented():
     for code in EXIT_CODES.values():
         assert re.search(rf"\b{code} ", cli.__doc__ or "")

@@ -38,7 +38,7 @@ def test_each_leaf_has_a_status(leaf):
         assert found["hint"] in {error.hint, problem_of(leaf("x"))["hint"]}
 
 
-def test_a_fault_of_the_server_is_none_of_the_request():
+def test_faults_of_the_server_and_of_the_request():
     assert {leaf.__name__ for leaf in tree(errors.GalleryError)[1:] if not is_fault(leaf("x"))} == {
         "UnknownPerson", "UnknownPicture", "NameTaken", "InvalidName", "EnrolmentRefused",
         "GalleryBusy",
@@ -50,7 +50,7 @@ def test_a_fault_of_the_server_is_none_of_the_request():
 
 
 @pytest.mark.parametrize("leaf", [errors.UnknownPerson, errors.UnknownPicture, errors.NameTaken])
-def test_whoever_asks_over_http_is_told_of_no_command(leaf):
+def test_clients_get_hints_without_commands(leaf):
     hint = problem_of(leaf("x", hint="mien gallery list /srv/office"))["hint"]
     assert "/v1/people" in hint
     assert "mien" not in hint
@@ -61,14 +61,14 @@ def test_the_type_is_the_class_name_in_words():
         assert problem_of(kind("x"))["type"] == f"urn:mien:problem:{slug}"
 
 
-def test_what_comes_from_no_error():
+def test_a_problem_of_no_error():
     found = plain_problem(404, hint="look elsewhere")
     assert (found["type"], found["status"]) == ("about:blank", 404)
     assert (found["title"], found["detail"]) == ("Not Found", "Not Found")
     assert found["hint"] == "look elsewhere"
 
 
-def test_without_docstrings_there_is_a_title_all_the_same():
+def test_without_docstrings_the_title_is_the_class_name():
     code = (
         "from mien.errors import NoFace; from mien.problems import problem_of\n"
         "print(problem_of(NoFace('x'))['title'])"

@@ -15,10 +15,10 @@ from mien.dataset import Dataset
 from mien.engine import contract_of
 from mien.evaluation import read_lfw_people
 from mien.evaluation.open_set.draws import lfw_rows
+from mien.measures.templates import both_views, nearest, photo_weights, sums_by_person, unit_rows
 from mien.models.cards import DEFAULT_EMBEDDER, card
 from mien.models.statistics import EmbedderStatistics, ImpostorStatistics
 from mien.policy import choose_policy, fit_calibration, typical_slope
-from mien.templates import both_views, nearest, photo_weights, sums_by_person, unit_rows
 from mien.types import Calibration
 
 CARD = card(DEFAULT_EMBEDDER)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mien.engine import DetectionSettings, Engine
 from mien.evaluation.verification.embed_photos import centre_face
 from mien.evaluation.verification.lfw_photos import lfw_photos
-from mien.evaluation.verification.pairs_file import PhotoId
+from mien.evaluation.verification.pairs_file import LfwPhoto
 from mien.graph.align import TEMPLATE
 from mien.graph.assemble import align_graph
 from mien.photo import decode_photo
@@ -101,7 +101,7 @@ class Embedder:
         return crops
 
 
-def embeddings_of(photos: Sequence[PhotoId], root: Path, work: Path) -> Vectors:
+def embeddings_of(photos: Sequence[LfwPhoto], root: Path, work: Path) -> Vectors:
     """Return the embeddings of photos, in their order.
 
     Args:
@@ -126,7 +126,7 @@ def embeddings_of(photos: Sequence[PhotoId], root: Path, work: Path) -> Vectors:
     return {key: np.concatenate([part[key] for part in kept]) for key in kept[0].files}
 
 
-def _file(folder: Path, part: Sequence[PhotoId], contract: str) -> Path:
+def _file(folder: Path, part: Sequence[LfwPhoto], contract: str) -> Path:
     """Return the file of a part; its name is a hash of all that its embeddings depend on."""
     made = [contract, str(SCALES), str(MIN_SIDES), *(photo.file_name for photo in part)]
     return folder / f"{sha256(chr(10).join(made).encode()).hexdigest()[:16]}.npz"

@@ -16,7 +16,7 @@ from mien.evaluation import read_lfw_people
 from mien.evaluation.open_set.draws import Draw, by_size, lfw_rows
 from mien.evaluation.open_set.metrics import half_of
 from mien.measures.open_set_draws import SearchedDraw, dir_gain_over_people, open_set_rates
-from mien.templates import both_views, photo_weights, sums_by_person, unit_rows
+from mien.measures.templates import both_views, photo_weights, sums_by_person, unit_rows
 
 SIZES = (1, 3, 5)
 DRAWS = 4

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.evaluation.verification.pairs_file import Pairs, PhotoId, read_pairs
+from mien.evaluation.verification.pairs_file import LfwPairs, LfwPhoto, read_pairs
 from mien.measures import PairScores, best_threshold, mcnemar, tar_gain_over_people, tar_over_people
-from mien.templates import unit_rows
+from mien.measures.templates import unit_rows
 from variants.crops import MIN_SIDES, SCALES, Vectors, embeddings_of
 
 FARS = (1e-4, 1e-5)
@@ -100,11 +100,11 @@ def _all_pairs(rows: NDArray[np.float32], labels: NDArray[np.int64]) -> PairScor
 
 
 def _correct(
-    rows: NDArray[np.float32], place: dict[PhotoId, int], train: Pairs, test: Pairs
+    rows: NDArray[np.float32], place: dict[LfwPhoto, int], train: LfwPairs, test: LfwPairs
 ) -> NDArray[np.bool_]:
     """Return which of View 1's test pairs are decided correctly at the best training threshold."""
 
-    def scores(pairs: Pairs) -> NDArray[np.float64]:
+    def scores(pairs: LfwPairs) -> NDArray[np.float64]:
         first, second = (
             rows[[place[photo] for photo in side]]
             for side in zip(*[(pair.first, pair.second) for pair in pairs.pairs], strict=True)

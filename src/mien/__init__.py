@@ -12,31 +12,65 @@ from mien.version import __version__
 
 if TYPE_CHECKING:
     from mien.dataset import Dataset, Entry, MarginCrop, build_dataset
-    from mien.draw import PhotoFaces, draw_faces, show_faces
+    from mien.dataset.build import DatasetEngine
     from mien.engine import Engine, FaceEngine, Pipeline, RecognizerEngine
     from mien.errors import MienError
     from mien.evaluation import (
+        AllPairsResult,
         EmbedderMeasurement,
+        LfwPairs,
         LfwResult,
+        OpenSetRow,
+        OpenSetTable,
+        PairListResult,
         PeopleResult,
+        PhotoPair,
+        ScoredPairs,
+        evaluate_all_pairs,
         evaluate_lfw,
+        evaluate_open_set,
+        evaluate_pair_list,
         evaluate_people,
         measure_embedder,
+        read_pair_list,
         read_pairs,
     )
+    from mien.evaluation.identification.breakdown import (
+        Confusable,
+        DecisionCounts,
+        IdentificationRates,
+        PersonResult,
+    )
+    from mien.evaluation.identification.probes import ProbeSet
+    from mien.evaluation.identification.search import ProbeSearch
+    from mien.evaluation.open_set.lfw_people import LfwPerson
+    from mien.evaluation.open_set.metrics import OpenSetResult
+    from mien.evaluation.verification.all_pairs import RateAtFar
+    from mien.evaluation.verification.pairs_file import LfwPair, LfwPhoto
+    from mien.faces.drawing import PhotoFaces, draw_faces, show_faces
+    from mien.faces.portraits import portrait
     from mien.gallery import Enrolment, FaceSample, Gallery, Origin, Person, Picture
+    from mien.gallery.values import AuditEvent, ImportedPerson
+    from mien.graph.assemble import ModelParts
     from mien.graph.settings import DetectionSettings
     from mien.matching import HeadMatcher, Matcher, PhotoEmbedder, PhotoIdentifier
-    from mien.models.cards import ModelCard
+    from mien.measures.calibration import ReliabilityBin
+    from mien.measures.histogram import ScoreCounts
+    from mien.measures.open_set import OpenSetCurve, OpenSetPoint
+    from mien.measures.open_set_draws import OpenSetRates
+    from mien.measures.rejection import RejectPoint
+    from mien.measures.verification import OperatingPoint, Roc
+    from mien.models.cards import ModelCard, UrlSource, WheelSource
     from mien.models.statistics import (
         CopyStatistics,
         EmbedderStatistics,
         GenuineStatistics,
         ImpostorStatistics,
     )
+    from mien.models.weight_store import WeightCheck, WeightStore
     from mien.photo import decode_photo, encode_jpeg, encode_png, open_photo, read_photo
-    from mien.portrait import portrait
     from mien.recognizer import About, Recognizer, Weights
+    from mien.text import Notice
     from mien.training import LeaveOneOut, TrainedHead, leave_one_out, train, train_head
     from mien.types import (
         Answer,
@@ -54,58 +88,18 @@ if TYPE_CHECKING:
     )
     from mien.verification import Verification, verify
 
-_ROOMS = {
-    "dataset": ("Dataset", "Entry", "MarginCrop", "build_dataset"),
-    "draw": ("PhotoFaces", "draw_faces", "show_faces"),
-    "engine": ("Engine", "FaceEngine", "Pipeline", "RecognizerEngine"),
-    "errors": ("MienError",),
-    "evaluation": (
-        "EmbedderMeasurement",
-        "LfwResult",
-        "PeopleResult",
-        "evaluate_lfw",
-        "evaluate_people",
-        "measure_embedder",
-        "read_pairs",
-    ),
-    "gallery": ("Enrolment", "FaceSample", "Gallery", "Origin", "Person", "Picture"),
-    "graph.settings": ("DetectionSettings",),
-    "matching": ("HeadMatcher", "Matcher", "PhotoEmbedder", "PhotoIdentifier"),
-    "models.cards": ("ModelCard",),
-    "models.statistics": (
-        "CopyStatistics",
-        "EmbedderStatistics",
-        "GenuineStatistics",
-        "ImpostorStatistics",
-    ),
-    "photo": ("decode_photo", "encode_jpeg", "encode_png", "open_photo", "read_photo"),
-    "portrait": ("portrait",),
-    "recognizer": ("About", "Recognizer", "Weights"),
-    "training": ("LeaveOneOut", "TrainedHead", "leave_one_out", "train", "train_head"),
-    "types": (
-        "Answer",
-        "Calibration",
-        "Candidate",
-        "Detections",
-        "EmbeddedPhoto",
-        "Embeddings",
-        "Face",
-        "Head",
-        "Interval",
-        "Photo",
-        "Policy",
-        "Progress",
-    ),
-    "verification": ("Verification", "verify"),
-}
-
 __all__ = [
     "About",
+    "AllPairsResult",
     "Answer",
+    "AuditEvent",
     "Calibration",
     "Candidate",
+    "Confusable",
     "CopyStatistics",
     "Dataset",
+    "DatasetEngine",
+    "DecisionCounts",
     "DetectionSettings",
     "Detections",
     "EmbeddedPhoto",
@@ -122,42 +116,76 @@ __all__ = [
     "GenuineStatistics",
     "Head",
     "HeadMatcher",
+    "IdentificationRates",
+    "ImportedPerson",
     "ImpostorStatistics",
     "Interval",
     "LeaveOneOut",
+    "LfwPair",
+    "LfwPairs",
+    "LfwPerson",
+    "LfwPhoto",
     "LfwResult",
     "MarginCrop",
     "Matcher",
     "MienError",
     "ModelCard",
+    "ModelParts",
+    "Notice",
+    "OpenSetCurve",
+    "OpenSetPoint",
+    "OpenSetRates",
+    "OpenSetResult",
+    "OpenSetRow",
+    "OpenSetTable",
+    "OperatingPoint",
     "Origin",
+    "PairListResult",
     "PeopleResult",
     "Person",
+    "PersonResult",
     "Photo",
     "PhotoEmbedder",
     "PhotoFaces",
     "PhotoIdentifier",
+    "PhotoPair",
     "Picture",
     "Pipeline",
     "Policy",
+    "ProbeSearch",
+    "ProbeSet",
     "Progress",
+    "RateAtFar",
     "Recognizer",
     "RecognizerEngine",
+    "RejectPoint",
+    "ReliabilityBin",
+    "Roc",
+    "ScoreCounts",
+    "ScoredPairs",
     "TrainedHead",
+    "UrlSource",
     "Verification",
+    "WeightCheck",
+    "WeightStore",
     "Weights",
+    "WheelSource",
     "__version__",
     "build_dataset",
     "decode_photo",
     "draw_faces",
     "encode_jpeg",
     "encode_png",
+    "evaluate_all_pairs",
     "evaluate_lfw",
+    "evaluate_open_set",
+    "evaluate_pair_list",
     "evaluate_people",
     "leave_one_out",
     "measure_embedder",
     "open_photo",
     "portrait",
+    "read_pair_list",
     "read_pairs",
     "read_photo",
     "show_faces",
@@ -165,6 +193,150 @@ __all__ = [
     "train_head",
     "verify",
 ]
+
+_ROOMS = {
+    "dataset": (
+        "Dataset",
+        "Entry",
+        "MarginCrop",
+        "build_dataset",
+    ),
+    "dataset.build": ("DatasetEngine",),
+    "engine": (
+        "Engine",
+        "FaceEngine",
+        "Pipeline",
+        "RecognizerEngine",
+    ),
+    "errors": ("MienError",),
+    "evaluation": (
+        "AllPairsResult",
+        "EmbedderMeasurement",
+        "LfwPairs",
+        "LfwResult",
+        "OpenSetRow",
+        "OpenSetTable",
+        "PairListResult",
+        "PeopleResult",
+        "PhotoPair",
+        "ScoredPairs",
+        "evaluate_all_pairs",
+        "evaluate_lfw",
+        "evaluate_open_set",
+        "evaluate_pair_list",
+        "evaluate_people",
+        "measure_embedder",
+        "read_pair_list",
+        "read_pairs",
+    ),
+    "evaluation.identification.breakdown": (
+        "Confusable",
+        "DecisionCounts",
+        "IdentificationRates",
+        "PersonResult",
+    ),
+    "evaluation.identification.probes": ("ProbeSet",),
+    "evaluation.identification.search": ("ProbeSearch",),
+    "evaluation.open_set.lfw_people": ("LfwPerson",),
+    "evaluation.open_set.metrics": ("OpenSetResult",),
+    "evaluation.verification.all_pairs": ("RateAtFar",),
+    "evaluation.verification.pairs_file": (
+        "LfwPair",
+        "LfwPhoto",
+    ),
+    "faces.drawing": (
+        "PhotoFaces",
+        "draw_faces",
+        "show_faces",
+    ),
+    "faces.portraits": ("portrait",),
+    "gallery": (
+        "Enrolment",
+        "FaceSample",
+        "Gallery",
+        "Origin",
+        "Person",
+        "Picture",
+    ),
+    "gallery.values": (
+        "AuditEvent",
+        "ImportedPerson",
+    ),
+    "graph.assemble": ("ModelParts",),
+    "graph.settings": ("DetectionSettings",),
+    "matching": (
+        "HeadMatcher",
+        "Matcher",
+        "PhotoEmbedder",
+        "PhotoIdentifier",
+    ),
+    "measures.calibration": ("ReliabilityBin",),
+    "measures.histogram": ("ScoreCounts",),
+    "measures.open_set": (
+        "OpenSetCurve",
+        "OpenSetPoint",
+    ),
+    "measures.open_set_draws": ("OpenSetRates",),
+    "measures.rejection": ("RejectPoint",),
+    "measures.verification": (
+        "OperatingPoint",
+        "Roc",
+    ),
+    "models.cards": (
+        "ModelCard",
+        "UrlSource",
+        "WheelSource",
+    ),
+    "models.statistics": (
+        "CopyStatistics",
+        "EmbedderStatistics",
+        "GenuineStatistics",
+        "ImpostorStatistics",
+    ),
+    "models.weight_store": (
+        "WeightCheck",
+        "WeightStore",
+    ),
+    "photo": (
+        "decode_photo",
+        "encode_jpeg",
+        "encode_png",
+        "open_photo",
+        "read_photo",
+    ),
+    "recognizer": (
+        "About",
+        "Recognizer",
+        "Weights",
+    ),
+    "text": ("Notice",),
+    "training": (
+        "LeaveOneOut",
+        "TrainedHead",
+        "leave_one_out",
+        "train",
+        "train_head",
+    ),
+    "types": (
+        "Answer",
+        "Calibration",
+        "Candidate",
+        "Detections",
+        "EmbeddedPhoto",
+        "Embeddings",
+        "Face",
+        "Head",
+        "Interval",
+        "Photo",
+        "Policy",
+        "Progress",
+    ),
+    "verification": (
+        "Verification",
+        "verify",
+    ),
+}
+"""Module of each public name: what `__getattr__` imports when the name is first used."""
 
 
 def __getattr__(name: str) -> Any:

@@ -160,7 +160,9 @@ class Engine(_Stages):
         for wanted, found in (("detector", detector_card), ("embedder", embedder_card)):
             if found.kind != wanted:
                 raise UnusableWeights(
-                    f"{found.id} is no {wanted}", hint="`mien models list` shows which is which."
+                    f"{found.id} is no {wanted}",
+                    hint="The field kind of a model card says what the model does.",
+                    code="wrong-kind-of-model",
                 )
         parts = ModelParts(
             detector=onnx.load(ready_model(detector_card, store, progress)),

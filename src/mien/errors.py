@@ -4,61 +4,61 @@
 
     MienError
     ├── PhotoError               a photo cannot be read
-    │   ├── PhotoNotFound        no file there
+    │   ├── PhotoNotFound        no file at the path
     │   ├── PhotoTooLarge        more bytes or pixels than the limit
-    │   ├── UnsupportedPhoto     not a picture format that Mien reads
+    │   ├── UnsupportedPhoto     not an image format that Mien reads
     │   └── BrokenPhoto          truncated, corrupt or empty
-    ├── FaceError                the photo is fine, its faces are not what was asked for
+    ├── FaceError                the photo can be read, its faces are not what was asked for
     │   ├── NoFace               no face found where one is needed
-    │   └── FaceNotThere         the face asked for by number is not in the photo
-    ├── ModelError               weights cannot be had or used
+    │   └── FaceNotThere         the photo has fewer faces than the number asked for
+    ├── ModelError               weights cannot be obtained or used
     │   ├── UnknownModel         no card with that id
     │   ├── WeightsMissing       offline, and the weights are not on this machine
     │   ├── DownloadFailed       every source on the card failed
-    │   ├── WrongDigest          the bytes are not those the card names
-    │   ├── InvalidCard          a card that cannot be understood
-    │   └── UnusableWeights      the right bytes, but not a model of the card's shape
+    │   ├── WrongDigest          the sha256 differs from the one on the card
+    │   ├── InvalidCard          a model card cannot be parsed
+    │   └── UnusableWeights      the weights do not behave as their card says
     ├── RecognizerError          a recognizer file cannot be used
-    │   ├── RecognizerNotFound   no file there
+    │   ├── RecognizerNotFound   no file at the path
     │   ├── NotARecognizer       not an ONNX file that Mien wrote, or damaged
-    │   └── ContractMismatch     embeddings of two contracts would meet
+    │   └── ContractMismatch     embeddings of two contracts would be compared
     ├── DatasetError             a dataset or a source of photos cannot be used
-    │   ├── SourceNotFound       the folder, archive or list is not there
-    │   ├── UnusableSource       there, but not a source of people's photos
-    │   ├── UnsafeArchive        an archive made to do harm
+    │   ├── SourceNotFound       the folder, archive or list does not exist
+    │   ├── UnusableSource       exists, but is not a source of people's photos
+    │   ├── UnsafeArchive        a malicious archive: bomb, link or path traversal
     │   ├── EmptyDataset         no usable face in all the sources
-    │   ├── NotADataset          the folder was not made by `mien dataset build`, or is damaged
+    │   ├── NotADataset          the folder was not made by Mien, or is damaged
     │   ├── DatasetBusy          another process is building it
     │   └── UnknownEntry         a decision names a face that the dataset does not have
     ├── TrainingError            a recognizer cannot be trained from this dataset
     │   └── TooFewPeople         not enough people or photos for what was asked
     ├── EvaluationError          a measurement cannot be made
-    │   ├── InvalidPairs         a pairs file that cannot be understood
+    │   ├── InvalidPairs         a pairs file cannot be parsed
     │   └── NothingToMeasure     no probe, no stranger or no pair to measure on
-    ├── GalleryError             a gallery of people cannot be used, or not like this
-    │   ├── GalleryNotFound      no gallery there
-    │   ├── NotAGallery          there, but not made by Mien, damaged, or of a newer version
-    │   ├── GalleryExists        one is there already
-    │   ├── GalleryBusy          another process holds it
-    │   ├── GalleryLocked        encrypted, and the key is missing or another
-    │   ├── UnknownPerson        nobody in it has that name or id
+    ├── GalleryError             a gallery of people cannot be used, or not in this way
+    │   ├── GalleryNotFound      no gallery at the path
+    │   ├── NotAGallery          not made by Mien, damaged, or of a newer version
+    │   ├── GalleryExists        a gallery is there already
+    │   ├── GalleryBusy          another process is using it
+    │   ├── GalleryLocked        encrypted, and the key is missing or wrong
+    │   ├── UnknownPerson        no person in it has that name or id
     │   ├── UnknownPicture       no enrolled photo has that id
-    │   ├── NameTaken            somebody else has the name
-    │   ├── InvalidName          not a name that a person can have
-    │   ├── EnrolmentRefused     a photo should not be enrolled, with the evidence
-    │   └── BadExport            not a file that `mien gallery export` wrote, or damaged
-    ├── ServerError              the server cannot start, or not do what it is asked
-    │   ├── UnsafeStart          reachable from other machines, and asks for no key
-    │   ├── CannotListen         another program has the port, or there is no such address
-    │   ├── ServeNotInstalled    the packages of the extra `serve` are not there
+    │   ├── NameTaken            another person has the name
+    │   ├── InvalidName          not a valid name of a person
+    │   ├── EnrolmentRefused     a photo fails an enrolment check, with the evidence
+    │   └── BadExport            not an export of a gallery, or damaged
+    ├── ServerError              the server cannot start, or cannot do what it is asked
+    │   ├── UnsafeStart          reachable from other machines without a key
+    │   ├── CannotListen         the port is taken, or the address is not of this machine
+    │   ├── ServeNotInstalled    the packages of the extra `serve` are missing
     │   ├── UnknownKey           no key has that id
-    │   ├── KeyNeeded            a request without a key, or with one that does not hold
-    │   ├── NotAllowed           not with this role, or not from that page
-    │   ├── TooManyRequests      faster than the key may ask
-    │   ├── ServerBusy           as many wait as may, or the server is stopping
-    │   ├── RequestTooLarge      more bytes or files than a request may have
+    │   ├── KeyNeeded            a request without a valid key
+    │   ├── NotAllowed           not with this role, or not from that site
+    │   ├── TooManyRequests      over the rate limit of the key
+    │   ├── ServerBusy           the queue is full, or the server is stopping
+    │   ├── RequestTooLarge      over the limit of bytes or files
     │   ├── RequestTooSlow       the request did not arrive in time
-    │   ├── BadRequest           a request that cannot be understood
+    │   ├── BadRequest           a request that cannot be parsed
     │   ├── NotServed            no such recognizer, version, job, face or gallery here
     │   └── JobRefused           not a job that can be done, or not in its state
     ├── DeployError              a deployment cannot be made or checked
@@ -70,7 +70,8 @@
     │   └── DeploymentDiffers    the deployment's answers differ from the library's
     └── OutputError              a result cannot be written
 
-Every error carries what happened in `str(error)` and what to do about it in `error.hint`.
+`str(error)` says what happened and `error.hint` what a user of the library can do about it. The
+command line has its own hints, in commands and options: it finds them by `error.code`.
 """
 
 from __future__ import annotations
@@ -83,12 +84,24 @@ class MienError(Exception):
     """Base of all errors raised on purpose.
 
     Attributes:
-        hint: one sentence that says what the user can do; may be empty.
+        hint: one sentence that says what a user of the library can do; may be empty.
+        code: stable name of the situation, for hints in other words (such as commands); empty
+            where `hint` suits every user.
+        data: what those words need, such as paths and ids.
     """
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str = "",
+        data: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.hint = hint
+        self.code = code
+        self.data: dict[str, str] = dict(data or {})
 
 
 class PhotoError(MienError):
@@ -96,7 +109,7 @@ class PhotoError(MienError):
 
 
 class PhotoNotFound(PhotoError):
-    """There is no file at the path."""
+    """There is no photo at the path."""
 
 
 class PhotoTooLarge(PhotoError):
@@ -104,11 +117,11 @@ class PhotoTooLarge(PhotoError):
 
 
 class UnsupportedPhoto(PhotoError):
-    """The bytes are not a picture in a format that Mien reads."""
+    """The bytes are not an image in a format that Mien reads."""
 
 
 class BrokenPhoto(PhotoError):
-    """The bytes are a truncated, corrupt or empty picture."""
+    """The image is truncated, corrupt or empty."""
 
 
 class FaceError(MienError):
@@ -123,7 +136,7 @@ SELDOM_FOUND = (
     "Faces narrower than about 12 pixels or a hundredth of the photo's long side, or turned well "
     "past half profile, are seldom found."
 )
-"""The hint where a photo seems to show no face."""
+"""Hint of the errors raised where no face is found in a photo."""
 
 
 class FaceNotThere(FaceError):
@@ -131,7 +144,7 @@ class FaceNotThere(FaceError):
 
 
 class ModelError(MienError):
-    """Weights cannot be had or cannot be used."""
+    """Weights cannot be obtained or cannot be used."""
 
 
 class UnknownModel(ModelError):
@@ -143,15 +156,15 @@ class WeightsMissing(ModelError):
 
 
 class DownloadFailed(ModelError):
-    """None of the sources on the card delivered the weights."""
+    """No source on the card delivered the weights."""
 
 
 class WrongDigest(ModelError):
-    """The bytes do not have the sha256 that the card names."""
+    """The sha256 of the file differs from the one on the card."""
 
 
 class InvalidCard(ModelError):
-    """A model card cannot be understood."""
+    """A model card cannot be parsed."""
 
 
 class UnusableWeights(ModelError):
@@ -171,7 +184,7 @@ class NotARecognizer(RecognizerError):
 
 
 class ContractMismatch(RecognizerError):
-    """Embeddings made in two different ways would be compared."""
+    """Embeddings of two contracts would be compared."""
 
 
 class DatasetError(MienError):
@@ -187,15 +200,15 @@ class UnusableSource(DatasetError):
 
 
 class UnsafeArchive(DatasetError):
-    """An archive has members made to do harm: bombs, links, paths that climb out."""
+    """The archive is malicious: a decompression bomb, links, or paths outside of it."""
 
 
 class EmptyDataset(DatasetError):
-    """Not one usable face was found in all the sources."""
+    """No usable face was found in the sources."""
 
 
 class NotADataset(DatasetError):
-    """The folder was not made by `mien dataset build`, or is damaged."""
+    """The folder is not a dataset that Mien made, or is damaged."""
 
 
 class DatasetBusy(DatasetError):
@@ -219,7 +232,7 @@ class EvaluationError(MienError):
 
 
 class InvalidPairs(EvaluationError):
-    """A file of pairs cannot be understood."""
+    """A file of pairs cannot be parsed."""
 
 
 class NothingToMeasure(EvaluationError):
@@ -239,19 +252,19 @@ class NotAGallery(GalleryError):
 
 
 class GalleryExists(GalleryError):
-    """A gallery cannot be made where there is one already."""
+    """There is a gallery at the path already."""
 
 
 class GalleryBusy(GalleryError):
-    """Another process holds the gallery."""
+    """Another process is using the gallery."""
 
 
 class GalleryLocked(GalleryError):
-    """The gallery is encrypted, and the key is missing or another."""
+    """The gallery is encrypted, and the key is missing or wrong."""
 
 
 class UnknownPerson(GalleryError):
-    """Nobody in the gallery has that name or id."""
+    """No person in the gallery has that name or id."""
 
 
 class UnknownPicture(GalleryError):
@@ -259,15 +272,15 @@ class UnknownPicture(GalleryError):
 
 
 class NameTaken(GalleryError):
-    """Somebody else in the gallery has the name."""
+    """Another person in the gallery has the name."""
 
 
 class InvalidName(GalleryError):
-    """A person cannot be called that."""
+    """The text is not a valid name of a person."""
 
 
 class EnrolmentRefused(GalleryError):
-    """A photo should not be enrolled.
+    """A photo failed an enrolment check.
 
     Attributes:
         reason: one of `mien.gallery.Reason`.
@@ -279,16 +292,18 @@ class EnrolmentRefused(GalleryError):
         message: str,
         *,
         hint: str = "",
+        code: str = "",
+        data: Mapping[str, str] | None = None,
         reason: str = "",
         evidence: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint, code=code, data=data)
         self.reason = reason
         self.evidence: dict[str, Any] = dict(evidence or {})
 
 
 class BadExport(GalleryError):
-    """The file was not written by `mien gallery export`, or is damaged."""
+    """The file is not an export of a gallery, or is damaged."""
 
 
 class ServerError(MienError):
@@ -296,15 +311,15 @@ class ServerError(MienError):
 
 
 class UnsafeStart(ServerError):
-    """Other machines could reach the server, and it would ask nobody for a key."""
+    """Other machines could reach the server, and it would not ask for a key."""
 
 
 class CannotListen(ServerError):
-    """The address cannot be listened at: taken, or not this machine's."""
+    """The port is taken, or the address is not one of this machine's."""
 
 
 class ServeNotInstalled(ServerError):
-    """The packages that the server is made of are not installed."""
+    """The packages that the server needs are not installed."""
 
 
 class UnknownKey(ServerError):
@@ -312,23 +327,23 @@ class UnknownKey(ServerError):
 
 
 class KeyNeeded(ServerError):
-    """The request has no key, or one that does not hold."""
+    """The request has no valid key."""
 
 
 class NotAllowed(ServerError):
-    """The key's role may not do this, or the request comes from another site's page."""
+    """The key's role does not allow this, or the request comes from another site's page."""
 
 
 class TooManyRequests(ServerError):
-    """Requests come faster than the key may make them."""
+    """More requests than the rate limit of the key allows."""
 
 
 class ServerBusy(ServerError):
-    """As many photos wait as may wait, or the server is stopping."""
+    """The queue of photos is full, or the server is stopping."""
 
 
 class RequestTooLarge(ServerError):
-    """The request has more bytes or more files than it may."""
+    """The request has more bytes or more files than the limit."""
 
 
 class RequestTooSlow(ServerError):
@@ -336,15 +351,15 @@ class RequestTooSlow(ServerError):
 
 
 class BadRequest(ServerError):
-    """The request cannot be understood."""
+    """The request cannot be parsed."""
 
 
 class NotServed(ServerError):
-    """What is asked for is not served here."""
+    """The server has nothing by that name or id."""
 
 
 class JobRefused(ServerError):
-    """The job cannot be done, or not in the state it is in."""
+    """The job cannot be done, or not in its present state."""
 
 
 class DeployError(MienError):

@@ -70,7 +70,7 @@ _HINTS: Mapping[type[errors.MienError], str] = {
     errors.UnknownPicture: "GET /v1/people/{id} lists the photos of a person.",
     errors.NameTaken: "Choose another name, or merge the two: POST /v1/people/{id}/merge.",
 }
-"""Hints for HTTP clients, where the error's own hint is for the command line."""
+"""Hints for HTTP clients, where the error's own hint is about Python."""
 
 _SEE_LOG = "The log of this service has the details."
 

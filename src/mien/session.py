@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,7 +68,8 @@ class Session:
         except _FOREIGN as error:
             raise UnusableWeights(
                 f"{self._name}: onnxruntime failed: {_first_line(error)}",
-                hint="Report this with the photo's size; `mien models verify` checks the weights.",
+                hint="Report this with the size of the photo.",
+                code="model-failed",
             ) from error
         return results
 
@@ -88,3 +90,9 @@ def forward(model: bytes, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[An
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:300]
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use; at least 1."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)

@@ -1,10 +1,31 @@
-"""Numbers and counts as text."""
+"""Text for people: numbers with their units, and notices."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import isnan
+from typing import Any
 
 from mien.types import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a user should know of a result, such as too few strangers.
+
+    Attributes:
+        code: stable name of what it says.
+        text: one or two sentences.
+        data: the values in them, as JSON.
+    """
+
+    code: str
+    text: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

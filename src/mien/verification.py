@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien.engine import Engine, FaceEngine
 from mien.errors import UnusableWeights
-from mien.faces import select_face
+from mien.faces.selection import select_face
 from mien.models.statistics import EmbedderStatistics, ImpostorStatistics
 from mien.photo import PhotoSource, open_photo
 

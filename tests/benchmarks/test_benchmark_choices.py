@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mien.evaluation.open_set.draws import Draw
-from mien.evaluation.verification.pairs_file import PhotoId, parse_pairs
-from mien.templates import unit_rows
+from mien.evaluation.verification.pairs_file import LfwPhoto, parse_pairs
+from mien.measures.templates import unit_rows
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_pairs_of_view_1_are_decided_at_the_training_threshold():
 
     angles = np.deg2rad([0, 20, 40, 100])
     rows = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    place = {PhotoId("a", 1): 0, PhotoId("a", 2): 1, PhotoId("b", 1): 2, PhotoId("c", 1): 3}
+    place = {LfwPhoto("a", 1): 0, LfwPhoto("a", 2): 1, LfwPhoto("b", 1): 2, LfwPhoto("c", 1): 3}
     train = parse_pairs("1\na\t1\t2\na\t1\tb\t1\n")  # 20 degrees are one person, 40 are two
     test = parse_pairs("1\na\t2\t1\na\t2\tb\t1\n")  # 20 degrees both
     assert _correct(rows, place, train, test).tolist() == [True, False]

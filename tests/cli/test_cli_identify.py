@@ -1,4 +1,4 @@
-"""recognize, align, verify and info: what they print, write and answer."""
+"""The commands identify, align, verify and info: exit codes, output and files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ IMPOSTORS = ImpostorStatistics(
 
 
 class Answer:
-    """What a command did."""
+    """Exit code and output of a command."""
 
     def __init__(self, code: int, out: str, err: str) -> None:
         self.code, self.out, self.err = code, out, err
@@ -38,8 +38,8 @@ class Answer:
 
 @pytest.fixture
 def mien(capfd, monkeypatch):
-    """Return mien(*arguments): the command line in this process."""
-    # rich folds a table to the terminal's width: wide enough for paths of tests.
+    """Return mien(*arguments), which runs the command line in this process."""
+    # rich folds a table to the width of the terminal; this is wide enough for the paths of tests.
     monkeypatch.setattr(commands.out, "width", 400)
 
     def call(*arguments) -> Answer:
@@ -59,7 +59,7 @@ def engine_of_toys():
 
 @pytest.fixture(scope="module")
 def recognizer(engine_of_toys, tmp_path_factory):
-    """Return the file of a recognizer of toy people, markup and all."""
+    """Return the file of a recognizer of toy people, one of them with markup in the name."""
     people = ("[red]Zoë[/red]", "张伟", "Ivan")
     head = toy_head(people, contract=engine_of_toys.contract, threshold=-1.0)
     path = tmp_path_factory.mktemp("recognizer") / "people.onnx"
@@ -68,24 +68,27 @@ def recognizer(engine_of_toys, tmp_path_factory):
 
 
 def save(path, cells=((20, 20),), size=(480, 480)):
-    """Write a picture with red squares, which the toy detector takes for faces."""
+    """Write an image with red squares, which the toy detector takes for faces."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(red_squares(*size, list(cells))).save(path)
     return path
 
 
-def test_json_is_a_list_with_one_object_a_photo(mien, recognizer, tmp_path):
+def test_json_is_a_list_with_one_object_per_photo(mien, recognizer, tmp_path):
     two = save(tmp_path / "two.png", [(20, 10), (30, 40)])
     none = save(tmp_path / "none.png", [])
     answer = mien("identify", recognizer, two, none, "--json")
     assert answer.code == 0
     first, second = answer.json
-    assert first.keys() == {"photo", "faces", "error"}
+    assert first.keys() == {"photo", "width", "height", "faces", "error"}
     assert (first["photo"], first["error"]) == (str(two), None)
     assert (second["photo"], second["faces"], second["error"]) == (str(none), [], None)
     assert len(first["faces"]) == 2
     for face in first["faces"]:
-        assert face.keys() == {"box", "name", "similarity", "probability", "nearest"}
+        assert face.keys() == {
+            "box", "points", "score", "name", "person_id", "similarity", "probability",
+            "false_positive_rate", "nearest", "candidates", "crop", "face_token",
+        }  # fmt: skip
         assert len(face["box"]) == 4
         assert -1 <= face["similarity"] <= 1
         assert 0 <= face["probability"] <= 1
@@ -94,7 +97,7 @@ def test_json_is_a_list_with_one_object_a_photo(mien, recognizer, tmp_path):
     assert any(face["name"] for face in first["faces"])
 
 
-def test_the_table_names_people_as_they_are_written(mien, recognizer, tmp_path):
+def test_the_table_prints_names_without_interpreting_markup(mien, recognizer, tmp_path):
     names = set()
     for seed in range(6):
         path = tmp_path / f"{seed} [bold].png"
@@ -108,7 +111,7 @@ def test_the_table_names_people_as_they_are_written(mien, recognizer, tmp_path):
     assert names
 
 
-def test_a_bad_photo_in_the_middle_does_not_stop_the_rest(mien, recognizer, tmp_path):
+def test_a_bad_photo_does_not_stop_the_others(mien, recognizer, tmp_path):
     save(tmp_path / "a.png")
     (tmp_path / "b.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
     save(tmp_path / "c.png")
@@ -148,7 +151,7 @@ def test_folders_patterns_and_names_with_brackets(mien, recognizer, tmp_path, mo
     assert named("in/**/Zoë*.png") == ["in/deep/Zoë 张.png"]
 
 
-def test_nothing_there_is_exit_code_10(mien, recognizer, tmp_path):
+def test_no_photo_found_is_exit_code_10(mien, recognizer, tmp_path):
     for argument in ("none.jpg", "*.png", "a/b/c/*.jpg"):
         answer = mien("identify", recognizer, tmp_path / argument)
         assert answer.code == 10
@@ -175,7 +178,7 @@ def test_draw_one_photo_to_a_file_and_several_to_a_folder(mien, recognizer, tmp_
 
 
 @pytest.mark.parametrize(("name", "made"), [("a.PNG", "PNG"), ("a.jpeg", "JPEG"), ("a.xyz", None)])
-def test_a_drawing_is_what_its_name_says(mien, recognizer, tmp_path, name, made):
+def test_the_suffix_decides_the_format_of_a_drawing(mien, recognizer, tmp_path, name, made):
     answer = mien("identify", recognizer, save(tmp_path / "one.png"), "--draw", tmp_path / name)
     if made is None:
         assert (answer.code, answer.out) == (2, "")
@@ -187,7 +190,7 @@ def test_a_drawing_is_what_its_name_says(mien, recognizer, tmp_path, name, made)
         assert drawn.format == made
 
 
-def test_a_photo_named_twice_is_one_photo(mien, recognizer, tmp_path):
+def test_a_photo_given_twice_is_identified_once(mien, recognizer, tmp_path):
     one = save(tmp_path / "in" / "one.png")
     answer = mien("identify", recognizer, one, one.parent, "--draw", tmp_path / "d.jpg", "--json")
     assert answer.code == 0
@@ -195,7 +198,7 @@ def test_a_photo_named_twice_is_one_photo(mien, recognizer, tmp_path):
     assert (tmp_path / "d.jpg").is_file()
 
 
-def test_no_drawing_takes_the_place_of_another(mien, recognizer, tmp_path):
+def test_no_drawing_overwrites_another(mien, recognizer, tmp_path):
     for name in ("one.png", "one.bmp", "one-1.png", "deep/one.png"):
         save(tmp_path / "in" / name)
     assert mien("identify", recognizer, tmp_path / "in", "--draw", tmp_path / "d").code == 0
@@ -203,7 +206,7 @@ def test_no_drawing_takes_the_place_of_another(mien, recognizer, tmp_path):
     assert drawn == ["one-1.jpg", "one-2.jpg", "one-3.jpg", "one-4.jpg"]
 
 
-def test_a_place_that_cannot_be_drawn_to_is_exit_code_17(mien, recognizer, tmp_path):
+def test_a_drawing_that_cannot_be_written_is_exit_code_17(mien, recognizer, tmp_path):
     one, other = save(tmp_path / "one.png"), save(tmp_path / "other.png")
     (tmp_path / "file").write_text("in the way")
     assert mien("identify", recognizer, one, "--draw", tmp_path / "no" / "x.jpg").code == 17
@@ -220,7 +223,7 @@ def test_no_recognizer_is_exit_code_13(mien, tmp_path):
         assert "mien train" in answer.err or "make it again" in answer.err
 
 
-def test_more_photos_than_a_batch_in_their_order(mien, recognizer, tmp_path):
+def test_more_photos_than_a_batch_keep_their_order(mien, recognizer, tmp_path):
     for number in range(40):
         save(tmp_path / f"{number:02}.png", [(20, 20)] if number % 2 else [])
     answer = mien("identify", recognizer, tmp_path, "--json")
@@ -241,7 +244,7 @@ def test_info(mien, recognizer):
 
 @pytest.fixture
 def toys_everywhere(engine_of_toys, monkeypatch):
-    """Make the commands that open an engine open one of toys."""
+    """Make the commands use an engine of toy models."""
     embedder = replace(
         engine_of_toys.embedder_card, impostors=IMPOSTORS, verification=Calibration(10, -5)
     )
@@ -335,7 +338,7 @@ def test_real_people(mien, portraits, tmp_path):
     assert mien("align", portraits / "biden.jpg", "-o", tmp_path / "b.png").code == 0
 
 
-def test_an_empty_name_is_no_folder(mien, recognizer, tmp_path, monkeypatch):
+def test_an_empty_argument_is_not_the_current_folder(mien, recognizer, tmp_path, monkeypatch):
     save(tmp_path / "a.png")
     monkeypatch.chdir(tmp_path)
     answer = mien("identify", recognizer, "")
@@ -343,21 +346,21 @@ def test_an_empty_name_is_no_folder(mien, recognizer, tmp_path, monkeypatch):
     assert "'' names no photo" in answer.err
 
 
-def test_who_is_alike_and_unknown_is_explained(capfd):
+def test_an_unknown_face_similar_to_a_named_person_is_explained(capfd):
     def face(name, nearest, similarity, probability):
         numbers = {"similarity": similarity, "probability": probability}
         return {"box": [0, 0, 9, 9], "name": name, "nearest": nearest, **numbers}
 
-    def told(*faces):
+    def explained(*faces):
         row = {"photo": "party.jpg", "faces": list(faces), "error": None, "hint": ""}
-        commands._tell([row], as_json=False)
+        commands._show([row], as_json=False)
         return capfd.readouterr().err
 
     ada, again = face("Ada", "Ada", 0.9, 0.99), face(None, "Ada", 0.8, 0.98)
     stranger = face(None, "Ada", 0.2, 0.01)
-    assert "alike, 2 of them" in told(again, ada, stranger, again)
-    assert told(ada, stranger) == ""
-    assert told(again) == ""
+    assert "similar: 2 faces" in explained(again, ada, stranger, again)
+    assert explained(ada, stranger) == ""
+    assert explained(again) == ""
 
 
 @pytest.mark.parametrize(
@@ -369,8 +372,8 @@ def test_who_is_alike_and_unknown_is_explained(capfd):
     ],
 )
 @pytest.mark.usefixtures("mien")
-def test_the_numbers_of_an_unknown_face_have_an_owner(capfd, name, nearest, line):
+def test_an_unknown_face_is_shown_with_its_nearest_person(capfd, name, nearest, line):
     face = {"box": [0, 0, 9, 9], "name": name, "similarity": 0.21, "probability": 0.01}
     row = {"photo": "a.jpg", "faces": [{**face, "nearest": nearest}], "error": None, "hint": ""}
-    commands._tell([row], as_json=False)
+    commands._show([row], as_json=False)
     assert " ".join(capfd.readouterr().out.splitlines()[1].split()) == line

@@ -1,4 +1,4 @@
-"""The commands that open a server and say who may use it."""
+"""The commands `mien serve` and `mien keys`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from mien.cli import cli, exit_code
+from mien.cli.hints import hint_of
 from mien.cli.serve import OPEN_RATE, _settings
 from mien.errors import RecognizerNotFound, UnsafeStart
 
@@ -25,7 +26,7 @@ def run(*arguments) -> SimpleNamespace:
     )
 
 
-def test_a_key_is_shown_once_and_can_be_taken_away(tmp_path):
+def test_a_key_is_printed_once_and_can_be_revoked(tmp_path):
     made = run("keys", "create", "--role", "viewer", "--note", "Łukasz 🔑", "--data", tmp_path)
     assert made.code == 0
     text = made.out.strip()
@@ -44,7 +45,7 @@ def test_a_key_is_shown_once_and_can_be_taken_away(tmp_path):
     assert exit_code(again.error) == 19
 
 
-def test_looking_for_keys_makes_none(tmp_path):
+def test_listing_keys_makes_no_folder(tmp_path):
     folder = tmp_path / "nothing"
     assert json.loads(run("keys", "list", "--json", "--data", folder).out) == []
     assert "mien keys create" in run("keys", "list", "--data", folder).err
@@ -52,10 +53,10 @@ def test_looking_for_keys_makes_none(tmp_path):
     assert not folder.exists()
 
 
-def test_others_are_let_in_only_with_a_key(tmp_path):
+def test_other_machines_need_a_key(tmp_path):
     refused = run("serve", "--host", "0.0.0.0", "--data", tmp_path, "--port", "0")  # noqa: S104
     assert isinstance(refused.error, UnsafeStart)
-    assert "mien keys create" in refused.error.hint
+    assert "mien keys create" in hint_of(refused.error)
 
 
 @pytest.mark.parametrize(
@@ -65,21 +66,21 @@ def test_others_are_let_in_only_with_a_key(tmp_path):
         ("dataset.json", "a dataset", "mien train {} -o people.onnx"),
     ],
 )
-def test_a_folder_is_no_recognizer_file(tmp_path, file, what, hint):
+def test_a_folder_is_not_a_recognizer_file(tmp_path, file, what, hint):
     folder = tmp_path / "office"
     folder.mkdir()
     (folder / file).touch()
     refused = run("serve", folder, "--data", tmp_path / "data", "--port", "0")
     assert isinstance(refused.error, RecognizerNotFound)
     assert f"office is {what}" in str(refused.error)
-    assert hint.format(folder) in refused.error.hint
+    assert hint.format(folder) in hint_of(refused.error)
 
 
 @pytest.mark.parametrize(
     ("loopback", "rate", "held"),
     [(True, None, 0), (False, None, OPEN_RATE), (True, 5, 5), (False, 0, 0)],
 )
-def test_requests_have_a_rate_where_others_can_ask(tmp_path, loopback, rate, held):
+def test_the_rate_limit_holds_where_other_machines_can_ask(tmp_path, loopback, rate, held):
     settings = _settings(tmp_path, loopback=loopback, **{**DEFAULTS, "rate": rate})
     assert settings.limits.per_second == held
     assert settings.require_key is not loopback

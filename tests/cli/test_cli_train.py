@@ -1,4 +1,4 @@
-"""mien train on real photos: the public-domain portraits."""
+"""`mien train` on real photos: the public-domain portraits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def presidents(tmp_path_factory, engine, portraits):
 def passers_by(tmp_path_factory, engine, portraits):
     """Return the folder of a dataset of one known and one other name."""
     root = tmp_path_factory.mktemp("strangers")
-    for person, name in {"BARACK OBAMA": "obama.jpg", "Somebody": "32bit.png"}.items():
+    for person, name in {"BARACK OBAMA": "obama.jpg", "Stranger": "32bit.png"}.items():
         (root / "photos" / person).mkdir(parents=True)
         shutil.copy(portraits / name, root / "photos" / person / name)
     build([str(root / "photos")], root / "others", engine)
@@ -113,7 +113,7 @@ def test_the_loss_of_a_learned_head_is_shown(train, presidents, tmp_path):
     assert "298 too few" in err
 
 
-def test_a_rate_that_nothing_can_bear_says_by_how_much(train, presidents, tmp_path):
+def test_an_unsupported_rate_reports_the_missing_strangers(train, presidents, tmp_path):
     options = ("--false-positive-rate", "1e-8", "--json")
     code, out, err = train(presidents, "-o", tmp_path / "people.onnx", *options)
     assert code == 0
@@ -121,6 +121,12 @@ def test_a_rate_that_nothing_can_bear_says_by_how_much(train, presidents, tmp_pa
     assert not policy["supported"]
     assert policy["supportable"] > 1e-8
     assert "takes 300,000,000 strangers, and 2 are there, 299,999,998 too few" in err
+    (warning,) = (text for text in json.loads(out)["warnings"] if "300,000,000" in text)
+    assert warning.endswith("Give more strangers with --strangers DATASET.")
+    assert f"warning: {warning}" in err
+    assert "too-few-strangers" in json.loads(out)["warning_codes"]
+    stored = Recognizer.load(tmp_path / "people.onnx").about.measured["warnings"]
+    assert warning.removesuffix(" Give more strangers with --strangers DATASET.") in stored
 
 
 def test_strangers_are_people_with_other_names(train, presidents, passers_by, tmp_path):
@@ -128,10 +134,10 @@ def test_strangers_are_people_with_other_names(train, presidents, passers_by, tm
     code, out, _ = train(presidents, "-o", tmp_path / "people.onnx", *options)
     assert code == 0
     policy = json.loads(out)["policy"]
-    # The two of the gallery, each left out in turn, and Somebody; not BARACK OBAMA.
+    # The two of the gallery, each left out in turn, and Stranger; not BARACK OBAMA.
     assert policy["stranger_people"] == 3
     assert "1 of the people of" in policy["source"]
-    # Somebody is the same man: so alike a stranger raises the threshold, and is told.
+    # Stranger shows the same man: such a similar stranger raises the threshold, with a warning.
     assert policy["threshold"] > 0.8
     assert not policy["supported"]
 
@@ -146,14 +152,14 @@ def test_leave_one_out(train, presidents):
 
 
 @pytest.mark.parametrize("rate", ["0", "1", "-0.1", "2", "nan", "inf", "1e-12", "a lot"])
-def test_rates_out_of_range(train, presidents, tmp_path, rate):
+def test_rates_out_of_range_are_refused(train, presidents, tmp_path, rate):
     code, _, err = train(presidents, "-o", tmp_path / "x.onnx", f"--false-positive-rate={rate}")
     assert code == 2
     assert "--false-positive-rate" in err
     assert not list(tmp_path.iterdir())
 
 
-def test_nowhere_to_put_it(train, presidents, tmp_path):
+def test_missing_and_unwritable_outputs_are_refused(train, presidents, tmp_path):
     code, _, err = train(presidents)
     assert code == 2
     assert "-o people.onnx" in err
@@ -162,7 +168,7 @@ def test_nowhere_to_put_it(train, presidents, tmp_path):
     assert "cannot write" in err
 
 
-def test_what_is_no_dataset(train, presidents, tmp_path):
+def test_folders_without_a_dataset_are_refused(train, presidents, tmp_path):
     for arguments in (
         (tmp_path, "-o", tmp_path / "x.onnx"),
         (presidents, "-o", tmp_path / "x.onnx", "--strangers", tmp_path),
@@ -174,13 +180,13 @@ def test_what_is_no_dataset(train, presidents, tmp_path):
         assert "mien dataset build" in err
 
 
-def test_strangers_whom_the_dataset_knows_already(train, presidents, tmp_path):
+def test_strangers_that_the_dataset_knows_are_refused(train, presidents, tmp_path):
     code, _, err = train(presidents, "-o", tmp_path / "x.onnx", "--strangers", presidents)
     assert code == 15
     assert "no usable photo of a person who is not in the dataset" in err
 
 
-def test_embeddings_of_another_contract(train, presidents, tmp_path):
+def test_embeddings_of_another_contract_are_refused(train, presidents, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(presidents, other)
     card = json.loads((other / "dataset.json").read_text("utf-8"))

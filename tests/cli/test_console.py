@@ -1,4 +1,4 @@
-"""What a log gets of long work."""
+"""Progress of long work, as lines for a log."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def test_a_log_gets_a_line_every_few_seconds(monkeypatch, capsys):
     ]
 
 
-def test_work_that_is_soon_done_leaves_no_line(capsys):
+def test_short_work_prints_no_line(capsys):
     with console.progress_bar() as progress:
         progress(1, 1, "photos")
     assert capsys.readouterr().err == ""
 
 
-def test_work_that_was_told_of_is_told_to_be_done(monkeypatch, capsys):
+def test_work_with_a_line_has_one_at_its_end(monkeypatch, capsys):
     now = 0.0
     monkeypatch.setattr(console.time, "monotonic", lambda: now)
     with console.progress_bar() as progress:

@@ -1,4 +1,4 @@
-"""How the process ends, and what it says on the way out."""
+"""Exit codes of the process, and the error that it prints."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ends(capfd):
 
 @pytest.fixture
 def raising(monkeypatch):
-    """Make `mien info` raise what is given."""
+    """Return a function that makes `mien info` raise an error."""
 
     def arrange(error):
         @click.command()
@@ -94,6 +94,16 @@ def test_a_wrong_command_line_is_2(ends, arguments):
     assert "Usage: " in err
 
 
+@pytest.mark.parametrize(
+    ("alias", "name"), [("recognize", "identify"), ("recognise", "identify"), ("ship", "deploy")]
+)
+def test_former_names_of_commands_work_and_are_not_listed(ends, alias, name):
+    code, out, _ = ends(alias, "--help")
+    assert code == 0
+    assert out.replace(f" {alias} ", f" {name} ", 1) == ends(name, "--help")[1]
+    assert f" {alias} " not in ends("--help")[1]
+
+
 def test_version_and_help_are_0(ends):
     assert ends("--version")[:2] == (0, f"mien, version {__version__}\n")
     assert ends("--help")[0] == 0
@@ -110,7 +120,7 @@ def test_as_a_module_and_as_a_script():
         assert done.stdout == ""
 
 
-def test_the_readme_lists_them():
+def test_the_readme_lists_the_exit_codes():
     text = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
     (listed,) = re.findall(r"(?s)\*\*Exit codes\*\*.*?\n\n", text)
     numbers = {int(number) for number in re.findall(r"\b\d+\b", listed)}

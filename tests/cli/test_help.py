@@ -1,4 +1,4 @@
-"""Every command explains itself, and every command line that is written anywhere is one."""
+"""Every command has help with examples; every command line in documents and messages is valid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 def context_of(
     command: click.Command, parent: click.Context | None = None, **settings: bool
 ) -> click.Context:
-    """Return a context as the program makes it: click keeps the help option of the first."""
+    """Return a context with the settings of the root command, as the program makes it."""
     return click.Context(command, parent, command.name, **{**cli.context_settings, **settings})
 
 
@@ -40,7 +40,7 @@ ALL = {" ".join(path): command for path, command in commands()}
 
 
 @pytest.mark.parametrize("path", ALL)
-def test_help_says_what_how_and_gives_examples(path):
+def test_each_command_has_help_and_examples(path):
     done = CliRunner().invoke(cli, [*path.split(), "--help"], prog_name="mien")
     assert done.exit_code == 0
     assert done.output.startswith("Usage: mien")
@@ -78,14 +78,14 @@ def resolve(line: str) -> tuple[click.Command, list[str]]:
 
 
 def check(line: str) -> None:
-    """Raise unless click would take the command line; nothing is run and no file looked for."""
+    """Raise unless click would accept the command line; nothing runs and no file is read."""
     command, rest = resolve(line)
     _, left, _ = command.make_parser(context_of(command)).parse_args(list(rest))
     assert not left, f"{line}: {left} is too much"
 
 
 def check_whole(line: str) -> None:
-    """Raise as `check` does, and where something that is needed is missing."""
+    """Raise as `check` does, and where a required argument or a valid choice is missing."""
     check(line)
     command, rest = resolve(line)
     values, _, _ = command.make_parser(context_of(command)).parse_args(list(rest))
@@ -128,7 +128,7 @@ def test_the_documents_show_commands():
 
 
 @pytest.mark.parametrize(("document", "line"), LINES)
-def test_command_lines_in_documents_are_ones(document, line):
+def test_command_lines_in_documents_are_valid(document, line):
     assert document
     check_whole(line)
 
@@ -141,14 +141,14 @@ def mentioned() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("place", "line"), sorted(set(mentioned())))
-def test_commands_that_are_mentioned_exist(place, line):
+def test_commands_in_messages_exist(place, line):
     assert place
     check(re.sub(r"\[(-[^]]*)\]", r"\1", line))
 
 
-def test_a_command_line_that_has_drifted_is_noticed():
+def test_an_invalid_command_line_is_noticed():
     for line in (
-        "mien recognise people.onnx a.jpg",
+        "mien name people.onnx a.jpg",
         "mien identify people.onnx a.jpg --drawing out",
         "mien info a.onnx b.onnx",
         "mien models list all",

@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mien.cli.hints import hint_of
 from mien.engine import DetectionSettings, Engine, Pipeline, Session, contract_of, forward
 from mien.errors import ContractMismatch, NotARecognizer, UnknownModel, UnusableWeights
+from mien.faces.portraits import portrait
 from mien.graph.assemble import embed_graph
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, card
 from mien.photo import read_photo
-from mien.portrait import portrait
 from mien.recognizer import Recognizer
 from toy_graphs import DIMENSION, photo_of, red_squares, toy_engine, toy_head
 
@@ -109,7 +110,8 @@ def test_unknown_models_and_models_of_the_wrong_kind_are_refused(tmp_path, monke
         Engine.open(embedder="no-such-model")
     with pytest.raises(UnusableWeights, match="no embedder") as caught:
         Engine.open(embedder=DEFAULT_DETECTOR)
-    assert "models list" in caught.value.hint
+    assert "kind" in caught.value.hint
+    assert "mien models list" in hint_of(caught.value)
 
 
 @pytest.mark.parametrize("data", [b"", b"not a model", b"\x08\x08" * 50], ids=len)

@@ -300,12 +300,12 @@ def test_identify_with_a_gallery(mien, toy_office, photos):
     assert json.loads(out)[0]["faces"][0]["nearest"] is None
     code, out, err = mien("identify", toy_office, photos / "one.png")
     assert (code, "-1.00" in out, "%" in out) == (0, False, False)
-    assert "Nobody is enrolled" in err
+    assert "has no people yet" in err
     assert f"mien gallery add {toy_office} NAME PHOTOS" in err
     mien("gallery", "add", toy_office, "Ada", photos / "one.png", "--force")
     code, out, _ = mien("identify", toy_office, photos / "one.png", "--json")
     assert json.loads(out)[0]["faces"][0]["name"] == "Ada"
-    assert "Nobody is enrolled" not in mien("identify", toy_office, photos / "one.png")[2]
+    assert "has no people yet" not in mien("identify", toy_office, photos / "one.png")[2]
     assert mien("identify", photos, photos / "one.png")[0] == 18
 
 

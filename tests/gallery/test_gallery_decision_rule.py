@@ -69,7 +69,10 @@ def test_a_small_gallery_uses_the_statistics_of_the_card_and_states_it(tmp_path)
         enrolled(gallery, 5, 1)
         assert gallery.policy.basis == "card"
         assert "random points on the sphere" in gallery.policy.source
-        assert "--strangers" not in " ".join(gallery.warnings)
+        assert gallery.warnings == ()
+        gallery.set_rate(1e-6)
+        assert [warning.code for warning in gallery.warnings] == ["too-few-strangers"]
+        assert "Give" not in gallery.warnings[0].text
 
 
 def test_a_large_gallery_uses_a_fixed_sample():

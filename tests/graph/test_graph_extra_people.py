@@ -10,8 +10,8 @@ import pytest
 
 from mien.graph.assemble import compare_graph
 from mien.graph.extra_people import extra_people_graph
+from mien.measures.templates import both_views, unit_rows
 from mien.session import Session
-from mien.templates import both_views, unit_rows
 from toy_graphs import DIMENSION, run, toy_head
 
 OUTPUTS = ("candidates", "similarities", "probabilities", "person")

@@ -20,6 +20,7 @@ from toy_models import (
     wheel_source,
 )
 
+from mien.cli.hints import hint_of
 from mien.errors import (
     DownloadFailed,
     InvalidCard,
@@ -229,7 +230,8 @@ class TestOffline:
         with pytest.raises(WeightsMissing, match="MIEN_OFFLINE is set") as caught:
             store.fetch(toy(wheel_source() + url_source(publisher.url)))
         assert publisher.asked == []
-        assert "mien models pull toy" in caught.value.hint
+        assert "mien models pull toy" in hint_of(caught.value)
+        assert toy().sha256 in hint_of(caught.value)
         assert toy().sha256 in caught.value.hint
 
     def test_offline_stored_weights_are_used(self, store, publisher, monkeypatch):

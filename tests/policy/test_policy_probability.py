@@ -158,7 +158,7 @@ def test_too_few_photos_give_a_warning(known, strangers):
     assert found.error is None
     assert found.calibration.slope >= 0.9 * TYPICAL_SLOPE
     (warning,) = found.warnings
-    assert f"{known} photos held out and named rightly and {strangers} of strangers" in warning
+    assert f"{known} photos held out and named rightly and {strangers} of strangers" in warning.text
 
 
 def test_wrong_answers_do_not_count_as_right_ones():
@@ -168,7 +168,7 @@ def test_wrong_answers_do_not_count_as_right_ones():
 def test_strangers_as_similar_as_known_people_give_a_warning():
     generator = np.random.default_rng(0)
     found = fit(generator.normal(0.3, 0.1, 100), [True] * 100, generator.normal(0.5, 0.1, 100))
-    assert "say little" in found.warnings[0]
+    assert "say little" in found.warnings[0].text
     assert found.calibration.slope > 0
 
 
@@ -182,7 +182,7 @@ def test_the_typical_curve_is_a_little_flatter_than_that_of_pairs():
 def test_without_a_typical_curve_too_few_are_not_calibrated(known, strangers):
     found = fit([0.6] * known, [True] * known, [0.1] * strangers, threshold=0.45, slope=None)
     (warning,) = found.warnings
-    assert "not calibrated for this embedder" in warning
+    assert "not calibrated for this embedder" in warning.text
     assert found.error is None
     if not known or not strangers:  # nothing is known: about a half everywhere
         chances = found.calibration.probability(np.array([0.1, 0.45, 0.8], np.float32))

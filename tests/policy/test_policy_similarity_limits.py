@@ -69,7 +69,7 @@ def test_a_part_that_was_not_measured_is_not_made_up(part):
     assert (checks.unlike_own is None) == (part == "impostors")
     assert (checks.same_person is None) == (part != "copies")
     assert (checks.same_photo is None) == (part == "copies")
-    assert all(NOT_CALIBRATED in warning for warning in checks.warnings)
+    assert all(NOT_CALIBRATED in warning.text for warning in checks.warnings)
 
 
 def test_of_nothing_nothing_is_known():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mien.cli.hints import hint_of
 from mien.errors import TooFewPeople
 from mien.measures import equal_shares, wilson
 from mien.models.cards import DEFAULT_EMBEDDER, card
@@ -150,17 +151,20 @@ def test_too_few_strangers_and_nothing_else_known():
     assert (policy.supported, policy.basis) == (False, "few")
     assert policy.expected == wilson(0, 3)
     (warning,) = choice.warnings
-    assert "1 % cannot be supported: that takes 300 strangers, and 3 are there, 297" in warning
-    assert "So few can support no rate" in warning
+    assert "1 % cannot be supported: that takes 300 strangers, and 3 are there, 297" in warning.text
+    assert "So few can support no rate" in warning.text
+    assert warning.code == "too-few-strangers"
+    assert warning.data == {"rate": 0.01, "needed": 300, "strangers": 3, "supportable": 1}
     assert choice.supportable == 1
     more = choose_policy([strangers(np.linspace(0, 0.4, 30))], counts(4), 0.01)
-    assert "The nearest rate that can be supported is 10 %." in more.warnings[0]
+    assert "The nearest rate that can be supported is 10 %." in more.warnings[0].text
 
 
 def test_no_strangers_and_no_statistics():
     with pytest.raises(TooFewPeople) as caught:
         choose_policy([], counts(1), 0.01)
-    assert "--strangers" in caught.value.hint
+    assert "give strangers" in caught.value.hint
+    assert "--strangers" in hint_of(caught.value)
 
 
 @pytest.mark.parametrize("rate", [0, 1, -0.1, 2, float("nan")])
@@ -199,7 +203,7 @@ def test_supported_means_within_the_statistics_of_the_card(people, rate):
     assert policy.supported == (lowest <= rate + 1e-12)
     if not policy.supported:
         assert choice.supportable == pytest.approx(lowest)
-        assert "cannot be supported" in choice.warnings[-1]
+        assert "cannot be supported" in choice.warnings[-1].text
 
 
 def test_rate_from_the_card_and_interval_from_the_few_people():
@@ -224,8 +228,8 @@ def test_people_more_similar_than_the_card_raise_the_threshold():
     assert not choice.policy.supported
     assert choice.supportable == pytest.approx(0.5)
     first, second = choice.warnings
-    assert "look more alike than the strangers on the card (66.7% of them" in first
-    assert "294 too few" in second
+    assert "look more alike than the strangers on the card (66.7% of them" in first.text
+    assert "294 too few" in second.text
 
 
 def test_one_lookalike_of_many_does_not_contradict_the_card():
@@ -240,8 +244,8 @@ def test_card_does_not_support_a_learned_head():
     choice = choose_policy([group], counts(2), 0.01, statistics=CARD, plain=False)
     assert not choice.policy.supported
     assert choice.policy.threshold > 0.6
-    assert "not of this head" in choice.warnings[0]
-    assert "cannot be supported" in choice.warnings[1]
+    assert "not of this head" in choice.warnings[0].text
+    assert "cannot be supported" in choice.warnings[1].text
 
 
 def test_enough_strangers_take_precedence_over_the_card():

@@ -6,11 +6,15 @@ import base64
 import io
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
-from toy_server import blank, files, picture
+from toy_server import blank, files, picture, shared_engine
 
+from mien.cli import main
+from mien.engine import Engine
 from mien.matching import HeadMatcher
+from mien.photo import encode_jpeg
 
 
 def test_identify_with_a_recognizer_file(client):
@@ -63,6 +67,24 @@ def test_verify(client):
     assert missing.status_code == 422
     faceless = [*files(picture(0), field="a"), *files(blank(), field="b")]
     assert client.post("/v1/verify", files=faceless).json()["type"].endswith("no-face")
+
+
+@pytest.mark.parametrize("face", [None, 2])
+def test_align_is_the_same_crop_as_that_of_the_command(client, tmp_path, monkeypatch, face):
+    photo = picture(0, faces=2)
+    (tmp_path / "photo.png").write_bytes(photo)
+    monkeypatch.setattr(Engine, "open", lambda **_: shared_engine())
+    chosen = ["--face", str(face)] if face else []
+    for name in ("crop.jpg", "crop.png"):
+        with pytest.raises(SystemExit) as left:
+            main(["align", str(tmp_path / "photo.png"), "-o", str(tmp_path / name), *chosen])
+        assert left.value.code == 0
+    query = f"?face={face}" if face else ""
+    served = client.post(f"/v1/align{query}", files=files(photo)).content
+    assert served == (tmp_path / "crop.jpg").read_bytes()
+    with Image.open(tmp_path / "crop.png") as crop:
+        assert crop.size == (600, 600)
+        assert encode_jpeg(np.asarray(crop)) == served
 
 
 def test_align_and_embed(client):

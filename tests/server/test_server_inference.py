@@ -15,7 +15,7 @@ import pytest
 from toy_server import files, listening, picture, shared_engine, toy_state, with_limits
 
 from mien.errors import ServerBusy
-from mien.server.http.metrics import Metrics
+from mien.server.http.prometheus import Metrics
 from mien.server.inference.photo_queue import PhotoQueue
 
 

@@ -112,9 +112,9 @@ def test_people_of_a_file_are_listed_and_fixed(serving):
     assert names == ["Ada", "Ben", "Cyd"]
     problem = fixed.post("/v1/people", json={"name": "X"}).json()
     assert problem["status"] == 404
-    assert problem["title"] == "What is asked for is not served here."
-    assert "`mien serve`" in problem["hint"]
-    assert "--gallery DIR" in problem["hint"]
+    assert problem["title"] == "The server has nothing by that name or id."
+    assert "operator can add a gallery" in problem["hint"]
+    assert "mien " not in problem["hint"]
 
 
 def test_recognizers_are_described(client):

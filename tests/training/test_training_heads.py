@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.templates import nearest
+from mien.measures.templates import nearest
 from mien.training import Recipe, Samples, fit_margin, fit_prototype, fit_softmax
 from mien.training.heads import _softmax_residual
 from sphere import people_at, unit

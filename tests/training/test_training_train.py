@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mien.cli.hints import hint_of
 from mien.errors import TooFewPeople
 from mien.evaluation import evaluate_head
 from mien.measures import wilson
@@ -150,7 +151,8 @@ def test_no_photo_to_train_on(friends):
     entries = tuple(replace(entry, split="validation") for entry in friends.entries)
     with pytest.raises(TooFewPeople, match="no usable photo on the training side") as caught:
         train_head(replace(friends, entries=entries))
-    assert "review" in caught.value.hint
+    assert "manifest.csv" in caught.value.hint
+    assert f"mien dataset review {friends.path}" in hint_of(caught.value)
 
 
 def test_empty_strangers_are_refused(friends):

@@ -2,12 +2,12 @@
 
 Exit codes::
 
-    0   done; a server that was stopped, by Ctrl-C or SIGTERM, is
-    1   done, but some of the photos given could not be used (each is named)
-    2   the command line itself is wrong
+    0   done; also a server that was stopped by Ctrl-C or SIGTERM
+    1   done, but some of the photos could not be used (each is named)
+    2   wrong arguments
     10  a photo cannot be read                  14  a dataset or source cannot be used
     11  no usable face where one is needed      15  training is not possible
-    12  weights cannot be had or used           16  a measurement cannot be made
+    12  weights cannot be obtained or used      16  a measurement cannot be made
     13  a recognizer file cannot be used        17  a result cannot be written
     18  a gallery cannot be used, or refuses
     19  the server cannot start, or a key is unknown
@@ -25,6 +25,7 @@ import click
 
 from mien import errors
 from mien.cli.console import report_error
+from mien.cli.hints import hint_of
 from mien.version import __version__
 
 EXIT_CODES: dict[type[errors.MienError], int] = {
@@ -41,8 +42,8 @@ EXIT_CODES: dict[type[errors.MienError], int] = {
     errors.DeployError: 20,
 }
 
-# command: (module, attribute, one line of help). A module is imported when its command is asked
-# for, so that `mien --help` and `mien info` stay quick.
+# command: (module, attribute, one line of help). A module is imported when its command runs, so
+# that `mien --help` and `mien info` stay quick.
 _COMMANDS: dict[str, tuple[str, str, str]] = {
     "dataset": (
         "mien.cli.dataset.commands",
@@ -52,7 +53,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "train": ("mien.cli.train", "train", "Train a recognizer from a dataset."),
     "evaluate": ("mien.cli.evaluate.recognizer", "evaluate", "Measure how good a recognizer is."),
     "identify": ("mien.cli.identify", "identify", "Name the people in photos."),
-    "align": ("mien.cli.identify", "align", "Cut one face out of a photo, upright and scaled."),
+    "align": ("mien.cli.identify", "align", "Crop one face of a photo, upright and scaled."),
     "verify": ("mien.cli.identify", "verify", "Say whether two photos show the same person."),
     "info": ("mien.cli.identify", "info", "Show what a recognizer file holds."),
     "gallery": (
@@ -68,7 +69,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
 
 
 _ALIASES = {"recognize": "identify", "recognise": "identify", "ship": "deploy"}
-"""Former or other names of commands, which work and are not listed."""
+"""Former or other names of commands. They work, and the help does not list them."""
 
 
 class _Commands(click.Group):
@@ -104,12 +105,12 @@ def cli() -> None:
 
 
 def exit_code(error: errors.MienError) -> int:
-    """Return the exit code of an error: that of the branch of the tree it is on."""
+    """Return the exit code of an error: that of its branch of the tree."""
     return next(code for branch, code in EXIT_CODES.items() if isinstance(error, branch))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave the process with its exit code."""
+    """Run the command line and exit with its exit code."""
     try:
         code = cli.main(arguments, standalone_mode=False)
     except click.exceptions.Exit as exit_:
@@ -121,6 +122,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         report_error("interrupted", "Run the same command again: finished work is kept.")
         code = 130
     except errors.MienError as error:
-        report_error(str(error), error.hint)
+        report_error(str(error), hint_of(error))
         code = exit_code(error)
     sys.exit(code if isinstance(code, int) else 0)

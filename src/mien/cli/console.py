@@ -1,4 +1,4 @@
-"""What a person sees: progress and errors on standard error, results on standard output."""
+"""Terminal output: progress and errors on standard error, results on standard output."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def report_error(message: str, hint: str = "") -> None:
 
 
 def note(message: str) -> None:
-    """Print a line for the person at the terminal on standard error; no markup."""
+    """Print a line on standard error, without markup."""
     err.print(escape(message), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value on standard output, names as they are written."""
+    """Print one JSON value on standard output; characters outside ASCII are kept."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
 
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Yield a `Progress` that draws on standard error: a bar, or lines where no terminal is.
+    """Yield a `Progress` that draws on standard error: a bar on a terminal, else lines.
 
-    With `MIEN_PROGRESS=json` the lines are JSON objects, for a program that watches.
+    With `MIEN_PROGRESS=json` the lines are JSON objects, to be read by a program.
     """
     if os.environ.get("MIEN_PROGRESS") == "json":
         yield _JsonLines()
@@ -72,23 +72,23 @@ def progress_bar() -> Iterator[Progress]:
 
 
 class _Lines:
-    """A line every few seconds, for logs, and one at the end; short work leaves none."""
+    """A line every few seconds, for logs, and one at the end; short work prints nothing."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
-        self._told = ""
+        self._printed = ""
 
     def __call__(self, done: int, total: int | None, what: str) -> None:
         now = time.monotonic()
-        ended = done == total and what == self._told
+        ended = done == total and what == self._printed
         if ended or now - self._last >= _SECONDS_BETWEEN_LINES:
             self._last = now
-            self._told = "" if ended else what
+            self._printed = "" if ended else what
             err.print(f"{escape(what)}: {done}" + (f" of {total}" if total else ""), soft_wrap=True)
 
 
 class _JsonLines:
-    """An object a line: `done`, `total` (null where unknown) and `what`; some ten a second."""
+    """One JSON object per line: `done`, `total` (null if unknown), `what`; ten lines per second."""
 
     def __init__(self) -> None:
         self._last = 0.0

@@ -1,4 +1,4 @@
-"""The commands that use a recognizer: recognize, align, verify, info."""
+"""The commands `mien identify`, `align`, `verify` and `info`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from mien.cli.console import note, out, print_json, progress_bar, report_error
+from mien.cli.hints import hint_of
 from mien.cli.rates import LEAST_RATE, Share
-from mien.draw import draw_faces
 from mien.engine import Engine
 from mien.errors import OutputError, PhotoError, PhotoNotFound
-from mien.faces import select_face
+from mien.faces.drawing import draw_faces
+from mien.faces.portraits import PORTRAIT_SIDE, portrait
+from mien.faces.selection import select_face
 from mien.files import write_atomically
 from mien.matching import PhotoIdentifier
 from mien.models.cards import DEFAULT_EMBEDDER
 from mien.photo import SUFFIXES, encode_jpeg, encode_png, read_photo
-from mien.portrait import PORTRAIT_SIDE, portrait
 from mien.recognizer import Recognizer
-from mien.threads import usable_cores
+from mien.session import usable_cores
+from mien.text import count
 from mien.types import Policy
 from mien.verification import verify as compare
 
@@ -45,7 +47,7 @@ _LIKELY = 0.5
 )
 @click.argument("recognizer", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print a list with one object a photo.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list with one object per photo.")
 @click.option(
     "--draw",
     type=click.Path(path_type=Path),
@@ -64,11 +66,11 @@ def identify(
 
     RECOGNIZER is a file that `mien train` made, or the folder of a gallery.
 
-    A photo that cannot be read is reported and the rest go on; the exit code is then 1.
+    A photo that cannot be read is reported, the others are identified, and the exit code is 1.
     """
     paths = list(dict.fromkeys(find_photos(photos)))
     drawn = {} if draw is None else _drawings(paths, draw)
-    # Several photos go through two at a time, a core each; one photo has both cores.
+    # Several photos are processed in parallel, one core per photo; one photo uses all cores.
     workers = 1 if len(paths) == 1 else usable_cores()
     model = _load(recognizer, threads=0 if workers == 1 else 1)
     rows: list[dict[str, Any]] = []
@@ -77,7 +79,7 @@ def identify(
         try:
             photo = read_photo(path, long_side=model.max_long_side)
         except PhotoError as error:
-            return {"photo": str(path), "faces": [], "error": str(error), "hint": error.hint}
+            return {"photo": str(path), "faces": [], "error": str(error), "hint": hint_of(error)}
         faces = model.identify(photo)
         width, height = (round(side / photo.scale) for side in (photo.width, photo.height))
         size = {"width": width, "height": height}
@@ -87,12 +89,12 @@ def identify(
         return {"photo": str(path), **size, "faces": rows_of_photo, "error": None}
 
     with ThreadPoolExecutor(workers) as pool, progress_bar() as progress:
-        # In batches, so that a stop is quick and memory does not grow with the photos.
+        # In batches, so that Ctrl-C takes effect soon and memory does not grow with the photos.
         for start in range(0, len(paths), _BATCH):
             rows.extend(pool.map(work, paths[start : start + _BATCH]))
             if len(paths) > _BATCH:
                 progress(len(rows), len(paths), "photos")
-    _tell(rows, as_json=as_json)
+    _show(rows, as_json=as_json)
     if any(row["error"] for row in rows):
         context.exit(1)
 
@@ -105,7 +107,7 @@ def _load(path: Path, *, threads: int) -> Recognizer | PhotoIdentifier:
 
     gallery = Gallery.open(path, key=find_key())
     if not any(person.photos for person in gallery.people()):
-        note(f"Nobody is enrolled in {path} yet: every face is unknown. {how_to_enrol(path)}")
+        note(f"{path} has no people yet: every face is unknown. {how_to_enrol(path)}")
     with progress_bar() as progress:
         engine = gallery.origin.open_engine(threads=threads, progress=progress)
     return PhotoIdentifier(engine, gallery)
@@ -119,7 +121,7 @@ def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
     """
     for argument in arguments:
         path = Path(argument)
-        if not argument:  # An empty variable of a shell's, not the folder that Path makes of it.
+        if not argument:  # An empty shell variable; Path("") would be the current folder.
             found = []
         elif path.is_dir():
             found = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES]
@@ -136,7 +138,7 @@ def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
 
 
 def _drawings(paths: Sequence[Path], draw: Path) -> dict[Path, Path]:
-    """Return where each photo's drawing goes: into the folder `draw`, or one to that file."""
+    """Return the path of each photo's drawing: in the folder `draw`, or that file for one photo."""
     if len(paths) == 1 and not draw.is_dir():
         _check_suffix(draw, "--draw")
         return {paths[0]: draw}
@@ -150,7 +152,7 @@ def _check_suffix(path: Path, option: str) -> None:
 
 
 def _write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write a picture in the format that its name tells."""
+    """Write an image in the format of the name's suffix."""
     encode = encode_png if path.suffix.lower() == ".png" else encode_jpeg
     write_atomically(path, encode(pixels))
 
@@ -166,7 +168,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _drawn_names(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return a JPEG's name for each photo: its own, with its number where two are called alike."""
+    """Return a JPEG file name for each photo: its own, numbered where two have the same."""
     seen = Counter(path.stem for path in paths)
     names = {path: f"{path.stem}.jpg" for path in paths if seen[path.stem] == 1}
     taken = set(names.values())
@@ -178,7 +180,7 @@ def _drawn_names(paths: Sequence[Path]) -> dict[Path, str]:
     return names
 
 
-def _tell(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         keys = ("photo", "width", "height", "faces", "error")
         print_json([{key: row.get(key) for key in keys} for row in rows])
@@ -199,14 +201,14 @@ def _tell(rows: list[dict[str, Any]], *, as_json: bool) -> None:
                 why = "cannot be read" if row["error"] else "no face found"
                 table.add_row(escape(row["photo"]), f"[dim]{why}[/dim]")
         out.print(table)
-        _explain_twice(rows)
+        _explain_duplicates(rows)
     for row in rows:
         if row["error"]:
             report_error(row["error"], row["hint"])
 
 
 def _cells(face: dict[str, Any]) -> tuple[str, ...]:
-    """Return what the table says of a face; of an unknown one, whose the numbers are."""
+    """Return the cells of a face; for an unknown face with the person whose numbers they are."""
     box = " ".join(f"{side:.0f}" for side in face["box"])
     if face["nearest"] is None:
         return "unknown", "-", "-", box
@@ -215,21 +217,21 @@ def _cells(face: dict[str, Any]) -> tuple[str, ...]:
     return known, f"{face['probability']:.0%}", f"{face['similarity']:.2f}", box
 
 
-def _explain_twice(rows: Sequence[dict[str, Any]]) -> None:
-    """Say why faces are unknown that are as like somebody as faces that were named."""
-    twice = 0
+def _explain_duplicates(rows: Sequence[dict[str, Any]]) -> None:
+    """Explain why faces are unknown that are as similar to a person as faces that are named."""
+    duplicates = 0
     for row in rows:
         named = {face["name"]: face["similarity"] for face in row["faces"] if face["name"]}
-        twice += sum(
+        duplicates += sum(
             face["name"] is None
             and face["probability"] >= _LIKELY
             and named.get(face["nearest"], -1.0) >= face["similarity"]
             for face in row["faces"]
         )
-    if twice:
+    if duplicates:
         note(
-            f"Unknown though alike, {twice} of them: another face of the photo is more like that "
-            "person, and nobody is in a photo twice."
+            f"Unknown though similar: {count(duplicates, 'face')}. Another face in the photo is "
+            "more similar to that person, and a person is named at most once per photo."
         )
 
 
@@ -254,7 +256,11 @@ def _explain_twice(rows: Sequence[dict[str, Any]]) -> None:
     help="Which face, counted from the left; the largest if not given.",
 )
 def align(photo: Path, output: Path, size: int, face: int | None) -> None:
-    """Cut one face out of PHOTO, turned upright and scaled so that the eyes have fixed places."""
+    """Crop one face of PHOTO, upright and scaled so that the eyes have fixed positions.
+
+    The outer corners of the eyes are at 0.3 and 0.7 of the width and a third of the height: the
+    same crop as that of the server's `/v1/align`.
+    """
     _check_suffix(output, "--output")
     with progress_bar() as progress:
         engine = Engine.open(progress=progress)
@@ -278,7 +284,7 @@ def align(photo: Path, output: Path, size: int, face: int | None) -> None:
     type=Share(LEAST_RATE),
     default=0.001,
     show_default=True,
-    help="Share of pairs of strangers that may be taken for one person.",
+    help="Share of pairs of different people that may be taken for one person.",
 )
 @click.option("--embedder", default=DEFAULT_EMBEDDER, show_default=True, help="Id of a model.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
@@ -295,7 +301,7 @@ def verify(a: Path, b: Path, rate: float, embedder: str, as_json: bool) -> None:
     out.print(f"[bold]{answer}[/bold]: similarity {result.similarity:.3f}{chance}")
     out.print(
         f"  {result.threshold:.3f} and above is taken for the same person, which happens to "
-        f"{100 * result.false_match_rate:g} % of pairs of strangers"
+        f"{100 * result.false_match_rate:g} % of pairs of different people"
     )
 
 

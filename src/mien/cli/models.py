@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from mien.cli.console import note, out, print_json, progress_bar
+from mien.cli.hints import worded
 from mien.errors import WrongDigest
 from mien.files import write_atomically
 from mien.models.card_fields import with_statistics
@@ -207,7 +208,7 @@ def measure(
     else:
         _show_measured(found)
     for warning in found.warnings:
-        note(f"warning: {warning}")
+        note(f"warning: {worded(warning)}")
     if not output and not write:
         note("Not written anywhere: give --write or -o CARD.TOML.")
 

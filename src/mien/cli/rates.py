@@ -8,14 +8,14 @@ from typing import Any
 import click
 
 LEAST_RATE = 1e-9
-"""No rate below one in a billion can be measured or meant."""
+"""The smallest rate that an option takes: one in a billion."""
 
 
 class Share(click.FloatRange):
-    """A number between 0 and 1, neither of them; what is not a number is refused, too.
+    """Option type: a number between 0 and 1, both excluded; NaN is refused.
 
     Args:
-        least: the smallest that makes sense.
+        least: the smallest number allowed; 0 for any above 0.
     """
 
     def __init__(self, least: float = 0.0) -> None:
@@ -24,7 +24,7 @@ class Share(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return the number; a usage error where it lies outside."""
+        """Return the number; fail with a usage error if it is out of range."""
         number = float(super().convert(value, param, ctx))
         if math.isnan(number):
             self.fail(f"{value!r} is not a number between 0 and 1.", param, ctx)

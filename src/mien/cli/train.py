@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
+from mien.cli.hints import TRAINING_HINTS, notice_text
 from mien.cli.rates import LEAST_RATE, Share
 from mien.text import count
 
@@ -96,13 +97,14 @@ def train(
             progress=progress,
         )
     recognizer.save(output)
+    report = _worded(recognizer.training)
     if as_json:
         if not one_out:
             licences = [licence_of(weights) for weights in recognizer.weights]
-            print_json({"recognizer": str(output), "weights": licences, **recognizer.training})
+            print_json({"recognizer": str(output), "weights": licences, **report})
     else:
-        _show(recognizer, output)
-    for warning in recognizer.training["warnings"]:
+        _show(recognizer, report, output)
+    for warning in report["warnings"]:
         note(f"warning: {warning}")
 
 
@@ -111,8 +113,21 @@ def licence_of(weights: Weights) -> dict[str, str]:
     return {"id": weights.id, "licence": weights.licence, "publisher": weights.publisher}
 
 
-def _show(recognizer: Recognizer, output: Path) -> None:
-    report, policy = recognizer.training, recognizer.policy
+def _worded(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a training report with the options that its texts are about."""
+    skipped = [
+        {**row, "why": f"{row['why']}: ask for it with --head {row['head']}"}
+        for row in report["skipped"]
+    ]
+    warnings = [
+        notice_text(code, text, TRAINING_HINTS)
+        for code, text in zip(report["warning_codes"], report["warnings"], strict=True)
+    ]
+    return {**report, "skipped": skipped, "warnings": warnings}
+
+
+def _show(recognizer: Recognizer, report: Mapping[str, Any], output: Path) -> None:
+    policy = recognizer.policy
     if report["cross_validation"]:
         out.print(_tried(report))
         for skipped in report["skipped"]:

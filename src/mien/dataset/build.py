@@ -210,7 +210,8 @@ def refresh(folder: Path | str, *, progress: Progress = silent) -> Dataset:
     if not (folder / LEDGER).is_file():
         raise NotADataset(
             f"{folder}: no ledger of a build there",
-            hint="Run `mien dataset build` again; your decisions are kept and will count.",
+            hint="Build it again from the photos: your decisions are kept and apply.",
+            code="dataset-ledger-missing",
         )
     with only_builder(folder), closing(Ledger(folder)) as ledger:
         check_version(ledger, folder, VERSION)
@@ -235,7 +236,8 @@ def _write(folder: Path, ledger: Ledger, progress: Progress) -> Dataset:
     if settings is None:
         raise NotADataset(
             f"{folder}: its build has not been finished",
-            hint="Run the same `mien dataset build` again: finished work is kept.",
+            hint="Build it again from the same sources: finished work is kept.",
+            code="dataset-unfinished",
         )
     decisions = read_decisions(folder)
     curated = curate(ledger, decisions, SplitRule(**settings["split"]), _limits(settings))
@@ -274,7 +276,11 @@ def _limits(settings: Mapping[str, Any]) -> CleaningLimits | None:
 
 def _check_output(folder: Path, sources: Sequence[Source]) -> None:
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder}: is a file, not a folder", hint="Give another path with -o.")
+        raise OutputError(
+            f"{folder}: is a file, not a folder",
+            hint="Give another path.",
+            code="dataset-path-is-a-file",
+        )
     own_files = (CARD, LEDGER, NEXT, ".lock")
     if (
         folder.is_dir()
@@ -283,7 +289,8 @@ def _check_output(folder: Path, sources: Sequence[Source]) -> None:
     ):
         raise OutputError(
             f"{folder}: holds files that are not a dataset's",
-            hint="Give an empty or new folder with -o.",
+            hint="Give an empty or new folder.",
+            code="dataset-folder-in-use",
         )
     real = folder.resolve()
     for source in sources:
@@ -292,7 +299,8 @@ def _check_output(folder: Path, sources: Sequence[Source]) -> None:
             if real == root or root in real.parents:
                 raise UnusableSource(
                     f"{folder}: the dataset would lie in its own source {source.location}",
-                    hint="Give a folder outside the photos with -o.",
+                    hint="Give a folder outside the photos.",
+                    code="dataset-inside-source",
                 )
 
 

@@ -19,9 +19,9 @@ from mien.dataset.storage.entries import Entry, Reason
 from mien.dataset.storage.ledger import Ledger
 from mien.dataset.storage.records import FaceRecord, Occurrence, PhotoRecord
 from mien.errors import SELDOM_FOUND, EmptyDataset
+from mien.measures.templates import both_views
 from mien.names import name_key
 from mien.policy.similarity_limits import CleaningLimits
-from mien.templates import both_views
 from mien.text import count
 
 _ID_DIGITS = 12

@@ -124,5 +124,6 @@ def _find_entry(dataset: Dataset, name: str) -> Entry:
         raise UnknownEntry(f"{name}: several entries have this photo", hint=f"Give an id: {ids}")
     raise UnknownEntry(
         f"{dataset.path}: no entry {name}",
-        hint="Ids are in manifest.csv; `mien dataset review` shows the doubtful entries.",
+        hint="The file manifest.csv lists the ids.",
+        code="entry-unknown",
     )

@@ -22,7 +22,7 @@ from mien.errors import PhotoError
 from mien.names import readable
 from mien.photo import decode_photo, encode_jpeg
 from mien.quality import measure
-from mien.threads import usable_cores
+from mien.session import usable_cores
 from mien.types import Photo, Progress, silent
 
 VERSION = 2

@@ -102,7 +102,9 @@ def deploy_app(
     sizes = {path: len(data) for path, data in own.items()}
     parts = tuple(sorted([*parts_of(sizes), *_installed()], key=lambda part: -part.bytes))
     limits = (Limit("slug", sum(part.bytes for part in parts), SLUG),)
-    check_limits(limits, "Ship it with --weights int8 or fewer people.")
+    check_limits(
+        limits, hint="Store the weights as int8, or train on fewer people.", code="app-too-large"
+    )
     licences = weights_licences(recognizer)
     values = {
         "PYTHON": python,

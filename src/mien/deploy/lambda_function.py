@@ -123,7 +123,9 @@ def deploy_lambda(
     sizes = {path: len(data) for path, data in files.items()}
     limits = _limits(sum(sizes.values()), None if image else len(packed))
     check_limits(
-        limits, "Ship it with --image as a container, or with --weights int8 or fewer people."
+        limits,
+        hint="Make it a container image, store the weights as int8, or train on fewer people.",
+        code="function-too-large",
     )
     parts = tuple(parts_of(sizes, inside))
     settings = {

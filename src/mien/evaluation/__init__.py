@@ -23,18 +23,18 @@ from mien.evaluation.verification.pair_list import (
     evaluate_pair_list,
     read_pair_list,
 )
-from mien.evaluation.verification.pairs_file import Pairs, read_pairs
+from mien.evaluation.verification.pairs_file import LfwPairs, read_pairs
 from mien.evaluation.verification.score_pairs import ScoredPairs, score_pairs
 
 __all__ = [
     "AllPairsResult",
     "EmbedderMeasurement",
     "Facts",
+    "LfwPairs",
     "LfwResult",
     "OpenSetRow",
     "OpenSetTable",
     "PairListResult",
-    "Pairs",
     "PeopleResult",
     "PhotoPair",
     "ScoredPairs",

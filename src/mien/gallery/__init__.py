@@ -4,8 +4,8 @@ from mien.gallery.enrolment_checks import extract_sample, sample_of
 from mien.gallery.gallery import Gallery
 from mien.gallery.storage.cipher import find_key, key_text, new_key, parse_key, write_new_key
 from mien.gallery.values import (
+    AuditEvent,
     Enrolment,
-    Event,
     FaceSample,
     ImportedPerson,
     Origin,
@@ -15,8 +15,8 @@ from mien.gallery.values import (
 )
 
 __all__ = [
+    "AuditEvent",
     "Enrolment",
-    "Event",
     "FaceSample",
     "Gallery",
     "ImportedPerson",

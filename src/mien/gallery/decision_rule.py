@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.gallery.person_matrix import PersonMatrix
+from mien.measures.templates import nearest
 from mien.models.statistics import EmbedderStatistics
 from mien.policy import (
     CalibrationFit,
@@ -23,8 +24,7 @@ from mien.policy import (
     fit_calibration,
     typical_slope,
 )
-from mien.policy.threshold import MORE_STRANGERS
-from mien.templates import nearest
+from mien.text import Notice
 from mien.types import Calibration, Interval, Policy
 
 MAX_SAMPLE = 2000
@@ -44,14 +44,14 @@ class DecisionRule:
     Attributes:
         policy: when a name is given.
         calibration: similarity to probability.
-        warnings: sentences for the user; empty where there is nothing to warn of.
+        warnings: what limits the policy; empty where nothing does.
         rates: (2001,) float64, how often a stranger reaches the similarities from -1 to 1 in steps
             of 0.001; None where nothing is known of strangers.
     """
 
     policy: Policy
     calibration: Calibration
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
     rates: NDArray[np.float64] | None
 
     def rates_at(self, similarities: NDArray[np.float32]) -> NDArray[np.float64] | None:
@@ -81,8 +81,7 @@ def derive_rule(
     slope = typical_slope(statistics)
     fit = _calibrate(people, sample, others, strangers, choice.policy.threshold, slope)
     rates = false_positive_rates(strangers, people.photos, _GRID, statistics=impostors)
-    # A gallery's strangers are its own people: it takes no dataset of strangers.
-    warnings = tuple(warning.removesuffix(MORE_STRANGERS) for warning in choice.warnings)
+    warnings = choice.warnings
     if slope is None:
         warnings += fit.warnings
     return DecisionRule(choice.policy, fit.calibration, warnings + limits.warnings, rates)

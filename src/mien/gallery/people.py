@@ -46,7 +46,9 @@ def require_person(store: GalleryStore, person: str) -> NumberedPerson:
     if found is None:
         raise UnknownPerson(
             f"no person in the gallery has the name or id {person!r}",
-            hint=f"See who is there: mien gallery list {store.database.folder}",
+            hint="`Gallery.people()` lists the people.",
+            code="person-unknown",
+            data={"gallery": str(store.database.folder)},
         )
     return found
 
@@ -57,7 +59,8 @@ def check_name_free(store: GalleryStore, name: str, number: int | None = None) -
     if holder and holder[0] != number:
         raise NameTaken(
             f"{holder[1].name} is in the gallery already",
-            hint="Take another name, or merge the two: mien gallery merge.",
+            hint="Choose another name, or merge the two people.",
+            code="name-taken",
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.gallery.storage.rows import GalleryStore, Templates
-from mien.templates import both_views, photo_weights, sums_by_person, unit_rows
+from mien.measures.templates import both_views, photo_weights, sums_by_person, unit_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from mien.engine import FaceEngine
 from mien.gallery.base import GalleryBase
 from mien.gallery.people import require_person
-from mien.gallery.values import Event, Person, Picture
+from mien.gallery.values import AuditEvent, Person, Picture
 from mien.matching import PhotoIdentifier
 from mien.names import name_key
 from mien.photo import PhotoSource
-from mien.text import count
+from mien.text import Notice, count
 from mien.types import Answer, Embeddings, Face, Head, Policy
 
 
@@ -67,7 +67,7 @@ class GalleryReader(GalleryBase):
             row = people.index(number)
         return None if row is None else people.prototypes[row]
 
-    def audit_trail(self, person: str = "", *, limit: int = 1000) -> tuple[Event, ...]:
+    def audit_trail(self, person: str = "", *, limit: int = 1000) -> tuple[AuditEvent, ...]:
         """Return the audit trail, latest first; only events of one person where an id is given."""
         with self._lock:
             return tuple(self._store.events(person, limit))
@@ -112,8 +112,8 @@ class GalleryReader(GalleryBase):
         return self._current_index().rule.policy
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the user should know of the policy; empty where there is nothing to warn of."""
+    def warnings(self) -> tuple[Notice, ...]:
+        """What limits the policy; empty where nothing does."""
         return self._current_index().rule.warnings
 
     def head(self) -> Head:
@@ -133,7 +133,8 @@ class GalleryReader(GalleryBase):
             "embedder": self.origin.embedder,
             "contract": self.contract,
             "policy": asdict(self.policy),
-            "warnings": list(self.warnings),
+            "warnings": [notice.text for notice in self.warnings],
+            "warning_codes": [notice.code for notice in self.warnings],
         }
 
     def __repr__(self) -> str:

@@ -301,7 +301,7 @@ NOT_COMPARED = Answer(None, None, -1.0, 0.0, None)
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class AuditEvent:
     """A line of the audit trail. It holds ids, never names, so that no name outlives its person.
 
     Attributes:

@@ -156,7 +156,9 @@ def card(model_id: str, store: HasCards | None = None) -> ModelCard:
     if model_id not in found:
         raise UnknownModel(
             f"no model is called {model_id!r}",
-            hint=f"Known are {', '.join(found)}; `mien models add` makes your own known.",
+            hint=f"Known are {', '.join(found)}; `WeightStore.add` adds your own.",
+            code="model-unknown",
+            data={"known": ", ".join(found)},
         )
     return found[model_id]
 

@@ -169,14 +169,12 @@ class WeightStore:
         )
         if offline() or not card.sources:
             why = "MIEN_OFFLINE is set" if offline() else "its card names no source"
-            way = (
-                f"Unset MIEN_OFFLINE and run `mien models pull {card.id}`"
-                if offline()
-                else ("Run `mien models add` with the file again")
-            )
+            way = "Unset MIEN_OFFLINE" if offline() else "Add the model again with its file"
             return WeightsMissing(
                 f"the weights of {card.id} are not on this machine and {why}; looked in{tried}",
                 hint=f"{way}, or {by_hand}.",
+                code="weights-offline" if offline() else "weights-without-source",
+                data={"model": card.id, "by_hand": by_hand},
             )
         return DownloadFailed(
             f"no source delivered the weights of {card.id}; looked in{tried}",

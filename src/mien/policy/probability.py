@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mien.measures import expected_calibration_error
 from mien.models.statistics import EmbedderStatistics
+from mien.text import Notice
 from mien.types import Calibration
 
 PRIOR = (
@@ -55,12 +56,12 @@ class CalibrationFit:
         calibration: similarity to probability.
         error: expected calibration error of answers that it was not fitted on; None where
             there were too few.
-        warnings: sentences for the user.
+        warnings: what limits the probabilities; empty where nothing does.
     """
 
     calibration: Calibration
     error: float | None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +123,17 @@ def fit_calibration(
     typical = _Typical(threshold, typical_slope, typical_weight)
     calibration = _logistic(scores, truth, shares, typical)
     if min(correct.sum(), len(strangers)) < FEW:
-        text = _NOT_CALIBRATED if typical_slope is None else _GUESS
-        why = text.format(right=int(correct.sum()), strangers=len(strangers))
-        return CalibrationFit(calibration, None, (why,))
-    warnings: tuple[str, ...] = ()
+        found = {"right": int(correct.sum()), "strangers": len(strangers)}
+        few = Notice(
+            "uncalibrated-probabilities" if typical_slope is None else "typical-probabilities",
+            (_NOT_CALIBRATED if typical_slope is None else _GUESS).format(**found),
+            {**found, "needed": FEW},
+        )
+        return CalibrationFit(calibration, None, (few,))
+    warnings: tuple[Notice, ...] = ()
     if calibration.slope <= _LEAST_SLOPE:
-        warnings = ("Strangers look as similar as known people do: the probabilities say little.",)
+        flat = "Strangers look as similar as known people do: the probabilities say little."
+        warnings = (Notice("probabilities-flat", flat),)
     error = _cross_fitted(scores, truth, shares, typical)
     return CalibrationFit(calibration, error, warnings)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mien.models.statistics import EmbedderStatistics
+from mien.text import Notice
 
 NOT_CALIBRATED = "not calibrated for this embedder"
 
@@ -116,17 +117,24 @@ class EnrolmentLimits:
         )
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """Sentences on what is not calibrated; empty where everything is."""
+    def warnings(self) -> tuple[Notice, ...]:
+        """What is not calibrated; empty where everything is."""
         found = []
         if self.unlike_own is None:
             found.append(
-                f"Enrolment checks by similarity are off: {NOT_CALIBRATED}. A photo is not "
-                "compared with the person's others."
+                Notice(
+                    "enrolment-checks-not-calibrated",
+                    f"Enrolment checks by similarity are off: {NOT_CALIBRATED}. A photo is not "
+                    "compared with the person's others.",
+                )
             )
         if self.same_person is None:
             found.append(
-                f"People enrolled twice are not noticed, and count as strangers: {NOT_CALIBRATED}."
+                Notice(
+                    "duplicate-people-not-calibrated",
+                    "People enrolled twice are not noticed, and count as strangers: "
+                    f"{NOT_CALIBRATED}.",
+                )
             )
         return tuple(found)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.measures import equal_shares
-from mien.templates import nearest
+from mien.measures.templates import nearest
 
 
 @dataclass(frozen=True, slots=True, eq=False)

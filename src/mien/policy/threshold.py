@@ -13,12 +13,11 @@ from mien.errors import TooFewPeople
 from mien.measures import wilson, wilson_of_parts
 from mien.models.statistics import ImpostorStatistics
 from mien.policy.strangers import Strangers
+from mien.text import Notice
 from mien.types import Interval, Policy
 
 RULE_OF_THREE = 3.0
 """If none of n strangers is given a name, 3 / n is the upper 95 % limit of the rate."""
-
-MORE_STRANGERS = " Give more strangers with --strangers DATASET."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +28,13 @@ class PolicyChoice:
         policy: the policy.
         supportable: the lowest rate that the evidence supports; 1 if it supports none.
         people: number of strangers searched in the gallery.
-        warnings: sentences for the user; empty where all is well.
+        warnings: what limits the policy; empty where nothing does.
     """
 
     policy: Policy
     supportable: float
     people: int
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,8 @@ def choose_policy(
     if pool.people == 0:
         raise TooFewPeople(
             "one person and no strangers: there are no impostors to choose a threshold on",
-            hint="Add people to the dataset, or give strangers: --strangers DATASET.",
+            hint="Add people, or give strangers.",
+            code="no-strangers-for-policy",
         )
     threshold = pool.threshold(0.0)
     policy = Policy(
@@ -221,14 +221,14 @@ def _by_statistics(
     )
     warnings = []
     if contradicted:
-        warnings.append(
-            "The people of this gallery look more alike than the strangers on the card "
-            f"({own.value:.1%} of them would take another's name): the threshold is raised."
-        )
+        warnings.append(_contradiction(own.value))
     if not plain:
         warnings.append(
-            "The card's statistics are of plain prototypes, not of this head: give strangers "
-            "with --strangers DATASET for a rate that was measured."
+            Notice(
+                "statistics-of-another-head",
+                "The card's statistics are of plain prototypes, not of this head: only strangers' "
+                "photos can measure its rate.",
+            )
         )
     if not supported:
         warnings.append(_shortfall(pool.people, rate, supportable))
@@ -247,15 +247,25 @@ def _of_card(pool: _Pool, gallery: int, rate: float, statistics: ImpostorStatist
     return f"{text}Too few to measure it here ({needed}): {pool.source}."
 
 
-def _shortfall(people: int, rate: float, supportable: float) -> str:
+def _contradiction(rate: float) -> Notice:
+    return Notice(
+        "people-more-alike-than-card",
+        "The people of this gallery look more alike than the strangers on the card "
+        f"({rate:.1%} of them would take another's name): the threshold is raised.",
+        {"false_positive_rate": rate},
+    )
+
+
+def _shortfall(people: int, rate: float, supportable: float) -> Notice:
     needed = needed_for(rate)
     nearest = (
         f"The nearest rate that can be supported is {100 * supportable:.2g} %."
         if supportable < 1
         else "So few can support no rate at all."
     )
-    return (
+    return Notice(
+        "too-few-strangers",
         f"A false positive rate of {100 * rate:.3g} % cannot be supported: that takes {needed:,} "
-        f"strangers, and {people:,} are there, {needed - people:,} too few. {nearest}"
-        + MORE_STRANGERS
+        f"strangers, and {people:,} are there, {needed - people:,} too few. {nearest}",
+        {"rate": rate, "needed": needed, "strangers": people, "supportable": supportable},
     )

@@ -136,8 +136,8 @@ class Recognizer:
         except OSError as error:
             raise RecognizerNotFound(
                 f"cannot read {path}: {error.strerror}",
-                hint="`mien train DATASET -o people.onnx` makes a recognizer of a dataset, "
-                "`mien gallery to-onnx` of a gallery.",
+                hint="`mien.train` makes a recognizer of a dataset.",
+                code="recognizer-missing",
             ) from error
         return cls(model, name=str(path), threads=threads)
 

@@ -146,7 +146,9 @@ def read_learned(fields: Mapping[str, Any], name: str) -> LearnedFields:
 def unreadable(name: str, why: str) -> NotARecognizer:
     """Return the error for a file that is not a recognizer."""
     return NotARecognizer(
-        f"{name}: {why}", hint="`mien train DATASET -o people.onnx` makes a recognizer."
+        f"{name}: {why}",
+        hint="`mien.train` makes a recognizer of a dataset.",
+        code="recognizer-unreadable",
     )
 
 

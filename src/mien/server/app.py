@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from mien.server.auth.web_sessions import CSRF_HEADER
 from mien.server.http.error_responses import install_error_handlers
 from mien.server.http.security import AccessRules, SecurityMiddleware
-from mien.server.routes import course, health, identify, jobs, page, people, recognizers, session
+from mien.server.routes import course, health, identify, jobs, page, people, recognizers, sign_in
 from mien.server.state import ServerState
 from mien.version import __version__
 
@@ -45,7 +45,7 @@ def create_app(state: ServerState) -> FastAPI:
     )
     app.state.server = state
     install_error_handlers(app)
-    for module in (health, session, identify, people, recognizers, jobs, course):
+    for module in (health, sign_in, identify, people, recognizers, jobs, course):
         app.include_router(module.router)
     page.add_page(app)
     _describe(app)

@@ -17,7 +17,7 @@ import uvicorn
 from mien.engine import Engine, FaceEngine
 from mien.errors import BadRequest, CannotListen, RecognizerNotFound, UnsafeStart
 from mien.gallery import Gallery, Origin
-from mien.gallery.storage.database import dataset_hint, is_gallery
+from mien.gallery.storage.database import is_dataset, is_gallery
 from mien.recognizer import Recognizer
 from mien.server.app import create_app, with_security
 from mien.server.auth.keys import Keys
@@ -65,7 +65,8 @@ def check_safe(address: Address, settings: Settings) -> None:
         return
     raise UnsafeStart(
         f"{address.host} can be reached from other machines, and there is no key",
-        hint="Make one with `mien keys create --role admin`, or listen on 127.0.0.1.",
+        hint="Create a key (`Keys.create`), or listen on 127.0.0.1.",
+        code="server-without-key",
     )
 
 
@@ -96,7 +97,9 @@ def open_backends(
     if gallery is not None and GALLERY in files:
         raise BadRequest(
             f"{GALLERY!r} is the name of the gallery, and of {files[GALLERY]} too",
-            hint=f"Give the file another handle: NAME={files[GALLERY]}",
+            hint="Give the file another handle.",
+            code="handle-of-gallery",
+            data={"file": str(files[GALLERY])},
         )
     backends: dict[str, Backend] = {}
     engines: dict[object, FaceEngine] = {}
@@ -104,7 +107,8 @@ def open_backends(
         if not HANDLE.fullmatch(handle):
             raise BadRequest(
                 f"{handle!r} cannot be a handle",
-                hint="Take small letters, digits and -: mien serve indian-face=ten.onnx",
+                hint="Use small letters, digits and hyphens.",
+                code="handle-malformed",
             )
         recognizer = _recognizer(path)
         key_of_models = model_key(recognizer)
@@ -120,10 +124,19 @@ def open_backends(
 
 def _recognizer(path: Path) -> Recognizer:
     if is_gallery(path):
-        hint = f"Serve it so: mien serve --gallery {path}"
-        raise RecognizerNotFound(f"{path} is a gallery, not a recognizer file", hint=hint)
-    if hint := dataset_hint(path):
-        raise RecognizerNotFound(f"{path} is a dataset, not a recognizer file", hint=hint)
+        raise RecognizerNotFound(
+            f"{path} is a gallery, not a recognizer file",
+            hint="Give it as the gallery.",
+            code="path-is-a-gallery",
+            data={"folder": str(path)},
+        )
+    if is_dataset(path):
+        raise RecognizerNotFound(
+            f"{path} is a dataset, not a recognizer file",
+            hint="Train a recognizer on it first: mien.train.",
+            code="path-is-a-dataset",
+            data={"folder": str(path)},
+        )
     return Recognizer.load(path, threads=1)
 
 
@@ -172,7 +185,8 @@ def listen(address: Address) -> socket.socket:
             made.close()
         raise CannotListen(
             f"cannot listen on {address.host}:{address.port}: {error}",
-            hint="Choose another with --port.",
+            hint="Choose another port.",
+            code="port-taken",
         ) from error
     return made
 

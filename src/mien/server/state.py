@@ -17,7 +17,7 @@ from mien.server.auth.access import Access
 from mien.server.auth.audit_trail import AuditTrail
 from mien.server.auth.keys import Keys
 from mien.server.http.limits import Limits, RateLimiter
-from mien.server.http.metrics import Metrics
+from mien.server.http.prometheus import Metrics
 from mien.server.inference.backends import Backend
 from mien.server.inference.face_tokens import FaceTokens
 from mien.server.inference.photo_queue import PhotoQueue
@@ -118,8 +118,8 @@ class ServerState:
                     return backend.gallery, backend.engine
         raise NotServed(
             "this server has no gallery",
-            hint="A server has one where it is started without a file, `mien serve`, or with "
-            "`mien serve --gallery DIR`.",
+            hint="This server was started with recognizer files only; its operator can add a "
+            "gallery.",
         )
 
     def gallery(self) -> Gallery:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.measures import mcnemar, wilson
-from mien.templates import nearest
+from mien.measures.templates import nearest
 from mien.training.heads import Kind, Recipe
 from mien.training.samples import Samples
 from mien.types import Interval, Progress, silent
@@ -91,7 +91,7 @@ def choose_head(
     for name in learned:
         recipe = Recipe(name, best.discount)
         if kind is None and 2 * recipe.epochs * work > _MOST_WORK * _views(name):
-            skipped.append((recipe, f"too much work for auto; ask for it with --head {name}"))
+            skipped.append((recipe, "too much work for auto"))
         elif name != "prototype":
             attempt(recipe)
     tried = tuple((recipe, shown.rank1) for recipe, shown in found)

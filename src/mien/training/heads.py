@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.templates import sums_by_person, unit_rows
+from mien.measures.templates import sums_by_person, unit_rows
 from mien.training.samples import Samples
 from mien.types import Progress, silent
 

@@ -14,7 +14,7 @@ from mien.dataset.storage.dataset_argument import DatasetOrPath, open_dataset
 from mien.errors import TooFewPeople
 from mien.html import facts_table
 from mien.measures import wilson
-from mien.templates import photo_weights, sums_by_person, unit_rows
+from mien.measures.templates import photo_weights, sums_by_person, unit_rows
 from mien.text import count, percent, span
 from mien.training.samples import Samples
 from mien.types import Interval, Progress, silent

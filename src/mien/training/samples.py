@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.templates import both_views, photo_weights
+from mien.measures.templates import both_views, photo_weights
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset import Dataset
+from mien.measures.templates import nearest
 from mien.names import name_key
 from mien.policy import Strangers
-from mien.templates import nearest
 from mien.training.heads import Recipe
 from mien.training.samples import Samples
 from mien.types import Progress, silent

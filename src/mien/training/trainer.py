@@ -38,7 +38,7 @@ class TrainedHead:
     Attributes:
         head: prototypes, policy and calibration.
         report: JSON values: `head`, `cross_validation`, `skipped`, `loss`, `policy`,
-            `probability`, `warnings`, `photos`, `people`.
+            `probability`, `warnings`, `warning_codes`, `photos`, `people`.
     """
 
     head: Head
@@ -117,7 +117,8 @@ def _check_strangers(
         raise TooFewPeople(
             f"{stranger_source or 'the strangers'}: no usable photo of a person who is not in the "
             "dataset itself",
-            hint="Give strangers who are other people: --strangers DATASET.",
+            hint="Give strangers who are other people.",
+            code="strangers-all-known",
         )
     if strangers.shape[1:] != samples.faces.shape[1:]:
         raise ValueError("strangers' embeddings have another dimension than the dataset's")
@@ -133,7 +134,9 @@ def training_samples(dataset: Dataset) -> tuple[Samples, tuple[str, ...]]:
     if not len(rows):
         raise TooFewPeople(
             f"{dataset.path}: no usable photo on the training side",
-            hint="Look at what was set aside: mien dataset review " + str(dataset.path),
+            hint="The reasons why photos were set aside are in its manifest.csv.",
+            code="no-training-photo",
+            data={"dataset": str(dataset.path)},
         )
     # Sorted by person and id, so that the order of the manifest has no effect.
     names = [dataset.rows[row].person for row in rows]
@@ -168,6 +171,7 @@ def _calibrate(
 def _report(
     head: Head, chosen: HeadChoice, fit: Fit, policy: PolicyChoice, calibration: CalibrationFit
 ) -> dict[str, Any]:
+    warnings = (*policy.warnings, *calibration.warnings)
     tried = [
         {
             "head": recipe.kind,
@@ -204,7 +208,8 @@ def _report(
             "ece": calibration.error,
             "meaning": PRIOR,
         },
-        "warnings": [*policy.warnings, *calibration.warnings],
+        "warnings": [notice.text for notice in warnings],
+        "warning_codes": [notice.code for notice in warnings],
     }
 
 

@@ -60,15 +60,15 @@ def test_an_own_card_becomes_whole(run, tmp_path):
     assert card("blocks").statistics_for(contract) is None
     done = run("blocks", "people", "--write", "--json")
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
+    printed = json.loads(done.stdout)
     written = card("blocks")
     statistics = written.statistics_for(contract)
-    assert json.loads(json.dumps(statistics.to_dict()["impostors"])) == told["impostors"]
+    assert json.loads(json.dumps(statistics.to_dict()["impostors"])) == printed["impostors"]
     assert written.contracts == (contract,)
     assert written.statistics_for("f" * 16) is None
-    assert told["limits"]["same_person"] == CleaningLimits.of(statistics).same_person
-    assert told["comparisons"] == {"impostors": 42840, "genuine": 360, "copies": 270}
-    assert len(told["intervals"]["genuine"]) == len(told["genuine"]["false_non_match_rate"])
+    assert printed["limits"]["same_person"] == CleaningLimits.of(statistics).same_person
+    assert printed["comparisons"] == {"impostors": 42840, "genuine": 360, "copies": 270}
+    assert len(printed["intervals"]["genuine"]) == len(printed["genuine"]["false_non_match_rate"])
     text = (tmp_path / "home" / "cards" / "blocks.toml").read_text("utf-8")
     assert text.startswith(OWN.rstrip())
     assert run("blocks", "people", "--write").exit_code == 0

@@ -123,7 +123,7 @@ def test_copies_in_a_dataset_that_was_not_cleaned_are_not_compared():
     made = pattern_dataset(BlockEngine(), pictures=pictures, cleaning={"by_similarity": False})
     found = measure_embedder(made, BlockEngine())
     assert found.photos == 358
-    assert "not cleaned by similarity" in found.warnings[0]
+    assert "not cleaned by similarity" in found.warnings[0].text
 
 
 @pytest.mark.parametrize(("people", "photos"), [(99, 2), (120, 1)])
@@ -154,7 +154,7 @@ def test_crops_are_needed(dataset, monkeypatch):
 def test_an_embedder_without_discrimination():
     blind = pattern_dataset(BlockEngine(), pictures=pictures_of(120, 3, noise=1000))
     found = measure_embedder(blind, BlockEngine())
-    assert any("does not tell people apart" in warning for warning in found.warnings)
+    assert any("does not tell people apart" in warning.text for warning in found.warnings)
 
 
 def test_copies_are_of_every_kind():

@@ -103,7 +103,7 @@ def test_strangers_by_hand():
     assert (open_set.gallery, open_set.strangers, open_set.stranger_people) == (3, 2, 2)
     assert open_set.policy.fpir == wilson(1, 2)
     assert open_set.policy.dir == wilson(3, 5)
-    assert any("knows 1 person of the dataset of strangers" in note for note in result.caveats)
+    assert any("knows 1 person of the dataset of strangers" in note.text for note in result.caveats)
     (named,) = stranger_cases(result)
     assert (named.true, named.own, named.rank) == ("Dan", None, 0)
 
@@ -114,7 +114,10 @@ def test_caveat_about_strangers_that_the_policy_was_chosen_on():
         photos = [(f"stranger {i}", 200 + i, "train", "") for i in range(count)]
         strangers = hand.dataset(photos)
         result = evaluate_head(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers)
-        assert any("The policy was chosen on 10 photos" in note for note in result.caveats) == noted
+        assert (
+            any("The policy was chosen on 10 photos" in note.text for note in result.caveats)
+            == noted
+        )
 
 
 @pytest.mark.parametrize(
@@ -132,14 +135,14 @@ def test_caveat_compares_the_rate_of_the_card_with_the_measured_rate(expected, s
     photos = hand.dataset(hand.PHOTOS)
     result = evaluate_head(replace(head, policy=policy), photos, strangers=strangers)
     assert result.open_set.policy.fpir == wilson(1, 2)
-    (note,) = [note for note in result.caveats if "card" in note]
-    assert said in note
-    assert "Measured here: 50.00" in note
-    assert not any("The policy was chosen on" in note for note in result.caveats)
+    (note,) = [note for note in result.caveats if "card" in note.text]
+    assert said in note.text
+    assert "Measured here: 50.00" in note.text
+    assert not any("The policy was chosen on" in note.text for note in result.caveats)
     # An unsupported policy was raised on strangers, which may be the same ones.
     raised = replace(policy, supported=False, strangers=2)
     result = evaluate_head(replace(head, policy=raised), photos, strangers=strangers)
-    assert any("The policy was chosen on 2 photos" in note for note in result.caveats)
+    assert any("The policy was chosen on 2 photos" in note.text for note in result.caveats)
 
 
 def test_each_stranger_has_the_same_weight():
@@ -159,7 +162,7 @@ def test_names_in_another_spelling_are_known():
     result = evaluate_head(hand.head(), hand.dataset(hand.PHOTOS), strangers=strangers)
     assert result.open_set.stranger_people == 1
     assert result.open_set.policy.fpir == wilson(0, 1)
-    assert any("knows 1 person of the dataset of strangers" in note for note in result.caveats)
+    assert any("knows 1 person of the dataset of strangers" in note.text for note in result.caveats)
 
 
 def test_people_with_two_names_are_not_counted_as_strangers():
@@ -169,7 +172,7 @@ def test_people_with_two_names_are_not_counted_as_strangers():
     assert (result.open_set.stranger_people, result.open_set.strangers) == (1, 2)
     assert result.open_set.policy.fpir == wilson(0, 1)
     assert result.all_probes.probes == 5
-    assert any("lists 2 people who may be in the" in note for note in result.caveats)
+    assert any("lists 2 people who may be in the" in note.text for note in result.caveats)
 
 
 def test_people_that_the_recognizer_does_not_know_are_strangers():
@@ -178,7 +181,7 @@ def test_people_that_the_recognizer_does_not_know_are_strangers():
     assert result.open_set.protocol == "strangers"
     assert result.open_set.strangers == 2
     assert result.all_probes.probes == 5
-    assert any("Not used as probes: 1 held-out photo of" in note for note in result.caveats)
+    assert any("Not used as probes: 1 held-out photo of" in note.text for note in result.caveats)
 
 
 def test_the_order_of_photos_and_of_people_does_not_matter(result):
@@ -257,8 +260,8 @@ def test_mirrored_copies_are_reported_as_a_leak_and_not_counted():
     photos = [*hand.PHOTOS, ("Ann", 1, "validation", "leak")]
     result = evaluate_head(hand.head(), hand.dataset(photos))
     assert result.all_probes.probes == 5
-    (note,) = [note for note in result.caveats if "leak" in note]
-    assert percent(5 / 6) in note  # 5 of 6
+    (note,) = [note for note in result.caveats if "leak" in note.text]
+    assert percent(5 / 6) in note.text  # 5 of 6
 
 
 def test_another_contract_is_refused():
@@ -273,8 +276,8 @@ def test_caveat_about_another_training_dataset():
     photos = hand.dataset(hand.PHOTOS)
     same = evaluate_head(hand.head(), photos, trained_on=photos.digest)
     other = evaluate_head(hand.head(), photos, trained_on="e" * 64)
-    assert not any("another dataset" in note for note in same.caveats)
-    assert any("another dataset (eeeeeeeeeeee)" in note for note in other.caveats)
+    assert not any("another dataset" in note.text for note in same.caveats)
+    assert any("another dataset (eeeeeeeeeeee)" in note.text for note in other.caveats)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from mien.evaluation.report.frame import Facts
 from mien.evaluation.verification import lfw_photos as lfw_photos_module
 from mien.evaluation.verification.embed_photos import centre_face
 from mien.evaluation.verification.lfw_photos import lfw_photos
-from mien.evaluation.verification.pairs_file import PhotoId, parse_pairs
+from mien.evaluation.verification.pairs_file import LfwPhoto, parse_pairs
 from mien.measures import wilson
 from mien.types import Detections, EmbeddedPhoto, Embeddings, Photo
 
@@ -153,7 +153,7 @@ def test_the_face_nearest_the_centre():
 
 
 def test_missing_photos_and_archives_are_refused(root, tmp_path):
-    wanted = {PhotoId("Ann", 1), PhotoId("Zoe", 1)}
+    wanted = {LfwPhoto("Ann", 1), LfwPhoto("Zoe", 1)}
     with pytest.raises(UnusableSource, match=r"lacks 1 of the 2 .* Zoe_0001\.jpg"):
         list(lfw_photos(root, wanted))
     with pytest.raises(SourceNotFound):
@@ -172,8 +172,8 @@ def test_a_photo_in_another_folder_is_ignored(tmp_path):
     other = tmp_path / "lfw" / "attic" / "Ann_0001.jpg"
     other.parent.mkdir()
     other.write_bytes(b"old")
-    ((photo, data),) = lfw_photos(tmp_path, {PhotoId("Ann", 1)})
-    assert photo == PhotoId("Ann", 1)
+    ((photo, data),) = lfw_photos(tmp_path, {LfwPhoto("Ann", 1)})
+    assert photo == LfwPhoto("Ann", 1)
     assert data != b"old"
 
 
@@ -184,7 +184,7 @@ def test_an_oversized_archive_member_is_refused(tmp_path, monkeypatch):
         member.size = 11
         tar.addfile(member, io.BytesIO(b"x" * 11))
     with pytest.raises(UnsafeArchive):
-        list(lfw_photos(tmp_path / "bomb.tgz", {PhotoId("Ann", 1)}))
+        list(lfw_photos(tmp_path / "bomb.tgz", {LfwPhoto("Ann", 1)}))
 
 
 def test_the_report_shows_the_wrong_pairs(root):

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.errors import InvalidPairs, MienError
-from mien.evaluation.verification.pairs_file import PhotoId, parse_pairs, read_pairs
+from mien.evaluation.verification.pairs_file import LfwPhoto, parse_pairs, read_pairs
 
 VIEW_2 = "2\t1\nAda\t1\t2\nAda\t1\tBob\t3\nCyd\t4\t5\nBob\t1\tCyd\t12\n"
 VIEW_1 = "1\r\nAda\t1\t2\r\nAda\t1\tBob\t3\r\n"
@@ -18,7 +18,7 @@ def test_view_2():
         (1, True),
         (1, False),
     ]
-    assert found.pairs[3].second == PhotoId("Cyd", 12)
+    assert found.pairs[3].second == LfwPhoto("Cyd", 12)
     assert found.pairs[3].second.file_name == "Cyd_0012.jpg"
     assert len(found.photos()) == 7
 

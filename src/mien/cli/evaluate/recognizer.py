@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ import click
 from rich.table import Table
 
 from mien.cli.console import note, out, print_json, progress_bar
-from mien.cli.evaluate.comparisons import compare, differential
+from mien.cli.evaluate.differences import compare, differential
 from mien.cli.evaluate.open_set import open_set
 from mien.cli.evaluate.pairs import COMMAND, all_pairs, lfw, licence_of, now, pairs
+from mien.cli.hints import worded
 from mien.text import count
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ def people(
         recognizer=f"{recognizer}, made {about.created} by mien {about.version}",
         licences=(licence_of(about.detector), licence_of(about.embedder)),
     )
+    result = replace(result, caveats=tuple(map(worded, result.caveats)))
     for line in result.caveats:
         note(f"note: {line}")
     if as_json:

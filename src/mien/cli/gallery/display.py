@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from mien.cli.console import note, out, print_json
+from mien.cli.hints import worded
 from mien.text import count
 from mien.types import Policy
 
@@ -24,7 +25,8 @@ def how_to_enrol(folder: Path) -> str:
 
 def show_gallery(gallery: Gallery, *, as_json: bool) -> None:
     """Print the size of a gallery, what it stores, and when it gives a name."""
-    facts = gallery.to_dict()
+    warnings = [str(worded(notice)) for notice in gallery.warnings]
+    facts = {**gallery.to_dict(), "warnings": warnings}
     if as_json:
         print_json(facts)
         return
@@ -41,7 +43,7 @@ def show_gallery(gallery: Gallery, *, as_json: bool) -> None:
     ):
         table.add_row(f"[bold]{key}[/bold]", escape(value))
     out.print(table)
-    for warning in gallery.warnings:
+    for warning in warnings:
         note(f"warning: {warning}")
     if not facts["photos"]:
         note(how_to_enrol(gallery.path))

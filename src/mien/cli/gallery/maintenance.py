@@ -220,7 +220,11 @@ def to_onnx(*, folder: Path, output: Path, key_file: Path | None) -> None:
                 hint=how_to_enrol(folder),
             )
         engine = gallery.origin.open_engine(progress=progress)
-    measured = {"policy": asdict(head.policy), "warnings": list(warnings)}
+    measured = {
+        "policy": asdict(head.policy),
+        "warnings": [notice.text for notice in warnings],
+        "warning_codes": [notice.code for notice in warnings],
+    }
     recognizer = Recognizer.build(head, engine, measured=measured)
     recognizer.save(output)
     for weights in (recognizer.about.detector, recognizer.about.embedder):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from mien.dataset.audit.decision_command import decision_command
 from mien.dataset.audit.page_parts import crop_image, page_head
 from mien.dataset.audit.suspects import KINDS, Suspect
 from mien.dataset.storage.dataset_folder import writing
@@ -30,13 +30,12 @@ def write_evidence(path: Path, dataset: Dataset, suspects: Sequence[Suspect]) ->
 
 
 def _page(dataset: Dataset, suspects: Sequence[Suspect]) -> str:
-    folder = shlex.quote(str(dataset.path))
     shown = "".join(
-        _article(dataset, folder, number, suspect)
+        _article(dataset, number, suspect)
         for number, suspect in enumerate(suspects[:MAX_SUSPECTS], 1)
     )
     more = len(suspects) - MAX_SUSPECTS
-    rest = f'<p class="soft">{more:,} more, less likely: see --json.</p>' if more > 0 else ""
+    rest = f'<p class="soft">{more:,} more, less likely, are not shown.</p>' if more > 0 else ""
     title = f"Check: {dataset.path.name}"
     return (
         f"{page_head(title)}"
@@ -50,13 +49,13 @@ def _page(dataset: Dataset, suspects: Sequence[Suspect]) -> str:
     )
 
 
-def _article(dataset: Dataset, folder: str, number: int, suspect: Suspect) -> str:
+def _article(dataset: Dataset, number: int, suspect: Suspect) -> str:
     groups = [_strip(dataset, "in question", suspect.entries)]
     for person in dict.fromkeys(entry.person for entry in suspect.compared):
         own = [entry for entry in suspect.compared if entry.person == person]
         groups.append(_strip(dataset, person, own))
     title = " / ".join(suspect.people)
-    command = _command(folder, suspect)
+    command = _command(dataset.path, suspect)
     return (
         f'<article><div></div><div><div class="title" dir="auto">{number}. {escape(title)}</div>'
         f'<p class="evidence" dir="auto">{KINDS[suspect.kind]}: {escape(suspect.evidence)}</p>'
@@ -65,10 +64,10 @@ def _article(dataset: Dataset, folder: str, number: int, suspect: Suspect) -> st
     )
 
 
-def _command(folder: str, suspect: Suspect) -> str:
+def _command(folder: Path, suspect: Suspect) -> str:
     if suspect.kind == "two-names":
-        return f"mien dataset same {folder} {' '.join(map(shlex.quote, suspect.people))}"
-    return f"mien dataset drop {folder} {suspect.entries[0].id}"
+        return decision_command(folder, "same", *suspect.people)
+    return decision_command(folder, "drop", suspect.entries[0].id)
 
 
 def _strip(dataset: Dataset, label: str, entries: Sequence[Entry]) -> str:

@@ -20,8 +20,8 @@ from mien.dataset.storage.entries import Entry
 from mien.dataset.storage.opened_dataset import Dataset
 from mien.errors import EmptyDataset
 from mien.measures import wilson
+from mien.measures.templates import both_views, nearest, photo_weights, sums_by_person, unit_rows
 from mien.policy.similarity_limits import CleaningLimits
-from mien.templates import both_views, nearest, photo_weights, sums_by_person, unit_rows
 from mien.types import Interval, Progress, silent
 
 KINDS: dict[Kind, str] = {

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from mien.dataset.audit.decision_command import decision_command
 from mien.dataset.audit.page_parts import crop_image, page_file, page_head
 from mien.dataset.storage.dataset_card import REASONS
 from mien.dataset.storage.dataset_folder import writing
@@ -138,7 +139,7 @@ class _Page:
         )
 
     def _buttons(self, entry: Entry) -> str:
-        keep = f"mien dataset keep {self._folder} {entry.id}"
+        keep = decision_command(self._dataset.path, "keep", entry.id)
         return (
             '<div class="acts">'
             '<button class="keep" data-verb="keep" aria-pressed="false">keep</button>'
@@ -154,8 +155,7 @@ class _Page:
             rest = [e for e in self._used.get(name, []) if e.id != best]
             strips.append(self._strip(name, first + rest, ""))
         commands = [
-            f"mien dataset {verb} {self._folder} {' '.join(map(shlex.quote, names))}"
-            for verb in ("same", "different")
+            decision_command(self._dataset.path, verb, *names) for verb in ("same", "different")
         ]
         buttons = "".join(
             f'<code>{escape(line)}</code><button data-copy="{escape(line)}">Copy</button>'

@@ -20,8 +20,8 @@ from mien.dataset.cleaning.registration import recut_pairs
 from mien.dataset.storage.decisions import Decisions, read_decisions
 from mien.dataset.storage.entries import Entry
 from mien.dataset.storage.opened_dataset import Dataset
+from mien.measures.templates import unit_rows
 from mien.policy.similarity_limits import CleaningLimits
-from mien.templates import unit_rows
 from mien.types import Progress, silent
 
 Kind = Literal["wrong-label", "two-names", "copy"]

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.templates import both_views, sums_by_person
+from mien.measures.templates import both_views, sums_by_person
 
 Reason = Literal["duplicate", "near-duplicate", "mislabelled", "low-quality"]
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from mien.dataset.cleaning.doubts import Doubt, Faces, SamePerson
 from mien.dataset.cleaning.duplicates import CopyPair, copies_across_names
 from mien.dataset.storage.decisions import Decisions
+from mien.measures.templates import unit_rows
 from mien.policy.similarity_limits import CleaningLimits
-from mien.templates import unit_rows
 from mien.text import count
 
 _MAX_ROUNDS = 4

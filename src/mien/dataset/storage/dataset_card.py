@@ -131,8 +131,8 @@ def readme(card: Mapping[str, Any]) -> str:
         "## Set aside",
         *(f"> **NOT CLEANED BY SIMILARITY.** {warning}" for warning in card["warnings"]),
         (
-            "Nothing is deleted. `mien dataset review` shows the doubtful photos with their "
-            "evidence; `mien dataset keep` and `mien dataset drop` decide."
+            "Nothing is deleted. The review page shows the doubtful photos with their evidence; "
+            "a decision keeps or drops each of them."
         ),
         _table(
             ("reason", "photos", ""),
@@ -176,7 +176,7 @@ def _leak_warning(split: Mapping[str, Any]) -> str:
         return ""
     return (
         f"> **LEAK.** {split['leaked']:,} validation entries are mirrored copies of training "
-        "photos (`--flip-singletons`). They exist to reproduce the original course's figure; a "
+        "photos (`flip_singletons`). They exist to reproduce the original course's figure; a "
         "rate measured with them says nothing about new photos."
     )
 

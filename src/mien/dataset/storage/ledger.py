@@ -67,7 +67,8 @@ def only_builder(folder: Path) -> Iterator[None]:
                     raise
                 raise DatasetBusy(
                     f"{folder}: another process is building this dataset",
-                    hint="Wait until it has ended, or give another folder with -o.",
+                    hint="Wait until it has ended, or give another folder.",
+                    code="dataset-busy",
                 ) from error
         yield
     finally:
@@ -83,7 +84,9 @@ def _writing(folder: Path) -> Iterator[None]:
         if _is_damage(error):
             raise OutputError(
                 f"{folder / LEDGER}: the ledger is damaged: {error}",
-                hint=f"Delete {LEDGER} there and run the same `mien dataset build` again.",
+                hint=f"Delete {LEDGER} there and build the dataset again from the same sources.",
+                code="dataset-ledger-damaged",
+                data={"ledger": LEDGER},
             ) from error
         raise OutputError(
             f"{folder}: cannot be written: {error}",
@@ -246,8 +249,9 @@ class _Outdated(Exception):
 def _older_version(folder: Path) -> NotADataset:
     return NotADataset(
         f"{folder}: the dataset's ledger was written by an older Mien",
-        hint="Run the same `mien dataset build` again: the photos are looked at anew, your "
-        "decisions are kept and will count.",
+        hint="Build it again from the same sources: the photos are analysed again, your decisions "
+        "are kept and apply.",
+        code="dataset-outdated",
     )
 
 
@@ -302,7 +306,8 @@ def _check_tables(base: sqlite3.Connection, path: Path) -> None:
     if version > SCHEMA:
         raise NotADataset(
             f"{path}: a newer Mien wrote this ledger",
-            hint="Use that version, or build into another folder with -o.",
+            hint="Use that version, or build into another folder.",
+            code="dataset-of-newer-version",
         )
     tables = _columns(base)
     if tables and tables != _columns_of_schema():

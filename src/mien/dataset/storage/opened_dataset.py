@@ -89,9 +89,9 @@ class Dataset:
         if not resolve(folder, CARD).is_file():
             raise NotADataset(
                 f"{folder}: no dataset there",
-                hint=f"Make one of the photos there: mien dataset build {folder} -o DATASET"
-                if folder.is_dir()
-                else f"Make one: mien dataset build PHOTOS -o {folder}",
+                hint=f"Build one of photos: mien.build_dataset(photos, {str(folder)!r}).",
+                code="dataset-missing-in-folder" if folder.is_dir() else "dataset-missing",
+                data={"folder": str(folder)},
             )
         try:
             return _read(folder)
@@ -102,7 +102,8 @@ class Dataset:
             except (OSError, ValueError, KeyError, TypeError):
                 raise NotADataset(
                     f"{folder}: the dataset is damaged: {first}",
-                    hint="Run the same `mien dataset build` again: finished work is kept.",
+                    hint="Build it again from the same sources: finished work is kept.",
+                    code="dataset-damaged",
                 ) from first
 
     def open_engine(self, *, threads: int = 0, progress: Progress = silent) -> Engine:

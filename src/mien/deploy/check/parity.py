@@ -207,7 +207,8 @@ def settings_of(folder: Path) -> dict[str, Any]:
 def _not_a_deployment(folder: Path) -> NotADeployment:
     return NotADeployment(
         f"{folder} is not a deployment made by Mien, or is damaged",
-        hint="Make it again with `mien deploy`.",
+        hint="Make it again.",
+        code="deployment-damaged",
     )
 
 
@@ -220,7 +221,8 @@ def _reference(
     if hashlib.sha256(model).hexdigest() != settings["sha256"]:
         raise NotADeployment(
             f"{folder}: the recognizer changed since the deployment was made",
-            hint="Make it again with `mien deploy`.",
+            hint="Make it again.",
+            code="deployment-changed",
         )
     return Recognizer(model, name=f"{folder}/{RECOGNIZER}")
 

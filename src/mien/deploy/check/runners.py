@@ -53,8 +53,9 @@ def running_lambda(out: Path, settings: Mapping[str, Any]) -> Iterator[Ask]:
     if sys.platform != "linux" or settings["arch"] != this_arch() or interpreter is None:
         raise CheckImpossible(
             f"the function is for Python {settings['python']} on Linux, {settings['arch']}",
-            hint="Check it on such a machine, or check one that was made with --python and --arch "
-            "for this one: the rest of it is the same.",
+            hint="Check it on such a machine, or make one for this machine and check that: the "
+            "rest is the same.",
+            code="function-for-another-machine",
         )
     with tempfile.TemporaryDirectory(prefix="mien-check-") as name:
         folder = out / "image"
@@ -193,8 +194,11 @@ class _Running:
         lines = [line.strip() for line in self.log if line.strip()]
         errors = [line for line in lines if re.match(r"[\w.]+(?:Error|Exception|Found)\b", line)]
         why = (errors or lines or ["it ended"])[-1]
-        hint = "Make it again with `mien deploy`."
-        return NotADeployment(f"the deployment does not start: {why}", hint=hint)
+        return NotADeployment(
+            f"the deployment does not start: {why}",
+            hint="Make it again.",
+            code="deployment-does-not-start",
+        )
 
 
 @contextmanager

@@ -134,14 +134,16 @@ def _check_files(out: Path, settings: Mapping[str, Any]) -> None:
     if changed:
         raise NotADeployment(
             f"{out}: {', '.join(changed[:3])} changed since Mien wrote the page",
-            hint="Make it again with `mien deploy page`.",
+            hint="Make it again.",
+            code="page-changed",
         )
 
 
 def _damaged(out: Path, error: Exception) -> NotADeployment:
     return NotADeployment(
         f"{out} is not a page made by Mien, or is damaged: {error}",
-        hint="Make it again with `mien deploy page`.",
+        hint="Make it again.",
+        code="page-damaged",
     )
 
 

@@ -96,7 +96,7 @@ def parts_of(files: Mapping[str, int], packed: Mapping[str, int] | None = None) 
     return sorted(parts, key=lambda part: -part.bytes)
 
 
-def check_limits(limits: Sequence[Limit], hint: str) -> None:
+def check_limits(limits: Sequence[Limit], *, hint: str, code: str = "") -> None:
     """Check that a deployment is within its limits.
 
     Raises:
@@ -108,7 +108,7 @@ def check_limits(limits: Sequence[Limit], hint: str) -> None:
             f"{limit.what} {megabytes(limit.bytes)} of {megabytes(limit.limit)}"
             for limit in exceeded
         )
-        raise DeploymentTooLarge(f"over the limit: {listed}", hint=hint)
+        raise DeploymentTooLarge(f"over the limit: {listed}", hint=hint, code=code)
 
 
 def megabytes(size: int) -> str:

@@ -38,7 +38,7 @@ from mien.deploy.service.messages import (
     uploads,
 )
 from mien.errors import BadRequest, FaceError, MienError, PhotoError
-from mien.faces import select_face
+from mien.faces.selection import select_face
 from mien.photo import data_url, decode_photo, encode_jpeg
 from mien.problems import is_fault, plain_problem, problem_of
 from mien.recognizer import Recognizer

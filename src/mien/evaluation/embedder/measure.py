@@ -16,7 +16,8 @@ from mien.dataset.audit.stored_faces import thumbs_of
 from mien.dataset.cleaning.duplicates import SAME_CROP
 from mien.engine import Engine
 from mien.errors import NothingToMeasure, TooFewPeople
-from mien.evaluation.embedder.comparisons import (
+from mien.evaluation.embedder.copies import EDITS, edited_copies
+from mien.evaluation.embedder.template_scores import (
     Genuine,
     Impostors,
     PhotosByPerson,
@@ -27,7 +28,6 @@ from mien.evaluation.embedder.comparisons import (
     reached,
     reached_intervals,
 )
-from mien.evaluation.embedder.copies import EDITS, edited_copies
 from mien.models.statistics import (
     CopyStatistics,
     EmbedderStatistics,
@@ -36,7 +36,7 @@ from mien.models.statistics import (
 )
 from mien.policy import fit_calibration
 from mien.policy.similarity_limits import CleaningLimits
-from mien.text import count
+from mien.text import Notice, count
 from mien.types import Calibration, Interval, Progress, silent
 
 FALSE_MATCH_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -75,7 +75,7 @@ class EmbedderMeasurement:
             `copies`.
         intervals: of the similarities of those comparisons, in the order of their tables:
             `impostors` and `genuine` from redrawing people, `copies` from redrawing photos.
-        warnings: sentences for the user.
+        warnings: what limits the statistics; empty where nothing does.
     """
 
     embedder: str
@@ -86,7 +86,7 @@ class EmbedderMeasurement:
     photos: int
     comparisons: Mapping[str, int]
     intervals: Mapping[str, tuple[Interval, ...]]
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -102,7 +102,7 @@ class EmbedderMeasurement:
                 name: [[found.low, found.high] for found in row]
                 for name, row in self.intervals.items()
             },
-            "warnings": list(self.warnings),
+            "warnings": [notice.text for notice in self.warnings],
         }
 
 
@@ -225,7 +225,8 @@ def _crop(dataset: Dataset, entry: Entry) -> NDArray[np.uint8]:
     if pixels is None:
         raise NothingToMeasure(
             f"{dataset.path}: the crop of {entry.photo} is missing",
-            hint="Run the same `mien dataset build` again: it writes the crops.",
+            hint="Build it again from the same sources: that writes the crops.",
+            code="dataset-crops-missing",
         )
     return pixels
 
@@ -345,16 +346,22 @@ def _verification(photos: PhotosByPerson, generator: np.random.Generator) -> Cal
     ).calibration
 
 
-def _warnings(dataset: Dataset, statistics: EmbedderStatistics) -> tuple[str, ...]:
+def _warnings(dataset: Dataset, statistics: EmbedderStatistics) -> tuple[Notice, ...]:
     found = []
     if not _cleaned(dataset):
         found.append(
-            "The dataset was not cleaned by similarity: wrong labels in it count as genuine, "
-            "people under two names as impostors. Build it with a calibrated embedder first."
+            Notice(
+                "dataset-not-cleaned",
+                "The dataset was not cleaned by similarity: wrong labels in it count as genuine, "
+                "people under two names as impostors. Build it with a calibrated embedder first.",
+            )
         )
     if CleaningLimits.of(statistics) is None:
         found.append(
-            "The embedder does not tell people apart: the median genuine similarity is not above "
-            "that of one impostor comparison in ten. Cleaning by similarity stays off."
+            Notice(
+                "people-not-distinguished",
+                "The embedder does not tell people apart: the median genuine similarity is not "
+                "above that of one impostor comparison in ten. Cleaning by similarity stays off.",
+            )
         )
     return tuple(found)

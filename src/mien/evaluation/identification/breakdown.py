@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.evaluation.identification.search import Search, near_pairs
+from mien.evaluation.identification.search import ProbeSearch, near_pairs
 from mien.measures import rank_k
 from mien.types import Head, Interval
 
@@ -20,7 +20,7 @@ PHOTO_COUNTS = ((1, 1), (2, 2), (3, 4), (5, 9), (10, 19), (20, 10**9))
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class IdentificationRates:
     """Closed-set identification of a set of probes.
 
     Attributes:
@@ -83,22 +83,22 @@ class Confusable:
     mistakes: int
 
 
-def most_similar(found: Search) -> NDArray[np.int64]:
+def most_similar(found: ProbeSearch) -> NDArray[np.int64]:
     """Return (N,) int64, the most similar person of each probe; on a tie, not the mate."""
     return np.where(found.correct, found.mates, found.rivals)
 
 
-def rates_of(ranks: NDArray[np.int64]) -> Rates:
+def rates_of(ranks: NDArray[np.int64]) -> IdentificationRates:
     """Return the rates of mates with these ranks, (N,) int64."""
-    return Rates(len(ranks), rank_k(ranks, 1), rank_k(ranks, 5))
+    return IdentificationRates(len(ranks), rank_k(ranks, 1), rank_k(ranks, 5))
 
 
-def _named(head: Head, found: Search) -> NDArray[np.bool_]:
+def _named(head: Head, found: ProbeSearch) -> NDArray[np.bool_]:
     named: NDArray[np.bool_] = found.best >= np.float32(head.policy.threshold)
     return named
 
 
-def decisions_of(head: Head, found: Search) -> DecisionCounts:
+def decisions_of(head: Head, found: ProbeSearch) -> DecisionCounts:
     """Return the decisions on probes of known people."""
     named = _named(head, found)
     right = int(np.sum(named & found.correct))
@@ -106,7 +106,9 @@ def decisions_of(head: Head, found: Search) -> DecisionCounts:
     return DecisionCounts(right, unknown, len(found) - right - unknown)
 
 
-def by_photos_of(head: Head, found: Search) -> tuple[tuple[int, int, Rates], ...]:
+def by_photos_of(
+    head: Head, found: ProbeSearch
+) -> tuple[tuple[int, int, IdentificationRates], ...]:
     """Return the rates by the number of training photos: first, last, rates."""
     photos = head.photos[found.mates]
     rows = []
@@ -117,7 +119,7 @@ def by_photos_of(head: Head, found: Search) -> tuple[tuple[int, int, Rates], ...
     return tuple(rows)
 
 
-def people_of(head: Head, found: Search) -> tuple[PersonResult, ...]:
+def people_of(head: Head, found: ProbeSearch) -> tuple[PersonResult, ...]:
     """Return one row per person with a probe, lowest rank-1 rate first."""
     named = _named(head, found)
     given = most_similar(found)
@@ -142,7 +144,7 @@ def people_of(head: Head, found: Search) -> tuple[PersonResult, ...]:
     return tuple(sorted(rows, key=lambda r: (r.right / r.probes, r.named / r.probes, r.person)))
 
 
-def confusable_of(head: Head, found: Search) -> tuple[Confusable, ...]:
+def confusable_of(head: Head, found: ProbeSearch) -> tuple[Confusable, ...]:
     """Return pairs of similar people, most mistakes first, then most similar first."""
     given = most_similar(found)
     mistakes = Counter(

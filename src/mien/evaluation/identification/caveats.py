@@ -1,4 +1,4 @@
-"""Caveats: sentences on what limits the measurements of a recognizer."""
+"""Caveats: what limits the measurements of a recognizer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mien.evaluation.identification.probes import (
     search_probes,
     select_probes,
 )
-from mien.evaluation.identification.search import STRANGER, Search
+from mien.evaluation.identification.search import STRANGER, ProbeSearch
 from mien.evaluation.open_set.metrics import OpenSetResult
 from mien.measures import rank_k
-from mien.text import count, percent, span
+from mien.text import Notice, count, percent, span
 from mien.training import possible_duplicates
 from mien.types import Head, Policy
 
@@ -29,12 +29,12 @@ def find_caveats(
     dataset: Dataset,
     *,
     probes: ProbeSet,
-    found: Search,
+    found: ProbeSearch,
     trained_on: str,
     strangers: Dataset | None,
     open_set: OpenSetResult | None,
-) -> tuple[str, ...]:
-    """Return one or two sentences for each limit of the measurements.
+) -> tuple[Notice, ...]:
+    """Return the limits of the measurements.
 
     Args:
         head: of the recognizer.
@@ -52,55 +52,71 @@ def find_caveats(
     )
 
 
-def _of_dataset(head: Head, dataset: Dataset, probes: ProbeSet, trained_on: str) -> Iterator[str]:
+def _of_dataset(
+    head: Head, dataset: Dataset, probes: ProbeSet, trained_on: str
+) -> Iterator[Notice]:
     if trained_on and trained_on != dataset.digest:
-        yield (
+        yield Notice(
+            "other-training-dataset",
             f"The recognizer was trained on another dataset ({trained_on[:12]}) than this one"
             f" ({dataset.digest[:12]}): photos held out here may be training photos there, and the"
-            " rates may be too high."
+            " rates may be too high.",
+            {"trained_on": trained_on, "dataset": dataset.digest},
         )
     known = gallery_index(dataset, head)[dataset.labels] != STRANGER
     unknown = int(np.sum(dataset.validation & ~known))
     if unknown:
-        yield (
+        yield Notice(
+            "unknown-people-left-out",
             f"Not used as probes: {count(unknown, 'held-out photo')} of people that the recognizer"
-            " does not know."
+            " does not know.",
+            {"photos": unknown},
         )
     if len(probes) < FEW:
-        yield (f"Few photos were held out ({len(probes)}): read the intervals with the rates.")
+        yield Notice(
+            "few-probes",
+            f"Few photos were held out ({len(probes)}): read the intervals with the rates.",
+            {"photos": len(probes)},
+        )
 
 
-def _of_leaks(head: Head, dataset: Dataset, found: Search) -> Iterator[str]:
+def _of_leaks(head: Head, dataset: Dataset, found: ProbeSearch) -> Iterator[Notice]:
     known = gallery_index(dataset, head)[dataset.labels] != STRANGER
     leaks = known & np.array([entry.leak for entry in dataset.rows], np.bool_)
     if leaks.any():
         leaked = search_probes(head, select_probes(dataset, leaks, head))
         ranks = np.concatenate([found.ranks, leaked.ranks])
-        yield (
-            f"No probes: {count(len(leaked), 'held-out photo')} mirrored from what was learned"
-            " (--flip-singletons), which is a leak. Counted, rank-1 would read"
-            f" {percent(rank_k(ranks, 1).value)}."
+        yield Notice(
+            "leaks-left-out",
+            f"Not used as probes: {count(len(leaked), 'held-out photo')} mirrored from training"
+            " photos, which is a leak. Counted, rank-1 would be"
+            f" {percent(rank_k(ranks, 1).value)}.",
+            {"photos": len(leaked)},
         )
 
 
 def _of_strangers(
     head: Head, dataset: Dataset, strangers: Dataset | None, open_set: OpenSetResult | None
-) -> Iterator[str]:
+) -> Iterator[Notice]:
     inside = int(np.sum(gallery_index(strangers, head) != STRANGER)) if strangers else 0
     if inside:
-        yield (
+        yield Notice(
+            "known-strangers-left-out",
             f"The recognizer knows {count(inside, 'person', 'people')} of the dataset of"
-            " strangers by name. They are not counted as strangers."
+            " strangers by name. They are not counted as strangers.",
+            {"people": inside},
         )
     if open_set is None:
         return
     if open_set.protocol == "left-out":
         twice = int(possible_duplicates(dataset, head.people).sum())
         if twice:
-            yield (
+            yield Notice(
+                "second-names-left-out",
                 f"The dataset's card lists {count(twice, 'person', 'people')} who may be in the"
                 " gallery under two names. Left out under one name they are still in the gallery,"
-                " so they are not counted as strangers."
+                " so they are not counted as strangers.",
+                {"people": twice},
             )
     if head.policy.basis == "card" and head.policy.supported:
         yield _compare_with_card(head.policy, open_set)
@@ -110,14 +126,16 @@ def _of_strangers(
     # The policy may also have been chosen on the gallery's own people, left out in turn.
     own = head.policy.strangers - open_set.strangers
     if 0 <= own <= head.photos.sum():
-        yield (
+        yield Notice(
+            "policy-set-on-same-strangers",
             f"The policy was chosen on {count(head.policy.strangers, 'photo')} of strangers, and"
             f" {open_set.strangers:,} were searched here: if they are the same photos, the rate at"
-            " its threshold is fitted to them. Only the halves are an independent measurement."
+            " its threshold is fitted to them. Only the halves are an independent measurement.",
+            {"photos": open_set.strangers},
         )
 
 
-def _compare_with_card(policy: Policy, open_set: OpenSetResult) -> str:
+def _compare_with_card(policy: Policy, open_set: OpenSetResult) -> Notice:
     """Return how the measured rate compares with the one that the embedder's card predicts."""
     fpir = open_set.policy.fpir
     rates = (
@@ -126,10 +144,13 @@ def _compare_with_card(policy: Policy, open_set: OpenSetResult) -> str:
         f" {percent(fpir.value)} ({span(fpir)}) of {open_set.stranger_people:,}."
     )
     if fpir.low <= policy.expected.value <= fpir.high:
-        return f"{rates} The two agree within the interval."
+        return Notice("card-confirmed", f"{rates} The two agree within the interval.")
     if policy.expected.value < fpir.low:
-        return (
+        return Notice(
+            "more-alike-than-card",
             f"{rates} Believe what was measured: these people look more alike than those of the"
-            " card. Train with --strangers DATASET for a threshold that is measured."
+            " card. Only a threshold chosen on strangers' photos is measured.",
         )
-    return f"{rates} These people look less alike than those of the card."
+    return Notice(
+        "less-alike-than-card", f"{rates} These people look less alike than those of the card."
+    )

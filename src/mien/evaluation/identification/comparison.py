@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mien.dataset import Dataset
 from mien.errors import ContractMismatch, NothingToMeasure
 from mien.evaluation.identification.probes import gallery_index
-from mien.evaluation.identification.search import STRANGER, Search, search
+from mien.evaluation.identification.search import STRANGER, ProbeSearch, search
 from mien.evaluation.result_parts import html_table
 from mien.measures import bootstrap_mean, mcnemar
 from mien.text import count, percent
@@ -138,7 +138,8 @@ def compare_recognizers(
             raise ContractMismatch(
                 f"a recognizer has embeddings of contract {head.contract}, its dataset of"
                 f" contract {faces.contract}",
-                hint="Build the dataset with either embedder and give the second with --and.",
+                hint="Build the dataset with either embedder and give both datasets.",
+                code="comparison-of-two-embedders",
             )
     rows = _shared(*datasets)
     mates = [
@@ -186,7 +187,7 @@ def _shared(first: Dataset, second: Dataset) -> tuple[NDArray[np.int64], NDArray
     return own, theirs
 
 
-def _named(head: Head, found: Search) -> NDArray[np.bool_]:
+def _named(head: Head, found: ProbeSearch) -> NDArray[np.bool_]:
     named: NDArray[np.bool_] = found.best >= np.float32(head.policy.threshold)
     return named
 

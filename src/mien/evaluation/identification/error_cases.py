@@ -12,7 +12,7 @@ from mien.dataset import Dataset, Entry
 from mien.evaluation.identification.breakdown import most_similar
 from mien.evaluation.identification.held_out import PeopleResult
 from mien.evaluation.identification.probes import ProbeSet
-from mien.evaluation.identification.search import Search
+from mien.evaluation.identification.search import ProbeSearch
 from mien.text import count
 from mien.types import Head
 
@@ -79,7 +79,7 @@ def stranger_cases(result: PeopleResult) -> list[ErrorCase]:
 
 
 def _error_cases(
-    head: Head, probes: ProbeSet, found: Search, rows: NDArray[np.int64]
+    head: Head, probes: ProbeSet, found: ProbeSearch, rows: NDArray[np.int64]
 ) -> list[ErrorCase]:
     if not len(rows):
         return []
@@ -103,7 +103,7 @@ def _error_cases(
     ]
 
 
-def _evidence(head: Head, probes: ProbeSet, found: Search, row: int) -> Sequence[str]:
+def _evidence(head: Head, probes: ProbeSet, found: ProbeSearch, row: int) -> Sequence[str]:
     record, lines = probes.records[row], []
     if record.reason:
         lines.append(

@@ -14,8 +14,8 @@ from mien.errors import ContractMismatch, NothingToMeasure
 from mien.evaluation.identification.breakdown import (
     Confusable,
     DecisionCounts,
+    IdentificationRates,
     PersonResult,
-    Rates,
     by_photos_of,
     confusable_of,
     decisions_of,
@@ -29,7 +29,7 @@ from mien.evaluation.identification.probes import (
     search_probes,
     select_probes,
 )
-from mien.evaluation.identification.search import STRANGER, Search
+from mien.evaluation.identification.search import STRANGER, ProbeSearch
 from mien.evaluation.open_set.metrics import OpenSetResult, measure_open_set
 from mien.evaluation.result_parts import (
     RATE_COLUMNS,
@@ -46,7 +46,7 @@ from mien.measures import (
     reliability_bins,
 )
 from mien.recognizer import Recognizer
-from mien.text import count
+from mien.text import Notice, count
 from mien.training import possible_duplicates, stranger_rows
 from mien.types import Head, Interval, Progress, silent
 
@@ -74,27 +74,27 @@ class PeopleResult:
         confusable: pairs of similar people, most mistakes first, then most similar first.
         faceless: number of photos of the dataset, held out or not, with no face found. Unreadable
             photos are not counted.
-        caveats: sentences on what limits the measurements.
+        caveats: what limits the measurements; empty where nothing does.
     """
 
     head: Head
     dataset_digest: str
     probes: ProbeSet
-    found: Search
-    all_probes: Rates
-    usable_probes: Rates
+    found: ProbeSearch
+    all_probes: IdentificationRates
+    usable_probes: IdentificationRates
     rank1_people: Interval
     decisions: DecisionCounts
     open_set: OpenSetResult | None
     stranger_probes: ProbeSet | None
-    strangers_found: Search | None
+    strangers_found: ProbeSearch | None
     bins: tuple[ReliabilityBin, ...]
     ece: float
-    by_photos: tuple[tuple[int, int, Rates], ...]
+    by_photos: tuple[tuple[int, int, IdentificationRates], ...]
     people: tuple[PersonResult, ...]
     confusable: tuple[Confusable, ...]
     faceless: int
-    caveats: tuple[str, ...]
+    caveats: tuple[Notice, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `mien evaluate --json` prints; rates lie in [0, 1], None if unknown.
@@ -124,7 +124,7 @@ class PeopleResult:
             "ece": self.ece,
             "dataset": self.dataset_digest,
             "contract": self.head.contract,
-            "notes": list(self.caveats),
+            "notes": [notice.text for notice in self.caveats],
         }
 
     def rate_rows(self) -> tuple[tuple[str, Interval, str], ...]:
@@ -264,7 +264,8 @@ def _check_contract(head: Head, *datasets: Dataset | None) -> None:
                 f"the recognizer has embeddings of contract {head.contract}, the dataset of"
                 f" contract {faces.contract}",
                 hint="Build the dataset again with the recognizer's detector and embedder"
-                " (mien info shows them), or train on this one.",
+                " (`Recognizer.about` has them), or train on this one.",
+                code="dataset-of-another-embedder",
             )
 
 
@@ -275,8 +276,9 @@ def _probes(head: Head, dataset: Dataset) -> ProbeSet:
     if not len(probes):
         raise NothingToMeasure(
             "no held-out photo in the dataset is of a person that the recognizer knows",
-            hint="Names must be the recognizer's (mien info shows them), and a person needs two"
+            hint="Names must be the recognizer's (`Recognizer.people`), and a person needs two"
             " photos for one to be held out.",
+            code="no-probes",
         )
     return probes
 
@@ -290,13 +292,18 @@ def _strangers(head: Head, dataset: Dataset, strangers: Dataset | None) -> Probe
     if not outside.any():
         raise NothingToMeasure(
             "every person in the dataset of strangers is known to the recognizer",
-            hint="Give --strangers a dataset of other people.",
+            hint="Give a dataset of other people as strangers.",
+            code="no-strangers",
         )
     return select_probes(strangers, outside, head)
 
 
 def _open_set(
-    head: Head, probes: ProbeSet, found: Search, others: ProbeSet | None, their: Search | None
+    head: Head,
+    probes: ProbeSet,
+    found: ProbeSearch,
+    others: ProbeSet | None,
+    their: ProbeSearch | None,
 ) -> OpenSetResult | None:
     people = len(head.people)
     if others is not None and their is not None and len(others):
@@ -326,7 +333,7 @@ def _open_set(
 
 
 def _calibration(
-    head: Head, found: Search, open_set: OpenSetResult | None
+    head: Head, found: ProbeSearch, open_set: OpenSetResult | None
 ) -> tuple[tuple[ReliabilityBin, ...], float]:
     others = open_set.scores if open_set else np.empty(0, np.float32)
     shares = open_set.shares if open_set else np.empty(0)

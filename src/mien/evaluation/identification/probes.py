@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset import Dataset, Entry
-from mien.evaluation.identification.search import STRANGER, Search, search
+from mien.evaluation.identification.search import STRANGER, ProbeSearch, search
 from mien.names import name_key
 from mien.types import Head, Progress, silent
 
@@ -49,7 +49,7 @@ def select_probes(faces: Dataset, mask: NDArray[np.bool_], head: Head) -> ProbeS
 
 def search_probes(
     head: Head, probes: ProbeSet, progress: Progress = silent, what: str = "searching"
-) -> Search:
+) -> ProbeSearch:
     """Search probes in the gallery of a head."""
     return search(head, probes.vectors, probes.mates, progress=progress, what=what)
 

@@ -18,7 +18,7 @@ STRANGER = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Search:
+class ProbeSearch:
     """Search results of N probes among P people; K = min(P, 5).
 
     Attributes:
@@ -63,7 +63,7 @@ def search(
     *,
     progress: Progress = silent,
     what: str = "searching",
-) -> Search:
+) -> ProbeSearch:
     """Search probes in the gallery of a head.
 
     Args:
@@ -86,7 +86,7 @@ def search_rows(
     *,
     progress: Progress = silent,
     what: str = "searching",
-) -> Search:
+) -> ProbeSearch:
     """Search probes among (P, D) float32 unit rows, one per person; otherwise as `search`."""
     size = len(gallery)
     if len(vectors) != len(mates) or not size:
@@ -98,7 +98,7 @@ def search_rows(
         part = slice(start, start + BLOCK)
         blocks.append(_search_block(gallery, vectors[part], mates[part]))
         progress(min(start + BLOCK, len(vectors)), len(vectors), what)
-    return Search(mates, *(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+    return ProbeSearch(mates, *(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
 
 
 def _search_block(

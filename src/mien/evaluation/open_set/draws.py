@@ -76,7 +76,8 @@ def lfw_rows(dataset: Dataset, people: Sequence[LfwPerson]) -> list[NDArray[np.i
     if missing:
         raise NothingToMeasure(
             f"the dataset lacks {len(missing):,} of LFW's photos, the first is {missing[0]}",
-            hint="Build it from the whole of LFW: mien dataset build lfw -o DATASET",
+            hint='Build it from the whole of LFW: mien.build_dataset("lfw", ...).',
+            code="dataset-lacks-lfw-photos",
         )
     return [np.array([row_of[name] for name in person.files], np.int64) for person in people]
 
@@ -100,7 +101,8 @@ def by_size(
         raise NothingToMeasure(
             f"people with more than {count(largest, 'photo')}: {len(known):,}, others:"
             f" {len(others):,}; one of the former and two of the latter are needed",
-            hint="Ask for smaller templates with --sizes, or give a dataset with more people.",
+            hint="Ask for smaller templates, or give a dataset with more people.",
+            code="templates-too-large",
         )
     strangers = np.concatenate(others)
     generator = np.random.default_rng(seed)
@@ -132,7 +134,8 @@ def by_gallery(
         raise NothingToMeasure(
             f"people with several photos: {len(known):,}, with one: {len(others):,};"
             f" {min(galleries):,} of the former and two of the latter are needed",
-            hint="Ask for smaller galleries with --galleries, or give a dataset with more people.",
+            hint="Ask for smaller galleries, or give a dataset with more people.",
+            code="galleries-too-large",
         )
     strangers = np.concatenate(others)
     generator = np.random.default_rng(seed)

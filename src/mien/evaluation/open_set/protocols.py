@@ -26,7 +26,7 @@ from mien.evaluation.open_set.lfw_people import LfwPerson
 from mien.evaluation.result_parts import ends, html_table
 from mien.measures import bootstrap_mean, cmc
 from mien.measures.open_set_draws import OpenSetRates, SearchedDraw, open_set_rates
-from mien.templates import both_views, photo_weights, sums_by_person, unit_rows
+from mien.measures.templates import both_views, photo_weights, sums_by_person, unit_rows
 from mien.text import percent, span
 from mien.types import Interval, Progress, silent
 

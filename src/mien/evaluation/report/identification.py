@@ -82,7 +82,7 @@ def _summary(result: PeopleResult) -> Html:
             )
         )
     legend = key(("good", "right name"), ("unknown", "unknown"), ("bad", "wrong name"))
-    caveats = [tag("p", text, class_="warn") for text in result.caveats]
+    caveats = [tag("p", str(caveat), class_="warn") for caveat in result.caveats]
     return tag(
         "section",
         tag("p", sentences, class_="say"),

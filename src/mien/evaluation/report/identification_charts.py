@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mien.evaluation.identification.breakdown import Rates
+from mien.evaluation.identification.breakdown import IdentificationRates
 from mien.evaluation.identification.held_out import PeopleResult
 from mien.evaluation.open_set.metrics import OpenSetResult
 from mien.evaluation.report.charts import Axis, Plot, histogram, log_axis, rate_axis, step_points
@@ -164,7 +164,7 @@ def _photos_card(result: PeopleResult) -> Html:
     )
 
 
-def _rate_cells(rates: Rates) -> tuple[Html, ...]:
+def _rate_cells(rates: IdentificationRates) -> tuple[Html, ...]:
     return (
         tag("td", f"{rates.probes:,}"),
         tag("td", percent(rates.rank1.value)),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mien.errors import NothingToMeasure
 from mien.evaluation.verification.embed_photos import EmbeddedFace, centre_face, embed_photos
 from mien.evaluation.verification.lfw_photos import lfw_photos
-from mien.evaluation.verification.pairs_file import Pairs, PhotoId, read_pairs
+from mien.evaluation.verification.pairs_file import LfwPairs, LfwPhoto, read_pairs
 from mien.evaluation.verification.score_pairs import (
     MISSED,
     ScoredPairs,
@@ -43,11 +43,11 @@ class LfwResult:
         contract: contract id of the embeddings.
     """
 
-    pairs: Pairs
+    pairs: LfwPairs
     scored: ScoredPairs
     photos: int
     missed: tuple[str, ...]
-    crops: dict[PhotoId, bytes]
+    crops: dict[LfwPhoto, bytes]
     contract: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,9 +64,9 @@ class LfwResult:
 def evaluate_lfw(
     engine: PhotoEmbedder,
     root: Path | str,
-    pairs: Pairs | str | os.PathLike[str],
+    pairs: LfwPairs | str | os.PathLike[str],
     *,
-    choose_on: Pairs | str | os.PathLike[str] | None = None,
+    choose_on: LfwPairs | str | os.PathLike[str] | None = None,
     keep_crops: bool = False,
     workers: int = 2,
     progress: Progress = silent,
@@ -127,15 +127,15 @@ def evaluate_lfw(
     )
 
 
-def _opened(pairs: Pairs | str | os.PathLike[str]) -> Pairs:
+def _opened(pairs: LfwPairs | str | os.PathLike[str]) -> LfwPairs:
     return read_pairs(os.fspath(pairs)) if isinstance(pairs, str | os.PathLike) else pairs
 
 
-def _same(pairs: Pairs) -> NDArray[np.bool_]:
+def _same(pairs: LfwPairs) -> NDArray[np.bool_]:
     return np.array([pair.same for pair in pairs.pairs], np.bool_)
 
 
-def _scores(pairs: Pairs, faces: Mapping[PhotoId, EmbeddedFace]) -> NDArray[np.float64]:
+def _scores(pairs: LfwPairs, faces: Mapping[LfwPhoto, EmbeddedFace]) -> NDArray[np.float64]:
     scores = np.full(len(pairs.pairs), MISSED)
     for index, pair in enumerate(pairs.pairs):
         first, second = faces.get(pair.first), faces.get(pair.second)

@@ -8,16 +8,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from mien.errors import SourceNotFound, UnsafeArchive, UnusableSource
-from mien.evaluation.verification.pairs_file import PhotoId
+from mien.evaluation.verification.pairs_file import LfwPhoto
 from mien.photo import MAX_BYTES
 
 _EXPECTED = (
-    "Give --root the archive (lfw-deepfunneled.tgz, lfw-funneled.tgz or lfw.tgz) or the folder"
+    "Give as root the archive (lfw-deepfunneled.tgz, lfw-funneled.tgz or lfw.tgz) or the folder"
     " that it unpacks to."
 )
 
 
-def lfw_photos(root: Path | str, wanted: Collection[PhotoId]) -> Iterator[tuple[PhotoId, bytes]]:
+def lfw_photos(root: Path | str, wanted: Collection[LfwPhoto]) -> Iterator[tuple[LfwPhoto, bytes]]:
     """Yield the bytes of each wanted photo once, in the order of the archive or folder.
 
     Nothing is unpacked to disk; one photo at a time is held in memory.
@@ -33,7 +33,7 @@ def lfw_photos(root: Path | str, wanted: Collection[PhotoId]) -> Iterator[tuple[
     """
     root = Path(root)
     if not root.exists():
-        raise SourceNotFound(f"{root} does not exist", hint=_EXPECTED)
+        raise SourceNotFound(f"{root} does not exist", hint=_EXPECTED, code="lfw-root")
     names = {photo.file_name: photo for photo in wanted}
     missing = dict(names)
     for name, data in _from_folder(root, names) if root.is_dir() else _from_tar(root, names):
@@ -44,6 +44,7 @@ def lfw_photos(root: Path | str, wanted: Collection[PhotoId]) -> Iterator[tuple[
             f"{root} lacks {len(missing):,} of the {len(names):,} photos that the pairs name,"
             f" the first is {min(missing)}",
             hint=_EXPECTED,
+            code="lfw-root",
         )
 
 
@@ -72,14 +73,16 @@ def _from_tar(root: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes]
                     continue
                 if member.size > MAX_BYTES:
                     raise UnsafeArchive(
-                        f"{root}: {member.name} has {member.size:,} bytes", hint=_EXPECTED
+                        f"{root}: {member.name} has {member.size:,} bytes",
+                        hint=_EXPECTED,
+                        code="lfw-root",
                     )
                 file = archive.extractfile(member)
                 if file is not None:
                     yield path.name, file.read()
     except (tarfile.TarError, EOFError, OSError) as error:
         raise UnusableSource(
-            f"{root} is not a complete tar archive: {error}", hint=_EXPECTED
+            f"{root} is not a complete tar archive: {error}", hint=_EXPECTED, code="lfw-root"
         ) from error
 
 

@@ -33,7 +33,7 @@ from mien.types import Progress, silent
 
 _FORMAT = (
     "One line per pair: path,path,same with 1 or 0 for same, and optionally the number of a"
-    " fold. LFW's own files are for `mien evaluate lfw`."
+    " fold. LFW's own files are read by `mien.read_pairs`."
 )
 _TRUE, _FALSE = (
     frozenset({"1", "true", "yes", "same"}),
@@ -103,9 +103,11 @@ def read_pair_list(path: Path | str) -> tuple[PhotoPair, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InvalidPairs(f"{path}: {error.strerror or error}", hint=_FORMAT) from error
+        raise InvalidPairs(
+            f"{path}: {error.strerror or error}", hint=_FORMAT, code="pair-list"
+        ) from error
     except UnicodeDecodeError as error:
-        raise InvalidPairs(f"{path}: not a text file", hint=_FORMAT) from error
+        raise InvalidPairs(f"{path}: not a text file", hint=_FORMAT, code="pair-list") from error
     pairs: list[PhotoPair] = []
     try:
         for number, row in enumerate(csv.reader(io.StringIO(text, newline="")), 1):
@@ -114,9 +116,9 @@ def read_pair_list(path: Path | str) -> tuple[PhotoPair, ...]:
                 continue
             pairs.append(_pair(cells, f"{path}, line {number}"))
     except csv.Error as error:
-        raise InvalidPairs(f"{path}: {error}", hint=_FORMAT) from error
+        raise InvalidPairs(f"{path}: {error}", hint=_FORMAT, code="pair-list") from error
     if not pairs:
-        raise InvalidPairs(f"{path}: it has no pairs", hint=_FORMAT)
+        raise InvalidPairs(f"{path}: it has no pairs", hint=_FORMAT, code="pair-list")
     return tuple(pairs)
 
 
@@ -156,7 +158,9 @@ def evaluate_pair_list(
     )  # fmt: skip
     faces = {path: face for path, face in found if face is not None}
     if not faces:
-        raise NothingToMeasure("no face was found in any photo of the pairs", hint=_FORMAT)
+        raise NothingToMeasure(
+            "no face was found in any photo of the pairs", hint=_FORMAT, code="pair-list"
+        )
     compared = {path for p in pairs for path in (p.first, p.second)}
     people = people_of_pairs((*pairs, *choose_on))
     return PairListResult(
@@ -231,13 +235,17 @@ _HEADS = frozenset({"first", "path", "path1", "photo", "photo1", "a"})
 
 def _pair(cells: Sequence[str], where: str) -> PhotoPair:
     if len(cells) not in (3, 4) or not cells[0] or not cells[1]:
-        raise InvalidPairs(f"{where}: expected path,path,same", hint=_FORMAT)
+        raise InvalidPairs(f"{where}: expected path,path,same", hint=_FORMAT, code="pair-list")
     if cells[0] == cells[1]:
-        raise InvalidPairs(f"{where}: a photo is paired with itself", hint=_FORMAT)
+        raise InvalidPairs(
+            f"{where}: a photo is paired with itself", hint=_FORMAT, code="pair-list"
+        )
     word = cells[2].lower()
     if word not in _TRUE | _FALSE:
-        raise InvalidPairs(f"{where}: {cells[2]!r} is not 1 or 0", hint=_FORMAT)
+        raise InvalidPairs(f"{where}: {cells[2]!r} is not 1 or 0", hint=_FORMAT, code="pair-list")
     fold = cells[3] if len(cells) > 3 else "0"
     if not (fold.isascii() and fold.isdigit() and len(fold) < 7):
-        raise InvalidPairs(f"{where}: {fold!r} is not the number of a fold", hint=_FORMAT)
+        raise InvalidPairs(
+            f"{where}: {fold!r} is not the number of a fold", hint=_FORMAT, code="pair-list"
+        )
     return PhotoPair(cells[0], cells[1], word in _TRUE, int(fold))

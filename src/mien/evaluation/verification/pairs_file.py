@@ -11,7 +11,7 @@ _FORMAT = "A pairs file has the format of the LFW page: pairs.txt, pairsDevTrain
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class PhotoId:
+class LfwPhoto:
     """A photo of LFW: the person's name, and the number of the photo from 1."""
 
     person: str
@@ -24,7 +24,7 @@ class PhotoId:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class LfwPair:
     """Two photos to compare.
 
     Attributes:
@@ -33,8 +33,8 @@ class Pair:
         fold: number of the fold, from 0.
     """
 
-    first: PhotoId
-    second: PhotoId
+    first: LfwPhoto
+    second: LfwPhoto
     fold: int
 
     @property
@@ -44,7 +44,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class LfwPairs:
     """The pairs of one file, in the order of the file.
 
     Attributes:
@@ -52,15 +52,15 @@ class Pairs:
         folds: number of folds; 1 if the file has none (View 1).
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[LfwPair, ...]
     folds: int
 
-    def photos(self) -> frozenset[PhotoId]:
+    def photos(self) -> frozenset[LfwPhoto]:
         """Return all photos of the pairs."""
         return frozenset(photo for pair in self.pairs for photo in (pair.first, pair.second))
 
 
-def read_pairs(path: Path | str) -> Pairs:
+def read_pairs(path: Path | str) -> LfwPairs:
     """Read a pairs file: View 2 (first line: folds, pairs) or View 1 (first line: pairs).
 
     Each fold lists that number of pairs of one person (`name i j`), then as many pairs of two
@@ -79,7 +79,7 @@ def read_pairs(path: Path | str) -> Pairs:
     return parse_pairs(text, name=str(path))
 
 
-def parse_pairs(text: str, *, name: str = "pairs") -> Pairs:
+def parse_pairs(text: str, *, name: str = "pairs") -> LfwPairs:
     """Return the pairs in the text of a pairs file, as `read_pairs`; `name` is for messages."""
     lines = [line.strip() for line in text.rstrip().splitlines()]
     if not lines:
@@ -95,7 +95,7 @@ def parse_pairs(text: str, *, name: str = "pairs") -> Pairs:
     for index, line in enumerate(lines[1:]):
         fold, within = divmod(index, 2 * size)
         pairs.append(_pair(line, fold, same=within < size, where=f"{name}, line {index + 2}"))
-    return Pairs(tuple(pairs), folds)
+    return LfwPairs(tuple(pairs), folds)
 
 
 def _header(line: str, name: str) -> tuple[int, int]:
@@ -110,7 +110,7 @@ def _header(line: str, name: str) -> tuple[int, int]:
     return (1, numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
-def _pair(line: str, fold: int, *, same: bool, where: str) -> Pair:
+def _pair(line: str, fold: int, *, same: bool, where: str) -> LfwPair:
     fields = line.split("\t") if "\t" in line else line.split()
     if len(fields) != (3 if same else 4):
         kind = "name, number, number" if same else "name, number, name, number"
@@ -124,16 +124,16 @@ def _pair(line: str, fold: int, *, same: bool, where: str) -> Pair:
         raise InvalidPairs(
             f"{where}: {first.person} is listed among the pairs of two people", hint=_FORMAT
         )
-    return Pair(first, second, fold)
+    return LfwPair(first, second, fold)
 
 
-def _photo(person: str, number: str, where: str) -> PhotoId:
+def _photo(person: str, number: str, where: str) -> LfwPhoto:
     # A name becomes part of a path, so it must not lead out of the folder.
     if not person or "/" in person or "\\" in person or person.startswith("."):
         raise InvalidPairs(f"{where}: {person!r} is not a name", hint=_FORMAT)
     if not _is_count(number):
         raise InvalidPairs(f"{where}: {number!r} is not the number of a photo", hint=_FORMAT)
-    return PhotoId(person, int(number))
+    return LfwPhoto(person, int(number))
 
 
 def _is_count(text: str) -> bool:

@@ -125,7 +125,8 @@ class Export:
         except _DAMAGE as error:
             raise BadExport(
                 f"{name}: not an export of a gallery, or a damaged one: {error}",
-                hint="Give a file that `mien gallery export` wrote.",
+                hint="Give the export of a gallery.",
+                code="export-damaged",
             ) from error
 
     def _read(self, archive: zipfile.ZipFile) -> None:

@@ -23,8 +23,8 @@ KEY_VARIABLE = "MIEN_KEY"
 
 _NONCE = 12
 _HOW = (
-    f"Give its key: --key-file FILE, or {KEY_VARIABLE} with the file's text. "
-    "Without the key nobody can read it."
+    f"Give its key, which `find_key` reads from a key file or from {KEY_VARIABLE}. "
+    "It cannot be read without the key."
 )
 
 
@@ -72,13 +72,17 @@ class Cipher:
             return self._aead.decrypt(data[:_NONCE], data[_NONCE:], place.encode())
         except (InvalidTag, ValueError) as error:
             raise GalleryLocked(
-                f"{place} cannot be decrypted: another key, or it was changed", hint=_HOW
+                f"{place} cannot be decrypted: another key, or it was changed",
+                hint=_HOW,
+                code="gallery-locked",
             ) from error
 
 
 def _aesgcm(key: bytes) -> AESGCM:
     if len(key) != KEY_BYTES:
-        raise GalleryLocked(f"a key has {KEY_BYTES} bytes, this one {len(key)}", hint=_HOW)
+        raise GalleryLocked(
+            f"a key has {KEY_BYTES} bytes, this one {len(key)}", hint=_HOW, code="gallery-locked"
+        )
     try:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
     except ImportError as error:
@@ -91,7 +95,7 @@ def _aesgcm(key: bytes) -> AESGCM:
 
 def key_missing(what: str) -> GalleryLocked:
     """Return the error for a gallery that is encrypted while no key is given."""
-    return GalleryLocked(f"{what} is encrypted", hint=_HOW)
+    return GalleryLocked(f"{what} is encrypted", hint=_HOW, code="gallery-locked")
 
 
 def new_key() -> bytes:
@@ -126,7 +130,8 @@ def parse_key(text: str, where: str) -> bytes:
 def _invalid_key(where: str) -> GalleryLocked:
     return GalleryLocked(
         f"{where} holds no key",
-        hint="A key is 32 bytes in base64, as `mien gallery create DIR --encrypt` writes it.",
+        hint="A key is 32 bytes in base64, as `key_text(new_key())` returns it.",
+        code="key-malformed",
     )
 
 
@@ -143,6 +148,7 @@ def find_key(file: Path | None = None) -> bytes | None:
             raise GalleryLocked(
                 f"the key file {file} cannot be read: {getattr(error, 'strerror', error)}",
                 hint=_HOW,
+                code="gallery-locked",
             ) from error
     text = os.environ.get(KEY_VARIABLE, "")
     return parse_key(text, KEY_VARIABLE) if text.strip() else None

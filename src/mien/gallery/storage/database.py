@@ -19,6 +19,8 @@ from mien.gallery.storage.schema import APPLICATION, VERSION, application_of, mi
 
 FILE = "gallery.sqlite"
 
+_OF_A_DATASET = "It is a dataset: train a recognizer on it, or import it into a gallery."
+
 _PATIENCE = 10.0
 """Seconds to wait for another process that is writing."""
 
@@ -52,7 +54,9 @@ class Database:
         if not is_gallery(folder):
             raise GalleryNotFound(
                 f"{folder}: no gallery there",
-                hint=dataset_hint(folder) or f"Make one: mien gallery create {folder}",
+                hint=_OF_A_DATASET if is_dataset(folder) else "Make one: Gallery.create.",
+                code="path-is-a-dataset" if is_dataset(folder) else "gallery-missing",
+                data={"folder": str(folder)},
             )
         with translated(folder):
             self.base = _connect(path, patience)
@@ -66,7 +70,8 @@ class Database:
         if application_of(self.base) != APPLICATION:
             raise NotAGallery(
                 f"{self.folder / FILE} was not made by Mien",
-                hint="Give a folder that `mien gallery create` made.",
+                hint="Give a folder that `Gallery.create` made.",
+                code="gallery-of-another-program",
             )
         if version_of(self.base) > VERSION:
             raise NotAGallery(
@@ -213,14 +218,9 @@ def is_gallery(folder: Path) -> bool:
     return (folder / FILE).is_file()
 
 
-def dataset_hint(folder: Path) -> str:
-    """Return a hint for when a dataset's folder was given; empty where it is not a dataset."""
-    if not (folder / "dataset.json").is_file():
-        return ""
-    return (
-        f"It is a dataset: mien train {folder} -o people.onnx makes a recognizer of it, "
-        f"mien gallery create GALLERY --from {folder} a gallery."
-    )
+def is_dataset(folder: Path) -> bool:
+    """Return whether a folder holds a dataset."""
+    return (folder / "dataset.json").is_file()
 
 
 _SETTINGS = (
@@ -277,7 +277,9 @@ def damaged(folder: Path, why: str) -> NotAGallery:
     """Return the error for a gallery whose file is not what Mien wrote."""
     return NotAGallery(
         f"{folder}: the gallery is damaged: {why}",
-        hint="`mien gallery check DIR` says more; go back to an export if you have one.",
+        hint="Restore it from an export if you have one.",
+        code="gallery-damaged",
+        data={"folder": str(folder)},
     )
 
 

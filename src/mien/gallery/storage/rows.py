@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mien.errors import NotAGallery
 from mien.gallery.storage.cipher import Cipher
 from mien.gallery.storage.database import Database, translated
-from mien.gallery.values import Event, Person, Picture
+from mien.gallery.values import AuditEvent, Person, Picture
 
 _PERSON = (
     "SELECT people.number, people.id, name, consent, people.source, created, changed, "
@@ -309,13 +309,13 @@ class GalleryStore:
     # Audit
 
     def add_event(self, action: str, person: str, key: str, detail: str) -> None:
-        """Add a line to the audit trail; see `Event`."""
+        """Add a line to the audit trail; see `AuditEvent`."""
         self._do(
             "INSERT INTO audit (time, action, person, key, detail) VALUES (?, ?, ?, ?, ?)",
             now(), action, person, key, detail,
         )  # fmt: skip
 
-    def events(self, person: str = "", limit: int = -1) -> list[Event]:
+    def events(self, person: str = "", limit: int = -1) -> list[AuditEvent]:
         """Return the audit trail, latest first; only events of one person where an id is given."""
         rows = self._rows(
             "SELECT time, action, person, key, detail FROM audit WHERE person = ?1 OR ?1 = '' "
@@ -323,7 +323,7 @@ class GalleryStore:
             person,
             limit,
         )
-        return [Event(*row) for row in rows]
+        return [AuditEvent(*row) for row in rows]
 
     # Bytes
 
@@ -336,7 +336,10 @@ class GalleryStore:
 
     def _damaged(self, what: str) -> NotAGallery:
         return NotAGallery(
-            f"{self.database.folder}: {what}", hint="`mien gallery check DIR` says more."
+            f"{self.database.folder}: {what}",
+            hint="Restore it from an export if you have one.",
+            code="gallery-damaged",
+            data={"folder": str(self.database.folder)},
         )
 
     def _encrypted(self, vectors: NDArray[np.float32], place: str) -> bytes:

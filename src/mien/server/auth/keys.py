@@ -136,7 +136,11 @@ class Keys:
                 "UPDATE keys SET revoked = coalesce(revoked, ?) WHERE id = ?", (_now(), key_id)
             )
             if not done.rowcount:
-                raise UnknownKey(f"no key has the id {key_id}", hint="`mien keys list` shows them.")
+                raise UnknownKey(
+                    f"no key has the id {key_id}",
+                    hint="`Keys.all` lists them.",
+                    code="key-unknown",
+                )
 
     def check(self, text: str) -> Key | None:
         """Return the key of a key text, or None; in constant time for unknown keys."""
@@ -182,7 +186,8 @@ class Keys:
 def _unusable(folder: Path, error: Exception) -> OutputError:
     return OutputError(
         f"the keys in {folder} cannot be used: {error}",
-        hint="Choose a folder that you may write to: --data DIR.",
+        hint="Choose a data folder that you may write to.",
+        code="keys-unusable",
     )
 
 

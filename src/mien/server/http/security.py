@@ -24,7 +24,7 @@ from mien.errors import (
 from mien.server.auth.access import SAFE_METHODS
 from mien.server.http.error_responses import error_response
 from mien.server.http.limits import Limits
-from mien.server.http.metrics import Metrics
+from mien.server.http.prometheus import Metrics
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
@@ -185,7 +185,7 @@ def check(scope: Scope, rules: AccessRules) -> None:
     if rules.hosts and name not in rules.hosts:
         raise NotAllowed(
             "this host name is not allowed",
-            hint="Start it with --allow-host NAME where it is meant to be.",
+            hint="The operator of the server can allow the name.",
         )
     if scope["method"] in SAFE_METHODS:
         return
@@ -194,7 +194,7 @@ def check(scope: Scope, rules: AccessRules) -> None:
     if origin and origin not in own | rules.origins:
         raise NotAllowed(
             "pages of other sites may not send this request",
-            hint="Start the server with --cors-origin ORIGIN where it may.",
+            hint="The operator of the server can allow the site.",
         )
     if not origin and header(scope, b"sec-fetch-site") == "cross-site":
         raise NotAllowed(

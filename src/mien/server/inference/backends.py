@@ -111,7 +111,7 @@ def _about_gallery(gallery: Gallery, engine: Engine) -> dict[str, Any]:
         "contract": gallery.contract,
         "stored": [*_STORED_WITH_GALLERY, *thumbnails],
         "encrypted": gallery.encrypted,
-        "warnings": list(gallery.warnings),
+        "warnings": [notice.text for notice in gallery.warnings],
     }
 
 

@@ -24,8 +24,8 @@ from mien.engine import FaceEngine
 from mien.errors import ServerBusy
 from mien.photo import decode_photo
 from mien.server.http.limits import Limits
-from mien.server.http.metrics import Metrics
-from mien.threads import usable_cores
+from mien.server.http.prometheus import Metrics
+from mien.session import usable_cores
 from mien.types import Detections, EmbeddedPhoto, Embeddings, Photo
 
 T = TypeVar("T")

@@ -127,7 +127,7 @@ class Versions:
         with self._lock:
             service = {**self._read_service(), handle: version}
             text = json.dumps(service, indent=2).encode()
-            write_atomically(self._folder / "state.json", text, private=True)
+            write_atomically(self._folder / "service.json", text, private=True)
 
     def load_in_service(self) -> Iterator[tuple[str, Backend]]:
         """Yield the versions in service before the last stop; damaged files are logged."""
@@ -145,7 +145,7 @@ class Versions:
 
     def _read_service(self) -> dict[str, str]:
         try:
-            found = json.loads((self._folder / "state.json").read_bytes())
+            found = json.loads((self._folder / "service.json").read_bytes())
         except (OSError, ValueError):
             return {}
         pairs = found.items() if isinstance(found, dict) else ()

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from mien.errors import BadRequest, FaceError, MienError, PhotoError
-from mien.faces import select_face
+from mien.faces.portraits import PORTRAIT_SIDE, portrait
+from mien.faces.selection import select_face
 from mien.photo import data_url, decode_photo, encode_jpeg
-from mien.portrait import PORTRAIT_SIDE, portrait
 from mien.problems import problem_of
 from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role

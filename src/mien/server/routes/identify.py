@@ -16,9 +16,9 @@ from mien.errors import (
     MienError,
     UnusableWeights,
 )
-from mien.faces import select_face
+from mien.faces.portraits import portrait
+from mien.faces.selection import select_face
 from mien.photo import decode_photo, encode_jpeg
-from mien.portrait import portrait
 from mien.problems import problem_of
 from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role

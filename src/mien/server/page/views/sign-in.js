@@ -30,7 +30,7 @@ export function signIn(engine, onDone) {
       fill(
         trouble,
         note("bad", wrong ? "This key is unknown or revoked." : error.message, {
-          hint: wrong ? "Keys are made on the server with “mien keys create”." : error.hint,
+          hint: wrong ? "Ask the operator of this server for a key." : error.hint,
         }),
       );
       key.select();

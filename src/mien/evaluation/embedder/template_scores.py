@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.templates import both_views, unit_rows
+from mien.measures.templates import both_views, unit_rows
 from mien.types import Interval, Progress
 
 PROBES = 3

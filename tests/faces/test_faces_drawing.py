@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.draw import PhotoFaces, draw_faces, show_faces
+from mien.faces.drawing import PhotoFaces, draw_faces, show_faces
 from mien.photo import encode_png
 from mien.types import Answer, Face
 from toy_graphs import photo_of

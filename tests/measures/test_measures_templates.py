@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.templates import (
+from mien.measures.templates import (
     MIN_WEIGHT,
     both_views,
     nearest,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine import FaceEngine
+from mien.engine import Engine, FaceEngine
 from mien.errors import UnusableWeights
 from mien.faces.selection import select_face
 from mien.models.statistics import EmbedderStatistics, ImpostorStatistics
@@ -43,7 +43,7 @@ def verify(
     first: PhotoSource,
     second: PhotoSource,
     *,
-    engine: FaceEngine,
+    engine: FaceEngine | None = None,
     false_match_rate: float = 0.001,
 ) -> Verification:
     """Compare the largest faces of two photos.
@@ -51,7 +51,7 @@ def verify(
     Args:
         first: a photo in any form that `Recognizer.identify` takes.
         second: the other.
-        engine: embeds them.
+        engine: embeds them; `Engine.open()` if None, which loads the models in each call.
         false_match_rate: accepted share of impostor pairs that match, in (0, 1).
 
     Raises:
@@ -59,6 +59,7 @@ def verify(
         PhotoError: one of them cannot be read.
         UnusableWeights: the embedder's card has no impostor statistics.
     """
+    engine = engine or Engine.open()
     a, b = (_largest_face(engine, photo, name) for photo, name in ((first, "a"), (second, "b")))
     return verification_of(engine.statistics, float(a @ b), false_match_rate)
 

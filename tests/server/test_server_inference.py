@@ -78,7 +78,7 @@ def test_an_error_affects_only_its_own_photo(start_queue):
     queue = start_queue()
     photos = [(b"broken", "a"), (picture(0), "b")]
     bad, good = queue.submit_photos(photos, shared_engine(), lambda seen: len(seen.detections))
-    with pytest.raises(Exception, match="no photo"):
+    with pytest.raises(Exception, match="not a photo"):
         bad.result(10)
     assert good.result(10) == 1
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,10 @@ else:
     import fcntl
 
 _CHUNK = 1 << 20
+_SHORT_NAME = 120
+_BINARY = getattr(os, "O_BINARY", 0)
+_CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
+"""What file systems answer that cannot sync a folder."""
 
 
 def sha256_of(path: Path) -> str:
@@ -28,65 +34,200 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def output_path(path: Path) -> Path:
+    """Return the file that an output with this name replaces: symlinks are written through.
+
+    Raises:
+        OSError: the name belongs to a folder, a device, a pipe or a socket; or its symlinks form a
+            loop.
+    """
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - so that a test can count system calls
+    except FileNotFoundError:
+        mode = stat.S_IFREG
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, not a file", str(path))
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def part_path(final: Path) -> Path:
+    """Return a new hidden name beside a file, for its content until it is complete.
+
+    It fits where the file's own name does: most systems allow 255 bytes.
+    """
+    return final.with_name(f".{short_name(final.name)}.{secrets.token_hex(8)}.part")
+
+
+def short_name(name: str) -> str:
+    """Return a file name of at most 120 bytes; equal for equal names, the same if short enough."""
+    data = os.fsencode(name)
+    if len(data) <= _SHORT_NAME:
+        return name
+    start = data[:_SHORT_NAME - 33].decode("utf-8", "ignore")
+    return f"{start}-{hashlib.sha256(data).hexdigest()[:32]}"
+
+
+def make_folder(folder: Path, *, private: bool = False) -> None:
+    """Make a folder and those above it where they are missing, so that a power cut keeps them.
+
+    Args:
+        folder: may exist.
+        private: only its owner may enter it; an existing folder is closed too.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not folder.is_dir():
+        if folder.parent != folder:
+            make_folder(folder.parent)
+        folder.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
+        sync_folder(folder.parent)
+    if private:
+        close_to_others(folder)
+
+
+def close_to_others(path: Path) -> None:
+    """Take all permissions on a file or folder from everyone but its owner, where we may."""
+    with contextlib.suppress(OSError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            path.chmod(mode & ~0o077)
+
+
+def make_private_file(path: Path) -> None:
+    """Make an empty file that only its owner may read; an existing one is closed to others.
+
+    SQLite gives its journals the permissions of the database.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY
+    try:
+        os.close(os.open(path, flags, 0o600))
+    except FileExistsError:
+        close_to_others(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can do that.
+
+    Raises:
+        OSError: the disk reports an error.
+    """
+    if sys.platform == "win32":
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written to and not listed
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until a file's content is on the disk.
+
+    Raises:
+        OSError: the disk reports an error.
+    """
+    handle = os.open(path, os.O_RDWR | _BINARY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def publish(part: Path, final: Path, *, sync: bool = True) -> None:
     """Give a finished file its final name; a reader sees the old file or the new one, whole.
 
     Args:
         part: the finished file.
-        final: its new path.
+        final: its new path; written through where it is a symlink.
         sync: wait until it is on the disk; False for files that can be made again.
+
+    Raises:
+        OSError: it cannot be renamed; the old file or the new one is there, whole.
     """
     if sync:
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-    final.parent.mkdir(parents=True, exist_ok=True)
+        sync_file(part)
+    final = output_path(final)
+    make_folder(final.parent)
     part.replace(final)
-    if sync and sys.platform != "win32":
-        folder = os.open(final.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    if sync:
+        sync_folder(final.parent)
 
 
 def replace_file(path: Path, data: bytes, *, private: bool = False, sync: bool = True) -> None:
     """Write a file so that its name holds the old bytes or the new ones, never half.
 
     Args:
-        path: the file; its folder is made where absent.
+        path: the file; its folder is made where absent. Where it is a symlink, the file that it
+            leads to is written. A file that is replaced keeps its permissions.
         data: all of it.
         private: only its owner may read it.
         sync: wait until it is on the disk; False for files that can be made again.
 
     Raises:
-        OSError: it cannot be written; the old file is still there.
+        OSError: it cannot be written; the old file or the new one is there, whole.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.part")
-    mode = 0o600 if private else 0o666  # less the user's umask
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    final = output_path(path)
+    make_folder(final.parent)
+    part = part_path(final)
     try:
-        with os.fdopen(os.open(part, flags, mode), "wb") as file:
-            file.write(data)
-        publish(part, path, sync=sync)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, _mode(private))
+        try:
+            if not private:
+                _copy_permissions(final, handle)
+            _write_all(handle, data)
+            if sync:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+        part.replace(final)
     except BaseException:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise
+    if sync:
+        sync_folder(final.parent)
+
+
+def _mode(private: bool) -> int:
+    return 0o600 if private else 0o666  # less the user's umask
+
+
+def _copy_permissions(final: Path, handle: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # there is none, or a system without modes
+        os.fchmod(handle, stat.S_IMODE(final.stat().st_mode))
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest[:_CHUNK]) :]
 
 
 def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write an output file atomically.
 
     Args:
-        path: the file; its folder must exist.
+        path: the file; its folder must exist. Symlinks are written through.
         data: content of the file.
         private: whether only the owner may read it.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or is a device, a pipe or a folder.
     """
     try:
-        if not path.parent.is_dir():
+        if not output_path(path).parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         replace_file(path, data, private=private)
     except OSError as error:

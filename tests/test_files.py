@@ -10,7 +10,7 @@ import stat
 import pytest
 
 from mien.errors import OutputError
-from mien.files import make_folder, make_private_file, publish, replace_file, write_atomically
+from mien.files import make_private_file, make_private_folder, publish, replace_file, write_atomically
 
 
 def mode_of(path):
@@ -87,7 +87,7 @@ def test_a_private_folder_or_file_is_closed_to_others_where_it_exists(tmp_path):
     (tmp_path / "open").mkdir(mode=0o755)
     (tmp_path / "open.sqlite").touch(mode=0o644)
     for name in ("open", "new/below"):
-        make_folder(tmp_path / name, private=True)
+        make_private_folder(tmp_path / name)
         assert mode_of(tmp_path / name) == 0o700
     for name in ("open.sqlite", "new.sqlite"):
         make_private_file(tmp_path / name)

@@ -69,23 +69,33 @@ def short_name(name: str) -> str:
     return f"{start}-{hashlib.sha256(data).hexdigest()[:32]}"
 
 
-def make_folder(folder: Path, *, private: bool = False) -> None:
-    """Make a folder and those above it where they are missing, so that a power cut keeps them.
+def make_folder(folder: Path, *, private: bool = False, sync: bool = True) -> None:
+    """Make a folder and those above it where they are missing.
 
     Args:
-        folder: may exist.
-        private: only its owner may enter it; an existing folder is closed too.
+        folder: where it exists, it stays as it is.
+        private: only its owner may enter what is made.
+        sync: wait until the new names are on the disk.
 
     Raises:
         OSError: it cannot be made.
     """
     if not folder.is_dir():
         if folder.parent != folder:
-            make_folder(folder.parent)
+            make_folder(folder.parent, private=private, sync=sync)
         folder.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
-        sync_folder(folder.parent)
-    if private:
-        close_to_others(folder)
+        if sync:
+            sync_folder(folder.parent)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that only its owner may enter; an existing one is closed to others.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    make_folder(folder, private=True)
+    close_to_others(folder)
 
 
 def close_to_others(path: Path) -> None:
@@ -169,7 +179,7 @@ def replace_file(path: Path, data: bytes, *, private: bool = False, sync: bool =
     """Write a file so that its name holds the old bytes or the new ones, never half.
 
     Args:
-        path: the file; its folder is made where absent. Where it is a symlink, the file that it
+        path: the file; its folder is made where absent, private as the file. Where it is a symlink, the file that it
             leads to is written. A file that is replaced keeps its permissions.
         data: all of it.
         private: only its owner may read it.
@@ -179,7 +189,7 @@ def replace_file(path: Path, data: bytes, *, private: bool = False, sync: bool =
         OSError: it cannot be written; the old file or the new one is there, whole.
     """
     final = output_path(path)
-    make_folder(final.parent)
+    make_folder(final.parent, private=private, sync=sync)
     part = part_path(final)
     try:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, _mode(private))
@@ -212,7 +222,7 @@ def _copy_permissions(final: Path, handle: int) -> None:
 def _write_all(handle: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
-        rest = rest[os.write(handle, rest[:_CHUNK]) :]
+        rest = rest[os.write(handle, rest) :]
 
 
 def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
@@ -261,9 +271,11 @@ def locked(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Iterato
     Args:
         path: the lock file; created where missing, and not removed.
         on_wait: called once if another process holds the lock.
+
+    Raises:
+        OSError: the lock file cannot be opened.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with _open_lock(path) as file:
         if not _take(file, wait=False):
             on_wait()
             while not _take(file, wait=True):
@@ -272,6 +284,33 @@ def locked(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Iterato
             yield
         finally:
             _release(file)
+
+
+@contextmanager
+def locked_now(path: Path) -> Iterator[bool]:
+    """Hold the lock file `path` if no other process holds it; yields whether it is held.
+
+    The system releases the lock when its holder ends in any way, including SIGKILL.
+
+    Args:
+        path: the lock file; created where missing, and not removed.
+
+    Raises:
+        OSError: the lock file cannot be opened, or the file system has no locks.
+    """
+    with _open_lock(path) as file:
+        if not _take(file, wait=False):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            _release(file)
+
+
+def _open_lock(path: Path) -> IO[bytes]:
+    make_folder(path.parent, sync=False)
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600), "rb+")
 
 
 if sys.platform == "win32":

@@ -210,6 +210,31 @@ def replace_file(path: Path, data: bytes, *, private: bool = False, sync: bool =
         sync_folder(final.parent)
 
 
+def create_private_file(path: Path, data: bytes) -> None:
+    """Write a new file that only its owner may read, and wait until it is on the disk.
+
+    Args:
+        path: must not exist; may be a symlink to where nothing is. Its folder is made.
+        data: all of it.
+
+    Raises:
+        OSError: it exists, or cannot be written; then nothing is left of it.
+    """
+    final = output_path(path)
+    make_folder(final.parent, private=True)
+    handle = os.open(final, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+    try:
+        try:
+            _write_all(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        sync_folder(final.parent)
+    except BaseException:
+        final.unlink(missing_ok=True)
+        raise
+
+
 def _mode(private: bool) -> int:
     return 0o600 if private else 0o666  # less the user's umask
 

@@ -29,7 +29,7 @@ _EXIT_CODE = 41
 @pytest.fixture(name="no_waiting")
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make syncs quick: no test here cuts the power."""
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @dataclass(frozen=True)

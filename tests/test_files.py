@@ -6,11 +6,18 @@ import errno
 import os
 import socket
 import stat
+from pathlib import Path
 
 import pytest
 
 from mien.errors import OutputError
-from mien.files import make_private_file, make_private_folder, publish, replace_file, write_atomically
+from mien.files import (
+    make_private_file,
+    make_private_folder,
+    publish,
+    replace_file,
+    write_atomically,
+)
 
 
 def mode_of(path):
@@ -55,10 +62,10 @@ def test_a_device_a_pipe_a_socket_and_a_folder_are_refused(tmp_path, monkeypatch
         listener.bind("socket")
         for name in ("pipe", "folder", "null", "socket"):
             kind = stat.S_IFMT((tmp_path / name).stat().st_mode)
-            with pytest.raises(OutputError, match="not a file|directory"):
+            with pytest.raises(OutputError, match=r"not a file|directory"):
                 write_atomically(tmp_path / name, b"new")
             assert stat.S_IFMT((tmp_path / name).stat().st_mode) == kind
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
     part = tmp_path / "part"
     part.write_text("new")
     with pytest.raises(OSError, match="not a file"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from faults import KILLED, every_fault, no_waiting  # noqa: F401
 
+from faults import KILLED, every_fault, no_waiting  # noqa: F401
 from mien.files import publish, replace_file
 
 pytestmark = pytest.mark.usefixtures("no_waiting")

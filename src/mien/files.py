@@ -65,7 +65,7 @@ def short_name(name: str) -> str:
     data = os.fsencode(name)
     if len(data) <= _SHORT_NAME:
         return name
-    start = data[:_SHORT_NAME - 33].decode("utf-8", "ignore")
+    start = data[: _SHORT_NAME - 33].decode("utf-8", "ignore")
     return f"{start}-{hashlib.sha256(data).hexdigest()[:32]}"
 
 
@@ -179,8 +179,9 @@ def replace_file(path: Path, data: bytes, *, private: bool = False, sync: bool =
     """Write a file so that its name holds the old bytes or the new ones, never half.
 
     Args:
-        path: the file; its folder is made where absent, private as the file. Where it is a symlink, the file that it
-            leads to is written. A file that is replaced keeps its permissions.
+        path: the file; its folder is made where absent, private as the file. Where it is a
+            symlink, the file that it leads to is written. A file that is replaced keeps its
+            permissions.
         data: all of it.
         private: only its owner may read it.
         sync: wait until it is on the disk; False for files that can be made again.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from faults import every_fault, no_waiting  # noqa: F401
 
+from faults import every_fault, no_waiting  # noqa: F401
 from mien.deploy.packaging import folder as folders
 from mien.deploy.packaging.folder import replacing
 

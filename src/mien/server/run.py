@@ -95,7 +95,7 @@ def only_server(data: Path) -> Iterator[None]:
                     hint="Choose a data folder that you may write to.",
                     code="keys-unusable",
                 ) from error
-            free = True  # nobody can train on a read-only disk
+            free = True  # no server can train on a read-only disk
         if not free:
             raise DataFolderInUse(
                 f"another server uses the data folder {data}",

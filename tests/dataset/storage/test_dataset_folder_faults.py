@@ -6,14 +6,14 @@ import json
 import shutil
 
 import pytest
-from faults import every_fault, no_waiting  # noqa: F401
 from squares import SquareEngine, people_folder
 
+from faults import every_fault, no_waiting  # noqa: F401
 from mien.dataset import Dataset
 from mien.dataset.build import build
 from mien.dataset.storage.dataset_folder import finish_move, publish
-from mien.dataset.storage.opened_dataset import CARD, resolve
 from mien.dataset.storage.decisions import append_decisions, read_decisions
+from mien.dataset.storage.opened_dataset import CARD, resolve
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -31,7 +31,7 @@ def text_of(folder):
 
 
 @pytest.mark.parametrize("unfinished", [False, True])
-def test_publish(tmp_path, monkeypatch, unfinished):
+def test_publish(tmp_path, unfinished):
     out = tmp_path / "out"
 
     def restart():

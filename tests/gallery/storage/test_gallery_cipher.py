@@ -9,9 +9,9 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from faults import KILLED, every_fault
 from spheres import ORIGIN, centre, enrolled, face_sample, faces
 
+from faults import KILLED, every_fault
 from mien.errors import GalleryLocked, OutputError
 from mien.gallery import Gallery, find_key, key_text, new_key, parse_key, write_new_key
 from mien.gallery.integrity import check_gallery
@@ -188,13 +188,13 @@ def test_a_secret_that_root_mounted_is_a_warning(tmp_path, monkeypatch, caplog, 
     path.chmod(0o444)
     found = path.stat()
     owned = os.stat_result((*found[:4], 0, *found[5:]))
-    monkeypatch.setattr(os, "fstat", lambda handle: owned)
+    monkeypatch.setattr(os, "fstat", lambda _: owned)
     monkeypatch.setattr(os, "geteuid", lambda: 0 if user == "root" else 1000)
     if user == "root":
         with pytest.raises(GalleryLocked, match="others"):
             find_key(path)
-        flags = SimpleNamespace(f_flag=os.ST_RDONLY)  # as Docker and Kubernetes mount it
-        monkeypatch.setattr(os, "fstatvfs", lambda handle: flags)
+        flags = SimpleNamespace(f_flag=os.ST_RDONLY)  # mounted as by Docker and Kubernetes
+        monkeypatch.setattr(os, "fstatvfs", lambda _: flags)
     assert find_key(path) == key
     assert "others than its owner may read" in caplog.text
 
@@ -220,7 +220,7 @@ def test_a_new_key_is_written_through_a_symlink_and_never_over_a_file(tmp_path):
 
 
 def test_a_new_key_is_whole_or_absent_while_system_calls_fail(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
     path = tmp_path / "key"
     for fault in every_fault(lambda: write_new_key(path)):
         path.unlink(missing_ok=True)

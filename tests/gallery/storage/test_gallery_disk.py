@@ -9,9 +9,9 @@ import subprocess
 from contextlib import closing
 
 import pytest
-from faults import every_fault, no_waiting  # noqa: F401
 from spheres import ORIGIN, centre, enrolled, face_sample, faces
 
+from faults import every_fault, no_waiting  # noqa: F401
 from mien.errors import GalleryNotFound, NotAGallery, OutputError
 from mien.files import write_atomically
 from mien.gallery import Gallery
@@ -52,18 +52,29 @@ def test_a_disk_that_fills_amid_a_change_is_reported_as_full(folder, more):
         assert gallery.identify(faces(centre(1)))[0].name == "person 1"
         gallery.rename("person 0", "person zero")
     with Gallery.open(folder) as gallery:
-        assert [person.name for person in gallery.people()] == ["person 1", "person 2", "person zero"]
+        assert [person.name for person in gallery.people()] == [
+            "person 1",
+            "person 2",
+            "person zero",
+        ]
+
+
+def roll_back(block, error: Exception | None) -> None:
+    """End the transaction within a block, as SQLite does on some errors, then raise the error."""
+    with block() as _:
+        block.__self__.base.execute("ROLLBACK")
+        if error:
+            raise error
 
 
 @pytest.mark.parametrize("block", ["reading", "writing"])
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM])
 def test_a_transaction_that_sqlite_ends_itself(folder, code, block):
     with closing(Database(folder)) as database:
-        with pytest.raises(OutputError, match="disk|memory"), getattr(database, block)():
-            database.base.execute("ROLLBACK")
-            raise disk_error(code)
-        with pytest.raises(OutputError, match="could not be saved"), database.writing():
-            database.base.execute("ROLLBACK")
+        with pytest.raises(OutputError, match=r"disk|memory"):
+            roll_back(getattr(database, block), disk_error(code))
+        with pytest.raises(OutputError, match="could not be saved"):
+            roll_back(database.writing, None)
         with pytest.raises(NotAGallery, match="damaged"), database.reading():
             raise disk_error(sqlite3.SQLITE_CORRUPT)
 
@@ -72,7 +83,7 @@ def test_data_that_cannot_be_wiped_on_a_full_disk_does_not_close_the_gallery(fol
     with closing(Database(folder)) as database, database.writing():
         database.must_scrub()
 
-    def fail(database):
+    def fail(_):
         raise OutputError("the disk is full")
 
     with monkeypatch.context() as patch:
@@ -96,7 +107,11 @@ def read_only(folder):
             path.chmod(0o700)
         return
     mount, umount = shutil.which("mount"), shutil.which("umount")
-    if not mount or not umount or subprocess.run([mount, "--bind", disk, disk]).returncode:
+    if (
+        not mount
+        or not umount
+        or subprocess.run([mount, "--bind", disk, disk], check=False).returncode
+    ):
         pytest.skip("root may write anywhere, and cannot mount here")
     try:
         subprocess.run([mount, "-o", "remount,ro,bind", disk], check=True)
@@ -127,7 +142,7 @@ def test_a_read_only_disk_with_changes_in_the_log_says_so(folder, request):
         shutil.copy(folder / name, copy / name)
     gallery.close()
     request.getfixturevalue("read_only")
-    with pytest.raises(OutputError, match="cannot be written|read-only"):
+    with pytest.raises(OutputError, match="cannot be written"):
         Gallery.open(copy)
 
 

@@ -168,8 +168,8 @@ def find_key(file: Path | None = None) -> bytes | None:
 def _check_private(file: Path, handle: int) -> None:
     """Check that only the owner of a key file may read it.
 
-    Docker and Kubernetes mount secrets as files of root, often readable by all, that the process
-    cannot change: that is a warning. So is a system without permissions of files.
+    With Docker and Kubernetes, secrets are mounted as files of root, often readable by all, which
+    the process cannot change: that is a warning. So is a system without permissions of files.
 
     Raises:
         GalleryLocked: others may read the file.
@@ -178,7 +178,7 @@ def _check_private(file: Path, handle: int) -> None:
     if not stat.S_ISREG(found.st_mode):  # a pipe, as from a shell's <(…)
         return
     if sys.platform == "win32":
-        _log.warning("%s: check that nobody else may read this key file", file)
+        _log.warning("%s: check that no other user may read this key file", file)
     elif found.st_mode & 0o077:
         is_mounted = bool(os.fstatvfs(handle).f_flag & os.ST_RDONLY)
         if found.st_uid == 0 and (os.geteuid() != 0 or is_mounted):

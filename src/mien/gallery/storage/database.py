@@ -106,14 +106,16 @@ class Database:
             self.base.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                if not self.base.in_transaction:  # SQLite has rolled it back, as on a full disk
-                    raise _unwritable(self.folder, "the change could not be saved")
-                self.base.execute("COMMIT")
+                self._commit()
             except BaseException:
-                if self.base.in_transaction:
-                    with suppress(sqlite3.Error):  # the first error says what is wrong
-                        self.base.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # the first error says what is wrong
+                    self.base.rollback()
                 raise
+
+    def _commit(self) -> None:
+        if not self.base.in_transaction:  # SQLite has rolled it back, as on a full disk
+            raise _unwritable(self.folder, "the change could not be saved")
+        self.base.execute("COMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -126,8 +128,7 @@ class Database:
             try:
                 yield
             finally:
-                if self.base.in_transaction:  # SQLite ends it itself on some errors
-                    self.base.execute("ROLLBACK")
+                self.base.rollback()  # nothing to do where SQLite ended it, as on some errors
 
     @property
     def generation(self) -> int:
@@ -247,7 +248,7 @@ def _connect(path: Path, patience: float) -> sqlite3.Connection:
     """Connect to a gallery's file; on a read-only or full disk, to read only.
 
     SQLite needs a file beside the database (`-shm`) to read it while others write. Where that
-    cannot be made nobody writes: the database is then read as it is, if nothing is in its log.
+    cannot be made, no process writes: the database is then read as it is, if nothing is in its log.
     """
     try:
         return _connected(path, str(path), patience)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import stat
 from pathlib import Path
 
 import pytest
 
+from mien import files
 from mien.errors import OutputError
 from mien.files import (
     make_private_file,
@@ -136,3 +138,28 @@ def test_file_systems_that_cannot_sync_a_folder_are_written_to(tmp_path, monkeyp
     monkeypatch.setattr(os, "fsync", refuse_folders)
     replace_file(tmp_path / "a", b"data")
     assert (tmp_path / "a").read_bytes() == b"data"
+
+
+FILLED_FIRST = {
+    "deploy/packaging/bytecode.py": "a temporary folder",
+    "deploy/lambda_function.py": "the new folder of `replacing`",
+    "deploy/static_page.py": "the new folder of `replacing`",
+    "deploy/app_folder.py": "the new folder of `replacing`",
+    "models/downloads.py": "a part, published when it is complete",
+    "dataset/sources/lfw.py": "a part, published when it is complete",
+}
+"""Modules that write files by themselves, and what they write."""
+
+
+def test_only_one_module_writes_outputs():
+    root = Path(files.__file__).parent
+    writing = re.compile(
+        r"\.write_bytes\(|\.write_text\(|open\([^)]*[\"'][wax]b?[+]?[\"']|os\.(rename|replace)\("
+        r"|\.to_file\(|imwrite\(|mkstemp\(|mkdtemp\("
+    )
+    found = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        if writing.search(path.read_text("utf-8")) and "parts" not in path.parts
+    }
+    assert found == {*FILLED_FIRST, "gallery/storage/database.py"}

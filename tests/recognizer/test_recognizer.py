@@ -221,6 +221,9 @@ def test_metadata_of_another_kind_is_refused(saved, text):
     assert caught.value.hint
 
 
+IMPOSTORS = {"measured_on": "x", "false_match_rate": [0.1, 0.01], "template_photos": [1]}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -239,6 +242,10 @@ def test_metadata_of_another_kind_is_refused(saved, text):
         {"photos": []},
         {"contract": 7},
         {"kind": None},
+        {"statistics": []},
+        {"statistics": {"impostors": {}}},
+        {"statistics": {"impostors": {**IMPOSTORS, "similarity": [[0.5, 0.4, 0.3]]}}},
+        {"statistics": {"verification": {"slope": "steep"}}},
     ],
     ids=lambda change: json.dumps(change)[:40],
 )

@@ -36,6 +36,9 @@ class ImpostorStatistics:
     template_photos: tuple[int, ...]
     similarity: tuple[tuple[float, ...], ...]
 
+    def __post_init__(self) -> None:
+        _check_shape(self.false_match_rate, self.similarity, len(self.template_photos))
+
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return what `dataclasses.asdict` wrote; raises KeyError, TypeError or ValueError."""
@@ -109,6 +112,9 @@ class GenuineStatistics:
     template_photos: tuple[int, ...]
     similarity: tuple[tuple[float, ...], ...]
 
+    def __post_init__(self) -> None:
+        _check_shape(self.false_non_match_rate, self.similarity, len(self.template_photos))
+
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return what `dataclasses.asdict` wrote; raises KeyError, TypeError or ValueError."""
@@ -147,6 +153,9 @@ class CopyStatistics:
     false_non_match_rate: tuple[float, ...]
     similarity: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        _check_shape(self.false_non_match_rate, (self.similarity,), 1)
+
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return what `dataclasses.asdict` wrote; raises KeyError, TypeError or ValueError."""
@@ -168,6 +177,16 @@ class CopyStatistics:
             None where the rate lies outside the stated ones: it was not measured.
         """
         return _between(rate, self.false_non_match_rate, self.similarity)
+
+
+def _check_shape(
+    rates: tuple[float, ...], rows: tuple[tuple[float, ...], ...], templates: int
+) -> None:
+    """Raise ValueError unless there is one row per template size and one value per rate."""
+    if not rates or not rows or len(rows) != templates:
+        raise ValueError("statistics have rates, and a row per template size")
+    if any(len(row) != len(rates) for row in rows):
+        raise ValueError("each row of statistics has a similarity per rate")
 
 
 def _between(rate: float, rates: tuple[float, ...], row: tuple[float, ...]) -> float | None:
@@ -200,6 +219,8 @@ class EmbedderStatistics:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return what `to_dict` wrote; raises KeyError, TypeError or ValueError."""
+        if not isinstance(fields, Mapping):
+            raise TypeError("statistics are a mapping")
         impostors, verification = fields.get("impostors"), fields.get("verification")
         genuine, copies = fields.get("genuine"), fields.get("copies")
         return cls(

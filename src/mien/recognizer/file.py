@@ -26,6 +26,7 @@ from mien.recognizer.metadata import (
     read_about,
     read_fields,
     read_learned,
+    read_statistics,
     unreadable,
 )
 from mien.session import Session
@@ -68,6 +69,7 @@ class Recognizer:
         self._fields = read_fields(self._session.metadata, name)
         self.about = read_about(self._fields, name)
         self._learned = read_learned(self._fields, name)
+        self._statistics = read_statistics(self._fields, name)
         self.people = self._learned.people
         self.contract = self._learned.contract
 
@@ -201,8 +203,8 @@ class Recognizer:
 
         A file made before statistics were stored in files takes them from the embedder's card.
         """
-        if (stored := self._fields.get("statistics")) is not None:
-            return EmbedderStatistics.from_dict(stored)
+        if self._statistics is not None:
+            return self._statistics
         try:
             from mien.models.cards import card  # noqa: PLC0415
         except ImportError:  # a deployment has no cards

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mien.errors import NotARecognizer
 from mien.graph.settings import DetectionSettings
+from mien.models.statistics import EmbedderStatistics
 from mien.types import Calibration, Interval, Policy
 
 if TYPE_CHECKING:
@@ -139,6 +140,16 @@ def read_learned(fields: Mapping[str, Any], name: str) -> LearnedFields:
             policy=Policy(**policy),
             negative_of=tuple(fields.get("negative_of", ())),
         )
+    except (TypeError, ValueError, KeyError) as error:
+        raise unreadable(name, "its metadata is damaged") from error
+
+
+def read_statistics(fields: Mapping[str, Any], name: str) -> EmbedderStatistics | None:
+    """Return the embedder's statistics, None if the file has none; raises NotARecognizer."""
+    if (stored := fields.get("statistics")) is None:
+        return None
+    try:
+        return EmbedderStatistics.from_dict(stored)
     except (TypeError, ValueError, KeyError) as error:
         raise unreadable(name, "its metadata is damaged") from error
 

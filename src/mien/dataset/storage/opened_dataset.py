@@ -206,6 +206,8 @@ def _read(folder: Path) -> Dataset:
     card = json.loads(resolve(folder, CARD).read_text("utf-8"))
     if card["format"] > FORMAT:
         raise ValueError(f"made by a newer Mien (format {card['format']})")
+    if (stored := card.get("statistics")) is not None:
+        EmbedderStatistics.from_dict(stored)
     manifest = resolve(folder, MANIFEST).read_bytes()
     entries = read_manifest(manifest)
     embeddings = np.load(resolve(folder, EMBEDDINGS), allow_pickle=False)

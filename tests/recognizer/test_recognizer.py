@@ -364,6 +364,7 @@ def test_weights_of_eight_bits_give_the_same_answers(engine, portraits):
 def test_what_is_shown_of_a_recognizer(saved):
     _, recognizer, _ = saved
     assert repr(recognizer) == "<Recognizer 8 people, unknown below 0.500>"
+    assert repr(recognizer.engine()) == f"<RecognizerEngine contract {recognizer.contract}>"
     html = recognizer._repr_html_()
     assert "[bold]a\nb[/bold]" in html  # a name is text, whatever it looks like
     assert "O&#x27;Brien &quot;Bob&quot;" in html

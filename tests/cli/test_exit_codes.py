@@ -98,9 +98,11 @@ def test_a_wrong_command_line_is_2(ends, arguments):
     ("alias", "name"), [("recognize", "identify"), ("recognise", "identify"), ("ship", "deploy")]
 )
 def test_former_names_of_commands_work_and_are_not_listed(ends, alias, name):
-    code, out, _ = ends(alias, "--help")
+    code, out, err = ends(alias, "--help")
     assert code == 0
     assert out.replace(f" {alias} ", f" {name} ", 1) == ends(name, "--help")[1]
+    former = alias != "recognise"  # never was the name
+    assert (f"`mien {alias}` is now `mien {name}`" in err) == former
     assert f" {alias} " not in ends("--help")[1]
 
 

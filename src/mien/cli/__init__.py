@@ -24,7 +24,7 @@ from collections.abc import Sequence
 import click
 
 from mien import errors
-from mien.cli.console import report_error
+from mien.cli.console import note, report_error
 from mien.cli.hints import hint_of
 from mien.version import __version__
 
@@ -71,6 +71,9 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
 _ALIASES = {"recognize": "identify", "recognise": "identify", "ship": "deploy"}
 """Former or other names of commands. They work, and the help does not list them."""
 
+_FORMER = {"recognize", "ship"}
+"""Names of version 0.1.0: using one prints a note."""
+
 
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -80,6 +83,8 @@ class _Commands(click.Group):
         name = _ALIASES.get(cmd_name, cmd_name)
         if name not in _COMMANDS:
             return None
+        if cmd_name in _FORMER:
+            note(f"`mien {cmd_name}` is now `mien {name}`; the former name still works.")
         module, attribute, _ = _COMMANDS[name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command

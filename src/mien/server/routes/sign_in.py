@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from mien.errors import KeyNeeded, TooManyRequests
 from mien.gallery import Gallery
 from mien.server.auth.access import address_of, check_csrf, require_role
-from mien.server.auth.audit_trail import AuditEvent
+from mien.server.auth.audit_trail import AccessEvent
 from mien.server.auth.keys import Role
 from mien.server.auth.web_sessions import COOKIE, LIFETIME
 from mien.server.routes.openapi import problem_responses
@@ -111,5 +111,5 @@ def _galleries(state: ServerState) -> list[Gallery]:
     return [backend.gallery for backend in backends if backend.gallery is not None]
 
 
-def _time(line: AuditEvent) -> str:
+def _time(line: AccessEvent) -> str:
     return line.time

@@ -19,7 +19,7 @@ from mien.cli.rates import LEAST_RATE, Share
 from mien.engine import Engine
 from mien.errors import OutputError, PhotoError, PhotoNotFound
 from mien.faces.drawing import draw_faces
-from mien.faces.portraits import PORTRAIT_SIDE, portrait
+from mien.faces.portraits import portrait
 from mien.faces.selection import select_face
 from mien.files import write_atomically
 from mien.matching import PhotoIdentifier
@@ -28,7 +28,7 @@ from mien.photo import SUFFIXES, encode_jpeg, encode_png, read_photo
 from mien.recognizer import Recognizer
 from mien.session import usable_cores
 from mien.text import count
-from mien.types import Policy
+from mien.types import PORTRAIT_SIDE, Policy
 from mien.verification import verify as compare
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from mien.types.learned import Basis, Calibration, Head, Interval, Policy
 from mien.types.photos import (
     CROP_SIDE,
     POINT_NAMES,
+    PORTRAIT_SIDE,
     Detections,
     EmbeddedPhoto,
     Embeddings,
@@ -20,6 +21,7 @@ from mien.types.progress import Progress, silent
 __all__ = [
     "CROP_SIDE",
     "POINT_NAMES",
+    "PORTRAIT_SIDE",
     "Answer",
     "Basis",
     "Calibration",

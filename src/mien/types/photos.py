@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from mien.types.arrays import read_only
 
+PORTRAIT_SIDE = 600
+"""Default side of a portrait in pixels."""
+
 CROP_SIDE = 112
 """Side of an aligned crop in pixels, the size that ArcFace-aligned embedders take."""
 

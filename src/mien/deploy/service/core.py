@@ -43,12 +43,11 @@ from mien.photo import data_url, decode_photo, encode_jpeg
 from mien.problems import is_fault, plain_problem, problem_of
 from mien.recognizer import Recognizer
 from mien.session import Session
-from mien.types import Face, Photo
+from mien.types import PORTRAIT_SIDE, Face, Photo
 
 RECOGNIZER, PORTRAIT, SETTINGS, PAGE = "recognizer.onnx", "portrait.onnx", "ship.json", "page"
 """Names of the files and the folder beside the code in a deployment."""
 
-PORTRAIT_SIDE = 600
 
 _MAX_CLASSIFY = 6
 """How many candidates /classify lists."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,7 +117,7 @@ def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
     """Yield the photos that files, folders and patterns name, in order.
 
     Raises:
-        PhotoNotFound: one of them names no photo.
+        PhotoNotFound: no photos are found for one of them.
     """
     for argument in arguments:
         path = Path(argument)
@@ -131,19 +131,42 @@ def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
             found = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
         if not found:
             raise PhotoNotFound(
-                f"{argument or repr(argument)} names no photo",
+                _why_no_photo(argument),
                 hint="Give a photo, a folder of photos, or a pattern in quotes.",
             )
         yield from found
+
+
+def _why_no_photo(argument: str) -> str:
+    """Return the message for an argument of `find_photos` that gives no photos."""
+    if argument and Path(argument).is_dir():
+        return f"{argument}: no photos in this folder"
+    if any(character in argument for character in "*?["):
+        return f"{argument}: no file matches this pattern"
+    return f"{argument or repr(argument)}: no such file or folder"
 
 
 def _drawings(paths: Sequence[Path], draw: Path) -> dict[Path, Path]:
     """Return the path of each photo's drawing: in the folder `draw`, or that file for one photo."""
     if len(paths) == 1 and not draw.is_dir():
         _check_suffix(draw, "--draw")
-        return {paths[0]: draw}
-    _make_folder(draw)
-    return {path: draw / name for path, name in _drawn_names(paths).items()}
+        drawings = {paths[0]: draw}
+    else:
+        _make_folder(draw)
+        drawings = {path: draw / name for path, name in _drawn_names(paths).items()}
+    _check_not_photos(drawings.values(), paths, "--draw")
+    return drawings
+
+
+def _check_not_photos(outputs: Iterable[Path], photos: Iterable[Path], option: str) -> None:
+    """Raise `click.BadParameter` if an output would replace one of the photos."""
+    originals = {photo.resolve() for photo in photos}
+    for output in outputs:
+        if output.resolve() in originals:
+            raise click.BadParameter(
+                f"{output} is one of the photos and would be replaced; give another place",
+                param_hint=option,
+            )
 
 
 def _check_suffix(path: Path, option: str) -> None:
@@ -213,7 +236,7 @@ def _cells(face: dict[str, Any]) -> tuple[str, ...]:
     if face["nearest"] is None:
         return "unknown", "-", "-", box
     name = escape(face["name"] or face["nearest"])
-    known = name if face["name"] else f"unknown [dim]nearest: {name}[/dim]"
+    known = name if face["name"] else f"unknown [dim](nearest: {name})[/dim]"
     return known, f"{face['probability']:.0%}", f"{face['similarity']:.2f}", box
 
 
@@ -262,6 +285,7 @@ def align(photo: Path, output: Path, size: int, face: int | None) -> None:
     same crop as that of the server's `/v1/align`.
     """
     _check_suffix(output, "--output")
+    _check_not_photos([output], [photo], "--output")
     with progress_bar() as progress:
         engine = Engine.open(progress=progress)
     picture = read_photo(photo)

@@ -87,10 +87,14 @@ class Dataset:
         """
         folder = Path(path)
         if not resolve(folder, CARD).is_file():
+            there = folder.is_dir()
+            photos, output = (
+                (repr(str(folder)), "DATASET") if there else ("PHOTOS", repr(str(folder)))
+            )
             raise NotADataset(
                 f"{folder}: no dataset there",
-                hint=f"Build one of photos: mien.build_dataset(photos, {str(folder)!r}).",
-                code="dataset-missing-in-folder" if folder.is_dir() else "dataset-missing",
+                hint=f"Build one: mien.build_dataset({photos}, {output}).",
+                code="dataset-missing-in-folder" if there else "dataset-missing",
                 data={"folder": str(folder)},
             )
         try:

@@ -134,7 +134,7 @@ class NoFace(FaceError):
 
 SELDOM_FOUND = (
     "Faces narrower than about 12 pixels or a hundredth of the photo's long side, or turned well "
-    "past half profile, are seldom found."
+    "past half profile, are seldom found. The photo must be upright."
 )
 """Hint of the errors raised where no face is found in a photo."""
 

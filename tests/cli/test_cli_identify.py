@@ -215,6 +215,13 @@ def test_a_drawing_that_cannot_be_written_is_exit_code_17(mien, recognizer, tmp_
     assert "--draw takes a folder" in answer.err
 
 
+def test_a_face_is_one_line_in_a_pipe_however_long_the_path(mien, recognizer, tmp_path):
+    photo = save(tmp_path / ("long" * 30) / ("name" * 30 + ".png"))
+    answer = mien("identify", recognizer, photo)
+    assert answer.code == 0
+    assert str(photo) in answer.out
+
+
 def test_no_photo_is_overwritten(mien, recognizer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     one, other = save(tmp_path / "in" / "one.jpg"), save(tmp_path / "in" / "other.png")

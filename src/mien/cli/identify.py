@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _BATCH = 32
 _LIKELY = 0.5
+_WIDEST = 10_000
 
 
 @click.command(
@@ -223,7 +224,8 @@ def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
             if not row["faces"]:
                 why = "cannot be read" if row["error"] else "no face found"
                 table.add_row(escape(row["photo"]), f"[dim]{why}[/dim]")
-        out.print(table)
+        # In a pipe or a file each face is one line, however long the photo's path.
+        out.print(table, width=None if out.is_terminal else _WIDEST)
         _explain_duplicates(rows)
     for row in rows:
         if row["error"]:

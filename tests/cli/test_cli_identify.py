@@ -215,7 +215,10 @@ def test_a_drawing_that_cannot_be_written_is_exit_code_17(mien, recognizer, tmp_
     assert "--draw takes a folder" in answer.err
 
 
-def test_a_face_is_one_line_in_a_pipe_however_long_the_path(mien, recognizer, tmp_path):
+def test_a_face_is_one_line_in_a_pipe_however_long_the_path(
+    mien, recognizer, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(commands.out, "width", 80)
     photo = save(tmp_path / ("long" * 30) / ("name" * 30 + ".png"))
     answer = mien("identify", recognizer, photo)
     assert answer.code == 0

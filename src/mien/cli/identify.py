@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -225,7 +226,8 @@ def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
                 why = "cannot be read" if row["error"] else "no face found"
                 table.add_row(escape(row["photo"]), f"[dim]{why}[/dim]")
         # In a pipe or a file each face is one line, however long the photo's path.
-        out.print(table, width=None if out.is_terminal else _WIDEST)
+        console = out if out.is_terminal else Console(highlight=False, width=_WIDEST)
+        console.print(table)
         _explain_duplicates(rows)
     for row in rows:
         if row["error"]:

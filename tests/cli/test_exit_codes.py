@@ -136,3 +136,10 @@ def test_hint_without_the_packages_of_deploy_names_the_extra(tmp_path, kind):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 20
     assert "pip install 'mien[deploy]'" in done.stderr
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["identfy", "people.onnx", "party.jpg"])
+    assert left.value.code == 2
+    assert "Did you mean 'identify'?" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from PIL import Image
 from spheres import ORIGIN, centre, enrolled, face_sample
 
 import mien
-from mien.errors import ContractMismatch, PhotoError
+from mien.errors import ContractMismatch, OutputError, PhotoError
 from mien.gallery import Gallery, ImportedPerson, Origin
 from mien.gallery.exchange.transfer import Export, export_gallery
 from mien.gallery.integrity import check_gallery
@@ -159,3 +159,10 @@ def test_to_dict_gives_json_values(tmp_path):
 def test_an_array_of_another_type_is_refused(office):
     with pytest.raises(PhotoError, match="float32"):
         office.identify_photo(np.zeros((8, 8, 3), np.float32))
+
+
+def test_a_folder_with_other_files_is_not_made_a_gallery(tmp_path):
+    (tmp_path / "party.jpg").write_bytes(b"a photo")
+    with pytest.raises(OutputError, match="not a gallery's"):
+        Gallery.create(tmp_path, ORIGIN)
+    assert [path.name for path in tmp_path.iterdir()] == ["party.jpg"]

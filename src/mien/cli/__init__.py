@@ -17,6 +17,7 @@ Exit codes::
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -79,9 +80,12 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         name = _ALIASES.get(cmd_name, cmd_name)
         if name not in _COMMANDS:
+            close = difflib.get_close_matches(name, [*_COMMANDS, *_ALIASES])
+            if close:
+                ctx.fail(f"No such command {cmd_name!r}. Did you mean {close[0]!r}?")
             return None
         if cmd_name in _FORMER:
             note(f"`mien {cmd_name}` is now `mien {name}`; the former name still works.")

@@ -68,7 +68,8 @@ def identify(
 
     RECOGNIZER is a file that `mien train` made, or the folder of a gallery.
 
-    A photo that cannot be read is reported, the others are identified, and the exit code is 1.
+    A photo that cannot be read is reported, the others are identified, and the exit code is 1. If
+    one of PHOTOS does not exist, nothing is identified.
     """
     paths = list(dict.fromkeys(find_photos(photos)))
     drawn = {} if draw is None else _drawings(paths, draw)

@@ -182,7 +182,7 @@ def create_database(folder: Path, meta: Mapping[str, str]) -> None:
 
     Raises:
         GalleryExists: there is one already.
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or the folder holds other files.
     """
     path = folder / FILE
     if path.exists():
@@ -190,6 +190,11 @@ def create_database(folder: Path, meta: Mapping[str, str]) -> None:
             f"{folder}: there is a gallery already", hint="Use it, or give another folder."
         )
     with translated(folder):
+        if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+            raise OutputError(
+                f"{folder}: holds files that are not a gallery's",
+                hint="Give an empty or new folder.",
+            )
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{FILE}.", suffix=".part", dir=folder)
         os.close(handle)

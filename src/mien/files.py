@@ -86,12 +86,14 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
         OutputError: it cannot be written.
     """
     try:
+        if not path.name:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not path.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         replace_file(path, data, private=private)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise OutputError(
-            f"cannot write {path}: {error.strerror or error}",
+            f"cannot write {path}: {getattr(error, 'strerror', None) or error}",
             hint="Choose a place in a folder that exists and that you may write to.",
         ) from error
 

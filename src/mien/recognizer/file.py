@@ -135,9 +135,9 @@ class Recognizer:
         """
         try:
             model = Path(path).read_bytes()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a null character in the path
             raise RecognizerNotFound(
-                f"cannot read {path}: {error.strerror}",
+                f"cannot read {path}: {getattr(error, 'strerror', None) or error}",
                 hint="`mien.train` makes a recognizer of a dataset.",
                 code="recognizer-missing",
             ) from error

@@ -28,6 +28,25 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is a folder; False where it cannot be looked at.
+
+    Before Python 3.14 `Path.is_dir` raises OSError for a name that is too long, or below a folder
+    that may not be searched.
+    """
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is a regular file; False where it cannot be looked at."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def path_exists(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path exists; False where it cannot be looked at."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
 def publish(part: Path, final: Path, *, sync: bool = True) -> None:
     """Give a finished file its final name; a reader sees the old file or the new one, whole.
 

@@ -436,3 +436,15 @@ def test_what_is_shown_of_a_recognizer(saved):
     assert "[bold]a\nb[/bold]" in html  # a name is text, whatever it looks like
     assert "O&#x27;Brien &quot;Bob&quot;" in html
     assert recognizer.to_dict() == recognizer.info()
+
+
+def test_what_a_caller_changes_stays_with_the_caller(saved):
+    """A copy in another form is written from the same fields."""
+    _, recognizer, path = saved
+    before = Recognizer.load(path).info()
+    recognizer.info()["people"].clear()
+    recognizer.to_dict()["about"]["measured"].clear()
+    recognizer.training.clear()
+    assert recognizer.info() == before
+    assert recognizer.training == {"rank1": 0.99}
+    assert recognizer.stored_as("float16").people == recognizer.people

@@ -6,6 +6,7 @@ the store (`mien.models.weight_store`). Weights are used only if their sha256 is
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -373,8 +374,8 @@ def _rows(part: Fields, rates: int) -> tuple[tuple[int, ...], tuple[tuple[float,
     rows: dict[int, tuple[float, ...]] = {}
     for key in table.names():
         row = _row(table, key, rates)
-        if not key.isdecimal() or int(key) < 1:
-            raise table.fault(key, "must be a number of photos")
+        if not re.fullmatch(r"[1-9][0-9]{0,8}", key):
+            raise table.fault(key[:20], "must be a number of photos")
         rows[int(key)] = row
     if not rows:
         raise part.fault("similarity", "must have at least one row")

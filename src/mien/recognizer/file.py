@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -246,7 +247,7 @@ class Recognizer:
     @property
     def training(self) -> Mapping[str, Any]:
         """The training report: what was tried and chosen, threshold, warnings."""
-        return self.about.measured
+        return deepcopy(self.about.measured)
 
     @property
     def policy(self) -> Policy:
@@ -296,7 +297,7 @@ class Recognizer:
 
     def info(self) -> dict[str, Any]:
         """Return the file's metadata and size as JSON values."""
-        return {**self._fields, "bytes": self.size}
+        return {**deepcopy(self._fields), "bytes": self.size}
 
     def to_dict(self) -> dict[str, Any]:
         """Return `info()`: the metadata as JSON values."""

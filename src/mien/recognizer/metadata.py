@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -137,7 +138,7 @@ def read_fields(properties: Mapping[str, str], name: str) -> dict[str, Any]:
 def read_about(fields: Mapping[str, Any], name: str) -> About:
     """Return how the file was made; raises NotARecognizer where that is damaged."""
     try:
-        about = dict(fields["about"])
+        about = deepcopy(dict(fields["about"]))
         about["settings"] = DetectionSettings.from_dict(about["settings"])
         for model in ("detector", "embedder"):
             about[model] = Weights(**about[model])

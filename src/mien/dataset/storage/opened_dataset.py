@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -176,7 +177,7 @@ class Dataset:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the dataset's card as JSON values."""
-        return dict(self.card)
+        return deepcopy(self.card)
 
     def crop(self, entry: Entry) -> NDArray[np.uint8] | None:
         """Return the aligned crop, (112, 112, 3) uint8 RGB, or None where there is no such file."""

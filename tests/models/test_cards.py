@@ -260,6 +260,8 @@ def test_an_invalid_card_is_refused_with_its_key(old, new, key):
         ("[0.2, 0.3]", "[0.3, 0.2]", r"similarity\.1 must be one similarity a rate"),
         ("[0.2, 0.3]", "[0.2, 3]", r"similarity\.1 must be one similarity a rate"),
         ("similarity.1", "similarity.one", r"similarity\.one must be a number of photos"),
+        ("similarity.1", "similarity.01", r"similarity\.01 must be a number of photos"),
+        ("similarity.1", "similarity.9999999999", r"similarity\.9999999999 must be"),
         ("measured_on", "measured", "measured_on is missing"),
     ],
 )

@@ -448,3 +448,10 @@ def test_what_a_caller_changes_stays_with_the_caller(saved):
     assert recognizer.info() == before
     assert recognizer.training == {"rank1": 0.99}
     assert recognizer.stored_as("float16").people == recognizer.people
+
+
+def test_a_path_is_not_the_bytes_of_a_file(saved):
+    """onnxruntime takes a path too, but such a recognizer could not be saved."""
+    _, _, path = saved
+    with pytest.raises(TypeError, match=r"Recognizer\.load"):
+        Recognizer(str(path))

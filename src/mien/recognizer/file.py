@@ -63,6 +63,10 @@ class Recognizer:
     """
 
     def __init__(self, model: bytes, *, name: str = "recognizer", threads: int = 0) -> None:
+        if not isinstance(model, bytes):
+            raise TypeError(
+                f"the bytes of a file are wanted, not {model!r:.80}; Recognizer.load takes a path"
+            )
         self._model = model
         self._name = name
         self._threads = threads

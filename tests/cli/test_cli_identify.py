@@ -421,3 +421,14 @@ def test_an_unknown_face_is_shown_with_its_nearest_person(capfd, name, nearest, 
     row = {"photo": "a.jpg", "faces": [{**face, "nearest": nearest}], "error": None, "hint": ""}
     commands._show([row], as_json=False)
     assert " ".join(capfd.readouterr().out.splitlines()[1].split()) == line
+
+
+@pytest.mark.parametrize(
+    ("argument", "why"),
+    [("a" * 300, "no such file or folder"), ("photos/**x", "no file matches this pattern")],
+    ids=["too long", "no pattern"],
+)
+def test_an_argument_that_cannot_be_looked_at(mien, recognizer, argument, why):
+    answer = mien("identify", recognizer, argument)
+    assert answer.code == 10
+    assert why in answer.err

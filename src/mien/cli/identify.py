@@ -22,7 +22,7 @@ from mien.errors import OutputError, PhotoError, PhotoNotFound
 from mien.faces.drawing import draw_faces
 from mien.faces.portraits import portrait
 from mien.faces.selection import select_face
-from mien.files import write_atomically
+from mien.files import is_folder, path_exists, write_atomically
 from mien.matching import PhotoIdentifier
 from mien.models.cards import DEFAULT_EMBEDDER
 from mien.photo import SUFFIXES, encode_jpeg, encode_png, read_photo
@@ -103,7 +103,7 @@ def identify(
 
 
 def _load(path: Path, *, threads: int) -> Recognizer | PhotoIdentifier:
-    if not path.is_dir():
+    if not is_folder(path):
         return Recognizer.load(path, threads=threads)
     from mien.cli.gallery.display import how_to_enrol  # noqa: PLC0415
     from mien.gallery import Gallery, find_key  # noqa: PLC0415
@@ -126,12 +126,12 @@ def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
         path = Path(argument)
         if not argument:  # An empty shell variable; Path("") would be the current folder.
             found = []
-        elif path.is_dir():
+        elif is_folder(path):
             found = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES]
-        elif path.exists():
+        elif path_exists(path):
             found = [path]
         else:
-            found = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
+            found = _matching(path)
         if not found:
             raise PhotoNotFound(
                 _why_no_photo(argument),
@@ -142,16 +142,25 @@ def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
 
 def _why_no_photo(argument: str) -> str:
     """Return the message for an argument of `find_photos` that gives no photos."""
-    if argument and Path(argument).is_dir():
+    if argument and is_folder(argument):
         return f"{argument}: no photos in this folder"
     if any(character in argument for character in "*?["):
         return f"{argument}: no file matches this pattern"
     return f"{argument or repr(argument)}: no such file or folder"
 
 
+def _matching(pattern: Path) -> list[Path]:
+    """Return the paths that match a pattern; none where it is no valid one."""
+    try:
+        root = Path(pattern.anchor or ".")
+        return sorted(root.glob(str(pattern.relative_to(pattern.anchor))))
+    except (OSError, ValueError, IndexError, NotImplementedError):
+        return []
+
+
 def _drawings(paths: Sequence[Path], draw: Path) -> dict[Path, Path]:
     """Return the path of each photo's drawing: in the folder `draw`, or that file for one photo."""
-    if len(paths) == 1 and not draw.is_dir():
+    if len(paths) == 1 and not is_folder(draw):
         _check_suffix(draw, "--draw")
         drawings = {paths[0]: draw}
     else:

@@ -177,7 +177,7 @@ class GalleryBase:
         Raises:
             ValueError: the rate is outside of it.
         """
-        valid_rate(rate)
+        rate = valid_rate(rate)
         with self._lock:
             with self._database.writing():
                 self._database.set_meta("rate", repr(rate))
@@ -249,7 +249,7 @@ def valid_rate(rate: float) -> float:
     """Return a rate in (0, 1); raises ValueError where it is not."""
     if not 0 < rate < 1:
         raise ValueError(f"a rate lies between 0 and 1, got {rate}")
-    return rate
+    return float(rate)  # the text of a NumPy number cannot be read back
 
 
 def lock_text(cipher: Cipher) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -62,6 +63,10 @@ class Recognizer:
     """
 
     def __init__(self, model: bytes, *, name: str = "recognizer", threads: int = 0) -> None:
+        if not isinstance(model, bytes):
+            raise TypeError(
+                f"the bytes of a file are wanted, not {model!r:.80}; Recognizer.load takes a path"
+            )
         self._model = model
         self._name = name
         self._threads = threads
@@ -135,9 +140,9 @@ class Recognizer:
         """
         try:
             model = Path(path).read_bytes()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a null character in the path
             raise RecognizerNotFound(
-                f"cannot read {path}: {error.strerror}",
+                f"cannot read {path}: {getattr(error, 'strerror', None) or error}",
                 hint="`mien.train` makes a recognizer of a dataset.",
                 code="recognizer-missing",
             ) from error
@@ -246,7 +251,7 @@ class Recognizer:
     @property
     def training(self) -> Mapping[str, Any]:
         """The training report: what was tried and chosen, threshold, warnings."""
-        return self.about.measured
+        return deepcopy(self.about.measured)
 
     @property
     def policy(self) -> Policy:
@@ -296,7 +301,7 @@ class Recognizer:
 
     def info(self) -> dict[str, Any]:
         """Return the file's metadata and size as JSON values."""
-        return {**self._fields, "bytes": self.size}
+        return {**deepcopy(self._fields), "bytes": self.size}
 
     def to_dict(self) -> dict[str, Any]:
         """Return `info()`: the metadata as JSON values."""

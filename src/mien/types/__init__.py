@@ -8,6 +8,7 @@ between faces is cosine similarity.
 from mien.types.answers import Answer, Candidate, Face
 from mien.types.learned import Basis, Calibration, Head, Interval, Policy
 from mien.types.photos import (
+    ALIGNMENT,
     CROP_SIDE,
     POINT_NAMES,
     PORTRAIT_SIDE,
@@ -19,6 +20,7 @@ from mien.types.photos import (
 from mien.types.progress import Progress, silent
 
 __all__ = [
+    "ALIGNMENT",
     "CROP_SIDE",
     "POINT_NAMES",
     "PORTRAIT_SIDE",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from mien.dataset.storage.dataset_html import dataset_html
 from mien.dataset.storage.entries import Entry, digest_of, read_manifest
 from mien.engine import DetectionSettings, Engine
 from mien.errors import NotADataset
+from mien.files import is_file, is_folder
 from mien.models.cards import known_statistics
 from mien.models.statistics import EmbedderStatistics
 from mien.text import count
@@ -46,7 +48,7 @@ _T = TypeVar("_T", bound=np.generic)
 def resolve(folder: Path, name: str) -> Path:
     """Return the path of a file of the valid result: staged and not yet moved, or in its place."""
     staged = folder / NEXT
-    if (staged / CARD).is_file() and (staged / name).is_file():
+    if is_file(staged / CARD) and is_file(staged / name):
         return staged / name
     return folder / name
 
@@ -86,8 +88,8 @@ class Dataset:
             NotADataset: no dataset there, or its files do not match.
         """
         folder = Path(path)
-        if not resolve(folder, CARD).is_file():
-            there = folder.is_dir()
+        if not is_file(resolve(folder, CARD)):
+            there = is_folder(folder)
             photos, output = (
                 (repr(str(folder)), "DATASET") if there else ("PHOTOS", repr(str(folder)))
             )
@@ -175,7 +177,7 @@ class Dataset:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the dataset's card as JSON values."""
-        return dict(self.card)
+        return deepcopy(self.card)
 
     def crop(self, entry: Entry) -> NDArray[np.uint8] | None:
         """Return the aligned crop, (112, 112, 3) uint8 RGB, or None where there is no such file."""

@@ -18,6 +18,7 @@ from mien.files import write_atomically
 from mien.matching import COMPARED, answers_of, faces_of
 from mien.models.statistics import EmbedderStatistics
 from mien.photo import PhotoSource, open_photo
+from mien.recognizer.graph_checks import check_graph
 from mien.recognizer.metadata import (
     FORMAT,
     KEY,
@@ -30,6 +31,7 @@ from mien.recognizer.metadata import (
     read_statistics,
     unreadable,
 )
+from mien.recognizer.people_checks import check_people, fits_people
 from mien.session import Session
 from mien.text import count
 from mien.types import (
@@ -70,11 +72,16 @@ class Recognizer:
         self._model = model
         self._name = name
         self._threads = threads
+        try:
+            checked = check_graph(model)
+        except ValueError as error:
+            raise unreadable(name, str(error)) from error
         self._session = Session(model, name=name, threads=threads)
         self._fields = read_fields(self._session.metadata, name)
         self.about = read_about(self._fields, name)
         self._learned = read_learned(self._fields, name)
         self._statistics = read_statistics(self._fields, name)
+        check_people(checked, self._learned, name)
         self.people = self._learned.people
         self.contract = self._learned.contract
 
@@ -187,11 +194,14 @@ class Recognizer:
 
         Raises:
             PhotoError: it cannot be read.
+            NotARecognizer: the file's graph gives answers that do not fit its people.
         """
         opened = open_photo(photo, long_side=self.max_long_side)
         boxes, points, scores, crops, vectors, *rows = self._session.run(
             *("boxes", "points", "scores", "crops", "embeddings"), *COMPARED, image=opened.pixels
         )
+        if not fits_people((boxes, points, scores, crops, vectors, *rows), len(self.people)):
+            raise unreadable(self._name, "its answers do not fit its people")
         found = Detections(boxes, points, scores)
         embedded = EmbeddedPhoto(opened, found, crops, Embeddings(vectors, self.contract))
         return faces_of(embedded, answers_of(rows, self.people, rates=self._rates))

@@ -147,6 +147,7 @@ class ServerState:
         self.jobs.close()
         self.queue.close()
         self.audit.close()
+        self.access.close()
         for handle in self.handles:
             gallery = self.backend(handle).gallery
             if gallery is not None:

@@ -18,6 +18,7 @@ class Limits:
 
     Attributes:
         body: bytes per request.
+        json: bytes of a JSON body.
         upload: bytes per request with training photos.
         held: bytes of all request bodies in memory together.
         photos: files per request.
@@ -35,6 +36,7 @@ class Limits:
     """
 
     body: int = 32 << 20
+    json: int = 64 << 10
     upload: int = 512 << 20
     held: int = 1 << 30
     photos: int = 32
@@ -70,8 +72,12 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, name: str) -> None:
+    def take(self, name: str, why: str = "") -> None:
         """Take a token of `name`.
+
+        Args:
+            name: a key's id or an address.
+            why: says in the error what there is too much of; the rate if empty.
 
         Raises:
             TooManyRequests: no token is left; `hint` says how many seconds to wait.
@@ -85,13 +91,8 @@ class RateLimiter:
                 return
         seconds = ceil((1 - left) / self._rate)
         raise TooManyRequests(
-            f"more than {self._rate:g} requests a second", hint=f"Ask again in {seconds} s."
+            why or f"more than {self._rate:g} requests a second", hint=f"Ask again in {seconds} s."
         )
-
-    def empty(self, name: str) -> bool:
-        """Return whether `name` has no token left, without taking one."""
-        with self._lock:
-            return bool(self._rate) and self._left(name) < 1
 
     def _left(self, name: str) -> float:
         now = self._clock()

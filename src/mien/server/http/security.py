@@ -81,7 +81,7 @@ class SecurityMiddleware:
             await self._app(scope, receive, send)
             return
         request_log = _RequestLog(scope, self._metrics)
-        body = _LimitedBody(self, scope, receive)
+        body = scope["mien.body"] = _LimitedBody(self, scope, receive)
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -112,6 +112,11 @@ class SecurityMiddleware:
                 hint="Ask again in 1 s.",
             )
         self._reserved += size
+
+    @property
+    def max_json(self) -> int:
+        """Maximum size of a JSON body in bytes."""
+        return min(self._rules.limits.json, self._rules.limits.body)
 
     def max_body(self, path: str) -> int:
         """Return the maximum body size of a path in bytes."""
@@ -145,6 +150,15 @@ class _LimitedBody:
         if int(self._length) > self._max_size:
             raise self._too_large()
 
+    def limit_to_json(self) -> None:
+        """Reject from now on what is too large for JSON.
+
+        Raises:
+            RequestTooLarge: Content-Length says that it is.
+        """
+        self._max_size = min(self._max_size, self._middleware.max_json)
+        self.check_length()
+
     async def __call__(self) -> Message:
         if self._complete:
             return await self._receive()
@@ -168,6 +182,10 @@ class _LimitedBody:
         return message
 
     def _too_large(self) -> RequestTooLarge:
+        if self._max_size < 1 << 20:
+            return RequestTooLarge(
+                f"this request may have at most {self._max_size >> 10} KiB", hint="Send less."
+            )
         return RequestTooLarge(
             f"a request may have at most {self._max_size >> 20} MiB",
             hint="Send fewer photos at once.",

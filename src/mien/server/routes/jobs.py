@@ -14,12 +14,15 @@ from mien.errors import BadRequest, JobRefused
 from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
 from mien.server.http.forms import read_form
+from mien.server.http.guarded_route import GuardedRoute
 from mien.server.routes.openapi import multipart_body, problem_responses
 from mien.server.state import ServerState, StateDep
 from mien.server.training.jobs import FINISHED, Job, handle_of
 from mien.text import count
 
-router = APIRouter(tags=["training"], dependencies=[Depends(require_role(Role.OPERATOR))])
+router = APIRouter(
+    route_class=GuardedRoute, tags=["training"], dependencies=[Depends(require_role(Role.OPERATOR))]
+)
 
 _RATE = 0.01
 _KEEP_ALIVE = 5.0

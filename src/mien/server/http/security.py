@@ -45,6 +45,9 @@ _HEADERS: Mapping[str, str] = {
 }
 """Added to every response that does not set them itself."""
 
+_MAX_DIGITS = 18
+"""Digits of a Content-Length."""
+
 _log = logging.getLogger("mien.server.requests")
 
 
@@ -147,7 +150,8 @@ class _LimitedBody:
             return
         if not self._length.isdecimal():
             raise BadRequest("Content-Length is not a number", hint="Send it as digits.")
-        if int(self._length) > self._max_size:
+        # Python converts no more than some thousand digits.
+        if len(self._length) > _MAX_DIGITS or int(self._length) > self._max_size:
             raise self._too_large()
 
     def limit_to_json(self) -> None:

@@ -33,6 +33,8 @@ class Limits:
         per_second: requests per second and key (without keys: per address); 0 for no limit.
         burst: requests allowed at once above that rate.
         jobs: training jobs in the queue.
+        streams: event streams open at once.
+        streams_each: event streams open at once per key (without keys: per address).
     """
 
     body: int = 32 << 20
@@ -50,6 +52,8 @@ class Limits:
     per_second: float = 0.0
     burst: int = 60
     jobs: int = 8
+    streams: int = 256
+    streams_each: int = 32
 
 
 class RateLimiter:

@@ -260,7 +260,7 @@ class GalleryBusy(GalleryError):
 
 
 class GalleryLocked(GalleryError):
-    """The gallery is encrypted, and the key is missing or wrong."""
+    """The key is missing or wrong, or one is given for a gallery that is not encrypted."""
 
 
 class UnknownPerson(GalleryError):

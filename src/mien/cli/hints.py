@@ -101,6 +101,10 @@ ERROR_HINTS: Mapping[str, str] = {
         "Give its key: --key-file FILE, or MIEN_KEY with the file's text. It cannot be read "
         "without the key."
     ),
+    "gallery-not-encrypted": (
+        "Leave out --key-file and unset MIEN_KEY, or encrypt it first: "
+        "mien gallery rotate-key {folder!q} --new-key-file FILE"
+    ),
     "key-malformed": (
         "A key is 32 bytes in base64, as `mien gallery create DIR --encrypt` writes it."
     ),

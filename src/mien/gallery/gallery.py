@@ -102,7 +102,8 @@ class Gallery(GalleryEditor):
         Raises:
             GalleryNotFound: there is no gallery.
             NotAGallery: Mien did not make it, it is damaged, or a newer version made it.
-            GalleryLocked: it is encrypted, and the key is missing or wrong.
+            GalleryLocked: it is encrypted, and the key is missing or wrong; or it is not
+                encrypted, and a key is given.
         """
         return cls(path, key=key)
 

@@ -19,7 +19,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,7 +102,8 @@ class Jobs:
         self._folder = folder
         self._versions = versions
         self._limits = limits
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._listeners: list[Callable[[], object]] = []
         self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._stops: dict[str, threading.Event] = {}
@@ -128,8 +129,7 @@ class Jobs:
         self._queue.put("")
         if self._thread.is_alive():
             self._thread.join()
-        with self._changed:
-            self._changed.notify_all()
+        self.notify()
 
     def check_capacity(self) -> None:
         """Raise ServerBusy if there are too many unfinished jobs."""
@@ -176,7 +176,7 @@ class Jobs:
 
     def all(self) -> list[Job]:
         """Return the jobs, latest first."""
-        with self._changed:
+        with self._lock:
             return sorted(self._jobs.values(), key=lambda job: job.id, reverse=True)
 
     def get(self, job_id: str) -> Job:
@@ -185,20 +185,33 @@ class Jobs:
         Raises:
             NotServed: there is no job with that id.
         """
-        with self._changed:
+        with self._lock:
             found = self._jobs.get(job_id)
         if found is None:
             raise NotServed(f"there is no job {job_id}", hint="GET /v1/jobs lists the trainings.")
         return found
 
-    def wait(self, job_id: str, seen: Job | None, seconds: float) -> Job | None:
-        """Wait until a job differs from `seen` and return it; None if nothing changed."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._jobs.get(job_id) is not seen or self._stopping.is_set(), seconds
-            )
-            found = self._jobs.get(job_id)
-        return None if found is seen else found
+    def current(self, job_id: str) -> Job | None:
+        """Return a job, or None if there is none, without waiting for the disk."""
+        return self._jobs.get(job_id)
+
+    @contextlib.contextmanager
+    def listened_to(self, on_change: Callable[[], object]) -> Iterator[None]:
+        """Call a function, from any thread, when a job has changed and when the server stops.
+
+        Takes no lock: those who hold it may be writing to disk, and this is for the event loop.
+        """
+        self._listeners.append(on_change)
+        try:
+            yield
+        finally:
+            self._listeners.remove(on_change)
+
+    def notify(self) -> None:
+        """Call the listeners."""
+        for on_change in tuple(self._listeners):
+            with contextlib.suppress(RuntimeError):  # its event loop was closed meanwhile
+                on_change()
 
     def report(self, job_id: str) -> bytes:
         """Return a job's report.
@@ -232,9 +245,9 @@ class Jobs:
                 "the recognizer of this job is in service",
                 hint="Put another version in service first.",
             )
-        with self._changed:
+        with self._lock:
             del self._jobs[job_id]
-            self._changed.notify_all()
+            self.notify()
         shutil.rmtree(self._folder / job_id, ignore_errors=True)
 
     def as_json(self, job: Job) -> dict[str, Any]:
@@ -315,7 +328,7 @@ class Jobs:
 
     def _update_unless_finished(self, job: Job, *, persist: bool = True) -> bool:
         """Take note of a job unless it was cancelled meanwhile."""
-        with self._changed:
+        with self._lock:
             current = self._jobs.get(job.id)
             if current is None or current.state in FINISHED:
                 return False
@@ -323,12 +336,12 @@ class Jobs:
         return True
 
     def _store(self, job: Job, *, persist: bool = True) -> None:
-        with self._changed:
+        with self._lock:
             if persist:
                 text = json.dumps(asdict(job), ensure_ascii=False).encode("utf-8", "replace")
                 write_atomically(self._folder / job.id / "job.json", text, private=True)
             self._jobs[job.id] = job
-            self._changed.notify_all()
+            self.notify()
 
     def _delete_inputs(self, job_id: str) -> None:
         """Delete the photos and the dataset of a finished job."""

@@ -38,6 +38,7 @@ rooms: $(VENV)/dev
 # Every warning is an error: a broken link, a public name without a docstring.
 docs: $(VENV)/dev
 	$(BIN)/sphinx-build --quiet --fail-on-warning --fresh-env -d build/doctrees docs build/docs
+	@echo 'The documents: build/docs/index.html'
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
@@ -36,6 +35,7 @@ from mien.deploy.lambda_function import ZIP, deploy_lambda
 from mien.deploy.packaging.libraries import this_arch, this_python
 from mien.photo import decode_photo
 from mien.recognizer import Recognizer
+from mien.session import onnxruntime
 
 _LIBRARY = """
 import sys
@@ -46,7 +46,7 @@ recognizer.identify(read_photo(sys.argv[2], long_side=recognizer.max_long_side))
 
 _SETTINGS = """
 import json, sys, time
-import numpy, onnxruntime
+import mien, numpy, onnxruntime
 wanted = json.loads(sys.argv[2])
 start = time.perf_counter()
 options = onnxruntime.SessionOptions()

@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from mien.models.cards import DEFAULT_EMBEDDER, card
 from mien.models.clean import clean_embedder
 from mien.models.weight_store import WeightStore
+from mien.session import onnxruntime
 
 THREADS = (1, 2)
 BATCHES = (1, 8)

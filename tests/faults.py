@@ -126,7 +126,11 @@ def read_only_disk(disk: Path) -> Iterator[None]:
                 path.chmod(modes[path])
         return
     mount, umount = shutil.which("mount"), shutil.which("umount")
-    if not mount or not umount or subprocess.run([mount, "--bind", disk, disk], check=False).returncode:
+    if (
+        not mount
+        or not umount
+        or subprocess.run([mount, "--bind", disk, disk], check=False).returncode
+    ):
         pytest.skip("root may write anywhere, and cannot mount here")
     try:
         subprocess.run([mount, "-o", "remount,ro,bind", disk], check=True)

@@ -86,6 +86,15 @@ def test_one_name_is_one_thing():
     assert {name: where for name, where in twice.items() if name not in SERVES} == {}
 
 
+def test_no_two_classes_have_one_name():
+    places = defaultdict(list)
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(path.relative_to(SOURCE).as_posix())
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
 def test_names_say_something():
     vague = {"util", "utils", "common", "helper", "helpers", "misc", "manager"}
     assert not [path for path in MODULES if path.stem in vague or path.parent.name in vague]

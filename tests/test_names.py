@@ -51,3 +51,9 @@ def test_different_names_have_different_slugs(a, b):
     a, b = clean_name(a), clean_name(b)
     if name_key(a) != name_key(b):
         assert slug(a).lower() != slug(b).lower()
+
+
+def test_half_a_character_is_replaced():
+    """JSON can hold a surrogate that no bytes of a file name stand for."""
+    assert clean_name("Ada \ud800") == "Ada \ufffd\ufffd\ufffd"
+    assert name_key("\ud800x")

@@ -11,6 +11,7 @@ import pytest
 
 import mien
 import mien.errors
+from mien.graph.storage_form import Form
 
 INTERNAL = {
     "GalleryStore",  # what `Gallery.exclusively` yields, for export and integrity checks
@@ -58,11 +59,8 @@ def test_what_a_public_name_takes_and_returns_is_public(name):
 
 
 def hints_of(value: object) -> dict[str, object]:
-    try:
-        return typing.get_type_hints(value, localns=_type_checking_names())
-    except (NameError, TypeError):
-        return {}
+    return typing.get_type_hints(value, localns=_type_checking_names())
 
 
 def _type_checking_names() -> dict[str, object]:
-    return {name: getattr(mien, name) for name in mien.__all__}
+    return {"Form": Form, **{name: getattr(mien, name) for name in mien.__all__}}

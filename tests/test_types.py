@@ -19,6 +19,7 @@ from mien.types import (
     Detections,
     EmbeddedPhoto,
     Embeddings,
+    Face,
     Interval,
     Photo,
     Policy,
@@ -167,6 +168,13 @@ def test_answers_are_compared_by_value():
     assert silent(1, 2, "nothing") is None
 
 
+def face(name):
+    box = np.array([1, 2, 30, 40], np.float32)
+    answer = Answer(name, None, 0.6, 0.9, None, (Candidate("Ada", 0.6, 0.9),))
+    crop, vector = np.zeros((112, 112, 3), np.uint8), np.eye(1, 3, dtype=np.float32)[0]
+    return Face(box, np.zeros((5, 2), np.float32), 0.9, answer, crop, vector)
+
+
 def embedded_photo():
     vectors = Embeddings(np.eye(2, 3, dtype=np.float32), "c")
     crops = np.zeros((2, 112, 112, 3), np.uint8)
@@ -183,6 +191,8 @@ def embedded_photo():
         (detections(4, 4, 4), "<Detections 4 faces: 0.90, 0.90, 0.90, ...>"),
         (Embeddings(np.eye(2, 3, dtype=np.float32), "c"), "<Embeddings 2 x 3, contract c>"),
         (embedded_photo(), "<EmbeddedPhoto 'p' 2 faces, contract c>"),
+        (face("Ada"), "<Face 'Ada' 90% at 1 2 30 40>"),
+        (face(None), "<Face unknown 90% at 1 2 30 40>"),
         (toy_head(1), "<Head prototype, 1 person, 16 dimensions, unknown below 0.500>"),
         (toy_head(1200), "<Head prototype, 1,200 people, 16 dimensions, unknown below 0.500>"),
     ],

@@ -51,6 +51,7 @@ class PeerProcess:
         # The same variables for all peers, and none that tunes one of them.
         variables = {name: os.environ[name] for name in _KEPT if name in os.environ}
         variables["DEEPFACE_HOME"] = str(weights)
+        variables["ORT_DISABLE_TELEMETRY"] = "1"
         if threads:
             variables |= dict.fromkeys(_THREADS, str(threads))
         self._log = (work / f"{peer.name}.log").open("ab")

@@ -6,6 +6,9 @@ What a name below needs is loaded when the name is first used, so that `import m
 from __future__ import annotations
 
 import importlib
+import os
+import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from mien.version import __version__
@@ -337,6 +340,30 @@ _ROOMS = {
     ),
 }
 """Module of each public name: what `__getattr__` imports when the name is first used."""
+
+
+def _switch_telemetry_off() -> None:
+    """Switch onnxruntime's telemetry off in this process and in those it starts.
+
+    Its wheels for Linux and macOS write an id of the device below the user's cache folder, and send
+    events to their publisher. They read the variable once, on import. Where the program imported
+    onnxruntime first, its own call stops further events, but not those that the import made.
+    """
+    already_off = os.environ.get("ORT_DISABLE_TELEMETRY") == "1"
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    loaded = sys.modules.get("onnxruntime")
+    if loaded is None or already_off:
+        return
+    loaded.disable_telemetry_events()
+    warnings.warn(
+        "onnxruntime was imported before mien, so its telemetry had started: "
+        "import mien first, or set ORT_DISABLE_TELEMETRY=1",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+_switch_telemetry_off()
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,6 @@ over the models inside a recognizer file, so that the file needs no weights besi
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,12 +14,11 @@ import onnx
 from numpy.typing import NDArray
 
 from mien.errors import ContractMismatch, UnusableWeights
-from mien.graph.align import VERSION as ALIGN_VERSION
 from mien.graph.assemble import ModelParts, align_graph, detect_graph, embed_graph, whole_graph
 from mien.graph.settings import DetectionSettings
 from mien.graph.subgraph import subgraph_of
 from mien.matching import PhotoEmbedder
-from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, ModelCard, card
+from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, ModelCard, card, contract_of
 from mien.models.ready import ready_model
 from mien.models.statistics import EmbedderStatistics
 from mien.models.weight_store import WeightStore
@@ -37,12 +35,6 @@ __all__ = [
     "contract_of",
     "forward",
 ]
-
-
-def contract_of(embedder: ModelCard) -> str:
-    """Return the contract id of an embedder: its weights, preprocessing and dimension."""
-    parts = (embedder.sha256, ALIGN_VERSION, embedder.preprocessing, str(embedder.dimension))
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 
 
 class FaceEngine(PhotoEmbedder, Protocol):

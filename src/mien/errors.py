@@ -135,7 +135,7 @@ class NoFace(FaceError):
 
 SELDOM_FOUND = (
     "Faces narrower than about 12 pixels or a hundredth of the photo's long side, or turned well "
-    "past half profile, are seldom found."
+    "past half profile, are seldom found. The photo must be upright."
 )
 """Hint of the errors raised where no face is found in a photo."""
 
@@ -261,7 +261,7 @@ class GalleryBusy(GalleryError):
 
 
 class GalleryLocked(GalleryError):
-    """The gallery is encrypted, and the key is missing or wrong."""
+    """The key is missing or wrong, or one is given for a gallery that is not encrypted."""
 
 
 class UnknownPerson(GalleryError):

@@ -34,6 +34,25 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is a folder; False where it cannot be looked at.
+
+    Before Python 3.14 `Path.is_dir` raises OSError for a name that is too long, or below a folder
+    that may not be searched.
+    """
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is a regular file; False where it cannot be looked at."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def path_exists(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path exists; False where it cannot be looked at."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
 def output_path(path: Path) -> Path:
     """Return the file that an output with this name replaces: symlinks are written through.
 
@@ -263,12 +282,14 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
         OutputError: it cannot be written, or is a device, a pipe or a folder.
     """
     try:
+        if not path.name:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not output_path(path).parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         replace_file(path, data, private=private)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise OutputError(
-            f"cannot write {path}: {error.strerror or error}",
+            f"cannot write {path}: {getattr(error, 'strerror', None) or error}",
             hint="Choose a place in a folder that exists and that you may write to.",
         ) from error
 

@@ -12,7 +12,11 @@ _SLUG_LENGTH = 60
 
 def readable(path: str) -> str:
     """Return a path as valid Unicode: bytes that are not UTF-8 become U+FFFD."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    try:
+        raw = path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a character, as JSON can write it
+        raw = path.encode("utf-8", "surrogatepass")
+    return raw.decode("utf-8", "replace")
 
 
 def clean_name(text: str) -> str:

@@ -22,6 +22,9 @@ _FOREIGN = (
 
 _ERRORS_ONLY = 3
 
+_MOST_FOLDED = str(1 << 28)
+"""Bytes of a tensor that onnxruntime may compute from constants while it loads a graph."""
+
 
 class Session:
     """One graph, ready to run; safe to call from many threads at once.
@@ -41,6 +44,9 @@ class Session:
         options.inter_op_num_threads = 1
         # Threads that spin while they wait take CPU time from other work.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry(
+            "optimization.constant_folding_max_output_size_in_bytes", _MOST_FOLDED
+        )
         options.log_severity_level = _ERRORS_ONLY
         # Photos differ in size: a memory plan per size would be stored and seldom reused.
         options.enable_mem_pattern = False

@@ -75,8 +75,11 @@ def verification_of(
         false_match_rate: as above.
 
     Raises:
-        UnusableWeights: there are no impostor statistics.
+        UnusableWeights: there are no impostor statistics, or not at this rate.
+        ValueError: the rate is not between 0 and 1.
     """
+    if not 0 < false_match_rate < 1:
+        raise ValueError(f"false_match_rate must be between 0 and 1, got {false_match_rate}")
     if statistics is None or statistics.impostors is None:
         raise UnusableWeights(
             "it is not known how similar different people look to this embedder",

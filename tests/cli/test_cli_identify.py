@@ -215,6 +215,50 @@ def test_a_drawing_that_cannot_be_written_is_exit_code_17(mien, recognizer, tmp_
     assert "--draw takes a folder" in answer.err
 
 
+def test_a_face_is_one_line_in_a_pipe_however_long_the_path(
+    mien, recognizer, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(commands.out, "width", 80)
+    photo = save(tmp_path / ("long" * 30) / ("name" * 30 + ".png"))
+    answer = mien("identify", recognizer, photo)
+    assert answer.code == 0
+    assert str(photo) in answer.out
+
+
+def test_no_photo_is_overwritten(mien, recognizer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one, other = save(tmp_path / "in" / "one.jpg"), save(tmp_path / "in" / "other.png")
+    before = one.read_bytes()
+    for words in (
+        ("identify", recognizer, one, "--draw", one),
+        ("identify", recognizer, one, "--draw", "in/one.jpg"),
+        ("identify", recognizer, one, other, "--draw", one.parent),
+        ("align", one, "-o", "in/one.jpg"),
+    ):
+        answer = mien(*words)
+        assert answer.code == 2
+        assert "is one of the photos" in answer.err
+        assert one.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("none.jpg", "none.jpg: no such file or folder"),
+        ("*.heic", "*.heic: no file matches this pattern"),
+        ("empty", "empty: no photos in this folder"),
+    ],
+)
+def test_the_message_says_why_an_argument_gives_no_photos(
+    mien, recognizer, tmp_path, monkeypatch, argument, message
+):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    answer = mien("identify", recognizer, argument)
+    assert answer.code == 10
+    assert message in answer.err
+
+
 def test_no_recognizer_is_exit_code_13(mien, tmp_path):
     photo = save(tmp_path / "one.png")
     for path in (tmp_path / "none.onnx", photo):
@@ -343,7 +387,7 @@ def test_an_empty_argument_is_not_the_current_folder(mien, recognizer, tmp_path,
     monkeypatch.chdir(tmp_path)
     answer = mien("identify", recognizer, "")
     assert answer.code == 10
-    assert "'' names no photo" in answer.err
+    assert "'': no such file or folder" in answer.err
 
 
 def test_an_unknown_face_similar_to_a_named_person_is_explained(capfd):
@@ -367,7 +411,7 @@ def test_an_unknown_face_similar_to_a_named_person_is_explained(capfd):
     ("name", "nearest", "line"),
     [
         ("[b]Ada", "[b]Ada", "a.jpg [b]Ada 1% 0.21 0 0 9 9"),
-        (None, "[b]Ada", "a.jpg unknown nearest: [b]Ada 1% 0.21 0 0 9 9"),
+        (None, "[b]Ada", "a.jpg unknown (nearest: [b]Ada) 1% 0.21 0 0 9 9"),
         (None, None, "a.jpg unknown - - 0 0 9 9"),
     ],
 )
@@ -377,3 +421,14 @@ def test_an_unknown_face_is_shown_with_its_nearest_person(capfd, name, nearest, 
     row = {"photo": "a.jpg", "faces": [{**face, "nearest": nearest}], "error": None, "hint": ""}
     commands._show([row], as_json=False)
     assert " ".join(capfd.readouterr().out.splitlines()[1].split()) == line
+
+
+@pytest.mark.parametrize(
+    ("argument", "why"),
+    [("a" * 300, "no such file or folder"), ("photos/**x", "no file matches this pattern")],
+    ids=["too long", "no pattern"],
+)
+def test_an_argument_that_cannot_be_looked_at(mien, recognizer, argument, why):
+    answer = mien("identify", recognizer, argument)
+    assert answer.code == 10
+    assert why in answer.err

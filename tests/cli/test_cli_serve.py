@@ -84,3 +84,19 @@ def test_the_rate_limit_holds_where_other_machines_can_ask(tmp_path, loopback, r
     settings = _settings(tmp_path, loopback=loopback, **{**DEFAULTS, "rate": rate})
     assert settings.limits.per_second == held
     assert settings.require_key is not loopback
+
+
+def test_behind_a_proxy_a_key_is_required_and_the_rate_limit_holds(tmp_path):
+    settings = _settings(tmp_path, loopback=True, proxied=True, **DEFAULTS)
+    assert settings.require_key
+    assert settings.limits.per_second == OPEN_RATE
+
+
+def test_revoking_the_last_key_says_that_the_server_stays_closed(tmp_path):
+    ids = []
+    for _ in range(2):
+        run("keys", "create", "--role", "admin", "--data", tmp_path)
+        rows = json.loads(run("keys", "list", "--json", "--data", tmp_path).out)
+        ids = [row["id"] for row in rows]
+    said = [run("keys", "revoke", key, "--data", tmp_path).err for key in ids]
+    assert ["last valid key" in text for text in said] == [False, True]

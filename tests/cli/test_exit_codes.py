@@ -98,9 +98,11 @@ def test_a_wrong_command_line_is_2(ends, arguments):
     ("alias", "name"), [("recognize", "identify"), ("recognise", "identify"), ("ship", "deploy")]
 )
 def test_former_names_of_commands_work_and_are_not_listed(ends, alias, name):
-    code, out, _ = ends(alias, "--help")
+    code, out, err = ends(alias, "--help")
     assert code == 0
     assert out.replace(f" {alias} ", f" {name} ", 1) == ends(name, "--help")[1]
+    former = alias != "recognise"  # never was the name
+    assert (f"`mien {alias}` is now `mien {name}`" in err) == former
     assert f" {alias} " not in ends("--help")[1]
 
 
@@ -134,3 +136,10 @@ def test_hint_without_the_packages_of_deploy_names_the_extra(tmp_path, kind):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 20
     assert "pip install 'mien[deploy]'" in done.stderr
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["identfy", "people.onnx", "party.jpg"])
+    assert left.value.code == 2
+    assert "Did you mean 'identify'?" in capsys.readouterr().err

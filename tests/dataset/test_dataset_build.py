@@ -317,6 +317,13 @@ def test_a_newer_format_is_rejected(tmp_path, made):
         Dataset.open(tmp_path / "out")
 
 
+def test_damaged_statistics_are_noticed_when_opened(tmp_path, made):
+    path = tmp_path / "out" / CARD
+    path.write_text(json.dumps({**made.card, "statistics": {"copies": {"measured_on": "x"}}}))
+    with pytest.raises(NotADataset, match="damaged"):
+        Dataset.open(tmp_path / "out")
+
+
 def test_refresh_without_a_finished_build(tmp_path):
     with pytest.raises(NotADataset):
         refresh(tmp_path)

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -15,7 +16,7 @@ import mien
 from mien.cli.dataset.commands import dataset as dataset_commands
 from mien.dataset.storage.dataset_html import MAX_PEOPLE, MAX_PICTURES
 from mien.engine import Engine
-from mien.errors import SourceNotFound
+from mien.errors import GalleryNotFound, NotADataset, OutputError, SourceNotFound
 
 
 @pytest.fixture
@@ -198,3 +199,44 @@ def test_a_notebook_shows_a_dataset_without_crops(tmp_path, photos):
     html = made._repr_html_()
     assert "Person 00" in html
     assert "data:image" not in html
+
+
+def test_numpy_numbers_as_options(tmp_path, photos):
+    """They are stored as JSON, after all photos were processed."""
+    plain = mien.build_dataset(
+        photos, tmp_path / "plain", engine=SquareEngine(), train_share=0.5, seed=7, keep_apart=True,
+        margin=mien.MarginCrop(32, 96), jobs=2,
+    )  # fmt: skip
+    given = mien.build_dataset(
+        photos, tmp_path / "given", engine=SquareEngine(), train_share=np.float32(0.5),
+        seed=np.int64(7), keep_apart=np.bool_(True), jobs=np.int64(2),
+        margin=mien.MarginCrop(np.int64(32), np.int64(96)),
+    )  # fmt: skip
+    assert given.digest == plain.digest
+    assert repr(mien.DetectionSettings(max_side=np.int64(640))) == repr(
+        mien.DetectionSettings(max_side=640)
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"seed": 1.5}, {"seed": "x"}, {"seed": None}, {"jobs": -1}, {"margin": 32}],
+    ids=repr,
+)
+def test_options_of_another_kind_are_refused_at_once(tmp_path, photos, options):
+    with pytest.raises((TypeError, ValueError)):
+        mien.build_dataset(photos, tmp_path / "out", engine=SquareEngine(), **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_paths_that_cannot_be_looked_at(tmp_path, photos):
+    """Their names are too long, as a glob that the shell did not expand can be."""
+    long = "a" * 300
+    with pytest.raises(SourceNotFound):
+        mien.build_dataset(long, tmp_path / "out", engine=SquareEngine())
+    with pytest.raises(OutputError):
+        mien.build_dataset(photos, tmp_path / long, engine=SquareEngine())
+    with pytest.raises(NotADataset):
+        mien.Dataset.open(tmp_path / long)
+    with pytest.raises(GalleryNotFound):
+        mien.Gallery.open(tmp_path / long)

@@ -154,7 +154,7 @@ def test_people_view_exports_imports_and_forgets(visit, tmp_path):
         page.get_by_role("button", name="Save to a file").click()
     saved = tmp_path / download.value.suggested_filename
     download.value.save_as(saved)
-    page.get_by_role("button", name="Forget everybody").click()
+    page.get_by_role("button", name="Forget all people").click()
     page.get_by_role("button", name="Forget them").click()
     page.get_by_role("link", name="Neighbour").wait_for(state="detached")
     assert own_people(visit) == []

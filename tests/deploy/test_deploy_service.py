@@ -16,6 +16,7 @@ from toy_deployments import HANDLE, form, photo, toy_recognizer, write_deploymen
 from mien.deploy.packaging.contents import own_code
 from mien.deploy.service.core import PORTRAIT_SIDE, RecognizerService
 from mien.deploy.service.messages import Request
+from mien.deploy.service.wsgi import application_of
 from mien.errors import RecognizerNotFound, UnusableWeights
 from mien.photo import decode_photo
 
@@ -215,6 +216,73 @@ def test_photos_need_the_key_where_one_is_set(folder, monkeypatch):
         request = Request("POST", "/v1/identify", {}, {**headers, "authorization": given}, body)
         assert locked.answer(request).status == status
     assert locked.answer(Request("GET", "/")).status == 200
+
+
+@pytest.fixture(scope="module")
+def locked(folder):
+    return RecognizerService(folder, threads=1, key="secret")
+
+
+@pytest.mark.parametrize("given", ["", "Bearer wrong", "Bearer ", "Bearer secre", "Basic secret"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/recognizer"), ("HEAD", "/v1/recognizer"), ("GET", "/v1/nothing"),
+        ("POST", "/v1/identify"), ("POST", "/v1/align"), ("POST", "/face-align"),
+        ("POST", f"/classify/{HANDLE}"), ("POST", "/classify/other"), ("POST", "/"),
+        ("POST", "/healthz"), ("DELETE", "/v1/identify"), ("PUT", "/"),
+    ],
+)  # fmt: skip
+def test_every_route_needs_the_key(locked, method, path, given):
+    headers, body = form(TWO)
+    response = locked.answer(Request(method, path, {}, {**headers, "authorization": given}, body))
+    assert response.status == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert HANDLE.encode() not in response.body
+    assert not any(name.encode() in response.body for name in toy_recognizer().people)
+
+
+def test_the_page_and_the_health_check_need_no_key_and_hold_no_name(locked, folder):
+    names = [*toy_recognizer().people, HANDLE]
+    pages = ["/", *("/" + path.name for path in (folder / "page").iterdir())]
+    assert len(pages) > 3
+    for path in (*pages, "/healthz"):
+        response = locked.answer(Request("GET", path))
+        assert response.status == 200
+        assert not [name for name in names if name.encode() in response.body]
+        assert locked.answer(Request("HEAD", path)).status == 200
+    about = Request("GET", "/v1/recognizer", {}, {"authorization": "Bearer secret"})
+    assert locked.answer(about).status == 200
+
+
+def test_preflights_need_no_key(locked, tmp_path):
+    folder = write_deployment(tmp_path, cors="https://example.org")
+    for path in ("/v1/identify", "/v1/nothing"):
+        asked = Request("OPTIONS", path, {}, {"origin": "https://example.org"})
+        allowed = RecognizerService(folder, threads=1, key="secret").answer(asked)
+        assert (allowed.status, allowed.body) == (204, b"")
+        refused = locked.answer(asked)
+        assert refused.status == 405
+        assert HANDLE.encode() not in refused.body
+
+
+def test_an_app_reads_no_body_without_the_key(folder, monkeypatch):
+    class Unread(BytesIO):
+        def read(self, *_):
+            raise AssertionError("the body was read")
+
+    monkeypatch.setenv("MIEN_API_KEY", "secret")
+    application = application_of(folder)
+    statuses = []
+
+    def ask(path, body, **more):
+        environ = {"REQUEST_METHOD": "POST", "PATH_INFO": path, "wsgi.input": body, **more}
+        return b"".join(application(environ, lambda status, _: statuses.append(status)))
+
+    ask("/v1/identify", Unread())
+    ask("/v1/identify", Unread(), HTTP_AUTHORIZATION="Bearer wrong")
+    ask("/v1/identify", BytesIO(TWO), HTTP_AUTHORIZATION="Bearer secret")
+    assert [status[:3] for status in statuses] == ["401", "401", "200"]
 
 
 def test_folder_without_a_recognizer_is_refused(tmp_path):

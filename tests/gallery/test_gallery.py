@@ -279,7 +279,11 @@ def test_a_folder_that_is_not_a_gallery_raises(tmp_path, gallery):
 
 
 @pytest.mark.parametrize(
-    "value", ["", "{", "[]", '{"contract": 3}', ORIGIN.text()[:-1] + ',"x":1}']
+    "value",
+    [
+        *("", "{", "[]", '{"contract": 3}', ORIGIN.text()[:-1] + ',"x":1}'),
+        ORIGIN.text()[:-1] + ', "statistics": []}',
+    ],
 )
 def test_a_damaged_origin_raises(tmp_path, value):
     with Gallery.create(tmp_path, ORIGIN) as gallery:

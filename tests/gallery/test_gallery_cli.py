@@ -12,7 +12,7 @@ import pytest
 from spheres import ORIGIN, enrolled
 
 from mien.cli import main
-from mien.gallery import Gallery, Origin, find_key
+from mien.gallery import Gallery, Origin, find_key, write_new_key
 from mien.matching import PhotoIdentifier
 from mien.photo import encode_png
 from mien.recognizer import Recognizer
@@ -228,7 +228,7 @@ def test_audit(mien, office):
 def test_check(mien, office):
     code, out, _ = mien("gallery", "check", office)
     assert code == 0
-    assert "the files hold nothing but the rows" in out
+    assert "no trace of deleted data in the files" in out
     (office / "stray").write_bytes(b"")
     code, out, err = mien("gallery", "check", office)
     assert (code, "stray" in out, "1 fault" in err) == (18, True, True)
@@ -255,6 +255,41 @@ def test_rate(mien, office):
         assert gallery.policy.threshold > before.threshold
         assert gallery.rate == 0.0001
     assert mien("gallery", "rate", office, "1")[0] == 2
+
+
+@pytest.mark.parametrize("how", ["option", "environment"])
+def test_a_key_for_a_gallery_that_is_not_encrypted_is_refused(
+    mien, office, tmp_path, monkeypatch, how
+):
+    key = tmp_path / "office.key"
+    write_new_key(key)
+    options = ("--key-file", key) if how == "option" else ()
+    if how == "environment":
+        monkeypatch.setenv("MIEN_KEY", key.read_text())
+    before = (office / "gallery.sqlite").read_bytes()
+    for command in (
+        ("gallery", "list", office), ("gallery", "forget", office, "person 0", "--yes"),
+        ("gallery", "check", office), ("serve", "--gallery", office, "--data", tmp_path / "data"),
+    ):  # fmt: skip
+        code, _, error = mien(*command, *options)
+        assert code == 18, command
+        assert "is not encrypted" in error
+        assert "mien gallery rotate-key" in error
+    if how == "environment":
+        photo = tmp_path / "photo.png"
+        photo.write_bytes(encode_png(red_squares(480, 640, [(20, 30)], seed=5)))
+        assert mien("identify", office, photo)[0] == 18
+    assert (office / "gallery.sqlite").read_bytes() == before
+
+
+def test_an_encrypted_gallery_is_served_with_its_key_only(mien, tmp_path, monkeypatch):
+    monkeypatch.delenv("MIEN_KEY", raising=False)
+    key, other = (write_new_key(tmp_path / name) for name in ("office.key", "other.key"))
+    assert key != other
+    Gallery.create(tmp_path / "office", ORIGIN, key=key).close()
+    served = ("serve", "--gallery", tmp_path / "office", "--data", tmp_path / "data", "--port", 0)
+    for options in ((), ("--key-file", tmp_path / "other.key")):
+        assert mien(*served, *options)[0] == 18
 
 
 def test_rotate_key(mien, office, tmp_path):

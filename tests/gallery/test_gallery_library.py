@@ -10,7 +10,7 @@ from PIL import Image
 from spheres import ORIGIN, centre, enrolled, face_sample
 
 import mien
-from mien.errors import ContractMismatch, PhotoError
+from mien.errors import ContractMismatch, OutputError, PhotoError
 from mien.gallery import Gallery, ImportedPerson, Origin
 from mien.gallery.exchange.transfer import Export, export_gallery
 from mien.gallery.integrity import check_gallery
@@ -159,3 +159,53 @@ def test_to_dict_gives_json_values(tmp_path):
 def test_an_array_of_another_type_is_refused(office):
     with pytest.raises(PhotoError, match="float32"):
         office.identify_photo(np.zeros((8, 8, 3), np.float32))
+
+
+def test_a_folder_with_other_files_is_not_made_a_gallery(tmp_path):
+    (tmp_path / "party.jpg").write_bytes(b"a photo")
+    with pytest.raises(OutputError, match="not a gallery's"):
+        Gallery.create(tmp_path, ORIGIN)
+    assert [path.name for path in tmp_path.iterdir()] == ["party.jpg"]
+
+
+@pytest.mark.parametrize("number", [np.float64, np.float32])
+def test_a_numpy_number_as_the_rate(tmp_path, number):
+    """NumPy writes such a number as text that no gallery can read back."""
+    with Gallery.create(tmp_path / "office", ORIGIN, rate=number(0.25)) as gallery:
+        gallery.set_rate(number(0.125))
+    with Gallery.open(tmp_path / "office") as gallery:
+        assert gallery.rate == 0.125
+
+
+def test_a_closed_gallery_is_not_reported_as_damaged(tmp_path):
+    with Gallery.create(tmp_path / "office", ORIGIN) as gallery:
+        pass
+    with pytest.raises(ValueError, match="closed"):
+        gallery.people()
+
+
+@pytest.mark.parametrize("person", [None, 5, b"Ada", ["Ada"]], ids=repr)
+def test_a_person_that_is_no_text(office, pixels, person):
+    with pytest.raises(TypeError, match="id or name"):
+        office.enrol_photo(person, pixels)
+    with pytest.raises(TypeError, match="id or name"):
+        office.forget(person)
+    assert not office.people()
+
+
+def test_an_origin_of_another_type_makes_no_folder(tmp_path):
+    with pytest.raises(TypeError, match="Origin"):
+        Gallery.create(tmp_path / "office", "sface-2021dec")
+    assert not (tmp_path / "office").exists()
+
+
+def test_texts_that_are_not_unicode(office, pixels, tmp_path):
+    """A file's name may have any bytes, and JSON can hold half a character."""
+    path = tmp_path / "a\udcff.png"
+    path.write_bytes(encode_png(pixels))
+    assert office.enrol_photo("Ad\udcff", path, consent="\ud800 by letter", force=True).taken
+    (ada,) = office.people()
+    assert ada.name == "Ad\ufffd"
+    assert ada.consent.endswith("by letter")
+    assert office.person("Ad\udcff") == ada
+    assert office.pictures("Ad\udcff")[0].source.endswith("a\ufffd.png")

@@ -107,6 +107,14 @@ def test_without_statistics_a_person_enrolled_twice_counts_as_a_stranger(tmp_pat
     assert found == {"measured": 7, "bare": 9}
 
 
+def test_an_empty_gallery_reports_the_missing_checks_too(tmp_path):
+    with Gallery.create(tmp_path / "empty", BARE) as gallery:
+        assert {warning.code for warning in gallery.warnings} == {
+            warning.code for warning in EnrolmentLimits.of(None).warnings
+        }
+        assert gallery.warnings
+
+
 def test_without_limits_rejected_faces_are_deleted_by_comparison(uncalibrated):
     """Merging and forgetting delete faces that are more similar to one person than to the other."""
     ids = [person.id for person in uncalibrated.people()]

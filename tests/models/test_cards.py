@@ -116,7 +116,8 @@ def test_genuine_copy_statistics_and_their_contract():
 def test_statistics_of_a_card_that_names_no_contract_are_its_own():
     parsed = parse_card(GOOD + IMPOSTORS, name="")
     assert parsed.contracts == ()
-    assert parsed.statistics_for("f" * 16) == EmbedderStatistics(parsed.impostors)
+    assert parsed.statistics_for(contract_of(parsed)) == EmbedderStatistics(parsed.impostors)
+    assert parsed.statistics_for("f" * 16) is None
     assert parse_card(GOOD, name="").statistics_for("f" * 16) is None
 
 
@@ -260,6 +261,8 @@ def test_an_invalid_card_is_refused_with_its_key(old, new, key):
         ("[0.2, 0.3]", "[0.3, 0.2]", r"similarity\.1 must be one similarity a rate"),
         ("[0.2, 0.3]", "[0.2, 3]", r"similarity\.1 must be one similarity a rate"),
         ("similarity.1", "similarity.one", r"similarity\.one must be a number of photos"),
+        ("similarity.1", "similarity.01", r"similarity\.01 must be a number of photos"),
+        ("similarity.1", "similarity.9999999999", r"similarity\.9999999999 must be"),
         ("measured_on", "measured", "measured_on is missing"),
     ],
 )

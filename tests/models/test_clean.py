@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +16,7 @@ from onnx.reference import ReferenceEvaluator
 
 from mien.errors import UnusableWeights
 from mien.models.clean import OPSET, clean_detector, clean_embedder, dequantise
+from mien.session import onnxruntime
 
 SIDE = 12
 

@@ -6,13 +6,13 @@ from collections import Counter
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from mien.errors import ModelError
 from mien.models import clean
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, card
 from mien.models.weight_store import WeightStore
+from mien.session import onnxruntime
 
 pytestmark = pytest.mark.weights
 

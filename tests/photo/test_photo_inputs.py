@@ -14,7 +14,7 @@ from PIL import Image
 from synthetic import FILES, encode, four_quarters, is_four_quarters, lying, noise
 
 from mien.errors import BrokenPhoto, PhotoNotFound, PhotoTooLarge, UnsupportedPhoto
-from mien.photo import MAX_PIXELS, open_photo
+from mien.photo import MAX_PIXELS, open_photo, read_photo
 from mien.recognizer import Recognizer
 from toy_graphs import red_squares, toy_engine, toy_head
 
@@ -170,8 +170,8 @@ def test_an_animation_is_taken_at_its_current_frame():
         (UPRIGHT > 9, "dtype uint8"),
         (UPRIGHT[..., :1], "3"),
         (UPRIGHT[..., :2], "3"),
-        (UPRIGHT.transpose(2, 0, 1), "3"),
-        (UPRIGHT[None], "3"),
+        (UPRIGHT.transpose(2, 0, 1), "transpose(1, 2, 0)"),
+        (UPRIGHT[None], "one photo at a time"),
         (UPRIGHT[0, 0], "3"),
         (UPRIGHT[:0], "3"),
         (np.array(b"bytes"), "dtype uint8"),
@@ -298,3 +298,10 @@ def test_each_form_of_a_portrait_gives_the_same_answers(engine, portraits):
     head = toy_head(tuple(enrolled), threshold=0.38, contract=engine.contract, dimension=128)
     recognizer = Recognizer.build(replace(head, prototypes=np.stack(rows)), engine, threads=1)
     assert sum(same_answers(recognizer, path) for path in sorted(portraits.iterdir())) >= 6
+
+
+@pytest.mark.parametrize("source", [b"bytes", UPRIGHT, None, 3])
+def test_read_photo_takes_paths_only_and_names_the_call_that_takes_more(source):
+    with pytest.raises(UnsupportedPhoto, match="is not a path") as caught:
+        read_photo(source)
+    assert "open_photo" in caught.value.hint

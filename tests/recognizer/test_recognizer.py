@@ -221,6 +221,9 @@ def test_metadata_of_another_kind_is_refused(saved, text):
     assert caught.value.hint
 
 
+IMPOSTORS = {"measured_on": "x", "false_match_rate": [0.1, 0.01], "template_photos": [1]}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -237,8 +240,19 @@ def test_metadata_of_another_kind_is_refused(saved, text):
         {"calibration": []},
         {"photos": ["x"]},
         {"photos": []},
+        {"photos": [10**30] * len(NAMES)},
+        {"photos": [True] * len(NAMES)},
+        {"photos": [float("nan")] * len(NAMES)},
+        {"calibration": {"slope": 1, "offset": float("inf")}},
         {"contract": 7},
         {"kind": None},
+        {"statistics": []},
+        {"statistics": {"impostors": {}}},
+        {"statistics": {"impostors": {**IMPOSTORS, "similarity": [[0.5, 0.4, 0.3]]}}},
+        {"statistics": {"verification": {"slope": "steep"}}},
+        {"statistics": "none"},
+        {"statistics": {"verification": {"slope": "a", "offset": 0}}},
+        {"statistics": {"verification": {"slope": float("nan"), "offset": 0}}},
     ],
     ids=lambda change: json.dumps(change)[:40],
 )
@@ -249,6 +263,65 @@ def test_damaged_fields_are_refused(saved, change):
     with pytest.raises(NotARecognizer) as caught:
         Recognizer.load(path)
     assert caught.value.hint
+
+
+MEASURED = {
+    "measured_on": "Toys.",
+    "false_match_rate": [0.1, 0.01],
+    "template_photos": [1, 3],
+    "similarity": [[0.2, 0.4], [0.3, 0.5]],
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"false_match_rate": [0.1]},
+        {"false_match_rate": []},
+        {"false_match_rate": [0.01, 0.1]},
+        {"false_match_rate": [0.1, 0]},
+        {"false_match_rate": [2, 0.1]},
+        {"false_match_rate": [float("nan"), 0.1]},
+        {"template_photos": [1]},
+        {"template_photos": [3, 1]},
+        {"template_photos": [0, 1]},
+        {"template_photos": [1, 10**30]},
+        {"similarity": []},
+        {"similarity": [[], []]},
+        {"similarity": [[0.4, 0.2], [0.3, 0.5]]},
+        {"similarity": [[0.2, float("nan")], [0.3, 0.5]]},
+        {"similarity": [[0.2, 1e300], [0.3, 0.5]]},
+    ],
+    ids=lambda change: json.dumps(change)[:40],
+)
+def test_damaged_impostor_statistics_are_refused(saved, change):
+    """A false positive rate must not come from a table that no card may have."""
+    _, recognizer, path = saved
+    with_metadata(path, json.dumps(recognizer.info() | {"statistics": {"impostors": MEASURED}}))
+    assert Recognizer.load(path).statistics.impostors.template_photos == (1, 3)
+    damaged = {"impostors": MEASURED | change}
+    with_metadata(path, json.dumps(recognizer.info() | {"statistics": damaged}))
+    with pytest.raises(NotARecognizer) as caught:
+        Recognizer.load(path)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "change", [{"measured": None}, {"created": 5}, {"version": []}], ids=json.dumps
+)
+def test_damaged_descriptions_are_refused(saved, change):
+    _, recognizer, path = saved
+    about = recognizer.info()["about"] | change
+    with_metadata(path, json.dumps(recognizer.info() | {"about": about}))
+    with pytest.raises(NotARecognizer):
+        Recognizer.load(path)
+
+
+def test_metadata_nested_too_deeply_is_refused(saved):
+    _, _, path = saved
+    with_metadata(path, "[" * 100_000)
+    with pytest.raises(NotARecognizer):
+        Recognizer.load(path)
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 0.5, 0.99])
@@ -282,7 +355,8 @@ def test_other_files_are_refused(tmp_path):
 def test_a_place_that_cannot_be_written(saved, tmp_path):
     _, recognizer, _ = saved
     (tmp_path / "folder.onnx").mkdir()
-    for path in (tmp_path / "no" / "such" / "folder.onnx", tmp_path / "folder.onnx"):
+    folder, null = tmp_path / "folder.onnx", tmp_path / "a\0b"
+    for path in (tmp_path / "no" / "such" / "folder.onnx", folder, null, "", "/"):
         with pytest.raises(OutputError) as caught:
             recognizer.save(path)
         assert caught.value.hint
@@ -357,7 +431,27 @@ def test_weights_of_eight_bits_give_the_same_answers(engine, portraits):
 def test_what_is_shown_of_a_recognizer(saved):
     _, recognizer, _ = saved
     assert repr(recognizer) == "<Recognizer 8 people, unknown below 0.500>"
+    assert repr(recognizer.engine()) == f"<RecognizerEngine contract {recognizer.contract}>"
     html = recognizer._repr_html_()
     assert "[bold]a\nb[/bold]" in html  # a name is text, whatever it looks like
     assert "O&#x27;Brien &quot;Bob&quot;" in html
     assert recognizer.to_dict() == recognizer.info()
+
+
+def test_what_a_caller_changes_stays_with_the_caller(saved):
+    """A copy in another form is written from the same fields."""
+    _, recognizer, path = saved
+    before = Recognizer.load(path).info()
+    recognizer.info()["people"].clear()
+    recognizer.to_dict()["about"]["measured"].clear()
+    recognizer.training.clear()
+    assert recognizer.info() == before
+    assert recognizer.training == {"rank1": 0.99}
+    assert recognizer.stored_as("float16").people == recognizer.people
+
+
+def test_a_path_is_not_the_bytes_of_a_file(saved):
+    """onnxruntime takes a path too, but such a recognizer could not be saved."""
+    _, _, path = saved
+    with pytest.raises(TypeError, match=r"Recognizer\.load"):
+        Recognizer(str(path))

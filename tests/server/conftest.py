@@ -13,7 +13,7 @@ def serving(tmp_path):
 
     def start(**options):
         folder = tmp_path / f"server{len(made)}"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         client = toy_client(toy_state(folder, **options))
         client.__enter__()
         made.append(client)

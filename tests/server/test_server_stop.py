@@ -10,8 +10,9 @@ import time
 import urllib.request
 
 import pytest
-from faults import read_only_disk
 from toy_server import file_backend, picture
+
+from faults import read_only_disk
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no signals like these there")
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import mien
 from mien.cli.hints import hint_of
 from mien.errors import TooFewPeople
 from mien.evaluation import evaluate_head
@@ -179,3 +180,18 @@ def test_probabilities_begin_from_the_curve_of_the_embedder():
     many = train_head(sphere_dataset([4] * 30), head="prototype")
     assert not any("not calibrated" in text for text in many.report["warnings"])
     assert many.report["probability"]["ece"] < 0.1
+
+
+def test_options_of_another_kind_are_refused(friends):
+    with pytest.raises(ValueError, match="head must be one of auto, prototype"):
+        train_head(friends, head="svm")
+    with pytest.raises(TypeError, match="path of its folder"):
+        mien.train(None)
+    with pytest.raises(TypeError, match="path of its folder"):
+        mien.train(friends.embeddings)
+
+
+def test_a_numpy_number_as_the_rate(friends):
+    trained = train_head(friends, false_positive_rate=np.float32(0.25))
+    assert type(trained.head.policy.false_positive_rate) is float
+    json.dumps(trained.report)

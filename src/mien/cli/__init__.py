@@ -17,6 +17,7 @@ Exit codes::
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from collections.abc import Sequence
 import click
 
 from mien import errors
-from mien.cli.console import report_error
+from mien.cli.console import note, report_error
 from mien.cli.hints import hint_of
 from mien.version import __version__
 
@@ -71,15 +72,23 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
 _ALIASES = {"recognize": "identify", "recognise": "identify", "ship": "deploy"}
 """Former or other names of commands. They work, and the help does not list them."""
 
+_FORMER = {"recognize", "ship"}
+"""Names of version 0.1.0: using one prints a note."""
+
 
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         name = _ALIASES.get(cmd_name, cmd_name)
         if name not in _COMMANDS:
+            close = difflib.get_close_matches(name, [*_COMMANDS, *_ALIASES])
+            if close:
+                ctx.fail(f"No such command {cmd_name!r}. Did you mean {close[0]!r}?")
             return None
+        if cmd_name in _FORMER:
+            note(f"`mien {cmd_name}` is now `mien {name}`; the former name still works.")
         module, attribute, _ = _COMMANDS[name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command

@@ -102,6 +102,10 @@ ERROR_HINTS: Mapping[str, str] = {
         "without the key."
     ),
     "key-file-open": "Take it from them: chmod 600 {file!q}",
+    "gallery-not-encrypted": (
+        "Leave out --key-file and unset MIEN_KEY, or encrypt it first: "
+        "mien gallery rotate-key {folder!q} --new-key-file FILE"
+    ),
     "key-malformed": (
         "A key is 32 bytes in base64, as `mien gallery create DIR --encrypt` writes it."
     ),

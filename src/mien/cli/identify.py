@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -19,16 +20,16 @@ from mien.cli.rates import LEAST_RATE, Share
 from mien.engine import Engine
 from mien.errors import OutputError, PhotoError, PhotoNotFound
 from mien.faces.drawing import draw_faces
-from mien.faces.portraits import PORTRAIT_SIDE, portrait
+from mien.faces.portraits import portrait
 from mien.faces.selection import select_face
-from mien.files import write_atomically
+from mien.files import is_folder, path_exists, write_atomically
 from mien.matching import PhotoIdentifier
 from mien.models.cards import DEFAULT_EMBEDDER
 from mien.photo import SUFFIXES, encode_jpeg, encode_png, read_photo
 from mien.recognizer import Recognizer
 from mien.session import usable_cores
 from mien.text import count
-from mien.types import Policy
+from mien.types import PORTRAIT_SIDE, Policy
 from mien.verification import verify as compare
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _BATCH = 32
 _LIKELY = 0.5
+_WIDEST = 10_000
 
 
 @click.command(
@@ -66,7 +68,8 @@ def identify(
 
     RECOGNIZER is a file that `mien train` made, or the folder of a gallery.
 
-    A photo that cannot be read is reported, the others are identified, and the exit code is 1.
+    A photo that cannot be read is reported, the others are identified, and the exit code is 1. If
+    one of PHOTOS does not exist, nothing is identified.
     """
     paths = list(dict.fromkeys(find_photos(photos)))
     drawn = {} if draw is None else _drawings(paths, draw)
@@ -100,7 +103,7 @@ def identify(
 
 
 def _load(path: Path, *, threads: int) -> Recognizer | PhotoIdentifier:
-    if not path.is_dir():
+    if not is_folder(path):
         return Recognizer.load(path, threads=threads)
     from mien.cli.gallery.display import how_to_enrol  # noqa: PLC0415
     from mien.gallery import Gallery, find_key  # noqa: PLC0415
@@ -117,33 +120,65 @@ def find_photos(arguments: Sequence[str]) -> Iterator[Path]:
     """Yield the photos that files, folders and patterns name, in order.
 
     Raises:
-        PhotoNotFound: one of them names no photo.
+        PhotoNotFound: no photos are found for one of them.
     """
     for argument in arguments:
         path = Path(argument)
         if not argument:  # An empty shell variable; Path("") would be the current folder.
             found = []
-        elif path.is_dir():
+        elif is_folder(path):
             found = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES]
-        elif path.exists():
+        elif path_exists(path):
             found = [path]
         else:
-            found = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
+            found = _matching(path)
         if not found:
             raise PhotoNotFound(
-                f"{argument or repr(argument)} names no photo",
+                _why_no_photo(argument),
                 hint="Give a photo, a folder of photos, or a pattern in quotes.",
             )
         yield from found
 
 
+def _why_no_photo(argument: str) -> str:
+    """Return the message for an argument of `find_photos` that gives no photos."""
+    if argument and is_folder(argument):
+        return f"{argument}: no photos in this folder"
+    if any(character in argument for character in "*?["):
+        return f"{argument}: no file matches this pattern"
+    return f"{argument or repr(argument)}: no such file or folder"
+
+
+def _matching(pattern: Path) -> list[Path]:
+    """Return the paths that match a pattern; none where it is no valid one."""
+    try:
+        root = Path(pattern.anchor or ".")
+        return sorted(root.glob(str(pattern.relative_to(pattern.anchor))))
+    except (OSError, ValueError, IndexError, NotImplementedError):
+        return []
+
+
 def _drawings(paths: Sequence[Path], draw: Path) -> dict[Path, Path]:
     """Return the path of each photo's drawing: in the folder `draw`, or that file for one photo."""
-    if len(paths) == 1 and not draw.is_dir():
+    if len(paths) == 1 and not is_folder(draw):
         _check_suffix(draw, "--draw")
-        return {paths[0]: draw}
-    _make_folder(draw)
-    return {path: draw / name for path, name in _drawn_names(paths).items()}
+        drawings = {paths[0]: draw}
+    else:
+        _make_folder(draw)
+        drawings = {path: draw / name for path, name in _drawn_names(paths).items()}
+    _check_not_photos(drawings.values(), paths, "--draw")
+    return drawings
+
+
+def _check_not_photos(outputs: Iterable[Path], photos: Iterable[Path], option: str) -> None:
+    """Raise `click.BadParameter` if an output would replace one of the photos."""
+    originals = {photo.resolve() for photo in photos}
+    for output in outputs:
+        if output.resolve() in originals:
+            raise click.BadParameter(
+                f"{output} is one of the photos and would be replaced; give another place",
+                param_hint=option,
+            )
 
 
 def _check_suffix(path: Path, option: str) -> None:
@@ -200,7 +235,9 @@ def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
             if not row["faces"]:
                 why = "cannot be read" if row["error"] else "no face found"
                 table.add_row(escape(row["photo"]), f"[dim]{why}[/dim]")
-        out.print(table)
+        # In a pipe or a file each face is one line, however long the photo's path.
+        console = out if out.is_terminal else Console(highlight=False, width=_WIDEST)
+        console.print(table)
         _explain_duplicates(rows)
     for row in rows:
         if row["error"]:
@@ -213,7 +250,7 @@ def _cells(face: dict[str, Any]) -> tuple[str, ...]:
     if face["nearest"] is None:
         return "unknown", "-", "-", box
     name = escape(face["name"] or face["nearest"])
-    known = name if face["name"] else f"unknown [dim]nearest: {name}[/dim]"
+    known = name if face["name"] else f"unknown [dim](nearest: {name})[/dim]"
     return known, f"{face['probability']:.0%}", f"{face['similarity']:.2f}", box
 
 
@@ -262,6 +299,7 @@ def align(photo: Path, output: Path, size: int, face: int | None) -> None:
     same crop as that of the server's `/v1/align`.
     """
     _check_suffix(output, "--output")
+    _check_not_photos([output], [photo], "--output")
     with progress_bar() as progress:
         engine = Engine.open(progress=progress)
     picture = read_photo(photo)

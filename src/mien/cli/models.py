@@ -148,7 +148,7 @@ def add(card_file: Path, weights: Path) -> None:
 @models.command(
     epilog="\b\nExamples:\n  mien models measure mine-r50 people --write\n"
     "  mien models measure mine-r50 people -o measured.toml\n"
-    "  mien models measure sface-2021dec-int8bq lfw --json"
+    "  mien models measure sface-2021dec-int8bq lfw-dataset --json"
 )
 @click.argument("model_id", metavar="EMBEDDER")
 @click.argument("dataset", metavar="DATASET", type=click.Path(path_type=Path))

@@ -60,14 +60,14 @@ OPEN_RATE = 20
 @click.option(
     "--cors-origin", multiple=True, metavar="ORIGIN", help="Other origin to accept (CORS)."
 )
-@click.option("--proxy", multiple=True, metavar="IP", help="Trusted proxy.")
+@click.option("--proxy", multiple=True, metavar="IP", help="Trusted proxy; a key is then required.")
 @click.option("--require-key", is_flag=True, help="Require a key on the loopback too.")
-@click.option("--insecure", is_flag=True, help="Never require a key.")
+@click.option("--insecure", is_flag=True, help="Never require a key, even if keys exist.")
 @click.option(
     "--rate",
     type=click.FloatRange(0),
     help="Requests per second and key, 0 for no limit  "
-    f"[default: {OPEN_RATE}; no limit on the loopback]",
+    f"[default: {OPEN_RATE}; no limit on the loopback without --proxy]",
 )
 @click.option(
     "--max-body",
@@ -107,7 +107,8 @@ def serve(
     """Serve an API and a web page over recognizer files, a gallery, or both.
 
     Without either, a gallery is created in the data folder. Only this machine can reach the
-    server unless --host is given; then a key is required.
+    server unless --host is given; then a key is required. So it is with --proxy, and once a key
+    has been created: revoking the last one does not open the server, only --insecure does.
     """
     try:
         from mien.server.run import (  # noqa: PLC0415
@@ -127,7 +128,9 @@ def serve(
     from mien.gallery import find_key  # noqa: PLC0415
 
     address = Address(host, port, proxy)
-    settings = _settings(data_folder(data), loopback=address.loopback, **options)
+    settings = _settings(
+        data_folder(data), loopback=address.loopback, proxied=bool(proxy), **options
+    )
     with only_server(settings.data), listen(address) as listener:
         check_safe(address, settings)
         with progress_bar() as progress:
@@ -141,7 +144,7 @@ def serve(
         state = ServerState(settings, backends)
         shown = f"[{host}]" if ":" in host else host
         note(f"Mien is at http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C stops it)")
-        if settings.insecure and not address.loopback:
+        if settings.insecure and (proxy or not address.loopback):
             note("warning: anyone who can reach it may see, change and forget people (--insecure)")
         run(state, address, listener)
     note("Mien has stopped; accepted requests are finished.")
@@ -151,6 +154,7 @@ def _settings(
     data: Path,
     *,
     loopback: bool,
+    proxied: bool = False,
     allow_host: tuple[str, ...],
     cors_origin: tuple[str, ...],
     require_key: bool,
@@ -168,7 +172,7 @@ def _settings(
     if hosts or allow_host:
         hosts |= {"localhost", "127.0.0.1", "::1", *(name.lower() for name in allow_host)}
     if rate is None:
-        rate = 0 if loopback else OPEN_RATE
+        rate = 0 if loopback and not proxied else OPEN_RATE
     limits = Limits(
         body=max_body << 20, upload=max_upload << 20, waiting=waiting, per_second=rate,
         held=max(1 << 30, 2 * (max_upload << 20)),
@@ -177,7 +181,8 @@ def _settings(
         data,
         hosts=frozenset(hosts),
         origins=frozenset(origin.rstrip("/").lower() for origin in cors_origin),
-        require_key=require_key or not loopback,
+        # Behind a proxy, requests of other machines come from this one.
+        require_key=require_key or not loopback or proxied,
         insecure=insecure,
         limits=limits,
         workers=workers,
@@ -270,3 +275,5 @@ def revoke(key_id: str, data: Path | None) -> None:
         raise UnknownKey(f"no key was made in {folder} yet", hint="`mien keys list` shows them.")
     Keys(folder).revoke(key_id)
     note(f"Key {key_id} is revoked.")
+    if not Keys(folder).has_valid_key:
+        note("It was the last valid key: requests are refused until you create another one.")

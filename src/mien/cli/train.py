@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog="\b\nExamples:\n"
     "  mien train people -o people.onnx\n"
-    "  mien train friends -o friends.onnx --strangers lfw --false-positive-rate 0.001\n"
+    "  mien train friends -o friends.onnx --strangers lfw-dataset --false-positive-rate 0.001\n"
     "  mien train friends --leave-one-out"
 )
 @click.argument("dataset", type=click.Path(path_type=Path))

@@ -44,6 +44,7 @@ from mien.dataset.storage.opened_dataset import (
 from mien.dataset.storage.records import MarginCrop, Occurrence
 from mien.engine import Engine, FaceEngine
 from mien.errors import EmptyDataset, NotADataset, OutputError, UnusableSource
+from mien.files import is_folder, path_exists
 from mien.graph.settings import DetectionSettings
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, ModelCard
 from mien.names import readable
@@ -83,6 +84,14 @@ class Options:
     keep_apart: bool = False
     margin: MarginCrop | None = None
     jobs: int = 0
+
+    def __post_init__(self) -> None:
+        if self.jobs < 0:
+            raise ValueError(f"jobs is a number of threads, got {self.jobs}")
+        if self.margin is not None and not isinstance(self.margin, MarginCrop):
+            raise TypeError(f"margin is a MarginCrop, not {self.margin!r:.80}")
+        # Stored as JSON, which has no NumPy numbers.
+        object.__setattr__(self, "keep_apart", bool(self.keep_apart))
 
 
 def build_dataset(
@@ -132,7 +141,7 @@ def build_dataset(
         DatasetBusy: another process is building there.
         OutputError: the folder cannot be written, or holds other files.
         ModelError: the models are not available.
-        ValueError: the share is not in (0, 1).
+        ValueError: the share is not in (0, 1), or another option is out of range.
     """
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     specs = [os.fspath(source) for source in given]
@@ -275,7 +284,7 @@ def _limits(settings: Mapping[str, Any]) -> CleaningLimits | None:
 
 
 def _check_output(folder: Path, sources: Sequence[Source]) -> None:
-    if folder.exists() and not folder.is_dir():
+    if path_exists(folder) and not is_folder(folder):
         raise OutputError(
             f"{folder}: is a file, not a folder",
             hint="Give another path.",
@@ -283,7 +292,7 @@ def _check_output(folder: Path, sources: Sequence[Source]) -> None:
         )
     own_files = (CARD, LEDGER, NEXT, ".lock")
     if (
-        folder.is_dir()
+        is_folder(folder)
         and any(folder.iterdir())
         and not any((folder / n).exists() for n in own_files)
     ):

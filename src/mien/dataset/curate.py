@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import index
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,10 @@ class SplitRule:
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
             raise ValueError(f"the share lies between 0 and 1, got {self.share}")
+        # Stored as JSON, which has no NumPy numbers.
+        object.__setattr__(self, "share", float(self.share))
+        object.__setattr__(self, "seed", index(self.seed))
+        object.__setattr__(self, "flip_singletons", bool(self.flip_singletons))
 
 
 @dataclass(frozen=True, eq=False)

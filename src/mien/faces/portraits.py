@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 from mien.graph.align import PORTRAIT_TEMPLATE
 from mien.graph.assemble import align_graph
 from mien.session import Session
-from mien.types import Photo
-
-PORTRAIT_SIDE = 600
-"""Default side of a portrait in pixels."""
+from mien.types import PORTRAIT_SIDE, Photo
 
 
 def portrait(

@@ -14,7 +14,7 @@ from mien.errors import ContractMismatch, GalleryLocked, NotAGallery
 from mien.gallery.decision_rule import derive_rule
 from mien.gallery.index import Index, compare_session
 from mien.gallery.person_matrix import PersonMatrix
-from mien.gallery.storage.cipher import Cipher, key_missing
+from mien.gallery.storage.cipher import Cipher, key_missing, key_unused
 from mien.gallery.storage.database import Database, damaged, translated, watcher
 from mien.gallery.storage.rows import GalleryStore
 from mien.gallery.values import Origin
@@ -35,7 +35,8 @@ class GalleryBase:
     Raises:
         GalleryNotFound: there is no gallery.
         NotAGallery: Mien did not make it, it is damaged, or a newer version made it.
-        GalleryLocked: it is encrypted, and the key is missing or wrong.
+        GalleryLocked: it is encrypted, and the key is missing or wrong; or it is not encrypted, and
+            a key is given.
     """
 
     def __init__(self, path: Path | str, *, key: bytes | None = None) -> None:
@@ -177,7 +178,7 @@ class GalleryBase:
         Raises:
             ValueError: the rate is outside of it.
         """
-        valid_rate(rate)
+        rate = valid_rate(rate)
         with self._lock:
             with self._database.writing():
                 self._database.set_meta("rate", repr(rate))
@@ -249,7 +250,7 @@ def valid_rate(rate: float) -> float:
     """Return a rate in (0, 1); raises ValueError where it is not."""
     if not 0 < rate < 1:
         raise ValueError(f"a rate lies between 0 and 1, got {rate}")
-    return rate
+    return float(rate)  # the text of a NumPy number cannot be read back
 
 
 def lock_text(cipher: Cipher) -> str:
@@ -261,10 +262,14 @@ def cipher_of(database: Database, key: bytes | None) -> Cipher:
     """Return the cipher of a gallery.
 
     Raises:
-        GalleryLocked: it is encrypted, and the key is missing or wrong.
+        GalleryLocked: it is encrypted, and the key is missing or wrong; or it is not encrypted, and
+            a key is given.
     """
     lock = database.meta("lock")
     if not lock:
+        if key is not None:
+            # Who gives a key expects that what is written is encrypted.
+            raise key_unused(database.folder)
         return Cipher()
     if key is None:
         raise key_missing(str(database.folder))

@@ -73,10 +73,11 @@ def derive_rule(
     limits = EnrolmentLimits.of(statistics)
     strangers, others = _leave_out(people, sample, limits.same_person)
     if not len(people):
-        return _always_unknown(rate, "No person is enrolled yet.")
+        return _always_unknown(rate, "No person is enrolled yet.", limits.warnings)
     impostors = None if statistics is None else statistics.impostors
     if not strangers and impostors is None:
-        return _always_unknown(rate, "Nothing is known of strangers: enrol another person too.")
+        why = "Nothing is known of strangers: enrol another person too."
+        return _always_unknown(rate, why, limits.warnings)
     choice = choose_policy(strangers, people.photos, rate, statistics=impostors)
     slope = typical_slope(statistics)
     fit = _calibrate(people, sample, others, strangers, choice.policy.threshold, slope)
@@ -87,7 +88,7 @@ def derive_rule(
     return DecisionRule(choice.policy, fit.calibration, warnings + limits.warnings, rates)
 
 
-def _always_unknown(rate: float, why: str) -> DecisionRule:
+def _always_unknown(rate: float, why: str, warnings: tuple[Notice, ...]) -> DecisionRule:
     """Return the rule for when people cannot be distinguished from strangers: no name is given."""
     policy = Policy(
         threshold=_UNREACHABLE,
@@ -99,7 +100,7 @@ def _always_unknown(rate: float, why: str) -> DecisionRule:
         basis="few",
     )
     # No name is given: the calibration only has to give a low probability everywhere.
-    return DecisionRule(policy, Calibration(_STEEP, -_STEEP), (), None)
+    return DecisionRule(policy, Calibration(_STEEP, -_STEEP), warnings, None)
 
 
 def _sample(numbers: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -71,9 +71,12 @@ class Gallery(GalleryEditor):
         Raises:
             GalleryExists: there is one already.
             OutputError: it cannot be written.
+            ValueError: the rate is not in (0, 1).
         """
         engine = origin if isinstance(origin, Engine) else None
         origin = Origin.of(origin) if isinstance(origin, Engine) else origin
+        if not isinstance(origin, Origin):
+            raise TypeError(f"an Engine or an Origin is wanted, not {origin!r:.80}")
         meta = {
             "origin": origin.text(),
             "rate": repr(valid_rate(rate)),
@@ -99,7 +102,8 @@ class Gallery(GalleryEditor):
         Raises:
             GalleryNotFound: there is no gallery.
             NotAGallery: Mien did not make it, it is damaged, or a newer version made it.
-            GalleryLocked: it is encrypted, and the key is missing or wrong.
+            GalleryLocked: it is encrypted, and the key is missing or wrong; or it is not
+                encrypted, and a key is given.
         """
         return cls(path, key=key)
 

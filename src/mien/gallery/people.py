@@ -5,7 +5,7 @@ from __future__ import annotations
 from mien.errors import InvalidName, NameTaken, UnknownPerson
 from mien.gallery.storage.rows import GalleryStore
 from mien.gallery.values import Person
-from mien.names import clean_name, name_key
+from mien.names import clean_name, name_key, readable
 
 LONGEST_NAME = 200
 LONGEST_NOTE = 4000
@@ -32,7 +32,10 @@ def valid_name(text: str) -> str:
 
 
 def find_person(store: GalleryStore, person: str) -> NumberedPerson | None:
-    """Return the person with this id or name, or None."""
+    """Return the person with this id or name, or None; raises TypeError where it is no text."""
+    if not isinstance(person, str):
+        raise TypeError(f"a person is given by id or name, a text, not {person!r:.80}")
+    person = readable(person)
     return store.person("id", person) or store.person("spelling", name_key(person))
 
 

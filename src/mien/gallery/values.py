@@ -109,6 +109,8 @@ class Origin:
         if found is None:
             return self
         own = self.statistics or EmbedderStatistics()
+        if own.impostors and own.impostors != found.impostors:
+            return self  # the card was measured again: numbers of two measurements do not mix
         return replace(
             self,
             statistics=EmbedderStatistics(

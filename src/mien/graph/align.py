@@ -49,9 +49,6 @@ third of its height, the positions that face-alignment tutorials use."""
 SAMPLES = 2
 """Each pixel of a crop is the mean of SAMPLES x SAMPLES samples."""
 
-VERSION = "arcface-112-lsq-s2"
-"""Version of the alignment, part of the contract id."""
-
 
 _LEAST = 1e-12
 """Prevents division by zero; far below the squared spread or scale of any face."""

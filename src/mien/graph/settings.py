@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import index
 from typing import Any, Self
 
 UNKNOWN_PERSON = -1
@@ -46,6 +47,11 @@ class DetectionSettings:
             raise ValueError(
                 "score_threshold and nms_iou lie between 0 and 1, max_faces is at least 1"
             )
+        # Stored as JSON, which has no NumPy numbers.
+        for name in ("max_side", "min_side", "max_faces"):
+            object.__setattr__(self, name, index(getattr(self, name)))
+        for name in ("score_threshold", "nms_iou"):
+            object.__setattr__(self, name, float(getattr(self, name)))
 
     @property
     def max_long_side(self) -> int:

@@ -6,6 +6,8 @@ the store (`mien.models.weight_store`). Weights are used only if their sha256 is
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -20,7 +22,7 @@ from mien.models.statistics import (
     GenuineStatistics,
     ImpostorStatistics,
 )
-from mien.types import Calibration
+from mien.types import ALIGNMENT, Calibration
 
 DEFAULT_DETECTOR = "yunet-2023mar-int8bq"
 DEFAULT_EMBEDDER = "sface-2021dec-int8bq"
@@ -118,12 +120,13 @@ class ModelCard:
         """Return what is known of the similarities of embeddings of a contract.
 
         Returns:
-            None where nothing was measured, or only with another contract.
+            None where nothing was measured, or only with another contract. A card that does not
+            state the contract counts for its own.
         """
         parts = (self.impostors, self.verification, self.genuine, self.copies)
         if all(part is None for part in parts):
             return None
-        if self.contracts and contract not in self.contracts:
+        if contract not in (self.contracts or (contract_of(self),)):
             return None
         return EmbedderStatistics(*parts)
 
@@ -131,6 +134,12 @@ class ModelCard:
     def preprocessing(self) -> str:
         """Preprocessing of pixels, as text for the contract id."""
         return f"{self.colour} side={self.side} mean={self.mean!r} scale={self.scale!r}"
+
+
+def contract_of(embedder: ModelCard) -> str:
+    """Return the contract id of an embedder: its weights, preprocessing and dimension."""
+    parts = (embedder.sha256, ALIGNMENT, embedder.preprocessing, str(embedder.dimension))
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 
 
 class HasCards(Protocol):
@@ -373,8 +382,8 @@ def _rows(part: Fields, rates: int) -> tuple[tuple[int, ...], tuple[tuple[float,
     rows: dict[int, tuple[float, ...]] = {}
     for key in table.names():
         row = _row(table, key, rates)
-        if not key.isdecimal() or int(key) < 1:
-            raise table.fault(key, "must be a number of photos")
+        if not re.fullmatch(r"[1-9][0-9]{0,8}", key):
+            raise table.fault(key[:20], "must be a number of photos")
         rows[int(key)] = row
     if not rows:
         raise part.fault("similarity", "must have at least one row")

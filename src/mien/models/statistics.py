@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -35,6 +36,10 @@ class ImpostorStatistics:
     false_match_rate: tuple[float, ...]
     template_photos: tuple[int, ...]
     similarity: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        _check_rates(self.false_match_rate[::-1])
+        _check_rows(self.template_photos, self.similarity, len(self.false_match_rate))
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
@@ -109,6 +114,10 @@ class GenuineStatistics:
     template_photos: tuple[int, ...]
     similarity: tuple[tuple[float, ...], ...]
 
+    def __post_init__(self) -> None:
+        _check_rates(self.false_non_match_rate)
+        _check_rows(self.template_photos, self.similarity, len(self.false_non_match_rate))
+
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return what `dataclasses.asdict` wrote; raises KeyError, TypeError or ValueError."""
@@ -147,6 +156,10 @@ class CopyStatistics:
     false_non_match_rate: tuple[float, ...]
     similarity: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        _check_rates(self.false_non_match_rate)
+        _check_row(self.similarity, len(self.false_non_match_rate))
+
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return what `dataclasses.asdict` wrote; raises KeyError, TypeError or ValueError."""
@@ -168,6 +181,31 @@ class CopyStatistics:
             None where the rate lies outside the stated ones: it was not measured.
         """
         return _between(rate, self.false_non_match_rate, self.similarity)
+
+
+def _check_rates(rates: tuple[float, ...]) -> None:
+    """Raise ValueError unless the rates rise and lie between 0 and 1."""
+    steps = (0.0, *rates, 1.0)
+    if len(steps) < 3 or not all(low < high for low, high in pairwise(steps)):
+        raise ValueError("rates must be in order, each between 0 and 1")
+
+
+def _check_rows(
+    template_photos: tuple[int, ...], rows: tuple[tuple[float, ...], ...], rates: int
+) -> None:
+    """Raise ValueError unless there is one valid row per template size, and the sizes rise."""
+    if not template_photos or len(template_photos) != len(rows):
+        raise ValueError("there must be one row of similarities per template size")
+    if not all(low < high for low, high in pairwise((0, *template_photos, 2**31))):
+        raise ValueError("template sizes must rise, each at least 1")
+    for row in rows:
+        _check_row(row, rates)
+
+
+def _check_row(row: tuple[float, ...], rates: int) -> None:
+    """Raise ValueError unless there is one cosine per rate, and they do not fall."""
+    if len(row) != rates or not all(low <= high for low, high in pairwise((-1.0, *row, 1.0))):
+        raise ValueError("similarities must rise, one per rate, each between -1 and 1")
 
 
 def _between(rate: float, rates: tuple[float, ...], row: tuple[float, ...]) -> float | None:
@@ -200,6 +238,8 @@ class EmbedderStatistics:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return what `to_dict` wrote; raises KeyError, TypeError or ValueError."""
+        if not isinstance(fields, Mapping):
+            raise TypeError("statistics are a mapping")
         impostors, verification = fields.get("impostors"), fields.get("verification")
         genuine, copies = fields.get("genuine"), fields.get("copies")
         return cls(

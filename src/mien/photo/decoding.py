@@ -111,8 +111,14 @@ def read_photo(path: str | os.PathLike[str], *, long_side: int | None = None) ->
 
     Raises:
         PhotoNotFound: the file is missing, a folder, or not readable.
+        UnsupportedPhoto: not a path.
         PhotoError: as `decode_photo` raises.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise UnsupportedPhoto(
+            f"photo: {type(path).__name__} is not a path",
+            hint="`open_photo` also takes bytes, NumPy arrays and PIL images.",
+        )
     name = str(path)
     try:
         status = Path(path).stat()

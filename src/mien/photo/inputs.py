@@ -66,11 +66,17 @@ def _conversion(array: NDArray[Any]) -> str:
     """Return what is wanted, and how to get there from an array of another shape or dtype."""
     wanted = "Give an array of shape (height, width, 3), dtype uint8, in the order red, green, blue"
     if np.issubdtype(array.dtype, np.floating):
-        return f"{wanted}. Of values from 0 to 1: (255 * a).round().astype('uint8')."
-    if array.dtype != np.uint8:
-        return f"{wanted}. Of 16-bit values: (a // 257).astype('uint8')."
-    if array.ndim == 2:
-        return f"{wanted}. Of a grey picture: numpy.stack([a, a, a], axis=-1)."
-    if array.ndim == 3 and array.shape[2] == 4:
-        return f"{wanted}. Of RGBA: a[:, :, :3]; of OpenCV's BGRA: a[:, :, 2::-1]."
-    return f"{wanted}."
+        advice = " Of values from 0 to 1: (255 * a).round().astype('uint8')."
+    elif array.dtype != np.uint8:
+        advice = " Of 16-bit values: (a // 257).astype('uint8')."
+    elif array.ndim == 2:
+        advice = " Of a grey picture: numpy.stack([a, a, a], axis=-1)."
+    elif array.ndim == 3 and array.shape[2] == 4:
+        advice = " Of RGBA: a[:, :, :3]; of OpenCV's BGRA: a[:, :, 2::-1]."
+    elif array.ndim == 3 and array.shape[0] == 3:
+        advice = " Of (3, height, width): a.transpose(1, 2, 0)."
+    elif array.ndim == 4:
+        advice = " Of a batch: one photo at a time."
+    else:
+        advice = ""
+    return f"{wanted}.{advice}"

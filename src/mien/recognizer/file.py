@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from mien.files import write_atomically
 from mien.matching import COMPARED, answers_of, faces_of
 from mien.models.statistics import EmbedderStatistics
 from mien.photo import PhotoSource, open_photo
+from mien.recognizer.graph_checks import check_graph
 from mien.recognizer.metadata import (
     FORMAT,
     KEY,
@@ -26,8 +28,10 @@ from mien.recognizer.metadata import (
     read_about,
     read_fields,
     read_learned,
+    read_statistics,
     unreadable,
 )
+from mien.recognizer.people_checks import check_people, fits_people
 from mien.session import Session
 from mien.text import count
 from mien.types import (
@@ -61,13 +65,23 @@ class Recognizer:
     """
 
     def __init__(self, model: bytes, *, name: str = "recognizer", threads: int = 0) -> None:
+        if not isinstance(model, bytes):
+            raise TypeError(
+                f"the bytes of a file are wanted, not {model!r:.80}; Recognizer.load takes a path"
+            )
         self._model = model
         self._name = name
         self._threads = threads
+        try:
+            checked = check_graph(model)
+        except ValueError as error:
+            raise unreadable(name, str(error)) from error
         self._session = Session(model, name=name, threads=threads)
         self._fields = read_fields(self._session.metadata, name)
         self.about = read_about(self._fields, name)
         self._learned = read_learned(self._fields, name)
+        self._statistics = read_statistics(self._fields, name)
+        check_people(checked, self._learned, name)
         self.people = self._learned.people
         self.contract = self._learned.contract
 
@@ -133,9 +147,9 @@ class Recognizer:
         """
         try:
             model = Path(path).read_bytes()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a null character in the path
             raise RecognizerNotFound(
-                f"cannot read {path}: {error.strerror}",
+                f"cannot read {path}: {getattr(error, 'strerror', None) or error}",
                 hint="`mien.train` makes a recognizer of a dataset.",
                 code="recognizer-missing",
             ) from error
@@ -180,11 +194,14 @@ class Recognizer:
 
         Raises:
             PhotoError: it cannot be read.
+            NotARecognizer: the file's graph gives answers that do not fit its people.
         """
         opened = open_photo(photo, long_side=self.max_long_side)
         boxes, points, scores, crops, vectors, *rows = self._session.run(
             *("boxes", "points", "scores", "crops", "embeddings"), *COMPARED, image=opened.pixels
         )
+        if not fits_people((boxes, points, scores, crops, vectors, *rows), len(self.people)):
+            raise unreadable(self._name, "its answers do not fit its people")
         found = Detections(boxes, points, scores)
         embedded = EmbeddedPhoto(opened, found, crops, Embeddings(vectors, self.contract))
         return faces_of(embedded, answers_of(rows, self.people, rates=self._rates))
@@ -201,8 +218,8 @@ class Recognizer:
 
         A file made before statistics were stored in files takes them from the embedder's card.
         """
-        if (stored := self._fields.get("statistics")) is not None:
-            return EmbedderStatistics.from_dict(stored)
+        if self._statistics is not None:
+            return self._statistics
         try:
             from mien.models.cards import card  # noqa: PLC0415
         except ImportError:  # a deployment has no cards
@@ -244,7 +261,7 @@ class Recognizer:
     @property
     def training(self) -> Mapping[str, Any]:
         """The training report: what was tried and chosen, threshold, warnings."""
-        return self.about.measured
+        return deepcopy(self.about.measured)
 
     @property
     def policy(self) -> Policy:
@@ -294,7 +311,7 @@ class Recognizer:
 
     def info(self) -> dict[str, Any]:
         """Return the file's metadata and size as JSON values."""
-        return {**self._fields, "bytes": self.size}
+        return {**deepcopy(self._fields), "bytes": self.size}
 
     def to_dict(self) -> dict[str, Any]:
         """Return `info()`: the metadata as JSON values."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from mien.errors import NotARecognizer
 from mien.graph.settings import DetectionSettings
+from mien.models.statistics import EmbedderStatistics
 from mien.types import Calibration, Interval, Policy
 
 if TYPE_CHECKING:
@@ -21,6 +25,8 @@ FORMAT = 1
 
 KEY = "mien"
 """Of the metadata among the ONNX file's properties."""
+
+_MOST_PHOTOS = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,12 @@ class Weights:
     publisher: str
     trained_on: str
     sha256: str
+
+    def __post_init__(self) -> None:
+        if not all(
+            isinstance(getattr(self, field.name), str) for field in dataclasses.fields(type(self))
+        ):
+            raise TypeError("what a file states about weights is text")
 
     @classmethod
     def of(cls, card: ModelCard) -> Self:
@@ -69,6 +81,12 @@ class About:
     dataset: str
     measured: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        if not all(isinstance(text, str) for text in (self.version, self.created, self.dataset)):
+            raise TypeError("version, time and dataset are text")
+        if not isinstance(self.measured, Mapping):
+            raise TypeError("measured error rates are a mapping")
+
 
 @dataclass(frozen=True, slots=True)
 class LearnedFields:
@@ -89,6 +107,10 @@ class LearnedFields:
             raise TypeError("names are text")
         if not all(isinstance(number, int | float) for number in numbers):
             raise TypeError("numbers are numbers")
+        if not math.isfinite(self.policy.threshold):
+            raise ValueError("a threshold is finite")
+        if not all(type(photos) is int and 0 <= photos < _MOST_PHOTOS for photos in self.photos):
+            raise ValueError("numbers of photos are whole numbers")
         if not 0 < len(set(self.people)) == len(self.people) == len(self.photos):
             raise ValueError("each person has one name and a number of photos")
         if not all(0 <= person < len(self.people) for person in self.negative_of):
@@ -108,7 +130,7 @@ def read_fields(properties: Mapping[str, str], name: str) -> dict[str, Any]:
             raise unreadable(name, "its metadata is incomplete")
     except KeyError as error:
         raise unreadable(name, "it is an ONNX file, but Mien did not write it") from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise unreadable(name, "its metadata is damaged") from error
     return fields
 
@@ -116,7 +138,7 @@ def read_fields(properties: Mapping[str, str], name: str) -> dict[str, Any]:
 def read_about(fields: Mapping[str, Any], name: str) -> About:
     """Return how the file was made; raises NotARecognizer where that is damaged."""
     try:
-        about = dict(fields["about"])
+        about = deepcopy(dict(fields["about"]))
         about["settings"] = DetectionSettings.from_dict(about["settings"])
         for model in ("detector", "embedder"):
             about[model] = Weights(**about[model])
@@ -141,6 +163,19 @@ def read_learned(fields: Mapping[str, Any], name: str) -> LearnedFields:
         )
     except (TypeError, ValueError, KeyError) as error:
         raise unreadable(name, "its metadata is damaged") from error
+
+
+def read_statistics(fields: Mapping[str, Any], name: str) -> EmbedderStatistics | None:
+    """Return the embedder's statistics that the file states, or None where it states none.
+
+    Raises:
+        NotARecognizer: they are damaged.
+    """
+    stored = fields.get("statistics")
+    try:
+        return None if stored is None else EmbedderStatistics.from_dict(stored)
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise unreadable(name, "the statistics of its embedder are damaged") from error
 
 
 def unreadable(name: str, why: str) -> NotARecognizer:

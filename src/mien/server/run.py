@@ -207,6 +207,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._state.stopping.set()
+        self._state.jobs.notify()  # so that event streams end
         if self.should_exit and sig == signal.SIGINT:
             super().handle_exit(sig, frame)
         self.should_exit = True

@@ -16,6 +16,7 @@ from mien.gallery import Gallery
 from mien.server.auth.access import Access
 from mien.server.auth.audit_trail import AuditTrail
 from mien.server.auth.keys import Keys
+from mien.server.http.event_streams import OpenStreams
 from mien.server.http.limits import Limits, RateLimiter
 from mien.server.http.prometheus import Metrics
 from mien.server.inference.backends import Backend
@@ -68,12 +69,16 @@ class ServerState:
         )
         self.stopping = threading.Event()
         self.tokens = FaceTokens()
+        self.streams = OpenStreams(limits)
         self._lock = threading.Lock()
         self._backends = dict(backends)
         self.queue = PhotoQueue(limits, self.metrics, workers=settings.workers)
         self.versions = Versions(settings.data / "recognizers", given=self._backends)
         self.jobs = Jobs(settings.data / "jobs", self.versions, limits)
         self.audit = AuditTrail(settings.data / "audit.sqlite")
+        self.metrics.add_gauge(
+            "mien_event_streams", "Open event streams.", lambda: float(self.streams.count)
+        )
         self.metrics.add_gauge(
             "mien_waiting_photos", "Photos waiting in the queue.", lambda: float(self.queue.waiting)
         )
@@ -147,6 +152,7 @@ class ServerState:
         self.jobs.close()
         self.queue.close()
         self.audit.close()
+        self.access.close()
         for handle in self.handles:
             gallery = self.backend(handle).gallery
             if gallery is not None:

@@ -44,7 +44,7 @@ def train(
         TooFewPeople: there is no photo to train on; there is one person and nothing is known of
             strangers; or the dataset of strangers has no other people.
         ModelError: the models are not available.
-        ValueError: the rate is not between 0 and 1.
+        ValueError: the rate is not between 0 and 1, or there is no such kind of head.
     """
     people = open_dataset(dataset)
     engine = people.open_engine(progress=progress)

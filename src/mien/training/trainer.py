@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -78,10 +78,13 @@ def train_head(
     Raises:
         TooFewPeople: there is no photo to train on; there is one person and nothing is known of
             strangers; or `strangers` is empty.
-        ValueError: the rate is not between 0 and 1, or strangers have another dimension.
+        ValueError: the rate is not between 0 and 1, there is no such kind of head, or strangers
+            have another dimension.
     """
     if not 0 < false_positive_rate < 1:
         raise ValueError(f"a rate must lie between 0 and 1, got {false_positive_rate}")
+    if head not in get_args(HeadName):
+        raise ValueError(f"head must be one of {', '.join(get_args(HeadName))}, got {head!r}")
     samples, people = training_samples(dataset)
     if strangers is not None:
         _check_strangers(strangers, samples, stranger_source)
@@ -100,7 +103,7 @@ def train_head(
     plain = chosen.recipe.kind == "prototype" and chosen.recipe.discount == 0
     impostors = None if statistics is None else statistics.impostors
     policy = choose_policy(
-        unknown, samples.counts, false_positive_rate, statistics=impostors, plain=plain
+        unknown, samples.counts, float(false_positive_rate), statistics=impostors, plain=plain
     )
     calibration = _calibrate(chosen, unknown, policy, typical_slope(statistics))
     learned = Head(

@@ -8,8 +8,10 @@ between faces is cosine similarity.
 from mien.types.answers import Answer, Candidate, Face
 from mien.types.learned import Basis, Calibration, Head, Interval, Policy
 from mien.types.photos import (
+    ALIGNMENT,
     CROP_SIDE,
     POINT_NAMES,
+    PORTRAIT_SIDE,
     Detections,
     EmbeddedPhoto,
     Embeddings,
@@ -18,8 +20,10 @@ from mien.types.photos import (
 from mien.types.progress import Progress, silent
 
 __all__ = [
+    "ALIGNMENT",
     "CROP_SIDE",
     "POINT_NAMES",
+    "PORTRAIT_SIDE",
     "Answer",
     "Basis",
     "Calibration",

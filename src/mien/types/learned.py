@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -43,6 +44,8 @@ class Calibration:
     def __post_init__(self) -> None:
         if not self.slope > 0:
             raise ValueError(f"slope must be above 0, got {self.slope}")
+        if not (math.isfinite(self.slope) and math.isfinite(self.offset)):
+            raise ValueError("slope and offset must be finite")
 
     def probability(self, similarity: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the probability for each similarity; same shape, float64 in [0, 1]."""

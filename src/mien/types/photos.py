@@ -13,6 +13,12 @@ from numpy.typing import NDArray
 
 from mien.types.arrays import read_only
 
+ALIGNMENT = "arcface-112-lsq-s2"
+"""Version of the alignment, part of the contract id: it changes when crops change."""
+
+PORTRAIT_SIDE = 600
+"""Default side of a portrait in pixels."""
+
 CROP_SIDE = 112
 """Side of an aligned crop in pixels, the size that ArcFace-aligned embedders take."""
 

@@ -9,7 +9,7 @@ import pytest
 from patterns import CONTRACT, BlockEngine, pattern_dataset, pictures_of
 
 from mien import EmbedderMeasurement, measure_embedder
-from mien.errors import NothingToMeasure, TooFewPeople
+from mien.errors import NotADataset, NothingToMeasure, TooFewPeople
 from mien.evaluation.embedder import measure
 from mien.evaluation.embedder.copies import EDITS, edited_copies
 from mien.policy import CleaningLimits
@@ -165,3 +165,10 @@ def test_copies_are_of_every_kind():
         assert copy.shape == crop.shape
         assert copy.dtype == np.uint8
         assert np.any(copy != crop)
+
+
+def test_a_dataset_is_given_as_such_or_as_its_folder(tmp_path):
+    with pytest.raises(NotADataset):
+        measure_embedder(tmp_path / "none", BlockEngine())
+    with pytest.raises(TypeError, match="path of its folder"):
+        measure_embedder(None, BlockEngine())

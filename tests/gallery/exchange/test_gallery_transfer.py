@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import stat
 import struct
 import sys
+import tracemalloc
 import zipfile
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -161,8 +164,52 @@ def test_a_decompression_bomb_is_not_unpacked(exported):
             for _ in range(32):
                 member.write(bytes(1 << 22))
     assert len(buffer.getvalue()) < 1 << 20
-    with pytest.raises(BadExport, match="too large"):
+    with pytest.raises(BadExport, match="unpacks to"):
         Export(buffer.getvalue())
+
+
+def _filled(size: int, start: bytes = b"", end: bytes = b"") -> Iterator[bytes]:
+    yield start
+    yield from itertools.repeat(b"{}," * (1 << 16), size // (3 << 16))
+    yield b"{}" + end
+
+
+@pytest.mark.parametrize("part", ["gallery.json", "templates.f32"])
+def test_sizes_are_checked_before_anything_is_read(exported, part):
+    """An export of under 2 MB that unpacks to 200 MB: neither unpacked nor parsed."""
+    card = card_of(exported[0])
+    card["origin"]["dimension"] = 1 << 16
+    photos = [card["people"][0]["photos"][0]] * 400
+    card["people"] = [{**card["people"][0], "photos": photos, "negatives": 0}]
+    fillings = {
+        "gallery.json": [json.dumps(card).encode()],
+        "templates.f32": itertools.repeat(bytes(1 << 19), 400),  # the size that the card states
+        "negatives.f32": [b""],
+    }
+    if part == "gallery.json":
+        fillings[part] = _filled(200 << 20, b'{"format": 1, "people": [', b"]}")
+        fillings["templates.f32"] = [b""]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, blocks in fillings.items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                for block in blocks:
+                    member.write(block)
+    data = buffer.getvalue()
+    assert len(data) < 2_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadExport, match="unpacks to"):
+            Export(data)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_list_of_mere_brackets_is_not_parsed(exported):
+    card = b'{"format": 1, "people": [' + b"{}," * 200_000 + b"{}]}"
+    with pytest.raises(BadExport, match="list of people is malformed"):
+        Export(repacked(exported[0], **{"gallery.json": card}))
 
 
 CHANGES = [

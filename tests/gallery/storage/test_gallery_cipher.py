@@ -14,6 +14,7 @@ from spheres import ORIGIN, centre, enrolled, face_sample, faces
 from faults import KILLED, every_fault
 from mien.errors import GalleryLocked, OutputError
 from mien.gallery import Gallery, find_key, key_text, new_key, parse_key, write_new_key
+from mien.gallery.exchange.transfer import Export, export_gallery, import_into
 from mien.gallery.integrity import check_gallery
 from mien.gallery.storage.cipher import Cipher
 
@@ -118,11 +119,33 @@ def test_an_encrypted_gallery_opens_with_its_key_only(encrypted):
         assert again.head().prototypes.tobytes() == encrypted.head().prototypes.tobytes()
 
 
-def test_a_gallery_that_is_not_encrypted_needs_no_key(tmp_path):
+def test_a_gallery_that_is_not_encrypted_does_not_open_with_a_key(tmp_path):
+    """Who gives a key expects that what is written is encrypted."""
     with Gallery.create(tmp_path, ORIGIN) as plain:
         enrolled(plain, 1, 1)
-    with Gallery.open(tmp_path, key=KEY) as again:
+    before = (tmp_path / "gallery.sqlite").read_bytes()
+    with pytest.raises(GalleryLocked, match="is not encrypted, and a key was given") as refused:
+        Gallery.open(tmp_path, key=KEY)
+    assert refused.value.code == "gallery-not-encrypted"
+    assert (tmp_path / "gallery.sqlite").read_bytes() == before
+    with Gallery.open(tmp_path) as again:
         assert not again.encrypted
+
+
+def test_an_encrypted_gallery_whose_lock_is_removed_does_not_open_with_its_key(encrypted):
+    with encrypted._database.writing():
+        encrypted._database.set_meta("lock", "")
+    with pytest.raises(GalleryLocked, match="is not encrypted"):
+        Gallery.open(encrypted.path, key=KEY)
+
+
+def test_nothing_is_imported_in_the_clear_where_a_key_is_given(encrypted, tmp_path):
+    export = Export(export_gallery(encrypted), key=KEY)
+    Gallery.create(tmp_path / "plain", encrypted.origin).close()
+    with pytest.raises(GalleryLocked, match="is not encrypted"):
+        import_into(tmp_path / "plain", export, key=KEY)
+    with Gallery.open(tmp_path / "plain") as plain:
+        assert not plain.people()
 
 
 def test_after_changing_the_key_nothing_is_left_for_the_old_one(encrypted):

@@ -76,7 +76,7 @@ def print_summary(result: Dataset) -> None:
     for source in card["sources"]:
         passed = ", ".join(f"{reason}: {n:,}" for reason, n in source["skipped"].items())
         out.print(
-            f"  {escape(source['label'])}: {count(source['photos'], 'photo')}"
+            f"  source {escape(source['label'])}: {count(source['photos'], 'photo')}"
             + (f"; skipped: {escape(passed)}" if passed else ""),
             soft_wrap=True,
         )

@@ -191,7 +191,7 @@ def check(*, folder: Path, key_file: Path | None, as_json: bool) -> None:
         for fault in found.faults:
             out.print(f"[red]fault:[/red] {escape(fault)}")
         if found.clean:
-            out.print("the files hold nothing but the rows")
+            out.print("no trace of deleted data in the files")
     if found.faults:
         raise NotAGallery(
             f"{folder}: {count(len(found.faults), 'fault')}",

@@ -12,6 +12,7 @@ from mien.dataset.sources.lists import ListSource
 from mien.dataset.sources.merge import make_labels_distinct
 from mien.dataset.sources.source import Source, source_hint, source_not_found
 from mien.errors import UnusableSource
+from mien.files import is_folder, path_exists
 from mien.types import Progress, silent
 
 
@@ -41,9 +42,9 @@ def _open(spec: str, progress: Progress) -> Source:
 
 def _open_path(path: Path, label: str) -> Source:
     name = path.name.lower()
-    if path.is_dir():
+    if is_folder(path):
         return FolderSource(path, label)
-    if not path.exists():
+    if not path_exists(path):
         raise source_not_found(path)
     if name.endswith(".zip"):
         return ZipSource(path, label)

@@ -16,7 +16,10 @@ def open_dataset(dataset: DatasetOrPath) -> Dataset:
 
     Raises:
         NotADataset: the folder holds no dataset.
+        TypeError: it is neither.
     """
     if isinstance(dataset, str | os.PathLike):
         return Dataset.open(Path(dataset))
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"a dataset or the path of its folder is wanted, not {dataset!r:.80}")
     return dataset

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from mien.dataset.storage.dataset_html import dataset_html
 from mien.dataset.storage.entries import Entry, digest_of, read_manifest
 from mien.engine import DetectionSettings, Engine
 from mien.errors import NotADataset
+from mien.files import is_file, is_folder
 from mien.models.cards import known_statistics
 from mien.models.statistics import EmbedderStatistics
 from mien.text import count
@@ -46,7 +48,7 @@ _T = TypeVar("_T", bound=np.generic)
 def resolve(folder: Path, name: str) -> Path:
     """Return the path of a file of the valid result: staged and not yet moved, or in its place."""
     staged = folder / NEXT
-    if (staged / CARD).is_file() and (staged / name).is_file():
+    if is_file(staged / CARD) and is_file(staged / name):
         return staged / name
     return folder / name
 
@@ -86,11 +88,15 @@ class Dataset:
             NotADataset: no dataset there, or its files do not match.
         """
         folder = Path(path)
-        if not resolve(folder, CARD).is_file():
+        if not is_file(resolve(folder, CARD)):
+            there = is_folder(folder)
+            photos, output = (
+                (repr(str(folder)), "DATASET") if there else ("PHOTOS", repr(str(folder)))
+            )
             raise NotADataset(
                 f"{folder}: no dataset there",
-                hint=f"Build one of photos: mien.build_dataset(photos, {str(folder)!r}).",
-                code="dataset-missing-in-folder" if folder.is_dir() else "dataset-missing",
+                hint=f"Build one: mien.build_dataset({photos}, {output}).",
+                code="dataset-missing-in-folder" if there else "dataset-missing",
                 data={"folder": str(folder)},
             )
         try:
@@ -171,7 +177,7 @@ class Dataset:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the dataset's card as JSON values."""
-        return dict(self.card)
+        return deepcopy(self.card)
 
     def crop(self, entry: Entry) -> NDArray[np.uint8] | None:
         """Return the aligned crop, (112, 112, 3) uint8 RGB, or None where there is no such file."""
@@ -206,6 +212,8 @@ def _read(folder: Path) -> Dataset:
     card = json.loads(resolve(folder, CARD).read_text("utf-8"))
     if card["format"] > FORMAT:
         raise ValueError(f"made by a newer Mien (format {card['format']})")
+    if (stored := card.get("statistics")) is not None:
+        EmbedderStatistics.from_dict(stored)
     manifest = resolve(folder, MANIFEST).read_bytes()
     entries = read_manifest(manifest)
     embeddings = np.load(resolve(folder, EMBEDDINGS), allow_pickle=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,9 @@ class MarginCrop:
     def __post_init__(self) -> None:
         if not (0 <= self.margin <= 10_000 and 16 <= self.size <= 2048):
             raise ValueError("the margin is 0 to 10000 pixels and the size 16 to 2048")
+        # Stored as JSON, which has no NumPy numbers.
+        object.__setattr__(self, "margin", index(self.margin))
+        object.__setattr__(self, "size", index(self.size))
 
     @property
     def name(self) -> str:

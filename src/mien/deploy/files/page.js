@@ -19,14 +19,29 @@ async function smaller(file) {
   return [blob, canvas];
 }
 
+function askForKey() {
+  $("status").textContent = "This server needs a key.";
+  $("key").value = "";
+  $("access").hidden = false;
+  $("key").focus();
+  return new Promise((done) => {
+    $("access").onsubmit = (event) => {
+      event.preventDefault();
+      $("access").hidden = true;
+      done($("key").value.trim());
+    };
+  });
+}
+
 async function ask(blob, name) {
   const form = new FormData();
   form.append("file", blob, name);
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
   const answer = await fetch("v1/identify", { method: "POST", body: form, headers });
   if (answer.status === 401) {
-    key = prompt("This server needs a key:") || "";
-    if (key) return ask(blob, name);
+    key = await askForKey();
+    $("status").textContent = "Looking…";
+    return ask(blob, name);
   }
   const parsed = await answer.json();
   if (!answer.ok) throw new Error(parsed.detail || answer.statusText);

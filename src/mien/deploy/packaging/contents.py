@@ -13,7 +13,6 @@ from typing import Any
 from mien.deploy.service.core import (
     PAGE,
     PORTRAIT,
-    PORTRAIT_SIDE,
     RECOGNIZER,
     SETTINGS,
     deployment_fields,
@@ -21,6 +20,7 @@ from mien.deploy.service.core import (
 from mien.graph.align import PORTRAIT_TEMPLATE
 from mien.graph.assemble import align_graph
 from mien.recognizer import Recognizer
+from mien.types import PORTRAIT_SIDE
 from mien.version import __version__
 
 FORMAT = 1

@@ -11,7 +11,7 @@
     POST /classify/{handle}   the largest face's candidates: class_idx, class_name, confidence
 
 Photos come as the file field `file` of a form, or as the whole body. Errors are problem+json
-(RFC 9457).
+(RFC 9457). Where a key is set, all but the page's files and the health check need it.
 """
 
 from __future__ import annotations
@@ -43,12 +43,13 @@ from mien.photo import data_url, decode_photo, encode_jpeg
 from mien.problems import is_fault, plain_problem, problem_of
 from mien.recognizer import Recognizer
 from mien.session import Session
-from mien.types import Face, Photo
+from mien.types import PORTRAIT_SIDE, Face, Photo
 
 RECOGNIZER, PORTRAIT, SETTINGS, PAGE = "recognizer.onnx", "portrait.onnx", "ship.json", "page"
 """Names of the files and the folder beside the code in a deployment."""
 
-PORTRAIT_SIDE = 600
+
+_HEALTH = "/healthz"
 
 _MAX_CLASSIFY = 6
 """How many candidates /classify lists."""
@@ -96,7 +97,8 @@ class RecognizerService:
     Args:
         folder: contains `RECOGNIZER`, `PORTRAIT`, `SETTINGS` and, optionally, `PAGE`.
         threads: how many threads one photo may use; 0 for as many as there are cores.
-        key: required as `Authorization: Bearer KEY` by requests with photos; empty for no key.
+        key: required as `Authorization: Bearer KEY`; empty for no key. Only the page's files, the
+            health check and preflight requests (OPTIONS) need none.
 
     Raises:
         RecognizerNotFound: the folder has no recognizer file.
@@ -129,9 +131,34 @@ class RecognizerService:
     def answer(self, request: Request) -> Response:
         """Return the response; a bad request gets a problem document and raises nothing."""
         if request.method == "OPTIONS" and self._settings["cors"]:
-            response = Response(204, "text/plain", b"")
-        else:
-            response = self._answer(request)
+            return self._complete(request, Response(204, "text/plain", b""))
+        return self.refusal(request) or self._complete(request, self._answer(request))
+
+    def refusal(self, request: Request) -> Response | None:
+        """Return the response to a request without the key; None if it may be answered.
+
+        The body is not looked at, and need not be there.
+        """
+        if not self._key or self._is_open(request):
+            return None
+        given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        if hmac.compare_digest(given.encode(), self._key.encode()):
+            return None
+        problem = plain_problem(401, "a key is needed", "Send it as `Authorization: Bearer KEY`.")
+        response = as_problem(problem)
+        challenge = {"WWW-Authenticate": "Bearer"}
+        return self._complete(
+            request, Response(response.status, response.kind, response.body, challenge)
+        )
+
+    def _is_open(self, request: Request) -> bool:
+        """Return whether a request is answered without the key: it gets no name and no photo."""
+        if request.method == "OPTIONS":
+            return True
+        files = request.path in self._files or request.path == _HEALTH
+        return files and request.method in {"GET", "HEAD"}
+
+    def _complete(self, request: Request, response: Response) -> Response:
         return Response(
             response.status,
             response.kind,
@@ -164,7 +191,7 @@ class RecognizerService:
 
     def _route(self, request: Request) -> Callable[[Request], Response]:
         get: dict[str, Callable[[Request], Response]] = {
-            "/healthz": self._health,
+            _HEALTH: self._health,
             "/v1/recognizer": self._about,
             **dict.fromkeys(self._files, self._file),
         }
@@ -176,20 +203,15 @@ class RecognizerService:
         if request.path.startswith("/classify/"):
             post[request.path] = self._classify
         routes = get if request.method in {"GET", "HEAD"} else post
+        if request.method == "OPTIONS":
+            raise _HttpError(405, "other sites may not ask", "The deployer can allow one (CORS).")
         if request.path not in routes or request.method not in {"GET", "HEAD", "POST"}:
             if request.path in {**get, **post}:
                 allowed = "GET" if request.path in get else "POST"
                 detail = f"{request.path} does not take {request.method}"
                 raise _HttpError(405, detail, f"It takes {allowed}.")
             raise _HttpError(404, f"there is nothing at {request.path}", self._listing)
-        if routes is post:
-            self._check_key(request)
         return routes[request.path]
-
-    def _check_key(self, request: Request) -> None:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-        if self._key and not hmac.compare_digest(given.encode(), self._key.encode()):
-            raise _HttpError(401, "a key is needed", "Send it as `Authorization: Bearer KEY`.")
 
     def _health(self, _: Request) -> Response:
         return as_json({"status": "ok"})

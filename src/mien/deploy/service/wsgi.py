@@ -26,6 +26,9 @@ def application_of(folder: Path) -> Application:
     service = RecognizerService.from_environment(folder)
 
     def application(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        refused = service.refusal(request_of(environ, b""))
+        if refused is not None:  # before the body is read
+            return _send(refused, start)
         body = environ.get("wsgi.input", io.BytesIO()).read(_MAX_BODY + 1)
         if len(body) > _MAX_BODY:
             too_large = f"the photo is larger than {MAX_BYTES >> 20} MiB"

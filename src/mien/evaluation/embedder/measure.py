@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mien.dataset import Dataset, Entry
 from mien.dataset.audit.stored_faces import thumbs_of
 from mien.dataset.cleaning.duplicates import SAME_CROP
+from mien.dataset.storage.dataset_argument import DatasetOrPath, open_dataset
 from mien.engine import Engine
 from mien.errors import NothingToMeasure, TooFewPeople
 from mien.evaluation.embedder.copies import EDITS, edited_copies
@@ -107,7 +108,7 @@ class EmbedderMeasurement:
 
 
 def measure_embedder(
-    dataset: Dataset, engine: Engine, *, seed: int = 0, progress: Progress = silent
+    dataset: DatasetOrPath, engine: Engine, *, seed: int = 0, progress: Progress = silent
 ) -> EmbedderMeasurement:
     """Measure the similarity statistics of an embedder on a dataset.
 
@@ -117,7 +118,7 @@ def measure_embedder(
     the dataset was made with another embedder, its crops are embedded again.
 
     Args:
-        dataset: people with several photos, and their crops.
+        dataset: people with several photos, and their crops; or its folder.
         engine: over the embedder.
         seed: of everything drawn at random.
         progress: called with the steps done.
@@ -125,7 +126,9 @@ def measure_embedder(
     Raises:
         TooFewPeople: too few people, or too few with two photos, for the rates that are needed.
         NothingToMeasure: the dataset has too few crops.
+        NotADataset: the folder holds no dataset.
     """
+    dataset = open_dataset(dataset)
     generator = np.random.default_rng(seed)
     entries = _compared(dataset, progress)
     faces, mirrored = _embeddings(dataset, engine, entries, progress)

@@ -16,7 +16,7 @@ PROBES = 3
 """Photos of a person that are compared, at most: people with many do not outweigh the others."""
 
 MOST_PEOPLE = 4000
-"""People whose photos are compared with everybody's templates, at most."""
+"""People whose photos are compared with all people's templates, at most."""
 
 BINS = 4000
 """Bins from -1 to 1 that impostor similarities are counted in: 5e-4 wide."""
@@ -112,7 +112,7 @@ def genuine(photos: PhotosByPerson, size: int, generator: np.random.Generator) -
 def impostors(
     photos: PhotosByPerson, size: int, generator: np.random.Generator, progress: Progress
 ) -> Impostors:
-    """Compare up to `PROBES` photos of each person with everybody else's template of `size`."""
+    """Compare up to `PROBES` photos of each person with every other person's template of `size`."""
     enrolled = np.flatnonzero(photos.counts >= size)
     sums = [photos.views[s : s + size].sum(axis=0) for s in photos.starts[enrolled]]
     templates = unit_rows(np.stack(sums)).astype(np.float32)

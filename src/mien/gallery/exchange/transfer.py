@@ -44,6 +44,10 @@ _CARD, _TEMPLATES, _NEGATIVES, _THUMBNAILS = (
     "thumbnails",
 )
 _LARGEST_CARD = 1 << 28
+_MOST_GROWTH = 16
+"""An export unpacks to at most this many times its size: embeddings can hardly be compressed."""
+_GROWTH_ALLOWED_BYTES = 1 << 22
+"""An export that unpacks to at most this many bytes is not refused for its growth."""
 _LARGEST_THUMBNAIL = 1 << 20
 _LONGEST_TEXT = 10_000
 _OF_A_PERSON = ("name", "consent", "source")
@@ -121,7 +125,9 @@ class Export:
                 raise key_missing(name)
             data = Cipher(key).decrypt(data[len(_MAGIC) :], _PLACE)
         try:
-            self._read(zipfile.ZipFile(io.BytesIO(data)))
+            archive = zipfile.ZipFile(io.BytesIO(data))
+            _check_growth(archive, len(data))
+            self._read(archive)
         except _DAMAGE as error:
             raise BadExport(
                 f"{name}: not an export of a gallery, or a damaged one: {error}",
@@ -133,7 +139,7 @@ class Export:
         names = archive.namelist()
         if len(set(names)) != len(names):
             raise ValueError("a member is in it twice")
-        card = json.loads(_member(archive, _CARD, _LARGEST_CARD))
+        card = _parsed(_member(archive, _CARD, _LARGEST_CARD))
         if not isinstance(card["format"], int) or card["format"] > FORMAT:
             raise ValueError("a newer version of Mien made it")
         self.origin = Origin.parse(json.dumps(card["origin"]))
@@ -218,20 +224,33 @@ def import_into(path: Path, export: Export, *, key: bytes | None = None) -> tupl
         return gallery.import_people(export.people, together=True)
 
 
+def _check_growth(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuse an archive of `size` bytes that unpacks to far more, before a member is read.
+
+    No more than the stated size of a member is unpacked, so a false statement gains nothing.
+    """
+    unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > max(_GROWTH_ALLOWED_BYTES, _MOST_GROWTH * size):
+        raise ValueError(f"it unpacks to more than {_MOST_GROWTH} times its size")
+
+
 def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    with archive.open(name) as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
+    if archive.getinfo(name).file_size > limit:
         raise ValueError(f"{name} is too large")
-    return data
+    return archive.read(name)
+
+
+def _parsed(card: bytes) -> Any:
+    """Return a card's JSON; one of mostly brackets would take far more memory than its bytes."""
+    if card.count(b"{") + card.count(b"[") > len(card) // 8 + 1000:
+        raise ValueError("its list of people is malformed")
+    return json.loads(card)
 
 
 def _rows(archive: zipfile.ZipFile, name: str, rows: int, dimension: int) -> NDArray[np.float32]:
-    size = rows * dimension * 4
-    data = _member(archive, name, size)
-    if len(data) != size:
+    if archive.getinfo(name).file_size != rows * dimension * 4:
         raise ValueError(f"{name} does not fit the list of people")
-    vectors = np.frombuffer(data, "<f4").astype(np.float32).reshape(rows, dimension)
+    vectors = np.frombuffer(archive.read(name), "<f4").astype(np.float32).reshape(rows, dimension)
     if not np.allclose(np.linalg.norm(vectors.astype(np.float64), axis=1), 1, atol=1e-3):
         raise ValueError(f"{name} has embeddings that are not of length 1")
     return vectors

@@ -106,6 +106,16 @@ def key_missing(what: str) -> GalleryLocked:
     return GalleryLocked(f"{what} is encrypted", hint=_HOW, code="gallery-locked")
 
 
+def key_unused(folder: Path) -> GalleryLocked:
+    """Return the error for a key of a gallery that is not encrypted."""
+    return GalleryLocked(
+        f"{folder} is not encrypted, and a key was given",
+        hint="Open it without a key, or encrypt it with `Gallery.rotate_key` first.",
+        code="gallery-not-encrypted",
+        data={"folder": str(folder)},
+    )
+
+
 def new_key() -> bytes:
     """Return a random key."""
     return secrets.token_bytes(KEY_BYTES)

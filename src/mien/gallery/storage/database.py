@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mien.errors import GalleryBusy, GalleryExists, GalleryNotFound, NotAGallery, OutputError
-from mien.files import make_folder, publish
+from mien.files import is_file, make_folder, path_exists, publish
 from mien.gallery.storage.schema import APPLICATION, VERSION, application_of, migrate, version_of
 
 FILE = "gallery.sqlite"
@@ -192,14 +192,19 @@ def create_database(folder: Path, meta: Mapping[str, str]) -> None:
 
     Raises:
         GalleryExists: there is one already.
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or the folder holds other files.
     """
     path = folder / FILE
-    if path.exists():
+    if path_exists(path):
         raise GalleryExists(
             f"{folder}: there is a gallery already", hint="Use it, or give another folder."
         )
     with translated(folder):
+        if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+            raise OutputError(
+                f"{folder}: holds files that are not a gallery's",
+                hint="Give an empty or new folder.",
+            )
         make_folder(folder, private=True)
         handle, name = tempfile.mkstemp(prefix=f".{FILE}.", suffix=".part", dir=folder)
         os.close(handle)
@@ -225,12 +230,12 @@ def watcher(folder: Path) -> sqlite3.Connection:
 
 def is_gallery(folder: Path) -> bool:
     """Return whether a folder holds a gallery."""
-    return (folder / FILE).is_file()
+    return is_file(folder / FILE)
 
 
 def is_dataset(folder: Path) -> bool:
     """Return whether a folder holds a dataset."""
-    return (folder / "dataset.json").is_file()
+    return is_file(folder / "dataset.json")
 
 
 _SETTINGS = (
@@ -292,9 +297,15 @@ def translated(folder: Path) -> Iterator[None]:
         GalleryBusy: another process holds the file.
         NotAGallery: the file is damaged.
         OutputError: it cannot be written.
+        ValueError: the gallery was closed.
+        TypeError: a value is of a type that a database cannot hold.
     """
     try:
         yield
+    except (sqlite3.ProgrammingError, sqlite3.InterfaceError) as error:
+        if "closed" in str(error):
+            raise ValueError(f"{folder}: the gallery was closed; open it again") from error
+        raise TypeError(f"{folder}: {error}") from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _BUSY:

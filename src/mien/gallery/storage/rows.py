@@ -20,6 +20,7 @@ from mien.errors import NotAGallery
 from mien.gallery.storage.cipher import Cipher
 from mien.gallery.storage.database import Database, translated
 from mien.gallery.values import AuditEvent, Person, Picture
+from mien.names import readable
 
 _PERSON = (
     "SELECT people.number, people.id, name, consent, people.source, created, changed, "
@@ -110,10 +111,10 @@ class GalleryStore:
 
     def _rows(self, sql: str, *values: Any) -> list[Any]:
         with translated(self.database.folder):
-            return self.database.base.execute(sql, values).fetchall()
+            return self.database.base.execute(sql, _texts(values)).fetchall()
 
     def _do(self, sql: str, *values: Any) -> int:
-        return self.database.base.execute(sql, values).rowcount
+        return self.database.base.execute(sql, _texts(values)).rowcount
 
     # People
 
@@ -146,7 +147,9 @@ class GalleryStore:
         cursor = self.database.base.execute(
             "INSERT INTO people (id, name, spelling, consent, source, created, changed) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (person_id or new_id(), name, spelling, consent, source, created or moment, moment),
+            _texts(
+                (person_id or new_id(), name, spelling, consent, source, created or moment, moment)
+            ),
         )
         return int(cursor.lastrowid or 0)
 
@@ -361,6 +364,11 @@ class GalleryStore:
         if len(wrong):
             raise self._damaged(f"{rows[wrong[0]][0]} has embeddings that are not of length 1")
         return vectors
+
+
+def _texts(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the values with every text as valid Unicode: a file's name may have other bytes."""
+    return tuple(readable(value) if isinstance(value, str) else value for value in values)
 
 
 def _picture(row: Sequence[Any]) -> Picture:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from fastapi import Request
 
-from mien.errors import KeyNeeded, NotAllowed, TooManyRequests
+from mien.errors import KeyNeeded, NotAllowed, ServerBusy
 from mien.server.auth.keys import Key, Keys, Role
 from mien.server.auth.web_sessions import (
     COOKIE,
@@ -19,10 +21,18 @@ from mien.server.auth.web_sessions import (
 )
 from mien.server.http.limits import RateLimiter
 
+T = TypeVar("T")
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_FAILURES_PER_SECOND, _FAILURE_BURST = 0.2, 10
-"""Failed authentications allowed per address."""
+_WRONG_PER_SECOND, _WRONG_BURST = 0.2, 10
+"""Wrong keys per address; further ones are refused with status 429."""
+
+_KEYLESS_PER_SECOND, _KEYLESS_BURST = 20.0, 100
+"""Requests without a key per address, where one is required; further ones get status 429."""
+
+_THREADS, _MAX_WAITING = 2, 512
+"""Threads that read the keys, and requests that may wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +53,14 @@ class Caller:
 class Access:
     """Authenticates and authorizes requests.
 
+    The keys are read in threads of its own: a database that another process has locked delays the
+    requests that need it, and no others.
+
     Args:
         keys: the keys in the data folder.
-        required: require a key even if none exists.
-        open_to_all: never require a key, even if some exist.
         limiter: rate limit of requests.
+        required: require a key even if none was ever created.
+        open_to_all: never require a key, even if some exist.
     """
 
     def __init__(
@@ -56,62 +69,73 @@ class Access:
         self.keys = keys
         self.sessions = WebSessions()
         self._limiter = limiter
-        self._failures = RateLimiter(_FAILURES_PER_SECOND, _FAILURE_BURST)
+        self._wrong = RateLimiter(_WRONG_PER_SECOND, _WRONG_BURST)
+        self._keyless = RateLimiter(_KEYLESS_PER_SECOND, _KEYLESS_BURST)
         self._required = required
         self._open_to_all = open_to_all
+        self._threads = ThreadPoolExecutor(_THREADS, "mien-keys")
+        self._waiting = 0
 
-    @property
-    def requires_key(self) -> bool:
-        """Whether requests need a key."""
-        return not self._open_to_all and (self._required or self.keys.has_valid_key)
+    def close(self) -> None:
+        """End the threads that read the keys."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def caller(self, request: Request) -> Caller | None:
+    async def requires_key(self) -> bool:
+        """Return whether requests need a key."""
+        return await self._in_thread(self._requires_key)
+
+    async def caller(self, request: Request) -> Caller | None:
         """Return the client; None if a key is required and none is sent.
 
         Raises:
             KeyNeeded: the key is unknown or revoked.
             TooManyRequests: too many wrong keys from this address.
+            ServerBusy: too many requests wait for their keys to be read.
         """
-        if not self.requires_key:
+        if not await self.requires_key():
             return Caller("", Role.ADMIN)
         given = request.headers.get("authorization", "")
         if given:
             scheme, _, text = given.partition(" ")
             if scheme.lower() != "bearer":
                 raise _key_needed("the Authorization header must use the scheme Bearer")
-            key = self.authenticate(text.strip(), address_of(request))
+            key = await self.authenticate(text.strip(), address_of(request))
             return Caller(key.id, key.role)
         session = self.sessions.find(request.cookies.get(COOKIE, ""))
         if session is None:
             return None
-        session_key = self.keys.valid_key(session.key)
+        session_key = await self._in_thread(self.keys.valid_key, session.key)
         return Caller(session_key.id, session_key.role, session) if session_key else None
 
-    def authenticate(self, text: str, address: str) -> Key:
+    async def authenticate(self, text: str, address: str) -> Key:
         """Return the key of a key text.
+
+        A valid key is accepted however many wrong ones were sent from its address: others may
+        share the address.
 
         Raises:
             KeyNeeded: the key is unknown or revoked.
             TooManyRequests: too many wrong keys from this address.
+            ServerBusy: too many requests wait for their keys to be read.
         """
-        if self._failures.empty(address):
-            raise TooManyRequests("too many wrong keys", hint="Ask again in 60 s.")
-        key = self.keys.check(text)
+        key = await self._in_thread(self.keys.check, text)
         if key is None:
-            self._failures.take(address)
+            self._wrong.take(address, "too many wrong keys")
             raise _key_needed("the key is unknown or revoked")
         return key
 
-    def authorize(self, request: Request, role: Role) -> Caller:
-        """Return the client if its role is sufficient.
+    async def authorize(self, request: Request, role: Role) -> Caller:
+        """Return the client if its role is sufficient. Reads the headers, never the body.
 
         Raises:
             KeyNeeded: no valid key or session.
             NotAllowed: the role is too low, or the CSRF token is missing.
             TooManyRequests: the rate limit is exceeded.
+            ServerBusy: too many requests wait for their keys to be read.
         """
-        caller = self.caller(request)
+        caller = await self.caller(request)
         if caller is None:
+            self._keyless.take(address_of(request), "too many requests without a key")
             raise _key_needed("a key is required")
         if caller.session and request.method not in SAFE_METHODS:
             check_csrf(caller.session, request)
@@ -123,6 +147,22 @@ class Access:
         self._limiter.take(caller.key or address_of(request))
         request.scope["mien.key"] = caller.key
         return caller
+
+    def _requires_key(self) -> bool:
+        if not self._required and not self._open_to_all:
+            # Revoking the last key must not open the server, so that this is never unset.
+            self._required = self.keys.ever_had_key
+        return self._required and not self._open_to_all
+
+    async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
+        if self._waiting >= _MAX_WAITING:
+            raise ServerBusy("too many requests wait for their keys", hint="Ask again in 1 s.")
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, call, *args)
+        finally:
+            self._waiting -= 1
 
 
 def check_csrf(session: WebSession, request: Request) -> None:
@@ -139,14 +179,29 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else "-"
 
 
-def require_role(role: Role) -> Callable[[Request], Coroutine[Any, Any, Caller]]:
+@dataclass(frozen=True, slots=True)
+class RoleCheck:
+    """A FastAPI dependency: the client, whose role must suffice.
+
+    `GuardedRoute` authorizes the client before the body is read, by the roles of a route's checks;
+    the check itself only returns the client.
+    """
+
+    role: Role
+
+    async def __call__(self, request: Request) -> Caller:
+        """Return the client that `GuardedRoute` has authorized."""
+        caller: Caller = request.scope["mien.caller"]
+        return caller
+
+
+def require_role(role: Role) -> RoleCheck:
     """Return a FastAPI dependency that requires at least a role."""
+    return RoleCheck(role)
 
-    async def check(request: Request) -> Caller:
-        access: Access = request.app.state.server.access
-        return access.authorize(request, role)
 
-    return check
+async def anyone() -> None:
+    """Mark a route, as a FastAPI dependency, that takes requests without a key."""
 
 
 def _key_needed(why: str) -> KeyNeeded:

@@ -32,7 +32,7 @@ _log = logging.getLogger("mien.server")
 
 
 @dataclass(frozen=True, slots=True)
-class AuditEvent:
+class AccessEvent:
     """An event of the audit trail.
 
     Attributes:
@@ -61,7 +61,7 @@ class AuditTrail:
         self._path = path
         self._lock = threading.Lock()
         self._file_lock = threading.Lock()
-        self._events: list[AuditEvent] = []
+        self._events: list[AccessEvent] = []
         self._stop = threading.Event()
         with contextlib.suppress(OSError):  # `_write` says what is wrong
             make_private_file(path)
@@ -75,9 +75,9 @@ class AuditTrail:
         """Record an event, once per person."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._lock:
-            self._events += [AuditEvent(now, action, person, key, detail) for person in people]
+            self._events += [AccessEvent(now, action, person, key, detail) for person in people]
 
-    def latest(self, limit: int) -> list[AuditEvent]:
+    def latest(self, limit: int) -> list[AccessEvent]:
         """Return the most recent events, latest first."""
         self._flush()
         with (
@@ -88,7 +88,7 @@ class AuditTrail:
                 "SELECT time, action, person, key, detail FROM events ORDER BY number DESC LIMIT ?",
                 (limit,),
             ).fetchall()
-        return [AuditEvent(*row) for row in rows]
+        return [AccessEvent(*row) for row in rows]
 
     def close(self) -> None:
         """Write the buffered events and stop the thread."""
@@ -106,7 +106,7 @@ class AuditTrail:
         if events:
             self._write(events)
 
-    def _write(self, events: Sequence[AuditEvent]) -> None:
+    def _write(self, events: Sequence[AccessEvent]) -> None:
         try:
             with (
                 self._file_lock,

@@ -126,6 +126,12 @@ class Keys:
             row = database.execute("SELECT 1 FROM keys WHERE revoked IS NULL LIMIT 1").fetchone()
         return row is not None
 
+    @property
+    def ever_had_key(self) -> bool:
+        """Whether a key was ever created; stays true when all keys are revoked."""
+        with self._open() as database:
+            return database.execute("SELECT 1 FROM keys LIMIT 1").fetchone() is not None
+
     def revoke(self, key_id: str) -> None:
         """Revoke a key, immediately and permanently.
 
@@ -166,7 +172,12 @@ class Keys:
         path = self._folder / _SECRET
         try:
             if not path.exists():
-                write_atomically(path, secrets.token_bytes(32), private=True)
+                with self._open() as database:
+                    # Of several processes only one writes it: a key made with a secret that is
+                    # then replaced would never be valid.
+                    database.execute("BEGIN IMMEDIATE")
+                    if not path.exists():
+                        write_atomically(path, secrets.token_bytes(32), private=True)
             return path.read_bytes()
         except OSError as error:
             raise _unusable(self._folder, error) from error

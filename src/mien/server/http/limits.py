@@ -18,6 +18,7 @@ class Limits:
 
     Attributes:
         body: bytes per request.
+        json: bytes of a JSON body.
         upload: bytes per request with training photos.
         held: bytes of all request bodies in memory together.
         photos: files per request.
@@ -32,9 +33,12 @@ class Limits:
         per_second: requests per second and key (without keys: per address); 0 for no limit.
         burst: requests allowed at once above that rate.
         jobs: training jobs in the queue.
+        streams: event streams open at once.
+        streams_each: event streams open at once per key (without keys: per address).
     """
 
     body: int = 32 << 20
+    json: int = 64 << 10
     upload: int = 512 << 20
     held: int = 1 << 30
     photos: int = 32
@@ -48,6 +52,8 @@ class Limits:
     per_second: float = 0.0
     burst: int = 60
     jobs: int = 8
+    streams: int = 256
+    streams_each: int = 32
 
 
 class RateLimiter:
@@ -70,8 +76,12 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, name: str) -> None:
+    def take(self, name: str, why: str = "") -> None:
         """Take a token of `name`.
+
+        Args:
+            name: a key's id or an address.
+            why: says in the error what there is too much of; the rate if empty.
 
         Raises:
             TooManyRequests: no token is left; `hint` says how many seconds to wait.
@@ -85,13 +95,8 @@ class RateLimiter:
                 return
         seconds = ceil((1 - left) / self._rate)
         raise TooManyRequests(
-            f"more than {self._rate:g} requests a second", hint=f"Ask again in {seconds} s."
+            why or f"more than {self._rate:g} requests a second", hint=f"Ask again in {seconds} s."
         )
-
-    def empty(self, name: str) -> bool:
-        """Return whether `name` has no token left, without taking one."""
-        with self._lock:
-            return bool(self._rate) and self._left(name) < 1
 
     def _left(self, name: str) -> float:
         now = self._clock()

@@ -45,6 +45,9 @@ _HEADERS: Mapping[str, str] = {
 }
 """Added to every response that does not set them itself."""
 
+_MAX_DIGITS = 18
+"""Digits of a Content-Length."""
+
 _log = logging.getLogger("mien.server.requests")
 
 
@@ -81,7 +84,7 @@ class SecurityMiddleware:
             await self._app(scope, receive, send)
             return
         request_log = _RequestLog(scope, self._metrics)
-        body = _LimitedBody(self, scope, receive)
+        body = scope["mien.body"] = _LimitedBody(self, scope, receive)
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -113,6 +116,11 @@ class SecurityMiddleware:
             )
         self._reserved += size
 
+    @property
+    def max_json(self) -> int:
+        """Maximum size of a JSON body in bytes."""
+        return min(self._rules.limits.json, self._rules.limits.body)
+
     def max_body(self, path: str) -> int:
         """Return the maximum body size of a path in bytes."""
         limits = self._rules.limits
@@ -142,8 +150,18 @@ class _LimitedBody:
             return
         if not self._length.isdecimal():
             raise BadRequest("Content-Length is not a number", hint="Send it as digits.")
-        if int(self._length) > self._max_size:
+        # Python converts no more than some thousand digits.
+        if len(self._length) > _MAX_DIGITS or int(self._length) > self._max_size:
             raise self._too_large()
+
+    def limit_to_json(self) -> None:
+        """Reject from now on what is too large for JSON.
+
+        Raises:
+            RequestTooLarge: Content-Length says that it is.
+        """
+        self._max_size = min(self._max_size, self._middleware.max_json)
+        self.check_length()
 
     async def __call__(self) -> Message:
         if self._complete:
@@ -168,6 +186,10 @@ class _LimitedBody:
         return message
 
     def _too_large(self) -> RequestTooLarge:
+        if self._max_size < 1 << 20:
+            return RequestTooLarge(
+                f"this request may have at most {self._max_size >> 10} KiB", hint="Send less."
+            )
         return RequestTooLarge(
             f"a request may have at most {self._max_size >> 20} MiB",
             hint="Send fewer photos at once.",

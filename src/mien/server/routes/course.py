@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from mien.errors import BadRequest, FaceError, MienError, PhotoError
-from mien.faces.portraits import PORTRAIT_SIDE, portrait
+from mien.faces.portraits import portrait
 from mien.faces.selection import select_face
 from mien.photo import data_url, decode_photo, encode_jpeg
 from mien.problems import problem_of
@@ -21,12 +21,13 @@ from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
 from mien.server.http.error_responses import problem_response
 from mien.server.http.forms import Upload, read_form
+from mien.server.http.guarded_route import GuardedRoute
 from mien.server.inference.backends import Backend
 from mien.server.routes.openapi import multipart_body, problem_responses
 from mien.server.state import StateDep
-from mien.types import EmbeddedPhoto
+from mien.types import PORTRAIT_SIDE, EmbeddedPhoto
 
-router = APIRouter(tags=["course"])
+router = APIRouter(route_class=GuardedRoute, tags=["course"])
 
 Viewer = Annotated[Caller, Depends(require_role(Role.VIEWER))]
 

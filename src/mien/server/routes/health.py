@@ -7,12 +7,13 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from mien.errors import ServerBusy
-from mien.server.auth.access import require_role
+from mien.server.auth.access import anyone, require_role
 from mien.server.auth.keys import Role
+from mien.server.http.guarded_route import GuardedRoute
 from mien.server.routes.openapi import problem_responses
 from mien.server.state import StateDep
 
-router = APIRouter(tags=["health"])
+router = APIRouter(route_class=GuardedRoute, tags=["health"])
 
 
 class Status(BaseModel):
@@ -21,13 +22,13 @@ class Status(BaseModel):
     status: str
 
 
-@router.get("/healthz", responses=problem_responses())
+@router.get("/healthz", responses=problem_responses(), dependencies=[Depends(anyone)])
 async def health() -> Status:
     """Liveness: return ok while the process responds."""
     return Status(status="ok")
 
 
-@router.get("/readyz", responses=problem_responses())
+@router.get("/readyz", responses=problem_responses(), dependencies=[Depends(anyone)])
 async def ready(state: StateDep) -> Status:
     """Readiness: return ready if new photos are accepted."""
     if state.stopping.is_set():

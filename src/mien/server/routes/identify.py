@@ -23,6 +23,7 @@ from mien.problems import problem_of
 from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
 from mien.server.http.forms import Upload, read_form
+from mien.server.http.guarded_route import GuardedRoute
 from mien.server.inference.face_tokens import FaceFormat, photo_json
 from mien.server.routes.openapi import multipart_body, problem_responses
 from mien.server.state import ServerState, StateDep
@@ -30,7 +31,7 @@ from mien.text import count
 from mien.types import EmbeddedPhoto
 from mien.verification import verification_of
 
-router = APIRouter(tags=["identify"])
+router = APIRouter(route_class=GuardedRoute, tags=["identify"])
 
 Viewer = Annotated[Caller, Depends(require_role(Role.VIEWER))]
 Handle = Annotated[

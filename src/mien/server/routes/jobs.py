@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -11,15 +12,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from mien.errors import BadRequest, JobRefused
-from mien.server.auth.access import Caller, require_role
+from mien.server.auth.access import Caller, address_of, require_role
 from mien.server.auth.keys import Role
+from mien.server.http.event_streams import EventStream
 from mien.server.http.forms import read_form
+from mien.server.http.guarded_route import GuardedRoute
 from mien.server.routes.openapi import multipart_body, problem_responses
 from mien.server.state import ServerState, StateDep
 from mien.server.training.jobs import FINISHED, Job, handle_of
 from mien.text import count
 
-router = APIRouter(tags=["training"], dependencies=[Depends(require_role(Role.OPERATOR))])
+router = APIRouter(
+    route_class=GuardedRoute, tags=["training"], dependencies=[Depends(require_role(Role.OPERATOR))]
+)
 
 _RATE = 0.01
 _KEEP_ALIVE = 5.0
@@ -84,10 +89,15 @@ def one(job: str, state: StateDep) -> dict[str, Any]:
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
     },
 )
-async def events(job: str, state: StateDep) -> StreamingResponse:
+async def events(
+    job: str,
+    request: Request,
+    state: StateDep,
+    caller: Annotated[Caller, Depends(require_role(Role.OPERATOR))],
+) -> StreamingResponse:
     """Stream a training job as server-sent events: the job as JSON whenever it changes."""
-    state.jobs.get(job)
-    return StreamingResponse(_stream(state, job), media_type="text/event-stream")
+    await run_in_threadpool(state.jobs.get, job)
+    return EventStream(_stream(state, job), state.streams, caller.key or address_of(request))
 
 
 @router.get(
@@ -111,18 +121,27 @@ def remove(job: str, state: StateDep) -> None:
 
 
 async def _stream(state: ServerState, job_id: str) -> AsyncIterator[str]:
+    """Yield the events of a job. It holds no thread while it waits."""
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
     last: Job | None = None
-    while not state.stopping.is_set():
-        job = await run_in_threadpool(state.jobs.wait, job_id, last, _KEEP_ALIVE)
-        if job is None:
-            if last is not None and job_id not in {each.id for each in state.jobs.all()}:
+    with state.jobs.listened_to(lambda: loop.call_soon_threadsafe(changed.set)):
+        while not state.stopping.is_set():
+            changed.clear()
+            job = state.jobs.current(job_id)
+            if job is None:
                 return
-            yield ": still here\n\n"
-            continue
-        last = job
-        yield f"data: {json.dumps(state.jobs.as_json(job), ensure_ascii=False)}\n\n"
-        if job.state in FINISHED:
-            return
+            if job is not last:
+                last = job
+                row = await run_in_threadpool(state.jobs.as_json, job)
+                yield f"data: {json.dumps(row, ensure_ascii=False)}\n\n"
+                if job.state in FINISHED:
+                    return
+                continue
+            try:
+                async with asyncio.timeout(_KEEP_ALIVE):
+                    await changed.wait()
+            except TimeoutError:
+                yield ": still here\n\n"
 
 
 def _rate(text: str) -> float:

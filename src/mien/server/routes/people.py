@@ -20,11 +20,12 @@ from mien.problems import problem_of
 from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
 from mien.server.http.forms import Upload, read_form
+from mien.server.http.guarded_route import GuardedRoute
 from mien.server.inference.face_tokens import TokenFace
 from mien.server.routes.openapi import multipart_body, problem_responses
 from mien.server.state import StateDep
 
-router = APIRouter(tags=["people"])
+router = APIRouter(route_class=GuardedRoute, tags=["people"])
 
 Viewer = Annotated[Caller, Depends(require_role(Role.VIEWER))]
 Operator = Annotated[Caller, Depends(require_role(Role.OPERATOR))]

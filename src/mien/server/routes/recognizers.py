@@ -11,10 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from mien.errors import NotServed
 from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
+from mien.server.http.guarded_route import GuardedRoute
 from mien.server.routes.openapi import problem_responses
 from mien.server.state import ServerState, StateDep
 
-router = APIRouter(tags=["recognizers"])
+router = APIRouter(route_class=GuardedRoute, tags=["recognizers"])
 
 
 class VersionChoice(BaseModel):

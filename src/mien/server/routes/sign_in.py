@@ -9,14 +9,15 @@ from pydantic import BaseModel, Field
 
 from mien.errors import KeyNeeded, TooManyRequests
 from mien.gallery import Gallery
-from mien.server.auth.access import address_of, check_csrf, require_role
-from mien.server.auth.audit_trail import AuditEvent
+from mien.server.auth.access import address_of, anyone, check_csrf, require_role
+from mien.server.auth.audit_trail import AccessEvent
 from mien.server.auth.keys import Role
 from mien.server.auth.web_sessions import COOKIE, LIFETIME
+from mien.server.http.guarded_route import GuardedRoute
 from mien.server.routes.openapi import problem_responses
 from mien.server.state import ServerState, StateDep
 
-router = APIRouter(tags=["access"])
+router = APIRouter(route_class=GuardedRoute, tags=["access"])
 
 
 class SignIn(BaseModel):
@@ -49,25 +50,25 @@ class AuditEvents(BaseModel):
     events: list[EventRow]
 
 
-@router.get("/v1/session", responses=problem_responses())
+@router.get("/v1/session", responses=problem_responses(), dependencies=[Depends(anyone)])
 async def session(request: Request, state: StateDep) -> SessionState:
     """Return whether a key is required, and the role of the client."""
     access = state.access
     try:
-        caller = access.caller(request)
+        caller = await access.caller(request)
     except (KeyNeeded, TooManyRequests):
         caller = None
     csrf = caller.session.csrf if caller and caller.session else None
     role = caller.role.word if caller else None
-    return SessionState(authentication=access.requires_key, role=role, csrf=csrf)
+    return SessionState(authentication=await access.requires_key(), role=role, csrf=csrf)
 
 
-@router.post("/v1/session", responses=problem_responses())
+@router.post("/v1/session", responses=problem_responses(), dependencies=[Depends(anyone)])
 async def sign_in(
     given: SignIn, request: Request, response: Response, state: StateDep
 ) -> SessionState:
     """Sign in with a key; the response sets an HttpOnly session cookie."""
-    key = state.access.authenticate(given.key.strip(), address_of(request))
+    key = await state.access.authenticate(given.key.strip(), address_of(request))
     cookie, made = state.access.sessions.start(key.id)
     secure = request.url.scheme == "https"
     response.set_cookie(
@@ -77,7 +78,12 @@ async def sign_in(
     return SessionState(authentication=True, role=key.role.word, csrf=made.csrf)
 
 
-@router.delete("/v1/session", status_code=204, responses=problem_responses())
+@router.delete(
+    "/v1/session",
+    status_code=204,
+    responses=problem_responses(),
+    dependencies=[Depends(anyone)],
+)
 async def sign_out(request: Request, response: Response, state: StateDep) -> None:
     """Sign out: end the session and delete the cookie."""
     cookie = request.cookies.get(COOKIE, "")
@@ -111,5 +117,5 @@ def _galleries(state: ServerState) -> list[Gallery]:
     return [backend.gallery for backend in backends if backend.gallery is not None]
 
 
-def _time(line: AuditEvent) -> str:
+def _time(line: AccessEvent) -> str:
     return line.time

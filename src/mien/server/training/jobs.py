@@ -19,7 +19,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,9 +40,6 @@ FINISHED = frozenset({"done", "failed", "cancelled"})
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _KEPT_FILES = frozenset({"job.json", job_run.REPORT})
-_RETRY_SECONDS = 2.0
-_TRIES = 300
-_TRIES_IF_KILLED = 3
 
 _log = logging.getLogger("mien.server")
 
@@ -103,7 +100,8 @@ class Jobs:
         self._folder = folder
         self._versions = versions
         self._limits = limits
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._listeners: list[Callable[[], object]] = []
         self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._stops: dict[str, threading.Event] = {}
@@ -130,8 +128,7 @@ class Jobs:
         self._queue.put("")
         if self._thread.is_alive():
             self._thread.join()
-        with self._changed:
-            self._changed.notify_all()
+        self.notify()
 
     def check_capacity(self) -> None:
         """Raise ServerBusy if there are too many unfinished jobs."""
@@ -178,7 +175,7 @@ class Jobs:
 
     def all(self) -> list[Job]:
         """Return the jobs, latest first."""
-        with self._changed:
+        with self._lock:
             return sorted(self._jobs.values(), key=lambda job: job.id, reverse=True)
 
     def get(self, job_id: str) -> Job:
@@ -187,20 +184,33 @@ class Jobs:
         Raises:
             NotServed: there is no job with that id.
         """
-        with self._changed:
+        with self._lock:
             found = self._jobs.get(job_id)
         if found is None:
             raise NotServed(f"there is no job {job_id}", hint="GET /v1/jobs lists the trainings.")
         return found
 
-    def wait(self, job_id: str, seen: Job | None, seconds: float) -> Job | None:
-        """Wait until a job differs from `seen` and return it; None if nothing changed."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._jobs.get(job_id) is not seen or self._stopping.is_set(), seconds
-            )
-            found = self._jobs.get(job_id)
-        return None if found is seen else found
+    def current(self, job_id: str) -> Job | None:
+        """Return a job, or None if there is none, without waiting for the disk."""
+        return self._jobs.get(job_id)
+
+    @contextlib.contextmanager
+    def listened_to(self, on_change: Callable[[], object]) -> Iterator[None]:
+        """Call a function, from any thread, when a job has changed and when the server stops.
+
+        Takes no lock: those who hold it may be writing to disk, and this is for the event loop.
+        """
+        self._listeners.append(on_change)
+        try:
+            yield
+        finally:
+            self._listeners.remove(on_change)
+
+    def notify(self) -> None:
+        """Call the listeners."""
+        for on_change in tuple(self._listeners):
+            with contextlib.suppress(RuntimeError):  # its event loop was closed meanwhile
+                on_change()
 
     def report(self, job_id: str) -> bytes:
         """Return a job's report.
@@ -234,9 +244,9 @@ class Jobs:
                 "the recognizer of this job is in service",
                 hint="Put another version in service first.",
             )
-        with self._changed:
+        with self._lock:
             del self._jobs[job_id]
-            self._changed.notify_all()
+            self.notify()
         shutil.rmtree(self._folder / job_id, ignore_errors=True)
 
     def as_json(self, job: Job) -> dict[str, Any]:
@@ -294,31 +304,18 @@ class Jobs:
     def _run_stage(
         self, stage: job_run.Stage, folder: Path, job: Job, stop: threading.Event
     ) -> job_run.StageResult:
-        """Run a stage; again if its process is killed.
-
-        Waits while a process that is left over from a killed server still builds.
-        """
+        """Run a stage, and take note of its progress."""
 
         def on_progress(done: int, total: int | None, what: str) -> None:
             self._update_unless_finished(
                 replace(job, done=done, total=total, message=what), persist=False
             )
 
-        kills = 0
-        for _ in range(_TRIES):
-            result = job_run.run(stage, folder, on_progress, stop)
-            busy = result.code == job_run.BUSY and "another process" in result.error
-            kills += result.killed
-            if result.killed and not stop.is_set():
-                _log.warning("job %s: %s was killed, try %d", job.id, stage.name, kills)
-            again = busy or (result.killed and kills < _TRIES_IF_KILLED)
-            if not again or stop.wait(_RETRY_SECONDS):
-                break
-        return result
+        return job_run.run_again(stage, folder, on_progress, stop)
 
     def _fail(self, job_id: str, detail: str, hint: str) -> None:
         problem = {"title": "The training failed.", "status": 422, "detail": detail, "hint": hint}
-        with self._changed:
+        with self._lock:
             job = self._jobs[job_id]
             if job.state not in FINISHED:
                 self._store_or_log(
@@ -327,7 +324,7 @@ class Jobs:
 
     def _update_unless_finished(self, job: Job, *, persist: bool = True) -> bool:
         """Take note of a job unless it was cancelled meanwhile."""
-        with self._changed:
+        with self._lock:
             current = self._jobs.get(job.id)
             if current is None or current.state in FINISHED:
                 return False
@@ -335,13 +332,13 @@ class Jobs:
         return True
 
     def _store(self, job: Job, *, persist: bool = True) -> None:
-        with self._changed:
+        with self._lock:
             if persist:
                 text = json.dumps(asdict(job), ensure_ascii=False).encode("utf-8", "replace")
                 write_atomically(self._folder / job.id / "job.json", text, private=True)
                 self._unsaved.discard(job.id)
             self._jobs[job.id] = job
-            self._changed.notify_all()
+            self.notify()
 
     def _store_or_log(self, job: Job) -> None:
         """Take note of a job; where the disk does not, the job is done again after a restart."""

@@ -68,7 +68,7 @@ export function keptHere(people, again) {
       { class: "acts" },
       button("Save to a file", "down", save),
       button("Read from a file", "plus", load),
-      button("Forget everybody", "trash", forget),
+      button("Forget all people", "trash", forget),
     ),
     trouble,
   );

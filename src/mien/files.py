@@ -268,7 +268,7 @@ def create_private_file(path: Path, data: bytes) -> None:
 
 def _copy_permissions(final: Path, handle: int) -> None:
     with contextlib.suppress(OSError, AttributeError):  # there is none, or a system without modes
-        os.fchmod(handle, stat.S_IMODE(final.stat().st_mode))
+        os.fchmod(handle, final.stat().st_mode & 0o777)
 
 
 def _write_all(handle: int, data: bytes) -> None:

@@ -49,6 +49,7 @@
     │   └── BadExport            not an export of a gallery, or damaged
     ├── ServerError              the server cannot start, or cannot do what it is asked
     │   ├── UnsafeStart          reachable from other machines without a key
+    │   ├── DataFolderInUse      another server uses the data folder
     │   ├── CannotListen         the port is taken, or the address is not of this machine
     │   ├── ServeNotInstalled    the packages of the extra `serve` are missing
     │   ├── UnknownKey           no key has that id
@@ -312,6 +313,10 @@ class ServerError(MienError):
 
 class UnsafeStart(ServerError):
     """Other machines could reach the server, and it would not ask for a key."""
+
+
+class DataFolderInUse(ServerError):
+    """Another server uses the data folder."""
 
 
 class CannotListen(ServerError):

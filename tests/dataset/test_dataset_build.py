@@ -12,8 +12,10 @@ from squares import SquareEngine, people_folder, person, photo_bytes, write
 
 from mien.cli.hints import hint_of
 from mien.dataset import Dataset
+from mien.dataset.audit.review_page import write_review
 from mien.dataset.build import Options, build, refresh
 from mien.dataset.curate import SplitRule
+from mien.dataset.decide import decide
 from mien.dataset.storage.ledger import LEDGER, only_builder
 from mien.dataset.storage.opened_dataset import CARD, MANIFEST, NEXT
 from mien.dataset.storage.records import MarginCrop
@@ -325,3 +327,18 @@ def test_damaged_statistics_are_noticed_when_opened(tmp_path, made):
 def test_refresh_without_a_finished_build(tmp_path):
     with pytest.raises(NotADataset):
         refresh(tmp_path)
+
+
+def test_only_the_owner_may_read_what_a_build_writes(tmp_path, photos):
+    (tmp_path / "out" / "crops").mkdir(parents=True, mode=0o755)  # as version 0.1.0 made them
+    (tmp_path / "out" / LEDGER).touch(mode=0o644)
+    made = build([str(photos)], tmp_path / "out", SquareEngine())
+    write_review(made)
+    decide(made.path, "keep", [made.entries[0].id])
+    open_to_others = [
+        path for path in made.path.rglob("*") if path.is_file() and path.stat().st_mode & 0o077
+    ]
+    assert open_to_others == []
+    assert (made.path / "crops").stat().st_mode & 0o077 == 0
+    other = build([str(photos)], tmp_path / "new", SquareEngine())
+    assert other.path.stat().st_mode & 0o077 == 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from spheres import ORIGIN, enrolled
@@ -348,3 +350,39 @@ def test_a_dataset_is_not_a_gallery(mien, tmp_path):
     (tmp_path / "dataset.json").write_text("{}")
     code, _, err = mien("gallery", "list", tmp_path)
     assert (code, "mien train" in err) == (18, True)
+
+
+def test_an_output_is_written_through_symlinks_and_never_over_a_device(
+    mien, toy_office, photos, tmp_path
+):
+    mien("gallery", "add", toy_office, "Ada", photos / "one.png", "--force")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "full").symlink_to("/dev/full")
+    for command in ("export", "to-onnx"):
+        for name in ("pipe", "full", "/dev/full"):
+            code, _, err = mien("gallery", command, toy_office, "-o", tmp_path / name)
+            assert (code, "not a file" in err) == (17, True)
+        target = tmp_path / f"{command} target"
+        (tmp_path / command).symlink_to(target)
+        assert mien("gallery", command, toy_office, "-o", tmp_path / command)[0] == 0
+        assert (tmp_path / command).is_symlink()
+        assert target.stat().st_size > 100
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_recognizer_file_of_an_encrypted_gallery_is_for_its_owner_only(
+    mien, toy_office, photos, tmp_path
+):
+    mien("gallery", "add", toy_office, "Ada", photos / "one.png", "--force")
+    key = tmp_path / "office.key"
+    assert mien("gallery", "rotate-key", toy_office, "--new-key-file", key)[0] == 0
+    command = ("gallery", "to-onnx", toy_office, "-o", tmp_path / "x.onnx", "--key-file", key)
+    assert mien(*command)[0] == 0
+    assert (tmp_path / "x.onnx").stat().st_mode & 0o777 == 0o600
+    plain = ("gallery", "export", toy_office, "-o", tmp_path / "e", "--key-file", key, "--plain")
+    assert mien(*plain)[0] == 0
+    assert (tmp_path / "e").stat().st_mode & 0o777 == 0o600
+    key.chmod(0o644)
+    code, _, err = mien(*command)
+    assert code == 18
+    assert f"chmod 600 {key}" in err

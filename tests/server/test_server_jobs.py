@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 from toy_server import file_backend, files, picture, shared_engine, toy_client, toy_state
 
+from mien.errors import OutputError
 from mien.recognizer import Recognizer
+from mien.server.auth.keys import Keys
 from mien.server.http.limits import Limits
 from mien.server.inference.versions import Versions
 from mien.server.state import ServerState
-from mien.server.training import job_run
+from mien.server.training import job_run, jobs
 from mien.server.training.job_run import StageResult
 from mien.server.training.jobs import Jobs, handle_of
 
@@ -31,6 +35,7 @@ def commands(monkeypatch, trained):
         gate = threading.Event()
         ran: list[str] = []  # noqa: RUF012
         code = 0
+        kills = 0
 
         def run(self, stage, folder, on_progress, stop):
             self.ran.append(stage.name)
@@ -38,6 +43,10 @@ def commands(monkeypatch, trained):
             while not self.gate.wait(0.02):
                 if stop.is_set():
                     return StageResult(-15, "", "")
+            if self.kills:
+                self.kills -= 1
+                assert (folder / "photos.csv").is_file()
+                return StageResult(-9, "", "")
             if stage.name == "train":
                 (folder / job_run.RECOGNIZER).write_bytes(trained)
             if stage.name == "evaluate":
@@ -117,6 +126,109 @@ def test_a_failed_job_reports_the_reason(client, commands):
     assert client.get(f"/v1/jobs/{job}/report").status_code == 404
     assert client.delete(f"/v1/jobs/{job}").status_code == 204
     assert client.get("/v1/jobs").json() == {"jobs": []}
+
+
+@pytest.fixture
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(jobs, "_RETRY_SECONDS", 0)
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_training_process_that_is_killed_is_tried_again(client, commands, caplog):
+    commands.kills = 2
+    commands.gate.set()
+    job = client.post("/v1/jobs", files=photos()).json()["id"]
+    assert until(client, job, "done")["report"]
+    assert commands.ran == ["build", "build", "build", "train", "evaluate"]
+    assert caplog.text.count("build was killed") == 2
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_training_process_that_is_always_killed_fails_at_last(client, commands):
+    commands.kills = 99
+    commands.gate.set()
+    job = client.post("/v1/jobs", files=photos()).json()["id"]
+    until(client, job, "failed")
+    assert commands.ran == ["build"] * 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a killed process has another exit code there")
+@pytest.mark.usefixtures("no_waiting")
+def test_a_process_that_is_really_killed_is_tried_again(client, state, monkeypatch, trained):
+    """The real commands run; the first is killed by the system's signal."""
+    started = []
+    popen = subprocess.Popen
+
+    def start(command, **options):
+        started.append(command)
+        if len(started) == 1:
+            command = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+        else:
+            command = [
+                sys.executable, "-c",
+                "import shutil, sys; shutil.copy(sys.argv[1], 'recognizer.onnx'); "  # noqa: ISC004
+                "open('report.html', 'w').close(); open('photos.csv')",
+                state.settings.data / "trained",
+            ]  # fmt: skip
+        return popen(command, **options)
+
+    (state.settings.data / "trained").write_bytes(trained)
+    monkeypatch.setattr(job_run.subprocess, "Popen", start)
+    job = client.post("/v1/jobs", files=photos()).json()["id"]
+    until(client, job, "done")
+    assert len(started) == 4
+    report = state.settings.data / "jobs" / job / "report.html"
+    assert report.stat().st_mode & 0o777 == 0o600
+
+
+def test_only_the_owner_may_read_the_files_of_a_server(client, state, commands):
+    job = client.post("/v1/jobs", files=photos()).json()["id"]
+    until(client, job, "running")
+    data = state.settings.data
+    assert data.stat().st_mode & 0o077 == 0
+    assert (data / "jobs" / job / "000000").is_file()
+    for path in data.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+    commands.gate.set()
+    until(client, job, "done")
+
+
+def test_a_data_folder_of_an_earlier_version_is_closed_and_another_folder_is_not(tmp_path):
+    for name in ("jobs", "recognizers"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for name in ("keys.sqlite", "audit.sqlite"):
+        (tmp_path / "data" / name).touch(mode=0o644)
+    toy_state(tmp_path, gallery=False).close()
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "notes.txt").touch()
+    (tmp_path / "shared").chmod(0o755)
+    Keys(tmp_path / "shared")
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o755
+    for path in (tmp_path / "data", *(tmp_path / "data").rglob("*")):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_disk_that_fills_keeps_the_worker_alive_and_the_photos(
+    client, state, commands, monkeypatch
+):
+    job = client.post("/v1/jobs", files=photos()).json()["id"]
+    until(client, job, "running")
+
+    def full(*_, **__):
+        raise OutputError("cannot write job.json: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "write_atomically", full)
+        commands.gate.set()
+        until(client, job, "failed")
+    folder = state.settings.data / "jobs" / job
+    assert (folder / "000000").is_file()
+    other = client.post("/v1/jobs", files=photos()).json()["id"]
+    until(client, other, "done")
+    parent = state.settings.data.parent
+    with toy_client(toy_state(parent, gallery=False)) as restarted:
+        assert until(restarted, job, "done")
 
 
 @pytest.mark.parametrize("code", [1, 12, 17, -9])

@@ -105,6 +105,7 @@ ERROR_HINTS: Mapping[str, str] = {
         "Leave out --key-file and unset MIEN_KEY, or encrypt it first: "
         "mien gallery rotate-key {folder!q} --new-key-file FILE"
     ),
+    "key-file-open": "Take it from them: chmod 600 {file!q}",
     "key-malformed": (
         "A key is 32 bytes in base64, as `mien gallery create DIR --encrypt` writes it."
     ),
@@ -119,6 +120,7 @@ ERROR_HINTS: Mapping[str, str] = {
     "handle-of-gallery": "Give the file another handle: NAME={file!q}",
     "port-taken": "Choose another with --port.",
     "keys-unusable": "Choose a folder that you may write to: --data DIR.",
+    "data-folder-in-use": "Stop it, or give this one another folder: --data DIR.",
     "key-unknown": "`mien keys list` shows them.",
     # Deployments
     "app-too-large": "Make it with --weights int8, or train on fewer people.",

@@ -115,6 +115,7 @@ def serve(
             Address,
             check_safe,
             listen,
+            only_server,
             open_backends,
         )
         from mien.server.run import serve as run  # noqa: PLC0415
@@ -130,8 +131,8 @@ def serve(
     settings = _settings(
         data_folder(data), loopback=address.loopback, proxied=bool(proxy), **options
     )
-    check_safe(address, settings)
-    with listen(address) as listener:
+    with only_server(settings.data), listen(address) as listener:
+        check_safe(address, settings)
         with progress_bar() as progress:
             backends = open_backends(
                 _named(recognizers),

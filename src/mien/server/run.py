@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import logging
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -15,7 +17,15 @@ from types import FrameType
 import uvicorn
 
 from mien.engine import Engine, FaceEngine
-from mien.errors import BadRequest, CannotListen, RecognizerNotFound, UnsafeStart
+from mien.errors import (
+    BadRequest,
+    CannotListen,
+    DataFolderInUse,
+    OutputError,
+    RecognizerNotFound,
+    UnsafeStart,
+)
+from mien.files import locked_now, make_folder
 from mien.gallery import Gallery, Origin
 from mien.gallery.storage.database import is_dataset, is_gallery
 from mien.recognizer import Recognizer
@@ -29,6 +39,8 @@ from mien.types import Progress, silent
 
 GALLERY = "people"
 """Name of the gallery's backend, and of its folder in the data folder."""
+
+_LOCK = ".lock"
 
 _GRACE = 60
 """Seconds that open requests may take after a request to stop."""
@@ -57,6 +69,40 @@ class Address:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+
+@contextmanager
+def only_server(data: Path) -> Iterator[None]:
+    """Hold the data folder for this server: two would run the same training jobs.
+
+    The system releases it when the process ends in any way.
+
+    Args:
+        data: the data folder; made where it is missing.
+
+    Raises:
+        DataFolderInUse: another server holds it.
+        OutputError: it cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            make_folder(data, private=True)
+            free = stack.enter_context(locked_now(data / _LOCK))
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise OutputError(
+                    f"the data folder {data} cannot be used: {error.strerror or error}",
+                    hint="Choose a data folder that you may write to.",
+                    code="keys-unusable",
+                ) from error
+            free = True  # no server can train on a read-only disk
+        if not free:
+            raise DataFolderInUse(
+                f"another server uses the data folder {data}",
+                hint="Stop it, or give this one another data folder.",
+                code="data-folder-in-use",
+            )
+        yield
 
 
 def check_safe(address: Address, settings: Settings) -> None:
@@ -143,7 +189,7 @@ def _recognizer(path: Path) -> Recognizer:
 def _gallery(path: Path, *, make: bool, key: bytes | None, progress: Progress) -> Gallery:
     if make and not path.exists():
         origin = Origin.of(Engine.open(threads=1, progress=progress))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent, private=True)
         return Gallery.create(path, origin, thumbnails=True, key=key)
     return Gallery.open(path, key=key)
 

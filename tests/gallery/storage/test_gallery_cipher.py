@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
+import threading
+from types import SimpleNamespace
 
 import pytest
 from spheres import ORIGIN, centre, enrolled, face_sample, faces
 
+from faults import KILLED, every_fault
 from mien.errors import GalleryLocked, OutputError
 from mien.gallery import Gallery, find_key, key_text, new_key, parse_key, write_new_key
 from mien.gallery.exchange.transfer import Export, export_gallery, import_into
@@ -73,6 +77,7 @@ def test_a_malformed_key_is_refused(text, monkeypatch, tmp_path):
     with pytest.raises(GalleryLocked, match="holds no key"):
         parse_key(text, "here")
     (tmp_path / "key").write_text(text, "utf-8")
+    (tmp_path / "key").chmod(0o600)
     with pytest.raises(GalleryLocked):
         find_key(tmp_path / "key")
     if text:
@@ -184,3 +189,64 @@ def test_a_template_moved_to_another_row_is_detected(encrypted):
     with pytest.raises(GalleryLocked, match=f"photo {rows[5][0]} cannot be decrypted"):
         Gallery.open(encrypted.path, key=KEY)
     assert any("cannot be decrypted" in fault for fault in check_gallery(encrypted).faults)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
+def test_a_key_file_that_others_may_read_is_refused(tmp_path, mode):
+    path = tmp_path / "office key"
+    key = write_new_key(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(mode)
+    with pytest.raises(GalleryLocked, match="others") as caught:
+        find_key(path)
+    assert caught.value.hint == f"Take it from them: chmod 600 '{path}'"
+    path.chmod(0o400)
+    assert find_key(path) == key
+
+
+@pytest.mark.parametrize("user", ["another", "root"])
+def test_a_secret_that_root_mounted_is_a_warning(tmp_path, monkeypatch, caplog, user):
+    path = tmp_path / "key"
+    key = write_new_key(path)
+    path.chmod(0o444)
+    found = path.stat()
+    owned = os.stat_result((*found[:4], 0, *found[5:]))
+    monkeypatch.setattr(os, "fstat", lambda _: owned)
+    monkeypatch.setattr(os, "geteuid", lambda: 0 if user == "root" else 1000)
+    if user == "root":
+        with pytest.raises(GalleryLocked, match="others"):
+            find_key(path)
+        flags = SimpleNamespace(f_flag=os.ST_RDONLY)  # mounted as by Docker and Kubernetes
+        monkeypatch.setattr(os, "fstatvfs", lambda _: flags)
+    assert find_key(path) == key
+    assert "others than its owner may read" in caplog.text
+
+
+def test_a_key_from_a_pipe_is_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe", 0o644)
+    key = new_key()
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_text(key_text(key)))
+    writer.start()
+    assert find_key(tmp_path / "pipe") == key
+    writer.join()
+
+
+def test_a_new_key_is_written_through_a_symlink_and_never_over_a_file(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    key = write_new_key(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert find_key(tmp_path / "real") == key
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "real", "pipe"):
+        with pytest.raises(OutputError):
+            write_new_key(tmp_path / name)
+
+
+def test_a_new_key_is_whole_or_absent_while_system_calls_fail(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    path = tmp_path / "key"
+    for fault in every_fault(lambda: write_new_key(path)):
+        path.unlink(missing_ok=True)
+        fault.run(lambda: write_new_key(path))
+        if path.exists() and fault.error != KILLED and not fault.persists:
+            find_key(path)

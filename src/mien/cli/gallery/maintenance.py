@@ -208,8 +208,10 @@ def check(*, folder: Path, key_file: Path | None, as_json: bool) -> None:
 def to_onnx(*, folder: Path, output: Path, key_file: Path | None) -> None:
     """Make a recognizer file that answers as the gallery DIR does now.
 
-    A person who is forgotten later is still in the file.
+    A person who is forgotten later is still in the file. It is not encrypted: that of an encrypted
+    gallery can be read by its owner only.
     """
+    from mien.files import write_atomically  # noqa: PLC0415
     from mien.recognizer import Recognizer  # noqa: PLC0415
 
     with opened(folder, key_file) as gallery, progress_bar() as progress:
@@ -219,14 +221,14 @@ def to_onnx(*, folder: Path, output: Path, key_file: Path | None) -> None:
                 f"{folder}: no person in it has a photo",
                 hint=how_to_enrol(folder),
             )
-        engine = gallery.origin.open_engine(progress=progress)
+        engine, is_private = gallery.origin.open_engine(progress=progress), gallery.encrypted
     measured = {
         "policy": asdict(head.policy),
         "warnings": [notice.text for notice in warnings],
         "warning_codes": [notice.code for notice in warnings],
     }
     recognizer = Recognizer.build(head, engine, measured=measured)
-    recognizer.save(output)
+    write_atomically(output, recognizer.to_bytes(), private=is_private)
     for weights in (recognizer.about.detector, recognizer.about.embedder):
         out.print(f"weights inside: {weights.id}, {weights.licence}, {escape(weights.publisher)}")
     photos = int(head.photos.sum())

@@ -26,7 +26,7 @@ def write_evidence(path: Path, dataset: Dataset, suspects: Sequence[Suspect]) ->
         OutputError: it cannot be written.
     """
     with writing(path.parent):
-        replace_file(path, _page(dataset, suspects).encode("utf-8", "replace"))
+        replace_file(path, _page(dataset, suspects).encode("utf-8", "replace"), private=True)
 
 
 def _page(dataset: Dataset, suspects: Sequence[Suspect]) -> str:

@@ -53,7 +53,7 @@ def write_review(dataset: Dataset) -> Path:
     """
     path = dataset.path / PAGE
     with writing(dataset.path):
-        replace_file(path, _Page(dataset).html().encode("utf-8", "replace"))
+        replace_file(path, _Page(dataset).html().encode("utf-8", "replace"), private=True)
     return path
 
 

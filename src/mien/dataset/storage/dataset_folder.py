@@ -4,6 +4,7 @@ Crops are written first: their names hold part of their digest, so that old and 
 The other files are staged in `.next`; `.next/dataset.json`, written last, makes them valid, see
 `mien.dataset.storage.opened_dataset.resolve`. Then each is moved to its place, `dataset.json` last.
 A writer that is killed in between leaves a valid result, and the next writer finishes the move.
+Every file shows people's faces or what was computed of them: only its owner may read it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from mien.dataset.storage.entries import Entry
 from mien.dataset.storage.ledger import ALIGNED, Ledger
 from mien.dataset.storage.opened_dataset import CARD, NEXT
 from mien.errors import OutputError
-from mien.files import replace_file
+from mien.files import close_to_others, make_private_folder, replace_file, sync_folder
 from mien.names import slug
 from mien.types import Progress, silent
 
@@ -69,6 +70,7 @@ def write_crops(
     root = CROPS if kind == ALIGNED else kind
     result = []
     with writing(folder):
+        make_private_folder(folder / root)
         for i, entry in enumerate(entries):
             jpeg = ledger.crop(entry.sha256, entry.face, kind) if entry.face >= 0 else b""
             named = entry
@@ -85,7 +87,9 @@ def write_crops(
 def _write_crop(path: Path, data: bytes) -> None:
     """Write a crop unless it is there; without a sync, since a lost crop is written again."""
     if not path.is_file() or path.stat().st_size != len(data):
-        replace_file(path, data, sync=False)
+        replace_file(path, data, private=True, sync=False)
+    else:
+        close_to_others(path)
 
 
 def array_bytes(array: NDArray[np.float32]) -> bytes:
@@ -103,13 +107,13 @@ def publish(folder: Path, card: Mapping[str, Any], files: Mapping[str, bytes]) -
         card: content of `dataset.json`.
         files: bytes of all other files, by name.
     """
+    finish_move(folder)  # of an earlier writer: the two results must not be mixed
+    staged = folder / NEXT
     with writing(folder):
-        staged = folder / NEXT
-        shutil.rmtree(staged, ignore_errors=True)
         for name, data in files.items():
-            replace_file(staged / name, data)
+            replace_file(staged / name, data, private=True)
         text = json.dumps(card, ensure_ascii=False, indent=2, allow_nan=False)
-        replace_file(staged / CARD, text.encode("utf-8", "replace"))
+        replace_file(staged / CARD, text.encode("utf-8", "replace"), private=True)
     finish_move(folder)
 
 
@@ -120,6 +124,7 @@ def finish_move(folder: Path) -> None:
         if (staged / CARD).is_file():
             for path in sorted(staged.iterdir(), key=lambda path: path.name == CARD):
                 path.replace(folder / path.name)
+            sync_folder(folder)
         if staged.exists():
             shutil.rmtree(staged)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,9 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 from mien.errors import NotADataset, OutputError
+from mien.files import locked, replace_file
 from mien.names import clean_name, name_key
 
 DECISIONS = "decisions.csv"
+_LOCK = ".decisions.lock"
 
 Verb = Literal["keep", "drop", "same", "different"]
 
@@ -99,7 +100,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def append_decisions(folder: Path, verb: Verb, subjects: Iterable[tuple[str, str, str]]) -> None:
-    """Append decisions to a dataset's `decisions.csv`, and sync it to the disk.
+    """Append decisions to a dataset's `decisions.csv`, all or none, and sync it to the disk.
 
     Args:
         folder: the dataset's folder.
@@ -113,17 +114,16 @@ def append_decisions(folder: Path, verb: Verb, subjects: Iterable[tuple[str, str
     path = folder / DECISIONS
     now = datetime.now(UTC).isoformat(timespec="seconds")
     try:
-        is_new = not path.is_file() or not path.stat().st_size
-        with path.open("a", encoding="utf-8", newline="") as file:
-            lines: list[Sequence[str]] = [_FIELDS] if is_new else []
+        with locked(folder / _LOCK):  # two commands at once: no decision is lost
+            before = path.read_bytes() if path.is_file() else b""
+            lines: list[Sequence[str]] = [] if before else [_FIELDS]
             lines += [(now, verb, what, other, note) for what, other, note in subjects]
             text = io.StringIO(newline="")
             csv.writer(text, lineterminator="\n").writerows(lines)
-            file.write(text.getvalue())  # one write: a killed process leaves no partial line
-            file.flush()
-            os.fsync(file.fileno())
+            end = b"\n" if before and not before.endswith(b"\n") else b""
+            replace_file(path, before + end + text.getvalue().encode(), private=True)
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written: {error.strerror or error}",
-            hint="Make the folder writable.",
+            hint="Give a folder that can be written to, on a disk with room.",
         ) from error

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mien.dataset.storage.records import THUMB_SIDE, FaceRecord, Occurrence, PhotoRecord
 from mien.errors import DatasetBusy, NotADataset, OutputError
+from mien.files import make_folder, make_private_file
 from mien.quality import Quality
 
 SCHEMA = 1
@@ -55,7 +56,8 @@ def only_builder(folder: Path) -> Iterator[None]:
         OutputError: the folder cannot be written.
     """
     with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, private=True)
+        make_private_file(folder / LOCK)
         # SQLite's lock works on every system and is released when its process ends.
         lock = sqlite3.connect(folder / LOCK, timeout=0.2, isolation_level=None)
     try:
@@ -285,6 +287,7 @@ def _recreate(path: Path) -> sqlite3.Connection:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    make_private_file(path)
     base = sqlite3.connect(path, timeout=10)
     try:
         _check_tables(base, path)

@@ -7,13 +7,13 @@ import glob
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mien.errors import NotADeployment, OutputError
+from mien.files import make_folder, part_path, short_name, sync_file, sync_folder
 
 _EXCHANGE = 2
 _HERE = -100
@@ -26,24 +26,26 @@ def replacing(folder: Path, marker: str) -> Iterator[Path]:
 
     Args:
         folder: the target; absent, empty, or an earlier one that contains the file `marker`.
+            Where it is a symlink, the folder that it leads to is replaced.
         marker: name of a file that every such folder has.
 
     Raises:
         NotADeployment: the target is something else; it is not changed.
         OutputError: the folder cannot be written.
     """
-    folder = folder.absolute()
+    folder = Path(os.path.realpath(folder))
     if (folder.is_dir() and any(folder.iterdir()) and not (folder / marker).is_file()) or (
-        folder.exists() and not folder.is_dir()
+        os.path.lexists(folder) and not folder.is_dir()  # a file, a device, symlinks in a loop
     ):
         raise NotADeployment(
             f"{folder} exists and is not a deployment made by Mien",
             hint="Choose another folder.",
         )
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         _clean_up(folder)
-        new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+        new = part_path(folder)
+        new.mkdir(mode=0o700)  # fails where there is one
         try:
             new.chmod(0o755)
             yield new
@@ -59,31 +61,43 @@ def replacing(folder: Path, marker: str) -> Iterator[Path]:
 
 def _clean_up(folder: Path) -> None:
     """Restore or delete what a killed process left behind."""
-    old = folder.with_name(f".{folder.name}.old")
+    old = _old(folder)
     if old.exists() and not folder.exists():
         old.rename(folder)
+        sync_folder(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
-    for part in folder.parent.glob(f".{glob.escape(folder.name)}.*.part"):
+    for part in folder.parent.glob(f".{glob.escape(short_name(folder.name))}.*.part"):
         if time.time() - part.stat().st_mtime > _STALE_SECONDS:
             shutil.rmtree(part, ignore_errors=True)
 
 
 def _replace(new: Path, folder: Path) -> None:
-    for path in sorted(new.rglob("*")):
-        if path.is_file():
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
+    for path in (*sorted(new.rglob("*")), new):
+        if path.is_dir():
+            sync_folder(path)
+        elif path.is_file():
+            sync_file(path)
     if not folder.exists():
         new.rename(folder)
+    elif not _exchanged(new, folder):
+        # This system cannot swap folders. If the process is killed between the two renames, the
+        # next call of `_clean_up` restores the old folder; so does a second rename that fails.
+        old = _old(folder)
+        folder.rename(old)
+        try:
+            new.rename(folder)
+        except BaseException:
+            old.rename(folder)
+            raise
+        sync_folder(folder.parent)
+        shutil.rmtree(old, ignore_errors=True)
         return
-    if _exchanged(new, folder):
-        return
-    # This system cannot swap folders. If the process is killed between the two renames, the next
-    # call of `_clean_up` restores the old folder.
-    old = folder.with_name(f".{folder.name}.old")
-    folder.rename(old)
-    new.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    sync_folder(folder.parent)
+
+
+def _old(folder: Path) -> Path:
+    """Return the name that an old folder has between the two renames."""
+    return folder.with_name(f".{short_name(folder.name)}.old")
 
 
 def _exchanged(a: Path, b: Path) -> bool:

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import os
 import secrets
+import shlex
+import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.errors import GalleryLocked, OutputError
+from mien.files import create_private_file
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,7 +26,10 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 KEY_VARIABLE = "MIEN_KEY"
 
+_log = logging.getLogger("mien")
+
 _NONCE = 12
+_LONGEST_KEY_FILE = 4096
 _HOW = (
     f"Give its key, which `find_key` reads from a key file or from {KEY_VARIABLE}. "
     "It cannot be read without the key."
@@ -149,11 +157,14 @@ def find_key(file: Path | None = None) -> bytes | None:
     """Return the key in a file, else the one in `MIEN_KEY`, else None.
 
     Raises:
-        GalleryLocked: the file cannot be read, or there is no key in it or in `MIEN_KEY`.
+        GalleryLocked: the file cannot be read, others may read it, or there is no key in it or in
+            `MIEN_KEY`.
     """
     if file is not None:
         try:
-            return parse_key(file.read_text("utf-8"), str(file))
+            with file.open(encoding="utf-8") as opened:
+                _check_private(file, opened.fileno())
+                return parse_key(opened.read(_LONGEST_KEY_FILE), str(file))
         except (OSError, UnicodeDecodeError) as error:
             raise GalleryLocked(
                 f"the key file {file} cannot be read: {getattr(error, 'strerror', error)}",
@@ -164,6 +175,33 @@ def find_key(file: Path | None = None) -> bytes | None:
     return parse_key(text, KEY_VARIABLE) if text.strip() else None
 
 
+def _check_private(file: Path, handle: int) -> None:
+    """Check that only the owner of a key file may read it.
+
+    With Docker and Kubernetes, secrets are mounted as files of root, often readable by all, which
+    the process cannot change: that is a warning. So is a system without permissions of files.
+
+    Raises:
+        GalleryLocked: others may read the file.
+    """
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):  # a pipe, as from a shell's <(…)
+        return
+    if sys.platform == "win32":
+        _log.warning("%s: check that no other user may read this key file", file)
+    elif found.st_mode & 0o077:
+        is_mounted = bool(os.fstatvfs(handle).f_flag & os.ST_RDONLY)
+        if found.st_uid == 0 and (os.geteuid() != 0 or is_mounted):
+            _log.warning("%s: others than its owner may read this key file", file)
+            return
+        raise GalleryLocked(
+            f"others than its owner may read the key file {file}",
+            hint=f"Take it from them: chmod 600 {shlex.quote(str(file))}",
+            code="key-file-open",
+            data={"file": str(file)},
+        )
+
+
 def write_new_key(file: Path) -> bytes:
     """Make a random key, write it to a file that only its owner may read, and return it.
 
@@ -172,11 +210,7 @@ def write_new_key(file: Path) -> bytes:
     """
     key = new_key()
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
-            made.write(key_text(key) + "\n")
-            made.flush()
-            os.fsync(made.fileno())
+        create_private_file(file, f"{key_text(key)}\n".encode())
     except OSError as error:
         raise OutputError(
             f"cannot write the key file {file}: {error.strerror}",

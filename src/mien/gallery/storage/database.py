@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mien.errors import GalleryBusy, GalleryExists, GalleryNotFound, NotAGallery, OutputError
-from mien.files import is_file, path_exists, publish
+from mien.files import is_file, make_folder, path_exists, publish
 from mien.gallery.storage.schema import APPLICATION, VERSION, application_of, migrate, version_of
 
 FILE = "gallery.sqlite"
@@ -24,14 +24,17 @@ _OF_A_DATASET = "It is a dataset: train a recognizer on it, or import it into a 
 _PATIENCE = 10.0
 """Seconds to wait for another process that is writing."""
 
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_SYSTEM = (
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PERM,
-)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
+_SYSTEM = {
+    sqlite3.SQLITE_READONLY: "it is on a read-only disk, or is not yours to change",
+    sqlite3.SQLITE_IOERR: "the disk reports an error",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_CANTOPEN: "its files cannot be opened",
+    sqlite3.SQLITE_PERM: "permission denied",
+    sqlite3.SQLITE_NOMEM: "there is no memory left",
+    sqlite3.SQLITE_INTERRUPT: "it was interrupted",
+    sqlite3.SQLITE_TOOBIG: "a value is too large",
+}
 
 
 class Database:
@@ -78,10 +81,12 @@ class Database:
                 f"{self.folder}: a newer version of Mien made this gallery",
                 hint="Use that version, or export there and import here.",
             )
-        self.base.execute("PRAGMA journal_mode = WAL")
+        with _unless_unwritable():
+            self.base.execute("PRAGMA journal_mode = WAL")
         migrate(self.base)
         if self.meta("scrub") == "1":  # the process that should wipe was interrupted
-            self.scrub()
+            with suppress(OutputError):  # on a full disk: wiped when it is next opened
+                self.scrub()
 
     def close(self) -> None:
         """Close the file, after moving the contents of the log into it."""
@@ -101,11 +106,16 @@ class Database:
             self.base.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self.base.execute("COMMIT")
+                self._commit()
             except BaseException:
-                if self.base.in_transaction:
-                    self.base.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # the first error says what is wrong
+                    self.base.rollback()
                 raise
+
+    def _commit(self) -> None:
+        if not self.base.in_transaction:  # SQLite has rolled it back, as on a full disk
+            raise _unwritable(self.folder, "the change could not be saved")
+        self.base.execute("COMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -118,7 +128,7 @@ class Database:
             try:
                 yield
             finally:
-                self.base.execute("ROLLBACK")
+                self.base.rollback()  # nothing to do where SQLite ended it, as on some errors
 
     @property
     def generation(self) -> int:
@@ -195,7 +205,7 @@ def create_database(folder: Path, meta: Mapping[str, str]) -> None:
                 f"{folder}: holds files that are not a gallery's",
                 hint="Give an empty or new folder.",
             )
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder, private=True)
         handle, name = tempfile.mkstemp(prefix=f".{FILE}.", suffix=".part", dir=folder)
         os.close(handle)
         part = Path(name)
@@ -240,14 +250,43 @@ _SETTINGS = (
 
 
 def _connect(path: Path, patience: float) -> sqlite3.Connection:
-    base = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
+    """Connect to a gallery's file; on a read-only or full disk, to read only.
+
+    SQLite needs a file beside the database (`-shm`) to read it while others write. Where that
+    cannot be made, no process writes: the database is then read as it is, if nothing is in its log.
+    """
+    try:
+        return _connected(path, str(path), patience)
+    except sqlite3.OperationalError as error:
+        log = path.with_name(f"{FILE}-wal")
+        if error.sqlite_errorcode & 0xFF not in _SYSTEM or (log.exists() and log.stat().st_size):
+            raise
+        return _connected(path, f"{path.absolute().as_uri()}?mode=ro&immutable=1", patience)
+
+
+def _connected(path: Path, address: str, patience: float) -> sqlite3.Connection:
+    base = sqlite3.connect(
+        address, timeout=patience, isolation_level=None, check_same_thread=False,
+        uri=address != str(path),
+    )  # fmt: skip
     try:
         for setting in _SETTINGS:
             base.execute(f"PRAGMA {setting}")
+        base.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except BaseException:
         base.close()
         raise
     return base
+
+
+@contextmanager
+def _unless_unwritable() -> Iterator[None]:
+    """Ignore that something cannot be written."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _SYSTEM:
+            raise
 
 
 @contextmanager
@@ -275,7 +314,7 @@ def translated(folder: Path) -> Iterator[None]:
                 hint="Try again when it has ended.",
             ) from error
         if code in _SYSTEM:
-            raise _unwritable(folder, str(error)) from error
+            raise _unwritable(folder, _SYSTEM[code]) from error
         raise damaged(folder, str(error)) from error
     except UnicodeDecodeError as error:
         # The message of SQLite quotes the schema, which is not valid UTF-8.
@@ -297,5 +336,6 @@ def damaged(folder: Path, why: str) -> NotAGallery:
 def _unwritable(folder: Path, why: str) -> OutputError:
     return OutputError(
         f"{folder}: the gallery cannot be written: {why}",
-        hint="Give a folder that you may write to, on a disk with room.",
+        hint="Make room on the disk, or give a folder that you may write to. What was saved before "
+        "is still there.",
     )

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mien.files import make_private_file
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER PRIMARY KEY, time TEXT NOT NULL, action TEXT NOT NULL, person TEXT NOT NULL,
@@ -61,9 +63,9 @@ class AuditTrail:
         self._file_lock = threading.Lock()
         self._events: list[AccessEvent] = []
         self._stop = threading.Event()
+        with contextlib.suppress(OSError):  # `_write` says what is wrong
+            make_private_file(path)
         self._write(())
-        with contextlib.suppress(OSError):
-            path.chmod(0o600)
         self._thread = threading.Thread(target=self._run, name="mien-audit", daemon=True)
         self._thread.start()
 

@@ -13,14 +13,14 @@ import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 
 from mien.errors import BadRequest, OutputError, UnknownKey
-from mien.files import write_atomically
+from mien.files import close_to_others, make_folder, make_private_file, write_atomically
 
 _DATABASE, _SECRET = "keys.sqlite", "keys.secret"
 _FORM = re.compile(r"mien_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
@@ -76,7 +76,7 @@ class Keys:
     """The keys of a data folder; safe for several threads and processes.
 
     Args:
-        folder: created if missing.
+        folder: created if missing; only its owner may enter it.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -85,13 +85,14 @@ class Keys:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder, private=True)
+            if not any(folder.iterdir()) or (folder / _DATABASE).exists():  # else it is not ours
+                close_to_others(folder)
+            make_private_file(folder / _DATABASE)
         except OSError as error:
             raise _unusable(folder, error) from error
         with self._open() as database:
             database.execute(_SCHEMA)
-        with suppress(OSError):
-            (folder / _DATABASE).chmod(0o600)
         self._pepper = self._read_pepper()
 
     def create(self, role: Role, note: str = "") -> tuple[Key, str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mien.engine import FaceEngine
 from mien.errors import MienError, NotServed
-from mien.files import write_atomically
+from mien.files import make_private_folder, write_atomically
 from mien.graph.settings import DetectionSettings
 from mien.recognizer import Recognizer
 from mien.server.inference.backends import Backend
@@ -65,7 +65,7 @@ class Versions:
 
     def __init__(self, folder: Path, given: Mapping[str, Backend]) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(folder)
         self._given = dict(given)
         self._lock = threading.Lock()
         self._engines = {
@@ -77,7 +77,7 @@ class Versions:
     def add(self, handle: str, version: str, recognizer: bytes) -> None:
         """Store a trained recognizer."""
         path = self._path(handle, version)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         write_atomically(path, recognizer, private=True)
 
     def versions_of(self, handle: str) -> list[Version]:

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from mien.dataset.sources.archives import zip_name
 from mien.dataset.sources.layout import survey_tree
 from mien.errors import BadRequest, OutputError, PhotoError, UnsafeArchive
+from mien.files import replace_file
 from mien.photo import MAX_BYTES, decode_photo
 from mien.server.http.forms import Upload
 
@@ -80,7 +81,7 @@ def store_photos(uploads: Sequence[Upload], folder: Path) -> StoredPhotos:
                 skipped[type(error).__name__] += 1
                 continue
             name = f"{number:06}"
-            (folder / name).write_bytes(data)
+            replace_file(folder / name, data, private=True, sync=False)
             rows.append((name, item.person))
         _write_list(folder / PHOTO_LIST, rows)
     except OSError as error:
@@ -155,7 +156,8 @@ def _zip_files(upload: Upload, skipped: Counter[str]) -> Iterator[tuple[str, _Zi
 
 
 def _write_list(path: Path, rows: Sequence[tuple[str, str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("path", "person"))
-        writer.writerows(rows)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(("path", "person"))
+    writer.writerows(rows)
+    replace_file(path, text.getvalue().encode(), private=True)

@@ -73,6 +73,11 @@ class StageResult:
     error: str
     output: str
 
+    @property
+    def killed(self) -> bool:
+        """Whether the process was killed, as by the system when memory is short."""
+        return self.code < 0
+
 
 def failure_reason(result: StageResult) -> tuple[str, str]:
     """Return detail and hint for the client, without command names and paths."""
@@ -103,6 +108,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        umask=0o077,
         text=True,
         encoding="utf-8",
         errors="replace",

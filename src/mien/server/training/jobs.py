@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import JobRefused, MienError, NotServed, OutputError, ServerBusy
-from mien.files import write_atomically
+from mien.files import make_private_folder, write_atomically
 from mien.problems import problem_of
 from mien.server.http.error_responses import INTERNAL_ERROR, SEE_LOG, log_fault
 from mien.server.http.forms import Upload
@@ -42,6 +42,7 @@ _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _KEPT_FILES = frozenset({"job.json", job_run.REPORT})
 _RETRY_SECONDS = 2.0
 _TRIES = 300
+_TRIES_IF_KILLED = 3
 
 _log = logging.getLogger("mien.server")
 
@@ -108,7 +109,8 @@ class Jobs:
         self._stopping = threading.Event()
         self._stops: dict[str, threading.Event] = {}
         self._thread = threading.Thread(target=self._run_worker, name="mien-jobs", daemon=True)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._unsaved: set[str] = set()
+        make_private_folder(folder)
         self._jobs = {job.id: job for job in _read_all(folder)}
 
     def start(self) -> None:
@@ -117,7 +119,7 @@ class Jobs:
             for job in sorted(self._jobs.values(), key=lambda job: job.id):
                 if job.state not in FINISHED:
                     self._stops[job.id] = threading.Event()
-                    self._store(replace(job, state="queued"))
+                    self._store_or_log(replace(job, state="queued"))
                     self._queue.put(job.id)
             self._thread.start()
 
@@ -305,26 +307,36 @@ class Jobs:
     def _run_stage(
         self, stage: job_run.Stage, folder: Path, job: Job, stop: threading.Event
     ) -> job_run.StageResult:
-        """Run a stage; wait while a process left over from a killed server still builds."""
+        """Run a stage; again if its process is killed.
+
+        Waits while a process that is left over from a killed server still builds.
+        """
 
         def on_progress(done: int, total: int | None, what: str) -> None:
             self._update_unless_finished(
                 replace(job, done=done, total=total, message=what), persist=False
             )
 
+        kills = 0
         for _ in range(_TRIES):
             result = job_run.run(stage, folder, on_progress, stop)
             busy = result.code == job_run.BUSY and "another process" in result.error
-            if not busy or stop.wait(_RETRY_SECONDS):
+            kills += result.killed
+            if result.killed and not stop.is_set():
+                _log.warning("job %s: %s was killed, try %d", job.id, stage.name, kills)
+            again = busy or (result.killed and kills < _TRIES_IF_KILLED)
+            if not again or stop.wait(_RETRY_SECONDS):
                 break
         return result
 
     def _fail(self, job_id: str, detail: str, hint: str) -> None:
         problem = {"title": "The training failed.", "status": 422, "detail": detail, "hint": hint}
-        job = self._jobs[job_id]
-        self._update_unless_finished(
-            replace(job, state="failed", finished=_now(), error=problem, message=detail)
-        )
+        with self._changed:
+            job = self._jobs[job_id]
+            if job.state not in FINISHED:
+                self._store_or_log(
+                    replace(job, state="failed", finished=_now(), error=problem, message=detail)
+                )
 
     def _update_unless_finished(self, job: Job, *, persist: bool = True) -> bool:
         """Take note of a job unless it was cancelled meanwhile."""
@@ -340,11 +352,23 @@ class Jobs:
             if persist:
                 text = json.dumps(asdict(job), ensure_ascii=False).encode("utf-8", "replace")
                 write_atomically(self._folder / job.id / "job.json", text, private=True)
+                self._unsaved.discard(job.id)
             self._jobs[job.id] = job
             self.notify()
 
+    def _store_or_log(self, job: Job) -> None:
+        """Take note of a job; where the disk does not, the job is done again after a restart."""
+        try:
+            self._store(job)
+        except OutputError as error:
+            _log.error("job %s: its state cannot be saved: %s", job.id, error)
+            self._unsaved.add(job.id)
+            self._store(job, persist=False)
+
     def _delete_inputs(self, job_id: str) -> None:
-        """Delete the photos and the dataset of a finished job."""
+        """Delete the photos and the dataset of a finished job, if that is known to the disk."""
+        if job_id in self._unsaved:
+            return
         with contextlib.suppress(OSError):
             for path in (self._folder / job_id).iterdir():
                 if path.name in _KEPT_FILES:

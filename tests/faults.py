@@ -1,0 +1,114 @@
+"""Fault injection: the system calls that change files fail in turn, or the process ends at one.
+
+::
+
+    for fault in every_fault(write):       # runs `write` once to count its calls
+        prepare the old state
+        fault.run(write)
+        check that the old or the new state is there
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import pytest
+
+CALLS = (
+    "open", "write", "fsync", "replace", "rename", "mkdir", "unlink", "rmdir", "ftruncate",
+)  # fmt: skip
+ERRORS = (errno.ENOSPC, errno.EIO, errno.EINTR)
+KILLED = -1
+_EXIT_CODE = 41
+
+
+@pytest.fixture(name="no_waiting")
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make syncs quick: no test here cuts the power."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A failure of one system call.
+
+    Attributes:
+        number: which call fails, counted from 0.
+        error: number of the error; KILLED where the process ends instead.
+        persists: every later call fails too.
+    """
+
+    number: int
+    error: int
+    persists: bool = False
+
+    def run(self, write: Callable[[], object]) -> None:
+        """Run `write`, whose errors are expected, with this fault."""
+        if self.error == KILLED:
+            child = os.fork()
+            if not child:
+                try:
+                    with patched(self):
+                        write()
+                finally:
+                    os._exit(0)  # the call was not reached, or failed
+            _, status = os.waitpid(child, 0)
+            assert os.waitstatus_to_exitcode(status) == _EXIT_CODE, self
+        else:
+            with patched(self), suppress(Exception):
+                write()
+
+
+def every_fault(write: Callable[[], object]) -> Iterator[Fault]:
+    """Yield each fault of `write`, which is first run once without any."""
+    with patched(None) as counted:
+        write()
+    assert counted
+    for number, _ in enumerate(counted):
+        for error in ERRORS:
+            yield Fault(number, error)
+        for error in (errno.ENOSPC, errno.EIO):
+            yield Fault(number, error, persists=True)
+        yield Fault(number, KILLED)
+
+
+@contextmanager
+def patched(fault: Fault | None) -> Iterator[list[str]]:
+    """Replace the system calls; yields the list of the calls made so far."""
+    made: list[str] = []
+    real = {name: getattr(os, name) for name in CALLS}
+
+    def replaced(name: str) -> Callable[..., object]:
+        def call(*arguments: object, **options: object) -> object:
+            number = len(made)
+            made.append(name)
+            if fault and (
+                number == fault.number or (fault.persists and _fails_later(name, fault, number))
+            ):
+                if name == "write":  # a disk that fills takes a part of the data
+                    handle, data = arguments
+                    real["write"](handle, memoryview(data)[: len(data) // 2])
+                if fault.error == KILLED:
+                    os._exit(_EXIT_CODE)
+                raise OSError(fault.error, os.strerror(fault.error))
+            return real[name](*arguments, **options)
+
+        return call
+
+    for name in CALLS:
+        setattr(os, name, replaced(name))
+    try:
+        yield made
+    finally:
+        for name in CALLS:
+            setattr(os, name, real[name])
+
+
+def _fails_later(name: str, fault: Fault, number: int) -> bool:
+    """A full disk still deletes; one with an error does nothing."""
+    can_delete = fault.error == errno.ENOSPC and name in {"unlink", "rmdir", "ftruncate"}
+    return number > fault.number and not can_delete

@@ -331,7 +331,7 @@ class Jobs:
 
     def _fail(self, job_id: str, detail: str, hint: str) -> None:
         problem = {"title": "The training failed.", "status": 422, "detail": detail, "hint": hint}
-        with self._changed:
+        with self._lock:
             job = self._jobs[job_id]
             if job.state not in FINISHED:
                 self._store_or_log(
@@ -371,11 +371,9 @@ class Jobs:
             return
         with contextlib.suppress(OSError):
             for path in (self._folder / job_id).iterdir():
-                if path.name in _KEPT_FILES:
-                    continue
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
-                else:
+                elif path.name not in _KEPT_FILES:
                     path.unlink()
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from mien.dataset.storage.cells import from_cell, to_cell
 from mien.errors import NotADataset, OutputError
 from mien.names import clean_name, name_key
 
@@ -95,7 +96,10 @@ def _add(decisions: Decisions, row: dict[str, str], number: int) -> None:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
+        return [
+            {name: from_cell(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+            for row in csv.DictReader(file)
+        ]
 
 
 def append_decisions(folder: Path, verb: Verb, subjects: Iterable[tuple[str, str, str]]) -> None:
@@ -116,7 +120,7 @@ def append_decisions(folder: Path, verb: Verb, subjects: Iterable[tuple[str, str
         is_new = not path.is_file() or not path.stat().st_size
         with path.open("a", encoding="utf-8", newline="") as file:
             lines: list[Sequence[str]] = [_FIELDS] if is_new else []
-            lines += [(now, verb, what, other, note) for what, other, note in subjects]
+            lines += [(now, verb, *map(to_cell, subject)) for subject in subjects]
             text = io.StringIO(newline="")
             csv.writer(text, lineterminator="\n").writerows(lines)
             file.write(text.getvalue())  # one write: a killed process leaves no partial line

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +109,34 @@ def patched(fault: Fault | None) -> Iterator[list[str]]:
     finally:
         for name in CALLS:
             setattr(os, name, real[name])
+
+
+@contextmanager
+def read_only_disk(disk: Path) -> Iterator[None]:
+    """Make a folder read-only: by its permissions, or as root, who ignores them, by a mount."""
+    if os.geteuid():
+        paths = (disk, *disk.rglob("*"))
+        modes = {path: path.stat().st_mode for path in paths}
+        for path in paths:
+            path.chmod(modes[path] & ~0o222)
+        try:
+            yield
+        finally:
+            for path in paths:
+                path.chmod(modes[path])
+        return
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    if (
+        not mount
+        or not umount
+        or subprocess.run([mount, "--bind", disk, disk], check=False).returncode
+    ):
+        pytest.skip("root may write anywhere, and cannot mount here")
+    try:
+        subprocess.run([mount, "-o", "remount,ro,bind", disk], check=True)
+        yield
+    finally:
+        subprocess.run([umount, "-l", disk], check=True)
 
 
 def _fails_later(name: str, fault: Fault, number: int) -> bool:

@@ -53,7 +53,7 @@ AS_THEY_WERE = ROOT / "tests" / "compatibility"
 KEPT: dict[tuple[str, str], str] = {
     ("tests/test_plain_words.py", ""): "the list itself",
     ("CHANGELOG.md", "standing"): "a former name",
-    ("tests/gallery/storage/test_gallery_disk.py", "mount"): "the command that mounts a disk",
+    ("tests/faults.py", "mount"): "the command that mounts a disk",
     ("src/mien/server/page/parts/add-photos.js", "somebody"): "a reason in the API",
     (
         "src/mien/deploy/service/core.py",

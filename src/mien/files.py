@@ -53,6 +53,14 @@ def path_exists(path: str | os.PathLike[str]) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
+def real_path(path: Path) -> Path:
+    """Return a path without symlinks.
+
+    Before Python 3.13 `Path.resolve` raises RuntimeError where symlinks form a loop.
+    """
+    return Path(os.path.realpath(path))
+
+
 def output_path(path: Path) -> Path:
     """Return the file that an output with this name replaces: symlinks are written through.
 
@@ -68,7 +76,7 @@ def output_path(path: Path) -> Path:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, not a file", str(path))
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
+    return real_path(path) if path.is_symlink() else path
 
 
 def part_path(final: Path) -> Path:
@@ -92,7 +100,8 @@ def make_folder(folder: Path, *, private: bool = False, sync: bool = True) -> No
     """Make a folder and those above it where they are missing.
 
     Args:
-        folder: where it exists, it stays as it is.
+        folder: where it exists, it stays as it is. Where it is a symlink that leads to nothing, the
+            folder is made there.
         private: only its owner may enter what is made.
         sync: wait until the new names are on the disk.
 
@@ -100,6 +109,7 @@ def make_folder(folder: Path, *, private: bool = False, sync: bool = True) -> No
         OSError: it cannot be made.
     """
     if not folder.is_dir():
+        folder = real_path(folder) if folder.is_symlink() else folder
         if folder.parent != folder:
             make_folder(folder.parent, private=private, sync=sync)
         folder.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
@@ -212,7 +222,8 @@ def replace_file(path: Path, data: bytes, *, private: bool = False, sync: bool =
     make_folder(final.parent, private=private, sync=sync)
     part = part_path(final)
     try:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, _mode(private))
+        mode = 0o600 if private else 0o666  # less the user's umask
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode)
         try:
             if not private:
                 _copy_permissions(final, handle)
@@ -253,10 +264,6 @@ def create_private_file(path: Path, data: bytes) -> None:
     except BaseException:
         final.unlink(missing_ok=True)
         raise
-
-
-def _mode(private: bool) -> int:
-    return 0o600 if private else 0o666  # less the user's umask
 
 
 def _copy_permissions(final: Path, handle: int) -> None:

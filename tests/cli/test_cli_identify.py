@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,6 +179,30 @@ def test_draw_one_photo_to_a_file_and_several_to_a_folder(mien, recognizer, tmp_
     assert (tmp_path / "d" / "same.jpg").is_file()
 
 
+def test_a_drawing_is_written_through_symlinks_and_never_over_a_device(mien, recognizer, tmp_path):
+    one = save(tmp_path / "one.png")
+    output_is_written_safely(mien, tmp_path, "identify", recognizer, one, "--draw")
+    (tmp_path / "folder").symlink_to(tmp_path / "real")
+    two = save(tmp_path / "two.png")
+    assert mien("identify", recognizer, one, two, "--draw", tmp_path / "folder").code == 0
+    assert len(list((tmp_path / "real").iterdir())) == 2
+    assert mien("identify", recognizer, one, two, "--draw", "/dev/null").code == 17
+
+
+def output_is_written_safely(mien, folder, *command):
+    """Check that a command writes through a symlink, and refuses a pipe and a device."""
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "full.jpg").symlink_to("/dev/full")
+    for name in ("pipe.jpg", "full.jpg"):
+        answer = mien(*command, folder / name)
+        assert (answer.code, "not a file" in answer.err) == (17, True)
+    (folder / "link.jpg").symlink_to(folder / "target.jpg")
+    assert mien(*command, folder / "link.jpg").code == 0
+    assert (folder / "link.jpg").is_symlink()
+    assert (folder / "target.jpg").stat().st_size > 100
+    assert Path("/dev/full").is_char_device()
+
+
 @pytest.mark.parametrize(("name", "made"), [("a.PNG", "PNG"), ("a.jpeg", "JPEG"), ("a.xyz", None)])
 def test_the_suffix_decides_the_format_of_a_drawing(mien, recognizer, tmp_path, name, made):
     answer = mien("identify", recognizer, save(tmp_path / "one.png"), "--draw", tmp_path / name)
@@ -307,6 +333,10 @@ class TestAlign:
             assert crop.size == (size, size)
             assert crop.format == ("PNG" if name.endswith("png") else "JPEG")
         assert answer.err == f"{tmp_path / name}: the only face\n"
+
+    def test_a_symlink_is_written_through_and_a_device_refused(self, mien, tmp_path):
+        photo = save(tmp_path / "photo.png")
+        output_is_written_safely(mien, tmp_path, "align", photo, "-o")
 
     def test_faces_are_counted_from_the_left(self, mien, tmp_path):
         photo = save(tmp_path / "photo.png", [(20, 40), (40, 10), (10, 25)])

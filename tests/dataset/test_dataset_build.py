@@ -342,3 +342,19 @@ def test_only_the_owner_may_read_what_a_build_writes(tmp_path, photos):
     assert (made.path / "crops").stat().st_mode & 0o077 == 0
     other = build([str(photos)], tmp_path / "new", SquareEngine())
     assert other.path.stat().st_mode & 0o077 == 0
+
+
+def test_a_dataset_is_written_through_symlinks_and_never_over_a_device(tmp_path, photos):
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for _ in range(2):
+        made = build([str(photos)], tmp_path / "link", SquareEngine())
+        assert made.digest == Dataset.open(tmp_path / "real").digest
+        assert (tmp_path / "link").is_symlink()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for output in (tmp_path / "pipe", Path("/dev/null"), tmp_path / "a"):
+        with pytest.raises(OutputError):
+            build([str(photos)], output, SquareEngine())
+    assert (tmp_path / "pipe").is_fifo()
+    assert Path("/dev/null").is_char_device()

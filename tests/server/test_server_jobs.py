@@ -130,7 +130,7 @@ def test_a_failed_job_reports_the_reason(client, commands):
 
 @pytest.fixture
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(jobs, "_RETRY_SECONDS", 0)
+    monkeypatch.setattr(job_run, "_RETRY_SECONDS", 0)
 
 
 @pytest.mark.usefixtures("no_waiting")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import time
 import urllib.request
 
 import pytest
-from toy_server import file_backend
+from toy_server import file_backend, picture
+
+from faults import read_only_disk
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no signals like these there")
 
@@ -67,3 +70,27 @@ def test_a_second_server_on_the_data_folder_is_refused_until_the_first_ends(runn
     finally:
         third.terminate()
         third.communicate(timeout=60)
+
+
+def test_a_server_on_a_read_only_disk_identifies(running, tmp_path):
+    running.terminate()
+    running.communicate(timeout=60)
+    with read_only_disk(tmp_path):
+        process = serve(tmp_path)
+        try:
+            address = next(line for line in process.stderr if "Mien is at" in line).split()[3]
+            answer = identify(address)
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert answer["results"][0]["faces"][0]["name"] == "Ada"
+
+
+def identify(address):
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n'
+    body = part + b"Content-Type: image/png\r\n\r\n" + picture(0) + b"\r\n--b--\r\n"
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    request = urllib.request.Request(f"{address}v1/identify", body, form)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        return json.load(answer)

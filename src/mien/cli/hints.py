@@ -101,11 +101,11 @@ ERROR_HINTS: Mapping[str, str] = {
         "Give its key: --key-file FILE, or MIEN_KEY with the file's text. It cannot be read "
         "without the key."
     ),
+    "key-file-open": "Take it from them: chmod 600 {file!q}",
     "gallery-not-encrypted": (
         "Leave out --key-file and unset MIEN_KEY, or encrypt it first: "
         "mien gallery rotate-key {folder!q} --new-key-file FILE"
     ),
-    "key-file-open": "Take it from them: chmod 600 {file!q}",
     "key-malformed": (
         "A key is 32 bytes in base64, as `mien gallery create DIR --encrypt` writes it."
     ),

@@ -22,7 +22,7 @@ from mien.errors import OutputError, PhotoError, PhotoNotFound
 from mien.faces.drawing import draw_faces
 from mien.faces.portraits import portrait
 from mien.faces.selection import select_face
-from mien.files import is_folder, path_exists, write_atomically
+from mien.files import is_folder, make_folder, path_exists, real_path, write_atomically
 from mien.matching import PhotoIdentifier
 from mien.models.cards import DEFAULT_EMBEDDER
 from mien.photo import SUFFIXES, encode_jpeg, encode_png, read_photo
@@ -172,9 +172,9 @@ def _drawings(paths: Sequence[Path], draw: Path) -> dict[Path, Path]:
 
 def _check_not_photos(outputs: Iterable[Path], photos: Iterable[Path], option: str) -> None:
     """Raise `click.BadParameter` if an output would replace one of the photos."""
-    originals = {photo.resolve() for photo in photos}
+    originals = {real_path(photo) for photo in photos}
     for output in outputs:
-        if output.resolve() in originals:
+        if real_path(output) in originals:
             raise click.BadParameter(
                 f"{output} is one of the photos and would be replaced; give another place",
                 param_hint=option,
@@ -194,7 +194,7 @@ def _write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise OutputError(
             f"{folder} cannot be made a folder: {error.strerror}",

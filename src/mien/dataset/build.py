@@ -44,7 +44,7 @@ from mien.dataset.storage.opened_dataset import (
 from mien.dataset.storage.records import MarginCrop, Occurrence
 from mien.engine import Engine, FaceEngine
 from mien.errors import EmptyDataset, NotADataset, OutputError, UnusableSource
-from mien.files import is_folder, path_exists
+from mien.files import is_folder, path_exists, real_path
 from mien.graph.settings import DetectionSettings
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, ModelCard
 from mien.names import readable
@@ -301,10 +301,10 @@ def _check_output(folder: Path, sources: Sequence[Source]) -> None:
             hint="Give an empty or new folder.",
             code="dataset-folder-in-use",
         )
-    real = folder.resolve()
+    real = real_path(folder)
     for source in sources:
         if isinstance(source, FolderSource):
-            root = Path(source.location).resolve()
+            root = real_path(Path(source.location))
             if real == root or root in real.parents:
                 raise UnusableSource(
                     f"{folder}: the dataset would lie in its own source {source.location}",

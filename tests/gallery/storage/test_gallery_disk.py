@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
-import subprocess
 from contextlib import closing
 
 import pytest
 from spheres import ORIGIN, centre, enrolled, face_sample, faces
 
-from faults import every_fault, no_waiting  # noqa: F401
+from faults import every_fault, no_waiting, read_only_disk  # noqa: F401
 from mien.errors import GalleryNotFound, NotAGallery, OutputError
 from mien.files import write_atomically
 from mien.gallery import Gallery
@@ -97,27 +95,8 @@ def test_data_that_cannot_be_wiped_on_a_full_disk_does_not_close_the_gallery(fol
 
 @pytest.fixture
 def read_only(folder):
-    """Make the gallery's disk read-only: by its permissions, or as root by a mount."""
-    disk = folder.parent
-    if os.geteuid():
-        for path in (*folder.iterdir(), folder):
-            path.chmod(path.stat().st_mode & ~0o222)
+    with read_only_disk(folder.parent):
         yield folder
-        for path in (folder, *folder.iterdir()):
-            path.chmod(0o700)
-        return
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    if (
-        not mount
-        or not umount
-        or subprocess.run([mount, "--bind", disk, disk], check=False).returncode
-    ):
-        pytest.skip("root may write anywhere, and cannot mount here")
-    try:
-        subprocess.run([mount, "-o", "remount,ro,bind", disk], check=True)
-        yield folder
-    finally:
-        subprocess.run([umount, "-l", disk], check=True)
 
 
 def test_a_read_only_disk_lists_identifies_and_exports(read_only):

@@ -20,6 +20,7 @@ from mien.cli.gallery.people import (
     report_import,
 )
 from mien.errors import GalleryLocked, GalleryNotFound, NotAGallery, TooFewPeople
+from mien.files import real_path, write_atomically
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from mien.text import count
 
@@ -100,7 +101,7 @@ def _key_for(folder: Path, key_file: Path | None) -> bytes:
     from mien.gallery import find_key, write_new_key  # noqa: PLC0415
 
     if key_file is not None and not key_file.exists():
-        if key_file.resolve().is_relative_to(folder.resolve()):
+        if real_path(key_file).is_relative_to(real_path(folder)):
             raise click.UsageError("keep the key outside the gallery's folder")
         return write_new_key(key_file)
     key = find_key(key_file)
@@ -124,7 +125,6 @@ def export(*, folder: Path, output: Path, plain: bool, key_file: Path | None) ->
 
     The file of an encrypted gallery is encrypted with the same key.
     """
-    from mien.files import write_atomically  # noqa: PLC0415
     from mien.gallery.exchange.transfer import export_gallery  # noqa: PLC0415
 
     with opened(folder, key_file) as gallery:
@@ -211,7 +211,6 @@ def to_onnx(*, folder: Path, output: Path, key_file: Path | None) -> None:
     A person who is forgotten later is still in the file. It is not encrypted: that of an encrypted
     gallery can be read by its owner only.
     """
-    from mien.files import write_atomically  # noqa: PLC0415
     from mien.recognizer import Recognizer  # noqa: PLC0415
 
     with opened(folder, key_file) as gallery, progress_bar() as progress:

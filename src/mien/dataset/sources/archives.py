@@ -116,7 +116,7 @@ class _ListedZip(zipfile.ZipFile):
 
     Args:
         path: of the archive.
-        keep: told each member while the list is read; returns whether it is kept.
+        keep: called with each member while the list is read; returns whether it is kept.
     """
 
     def __init__(self, path: Path, keep: Callable[[zipfile.ZipInfo], bool]) -> None:

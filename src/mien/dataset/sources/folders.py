@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mien.dataset.sources.layout import Item, Survey, survey_tree
 from mien.dataset.sources.source import Load, Source, file_loader
+from mien.files import real_path
 from mien.names import clean_name
 
 
@@ -16,7 +17,7 @@ class FolderSource(Source):
     """A folder with a folder per person."""
 
     def __init__(self, path: Path, label: str = "") -> None:
-        super().__init__(label or clean_name(path.resolve().name) or "photos", path)
+        super().__init__(label or clean_name(real_path(path).name) or "photos", path)
         self._root = path
 
     def survey(self) -> Survey:

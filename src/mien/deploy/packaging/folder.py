@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mien.errors import NotADeployment, OutputError
-from mien.files import make_folder, part_path, short_name, sync_file, sync_folder
+from mien.files import make_folder, part_path, real_path, short_name, sync_file, sync_folder
 
 _EXCHANGE = 2
 _HERE = -100
@@ -33,7 +33,7 @@ def replacing(folder: Path, marker: str) -> Iterator[Path]:
         NotADeployment: the target is something else; it is not changed.
         OutputError: the folder cannot be written.
     """
-    folder = Path(os.path.realpath(folder))
+    folder = real_path(folder)
     if (folder.is_dir() and any(folder.iterdir()) and not (folder / marker).is_file()) or (
         os.path.lexists(folder) and not folder.is_dir()  # a file, a device, symlinks in a loop
     ):

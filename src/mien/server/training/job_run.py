@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -20,6 +21,9 @@ from mien.server.training.job_photos import PHOTO_LIST
 RECOGNIZER, DATASET, REPORT = "recognizer.onnx", "dataset", "report.html"
 
 _TERMINATE_SECONDS = 10.0
+_RETRY_SECONDS = 2.0
+_TRIES = 300
+_TRIES_IF_KILLED = 3
 _NICENESS = 10
 """Niceness of the processes: identification requests have priority."""
 
@@ -28,6 +32,9 @@ BUSY = 14
 
 _WEIGHTS, _TRAINING = 12, 15
 """Exit codes: weights are not available; the photos are not sufficient for training."""
+
+
+_log = logging.getLogger("mien.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,29 @@ def last_error(result: StageResult) -> str:
     lines = result.error.splitlines() or ["the command was killed"]
     errors = [line for line in lines if line.startswith("error: ")]
     return errors[0].removeprefix("error: ") if errors else lines[-1]
+
+
+def run_again(
+    stage: Stage,
+    folder: Path,
+    on_progress: Callable[[int, int | None, str], None],
+    stop: threading.Event,
+) -> StageResult:
+    """Run a command as `run` does; again, a few times, if its process is killed.
+
+    Waits while a process that is left over from a killed server still builds.
+    """
+    kills = 0
+    for _ in range(_TRIES):
+        result = run(stage, folder, on_progress, stop)
+        busy = result.code == BUSY and "another process" in result.error
+        kills += result.killed
+        if result.killed and not stop.is_set():
+            _log.warning("job %s: %s was killed, try %d", folder.name, stage.name, kills)
+        again = busy or (result.killed and kills < _TRIES_IF_KILLED)
+        if not again or stop.wait(_RETRY_SECONDS):
+            break
+    return result
 
 
 def run(

@@ -40,9 +40,6 @@ FINISHED = frozenset({"done", "failed", "cancelled"})
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _KEPT_FILES = frozenset({"job.json", job_run.REPORT})
-_RETRY_SECONDS = 2.0
-_TRIES = 300
-_TRIES_IF_KILLED = 3
 
 _log = logging.getLogger("mien.server")
 
@@ -307,27 +304,14 @@ class Jobs:
     def _run_stage(
         self, stage: job_run.Stage, folder: Path, job: Job, stop: threading.Event
     ) -> job_run.StageResult:
-        """Run a stage; again if its process is killed.
-
-        Waits while a process that is left over from a killed server still builds.
-        """
+        """Run a stage, and take note of its progress."""
 
         def on_progress(done: int, total: int | None, what: str) -> None:
             self._update_unless_finished(
                 replace(job, done=done, total=total, message=what), persist=False
             )
 
-        kills = 0
-        for _ in range(_TRIES):
-            result = job_run.run(stage, folder, on_progress, stop)
-            busy = result.code == job_run.BUSY and "another process" in result.error
-            kills += result.killed
-            if result.killed and not stop.is_set():
-                _log.warning("job %s: %s was killed, try %d", job.id, stage.name, kills)
-            again = busy or (result.killed and kills < _TRIES_IF_KILLED)
-            if not again or stop.wait(_RETRY_SECONDS):
-                break
-        return result
+        return job_run.run_again(stage, folder, on_progress, stop)
 
     def _fail(self, job_id: str, detail: str, hint: str) -> None:
         problem = {"title": "The training failed.", "status": 422, "detail": detail, "hint": hint}

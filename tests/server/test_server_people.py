@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
 import pytest
 from toy_server import blank, files, picture
 
@@ -86,6 +91,68 @@ def test_a_positive_correction_enrols_the_face_of_its_token(client, ada):
     assert names == {"Ada", "Ben"}
     again = {"face_token": identify(client, 1, 1)["face_token"], "is": ada}
     assert client.post("/v1/corrections", json=again).json()["taken"]
+
+
+def forget_elsewhere(state, person: str) -> None:
+    """Forget a person as `mien gallery forget` does, which is another process."""
+    path = state.gallery().path
+    command = [sys.executable, "-m", "mien", "gallery", "forget", path, person, "--yes"]
+    subprocess.run(command, check=False)  # wiping waits for this process
+    with closing(sqlite3.connect(path / "gallery.sqlite")) as base:
+        assert not base.execute("SELECT 1 FROM people WHERE id = ?", (person,)).fetchall()
+
+
+@pytest.mark.parametrize("where", ["another process", "the server"])
+def test_face_tokens_end_when_someone_is_forgotten(client, state, ada, where):
+    token, other = (identify(client, number)["face_token"] for number in (0, 1))
+    if where == "the server":
+        assert client.delete(f"/v1/people/{ada}").status_code == 204
+    else:
+        forget_elsewhere(state, ada)
+    for body in (
+        {"face_token": token, "is": {"name": "Ada"}}, {"face_token": token, "is": ada},
+        {"face_token": other, "is": {"name": "Ben"}},
+    ):  # fmt: skip
+        assert client.post("/v1/corrections", json=body).status_code == 404
+    assert client.get("/v1/people").json()["people"] == []
+    seen = identify(client, 1)["face_token"]
+    again = {"face_token": seen, "is": {"name": "Ben"}}
+    assert client.post("/v1/corrections", json=again).json()["taken"]
+
+
+def test_a_face_seen_before_a_person_was_forgotten_gets_no_living_token(
+    client, state, ada, monkeypatch
+):
+    """The person is forgotten while the photo is being processed."""
+    gallery = state.gallery()
+    compare = gallery.identify
+
+    def late(embeddings):
+        gallery.forget(ada)
+        return compare(embeddings)
+
+    monkeypatch.setattr(gallery, "identify", late)
+    token = identify(client, 0)["face_token"]
+    body = {"face_token": token, "is": {"name": "Ada"}}
+    assert client.post("/v1/corrections", json=body).status_code == 404
+    assert client.get("/v1/people").json()["people"] == []
+
+
+def test_a_correction_does_not_bring_back_who_is_forgotten_meanwhile(
+    client, state, ada, monkeypatch
+):
+    token = identify(client, 0)["face_token"]
+    gallery = state.gallery()
+    enrol = gallery.enrol
+
+    def late(*arguments, **options):
+        gallery.forget(ada)
+        return enrol(*arguments, **options)
+
+    monkeypatch.setattr(gallery, "enrol", late)
+    body = {"face_token": token, "is": {"name": "Ada"}}
+    assert client.post("/v1/corrections", json=body).status_code == 404
+    assert client.get("/v1/people").json()["people"] == []
 
 
 def test_invalid_corrections_are_rejected(client, ada):

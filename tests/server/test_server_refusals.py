@@ -15,6 +15,7 @@ import pytest
 from fastapi import APIRouter
 from toy_server import files, listening, picture, toy_client, toy_state, with_limits
 
+from mien.server.auth.access import network_of
 from mien.server.auth.keys import Role
 from mien.server.http import guarded_route
 from mien.server.http.guarded_route import GuardedRoute
@@ -242,6 +243,19 @@ def test_wrong_keys_are_counted_per_address(from_address):
     assert two.get("/v1/people", headers=WRONG).status_code == 401
     assert one.post("/v1/session", json={"key": "x"}).status_code == 429
     assert two.post("/v1/session", json={"key": "x"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True), ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True), ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False), ("testclient", "testclient", True),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+    ],
+)  # fmt: skip
+def test_an_ipv6_network_counts_as_one_client(one, two, same):
+    assert (network_of(one) == network_of(two)) is same
 
 
 def test_retry_after_says_when_the_next_try_counts(from_address, state):

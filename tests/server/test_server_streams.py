@@ -23,7 +23,7 @@ RUNNING = Job(
 
 @pytest.fixture
 def served(tmp_path):
-    """Return the state and the address of a server with an unfinished job that nobody runs."""
+    """Return the state and the address of a server with an unfinished job that is not run."""
     state = toy_state(tmp_path, limits=with_limits(streams_each=60, streams=70))
     with listening(state) as address:
         with urllib.request.urlopen(f"{address}/healthz", timeout=20):  # noqa: S310

@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
 import click
 
 from mien import errors
-from mien.cli.console import note, report_error
+from mien.cli.console import note, report_error, without_controls
 from mien.cli.hints import hint_of
 from mien.version import __version__
 
@@ -125,7 +126,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(without_controls(shown.getvalue()), nl=False, err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         report_error("interrupted", "Run the same command again: finished work is kept.")

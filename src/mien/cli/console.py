@@ -1,4 +1,8 @@
-"""Terminal output: progress and errors on standard error, results on standard output."""
+"""Terminal output: progress and errors on standard error, results on standard output.
+
+Names, notes and paths come from others. A control character in one could move the cursor or rewrite
+what was printed, so none reaches the terminal.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,42 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+from rich.segment import Segment
 
 from mien.types import Progress
 
-err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+_CONTROLS = {
+    code: None
+    for code in (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    if chr(code) not in "\n\t"
+}
+"""Control characters, and those that change the direction of the text after them."""
+
+
+def without_controls(text: str) -> str:
+    """Return a text without control characters; line breaks and tabs stay."""
+    return text.translate(_CONTROLS)
+
+
+class _SafeConsole(Console):
+    """A console that prints control characters only where they are its own."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(without_controls(segment.text), segment.style)
+
+
+err = _SafeConsole(stderr=True, highlight=False)
+out = _SafeConsole(highlight=False)
 
 _SECONDS_BETWEEN_LINES = 5
 _SECONDS_BETWEEN_OBJECTS = 0.1
@@ -38,8 +69,17 @@ def note(message: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value on standard output; characters outside ASCII are kept."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+    """Print one JSON value on standard output; characters outside ASCII are kept.
+
+    Control characters that JSON allows as they are become escapes: the value stays the same.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    click.echo(text.translate({code: f"\\u{code:04x}" for code in _CONTROLS}))
+
+
+def print_line(text: str) -> None:
+    """Print one line on standard output; to a program it goes as it is."""
+    click.echo(without_controls(text) if sys.stdout.isatty() else text)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import click
 from rich.markup import escape
 from rich.table import Column, Table
 
-from mien.cli.console import note, out, print_json, progress_bar
+from mien.cli.console import note, out, print_json, print_line, progress_bar
 from mien.cli.hints import worded
 from mien.errors import WrongDigest
 from mien.files import write_atomically
@@ -100,7 +100,7 @@ def pull(model_ids: tuple[str, ...]) -> None:
         note(f"  trained on: {known.trained_on}")
         with progress_bar() as progress:
             path = store.fetch(known, progress)
-        click.echo(f"{known.id}\t{path}")
+        print_line(f"{known.id}\t{path}")
 
 
 @models.command(epilog="\b\nExamples:\n  mien models verify\n  mien models verify --json")
@@ -142,7 +142,7 @@ def add(card_file: Path, weights: Path) -> None:
     store = WeightStore.default()
     added = store.add(card_file, weights, partial(own.check_embedder, forward=engine.forward))
     note(f"licence {added.licence}; trained on: {added.trained_on}")
-    click.echo(f"{added.id}\t{store.path(added)}")
+    print_line(f"{added.id}\t{store.path(added)}")
 
 
 @models.command(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from mien.cli.console import note, out, print_json, progress_bar
+from mien.cli.console import note, out, print_json, print_line, progress_bar
 from mien.errors import ServeNotInstalled, UnknownKey
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def create(role: str, text: str, data: Path | None) -> None:
     from mien.server.auth.keys import Keys, Role  # noqa: PLC0415
 
     made, shown = Keys(data_folder(data)).create(Role.of(role), text)
-    click.echo(shown)
+    print_line(shown)
     note(f"Key {made.id}, {role}. It is not shown again. A running server now requires a key.")
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from mien.errors import ContractMismatch, GalleryLocked, NotAGallery
+from mien.errors import ContractMismatch, GalleryLocked, NotAGallery, UnknownPerson
 from mien.gallery.decision_rule import derive_rule
 from mien.gallery.index import Index, compare_session
 from mien.gallery.person_matrix import PersonMatrix
@@ -167,6 +167,18 @@ class GalleryBase:
         if self._database.meta("lock") != self._lock_text:
             raise GalleryLocked(
                 f"{self.path}: its key was changed", hint="Open it again with the new key."
+            )
+
+    def _check_none_forgotten(self, since: int | None) -> None:
+        """Raise UnknownPerson where a person was forgotten after a face was seen.
+
+        Args:
+            since: what `last_forgotten` returned then; None not to check.
+        """
+        if since is not None and self._store.last_event("forgotten") != since:
+            raise UnknownPerson(
+                "someone was forgotten after the face was seen, and it may be theirs",
+                hint="Identify the photo again.",
             )
 
     def set_rate(self, rate: float) -> None:

@@ -104,6 +104,7 @@ class GalleryEditor(GalleryReader):
         *,
         shows: str = "",
         key: str = "",
+        seen_at: int | None = None,
     ) -> None:
         """Reject a face as a person: "this is not X".
 
@@ -116,8 +117,14 @@ class GalleryEditor(GalleryReader):
             shows: the person that the face shows, where known; the rejected face is deleted when
                 that person is forgotten.
             key: for the audit trail.
+            seen_at: what `last_forgotten` returned when the face was seen, if that is a while ago.
+
+        Raises:
+            UnknownPerson: no such person; or someone was forgotten since `seen_at`, and it may be
+                that person's face.
         """
         with self._changing() as changed:
+            self._check_none_forgotten(seen_at)
             number, found = require_person(self._store, person)
             negatives = self._store.negatives()
             own = negatives.vectors[negatives.numbers == number]

@@ -115,6 +115,7 @@ class Gallery(GalleryEditor):
         force: bool = False,
         consent: str = "",
         key: str = "",
+        seen_at: int | None = None,
     ) -> Enrolment:
         """Enrol a face sample of a person, unless a check fails.
 
@@ -124,6 +125,7 @@ class Gallery(GalleryEditor):
             force: enrol even if checks fail.
             consent: a note on what the person has agreed to, for a new person.
             key: for the audit trail.
+            seen_at: what `last_forgotten` returned when the face was seen, if that is a while ago.
 
         Returns:
             Whether it was enrolled, or else the reason and the evidence. A new person is added only
@@ -131,10 +133,12 @@ class Gallery(GalleryEditor):
 
         Raises:
             InvalidName: a new person's name is empty or too long.
+            UnknownPerson: a person was forgotten since `seen_at`; it may be that person's face.
             ContractMismatch: the sample was made in another way than the gallery's.
         """
         self.check_contract(sample.contract)
         with self._changing() as changed:
+            self._check_none_forgotten(seen_at)
             found = find_person(self._store, person)
             if found is None:
                 valid_name(person)

@@ -72,6 +72,15 @@ class GalleryReader(GalleryBase):
         with self._lock:
             return tuple(self._store.events(person, limit))
 
+    def last_forgotten(self) -> int:
+        """Return a number that rises whenever a person is forgotten, also by another process.
+
+        A face that was seen before may be of that person. `enrol` and `reject` take the number that
+        was current when the face was seen, and refuse the face if it has risen since.
+        """
+        with self._lock:
+            return self._store.last_event("forgotten")
+
     # Identification
 
     def identify(self, embeddings: Embeddings) -> tuple[Answer, ...]:

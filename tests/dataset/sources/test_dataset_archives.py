@@ -1,6 +1,8 @@
 import gzip
 import io
+import struct
 import tarfile
+import tracemalloc
 import zipfile
 
 import pytest
@@ -216,3 +218,49 @@ def test_undeclared_utf8_names_in_a_zip(tmp_path):
     path.write_bytes(data)
     _, found = read(ZipSource(path))
     assert found == [("\u0410\u0434\u0430", "set/\u0410\u0434\u0430/1.png", PHOTO)]
+
+
+def zip_of_many(path, count, suffix):
+    """Write a zip of empty members, by hand: `zipfile` itself would keep them."""
+    start = 30
+    with path.open("wb") as file:
+        file.write(b"PK\3\4".ljust(start, b"\0"))
+        for number in range(count):
+            name = f"{number % 100}/{number}{suffix}".encode()
+            fields = (0x02014B50, 20, 20, 0, 0, 0, 33, 0, 0, 0, len(name), 0, 0, 0, 0, 0, 0)
+            file.write(struct.pack("<I6H3I5H2I", *fields) + name)
+        size = file.tell() - start
+        for form, *numbers in (
+            ("<IQ2H2I4Q", 0x06064B50, 44, 45, 45, 0, 0, count, count, size, start),
+            ("<IIQI", 0x07064B50, 0, start + size, 1),
+            ("<I4H2IH", 0x06054B50, 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0),
+        ):
+            file.write(struct.pack(form, *numbers))
+    return path
+
+
+@pytest.mark.parametrize(("suffix", "most"), [(".txt", 200), (".jpg", 500)])
+def test_a_zip_of_very_many_members_takes_little_memory_for_each(tmp_path, suffix, most):
+    """The list is read as a whole, about 60 bytes for a member; of a photo the name stays."""
+    count = 30_000
+    ZipSource(zip_of_many(tmp_path / "few.zip", 3, suffix)).survey()  # imports and caches
+    path = zip_of_many(tmp_path / "many.zip", count, suffix)
+    tracemalloc.start()
+    try:
+        survey = ZipSource(path).survey()
+        assert tracemalloc.get_traced_memory()[1] < most * count
+        photos = count if suffix == ".jpg" else 0
+        assert len(survey.items) == photos
+        assert survey.skipped.total() == count - photos
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_zip_of_too_many_members_is_refused_before_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 1000)
+    path = zip_of_many(tmp_path / "many.zip", 70_000, ".jpg")
+    seen = []
+    monkeypatch.setattr(archives, "_check_path", lambda _, name: seen.append(name))
+    with pytest.raises(UnsafeArchive, match="more than 1,000 members"):
+        ZipSource(path).survey()
+    assert len(seen) == 1000

@@ -10,7 +10,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from mien.cli.console import note, out, print_json
+from mien.cli.console import note, out, print_json, print_line
 from mien.dataset import Dataset, Entry
 from mien.dataset.audit.review_page import write_review
 from mien.dataset.decide import current_name, suggest_names
@@ -26,7 +26,7 @@ _MAX_LISTED = 10
 @_FOLDER
 def review(folder: Path) -> None:
     """Write a page of the doubtful photos, with evidence and the commands that decide."""
-    click.echo(write_review(Dataset.open(folder)))
+    print_line(str(write_review(Dataset.open(folder))))
 
 
 @click.command(

@@ -12,12 +12,12 @@ import tarfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from mien.dataset.sources.layout import Item, Survey, survey_tree
+from mien.dataset.sources.layout import Item, Survey, skip_reason, survey_tree
 from mien.dataset.sources.source import Load, Source, too_large
 from mien.errors import BrokenPhoto, PhotoError, UnsafeArchive, UnusableSource
 from mien.names import clean_name, readable
@@ -57,29 +57,42 @@ class ZipSource(Source):
         """Read the archive's list of members."""
         skipped: Counter[str] = Counter()
         names: dict[str, None] = {}
-        with _archive_errors(self._path), zipfile.ZipFile(self._path) as archive:
-            members = archive.infolist()
-            _check_growth(self._path, len(members), sum(member.file_size for member in members))
-            for member in members:
-                name = zip_name(member)
-                _check_path(self._path, name)
-                if member.is_dir() or name.endswith("/"):
-                    continue
-                if member.flag_bits & 1:
-                    raise UnusableSource(
-                        f"{self._path}: the archive is encrypted",
-                        hint="Unpack it with its password and give the folder.",
-                    )
-                if _accept(name, (member.external_attr >> 16) & 0o170000, names, skipped):
-                    names[name] = None
-        return survey_tree(self.label, names, skipped)
+        count = size = 0
+
+        def see(member: zipfile.ZipInfo) -> bool:
+            nonlocal count, size
+            count, size = count + 1, size + member.file_size
+            _check_growth(self._path, count, size)
+            name = zip_name(member)
+            _check_path(self._path, name)
+            if member.is_dir() or name.endswith("/"):
+                return False
+            if member.flag_bits & 1:
+                raise UnusableSource(
+                    f"{self._path}: the archive is encrypted",
+                    hint="Unpack it with its password and give the folder.",
+                )
+            if _accept(name, (member.external_attr >> 16) & 0o170000, names, skipped):
+                names[name] = None
+            return False
+
+        with _archive_errors(self._path), _ListedZip(self._path, see):
+            return survey_tree(self.label, names, skipped)
 
     def read(self, items: Sequence[Item]) -> Iterator[tuple[Item, Load]]:
         """Yield the members; one with a wrong checksum counts as an unreadable photo."""
-        with _archive_errors(self._path), zipfile.ZipFile(self._path) as archive:
-            members: dict[str, zipfile.ZipInfo] = {}
-            for member in archive.infolist():
-                members.setdefault(zip_name(member), member)
+        wanted = {item.photo for item in items}
+        members: dict[str, zipfile.ZipInfo] = {}
+
+        def keep(member: zipfile.ZipInfo) -> bool:
+            name = zip_name(member)
+            if name not in wanted or name in members:
+                return False
+            member.extra = member.comment = b""  # reading needs neither
+            members[name] = member
+            return True
+
+        with _archive_errors(self._path), _ListedZip(self._path, keep) as archive:
             for item in items:
                 yield item, self._load(archive, members.get(item.photo), item.photo)
 
@@ -94,6 +107,47 @@ class ZipSource(Source):
         except (*_BROKEN, RuntimeError) as error:
             return _failing(BrokenPhoto(f"{name}: damaged in the archive: {error}"))
         return _loaded(data)
+
+
+class _ListedZip(zipfile.ZipFile):
+    """A zip archive that keeps those of its members that are asked for.
+
+    `zipfile` keeps all of them, half a kilobyte each, before its caller sees the first.
+
+    Args:
+        path: of the archive.
+        keep: called with each member while the list is read; returns whether it is kept.
+    """
+
+    def __init__(self, path: Path, keep: Callable[[zipfile.ZipInfo], bool]) -> None:
+        self._keep = keep
+        super().__init__(path)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "filelist":
+            value = _Kept(self._keep)
+        elif name == "NameToInfo":
+            value = _NoNames()
+        super().__setattr__(name, value)
+
+
+class _Kept(list[zipfile.ZipInfo]):
+    """A list that takes only what is to be kept."""
+
+    def __init__(self, keep: Callable[[zipfile.ZipInfo], bool]) -> None:
+        super().__init__()
+        self._keep = keep
+
+    def append(self, member: zipfile.ZipInfo) -> None:
+        if self._keep(member):
+            super().append(member)
+
+
+class _NoNames(dict[str, zipfile.ZipInfo]):
+    """A table of names that stays empty: members are opened by their entries."""
+
+    def __setitem__(self, name: str, member: zipfile.ZipInfo) -> None:
+        pass
 
 
 class TarSource(Source):
@@ -160,9 +214,11 @@ def _failing(error: PhotoError) -> Load:
 
 
 def _accept(name: str, kind: int, names: dict[str, None], skipped: Counter[str]) -> bool:
-    """Return whether a member is a file with a new name; count it as skipped where it is not."""
+    """Return whether a member is a photo with a new name; count it as skipped where it is not."""
     if kind not in (0, 0o100000):
         skipped["link or device in an archive"] += 1
+    elif reason := skip_reason(PurePosixPath(name).parts):
+        skipped[reason] += 1  # its name is not kept
     elif name in names:
         skipped["member that repeats another's name"] += 1
     else:

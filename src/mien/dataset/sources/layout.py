@@ -55,25 +55,29 @@ def survey_tree(source: str, paths: Iterable[str], skipped: Counter[str] | None 
     """
     counts: Counter[str] = Counter() if skipped is None else skipped
     photos: list[tuple[str, tuple[str, ...]]] = []
+    shared: dict[tuple[str, ...], tuple[str, ...]] = {}  # one tuple per folder, not per photo
     for path in paths:
         parts = PurePosixPath(path).parts
-        reason = _skip_reason(parts)
+        reason = skip_reason(parts)
         if reason:
             counts[reason] += 1
         else:
-            photos.append((path, parts[:-1]))
+            photos.append((path, shared.setdefault(parts[:-1], parts[:-1])))
     depth = _wrapping_depth([folders for _, folders in photos])
+    people = {
+        folders: folder_person(folders[depth]) if len(folders) > depth else "" for folders in shared
+    }
     items = []
     for path, folders in photos:
-        person = folder_person(folders[depth]) if len(folders) > depth else ""
-        if person:
+        if person := people[folders]:
             items.append(Item(source, person, path))
         else:
             counts["photo that lies in no person's folder"] += 1
     return Survey(tuple(items), counts)
 
 
-def _skip_reason(parts: tuple[str, ...]) -> str:
+def skip_reason(parts: tuple[str, ...]) -> str:
+    """Return why a file with these parts of its path is skipped; empty for a photo."""
     if any(part.startswith(".") or part.lower() in _SYSTEM for part in parts):
         return "hidden or system file"
     suffix = PurePosixPath(parts[-1]).suffix.lower()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from mien.dataset.storage.cells import from_cell, to_cell
 from mien.errors import NotADataset, OutputError
 from mien.files import locked, replace_file
 from mien.names import clean_name, name_key
@@ -96,7 +97,10 @@ def _add(decisions: Decisions, row: dict[str, str], number: int) -> None:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
+        return [
+            {name: from_cell(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+            for row in csv.DictReader(file)
+        ]
 
 
 def append_decisions(folder: Path, verb: Verb, subjects: Iterable[tuple[str, str, str]]) -> None:
@@ -117,7 +121,7 @@ def append_decisions(folder: Path, verb: Verb, subjects: Iterable[tuple[str, str
         with locked(folder / _LOCK):  # two commands at once: no decision is lost
             before = path.read_bytes() if path.is_file() else b""
             lines: list[Sequence[str]] = [] if before else [_FIELDS]
-            lines += [(now, verb, what, other, note) for what, other, note in subjects]
+            lines += [(now, verb, *map(to_cell, subject)) for subject in subjects]
             text = io.StringIO(newline="")
             csv.writer(text, lineterminator="\n").writerows(lines)
             end = b"\n" if before and not before.endswith(b"\n") else b""

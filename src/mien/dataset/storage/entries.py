@@ -12,6 +12,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.dataset.storage.cells import from_cell, to_cell
+
 Status = Literal["used", "set-aside"]
 Split = Literal["train", "validation", ""]
 Reason = Literal[
@@ -115,7 +117,7 @@ class Entry:
 
 
 def write_manifest(entries: Sequence[Entry]) -> bytes:
-    """Return `manifest.csv`: UTF-8, one line per entry, numbers rounded."""
+    """Return `manifest.csv`: UTF-8, one line per entry, numbers rounded, texts by `to_cell`."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_FIELDS)
@@ -138,18 +140,19 @@ def read_manifest(data: bytes) -> tuple[Entry, ...]:
 def _cells(entry: Entry) -> list[object]:
     box = [f"{side:.2f}" for side in entry.box]
     points = " ".join(f"{value:.2f}" for point in entry.points for value in point)
+    text = {name: to_cell(getattr(entry, name)) for name in _TEXT}
     return [
-        entry.id, entry.person, entry.source, entry.photo, entry.sha256, entry.face, entry.faces,
-        *box, points, f"{entry.score:.4f}", f"{entry.size:.2f}", f"{entry.blur:.4f}",
-        f"{entry.yaw:.1f}", f"{entry.quality:.4f}", entry.status, entry.reason, entry.evidence,
-        entry.group, entry.split, entry.row, entry.crop,
+        text["id"], text["person"], text["source"], text["photo"], text["sha256"], entry.face,
+        entry.faces, *box, points, f"{entry.score:.4f}", f"{entry.size:.2f}", f"{entry.blur:.4f}",
+        f"{entry.yaw:.1f}", f"{entry.quality:.4f}", text["status"], text["reason"],
+        text["evidence"], text["group"], text["split"], entry.row, text["crop"],
     ]  # fmt: skip
 
 
 def _entry(cell: dict[str, str]) -> Entry:
     values = [float(value) for value in cell["points"].split()]
     box = (float(cell["left"]), float(cell["top"]), float(cell["right"]), float(cell["bottom"]))
-    convert: dict[str, Any] = {name: cell[name] for name in _TEXT}
+    convert: dict[str, Any] = {name: from_cell(cell[name]) for name in _TEXT}
     convert.update((name, int(cell[name])) for name in ("face", "faces", "row"))
     convert.update((name, float(cell[name])) for name in _NUMBERS)
     return Entry(**convert, box=box, points=tuple(zip(values[::2], values[1::2], strict=True)))

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.dataset.storage.cells import from_cell
 from mien.dataset.storage.dataset_argument import DatasetOrPath, open_dataset
 from mien.errors import NothingToMeasure
 from mien.evaluation.result_parts import ends, html_table, number_or_none
@@ -187,7 +188,7 @@ def read_attributes(path: Path | str) -> dict[str, dict[str, str]]:
                 for name in names:
                     value = (row[name] or "").strip()
                     if name != person and value:
-                        found[name.strip()][name_key(row[person] or "")] = value
+                        found[name.strip()][name_key(from_cell(row[person] or ""))] = value
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise NothingToMeasure(f"{path}: cannot be read as a table: {error}", hint=hint) from error
     return found

@@ -328,6 +328,11 @@ class GalleryStore:
         )
         return [AuditEvent(*row) for row in rows]
 
+    def last_event(self, action: str) -> int:
+        """Return the number of the last line of the audit trail with an action; 0 for none."""
+        (row,) = self._rows("SELECT coalesce(max(number), 0) FROM audit WHERE action = ?", action)
+        return int(row[0])
+
     # Bytes
 
     def reencrypt(self, cipher: Cipher) -> None:

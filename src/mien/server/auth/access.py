@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -82,7 +83,11 @@ class Access:
 
     async def requires_key(self) -> bool:
         """Return whether requests need a key."""
-        return await self._in_thread(self._requires_key)
+        if self._open_to_all or self._required:
+            return not self._open_to_all
+        # Revoking the last key must not open the server, so that this is never unset.
+        self._required = await self._in_thread(self._ever_had_key)
+        return self._required
 
     async def caller(self, request: Request) -> Caller | None:
         """Return the client; None if a key is required and none is sent.
@@ -120,7 +125,7 @@ class Access:
         """
         key = await self._in_thread(self.keys.check, text)
         if key is None:
-            self._wrong.take(address, "too many wrong keys")
+            self._wrong.take(network_of(address), "too many wrong keys")
             raise _key_needed("the key is unknown or revoked")
         return key
 
@@ -135,7 +140,7 @@ class Access:
         """
         caller = await self.caller(request)
         if caller is None:
-            self._keyless.take(address_of(request), "too many requests without a key")
+            self._keyless.take(network_of(address_of(request)), "too many requests without a key")
             raise _key_needed("a key is required")
         if caller.session and request.method not in SAFE_METHODS:
             check_csrf(caller.session, request)
@@ -144,15 +149,12 @@ class Access:
                 f"this requires the role {role.word}; the key has the role {caller.role.word}",
                 hint="Ask an administrator for another key.",
             )
-        self._limiter.take(caller.key or address_of(request))
+        self._limiter.take(caller.key or network_of(address_of(request)))
         request.scope["mien.key"] = caller.key
         return caller
 
-    def _requires_key(self) -> bool:
-        if not self._required and not self._open_to_all:
-            # Revoking the last key must not open the server, so that this is never unset.
-            self._required = self.keys.ever_had_key
-        return self._required and not self._open_to_all
+    def _ever_had_key(self) -> bool:
+        return self.keys.ever_had_key
 
     async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
         if self._waiting >= _MAX_WAITING:
@@ -177,6 +179,22 @@ def check_csrf(session: WebSession, request: Request) -> None:
 def address_of(request: Request) -> str:
     """Return the IP address of the client."""
     return request.client.host if request.client else "-"
+
+
+def network_of(address: str) -> str:
+    """Return what is counted as one client: an address, or the /64 network of an IPv6 address.
+
+    A single machine often has such a network to itself, and could use a new address each time.
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((found.packed, 64), strict=False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class TokenFace:
         sha256: of the photo's bytes.
         photo: the photo's name.
         expires: monotonic time in seconds.
+        seen_at: what `Gallery.last_forgotten` returned before the photo was processed.
     """
 
     handle: str
@@ -45,18 +46,31 @@ class TokenFace:
     sha256: str
     photo: str
     expires: float
+    seen_at: int
 
 
 class FaceTokens:
-    """The last 4,096 faces, each kept for 15 minutes, in memory only."""
+    """The last 4,096 faces, each kept for 15 minutes, in memory only.
+
+    When a person is forgotten, by this process or another, any face that was seen before may show
+    that person: none of them can be used any more.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._faces: OrderedDict[str, TokenFace] = OrderedDict()
+        self._last_forgotten = 0
 
-    def create(self, embedded: EmbeddedPhoto, row: int, handle: str) -> str:
-        """Keep one face of a photo and return its token."""
+    def create(self, embedded: EmbeddedPhoto, row: int, handle: str, seen_at: int) -> str:
+        """Keep one face of a photo and return its token.
+
+        Args:
+            embedded: the photo.
+            row: number of the face.
+            handle: name of the backend that identified it.
+            seen_at: what `Gallery.last_forgotten` returned before the photo was processed.
+        """
         token = secrets.token_urlsafe(16)
         face = TokenFace(
             handle,
@@ -67,6 +81,7 @@ class FaceTokens:
             embedded.photo.sha256,
             embedded.photo.name,
             self._clock() + _LIFETIME,
+            seen_at,
         )
         with self._lock:
             now = self._clock()
@@ -77,24 +92,38 @@ class FaceTokens:
             self._faces[token] = face
         return token
 
-    def find(self, token: str) -> TokenFace:
+    def find(self, token: str, last_forgotten: int) -> TokenFace:
         """Return the face of a token.
 
+        Args:
+            token: of the face.
+            last_forgotten: what `Gallery.last_forgotten` returns now.
+
         Raises:
-            NotServed: the token is unknown or expired.
+            NotServed: the token is unknown or expired, or a person was forgotten since it was made.
         """
+        self.drop_before(last_forgotten)
         with self._lock:
             face = self._faces.get(token)
+            if face is not None and face.seen_at != last_forgotten:
+                # Of a photo that was being processed when the person was forgotten.
+                del self._faces[token]
+                face = None
         if face is None or face.expires < self._clock():
             raise NotServed(
                 "the face token is unknown or has expired", hint="Recognise the photo again."
             )
         return face
 
-    def drop_all(self) -> None:
-        """Delete all faces: when a person is forgotten, any of them may show that person."""
+    def drop_before(self, last_forgotten: int) -> None:
+        """Delete the faces that were seen before the last person was forgotten."""
         with self._lock:
-            self._faces.clear()
+            if last_forgotten == self._last_forgotten:
+                return
+            self._last_forgotten = last_forgotten
+            for token, face in list(self._faces.items()):
+                if face.seen_at != last_forgotten:
+                    del self._faces[token]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +135,14 @@ class FaceFormat:
         handle: name of the backend.
         crops: include the crops and, for a gallery, face tokens.
         top: maximum number of candidates per face.
+        seen_at: what `Gallery.last_forgotten` returned when the request began.
     """
 
     backend: Backend
     handle: str
     crops: bool
     top: int
+    seen_at: int = 0
 
 
 def photo_json(embedded: EmbeddedPhoto, form: FaceFormat, tokens: FaceTokens) -> dict[str, Any]:
@@ -124,7 +155,7 @@ def photo_json(embedded: EmbeddedPhoto, form: FaceFormat, tokens: FaceTokens) ->
         if form.crops:
             crop = data_url(encode_jpeg(face.crop, quality=90))
             if form.backend.kind == "gallery":
-                token = tokens.create(embedded, row, form.handle)
+                token = tokens.create(embedded, row, form.handle, form.seen_at)
         rows.append(face.to_dict(top=form.top, crop=crop, face_token=token))
     return {
         "photo": photo.name,

@@ -9,6 +9,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, Query, Request
 from numpy.typing import NDArray
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from mien.errors import (
@@ -116,7 +117,11 @@ async def identify(
     name = state.handle_or_default(handle)
     state.queue.check_capacity()
     uploads = (await read_form(request, files=state.limits.photos)).photos()
-    face_format = FaceFormat(backend, name, crops, top)
+    seen_at = 0
+    if crops and backend.gallery is not None:
+        seen_at = await run_in_threadpool(backend.gallery.last_forgotten)
+        state.tokens.drop_before(seen_at)
+    face_format = FaceFormat(backend, name, crops, top, seen_at)
     futures = state.queue.submit_photos(
         [(upload.data, upload.name) for upload in uploads],
         backend.engine,

@@ -202,9 +202,10 @@ def forget(person: str, state: StateDep, caller: Operator) -> None:
     """Delete a person with all embeddings and crops."""
     gallery = state.gallery()
     found = gallery.person(person)
-    # Faces kept for corrections may show this person.
-    state.tokens.drop_all()
-    gallery.forget(found.id, key=caller.key)
+    try:
+        gallery.forget(found.id, key=caller.key)
+    finally:  # also where only wiping is left to do
+        state.tokens.drop_before(gallery.last_forgotten())
 
 
 @router.post("/v1/people/{person}/merge", responses=problem_responses(404))
@@ -274,10 +275,12 @@ def forget_photo(person: str, picture: str, state: StateDep, caller: Operator) -
 async def correct(given: Correction, state: StateDep, caller: Operator) -> EnrolledPhoto:
     """Correct a recent identification: the face is not a person, or is a person."""
     gallery, engine = state.gallery_backend()
-    face = state.tokens.find(given.face_token)
+    face = state.tokens.find(given.face_token, await run_in_threadpool(gallery.last_forgotten))
     if given.is_not is not None:
         wrong = await run_in_threadpool(gallery.person, given.is_not)
-        await run_in_threadpool(gallery.reject, wrong.id, face.embedding, key=caller.key)
+        await run_in_threadpool(
+            gallery.reject, wrong.id, face.embedding, key=caller.key, seen_at=face.seen_at
+        )
         return EnrolledPhoto(photo=face.photo, taken=False)
     right = given.is_
     if isinstance(right, NamedPerson):
@@ -287,7 +290,8 @@ async def correct(given: Correction, state: StateDep, caller: Operator) -> Enrol
 
     def work() -> EnrolledPhoto:
         # A user confirmed the person: failed enrolment checks are reported, but overruled.
-        done = gallery.enrol(name, sample_of_token(face, engine), force=True, key=caller.key)
+        sample = sample_of_token(face, engine)
+        done = gallery.enrol(name, sample, force=True, key=caller.key, seen_at=face.seen_at)
         return _enrolled_photo(face.photo, done)
 
     return await state.queue.result(state.queue.submit(work))

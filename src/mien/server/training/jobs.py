@@ -355,11 +355,9 @@ class Jobs:
             return
         with contextlib.suppress(OSError):
             for path in (self._folder / job_id).iterdir():
-                if path.name in _KEPT_FILES:
-                    continue
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
-                else:
+                elif path.name not in _KEPT_FILES:
                     path.unlink()
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from mien.dataset.sources.layout import Item, Survey, skip_reason, survey_tree
+from mien.dataset.sources.layout import Item, Survey, parts_of, skip_reason, survey_tree
 from mien.dataset.sources.source import Load, Source, too_large
 from mien.errors import BrokenPhoto, PhotoError, UnsafeArchive, UnusableSource
 from mien.names import clean_name, readable
@@ -220,7 +220,7 @@ def _accept(name: str, kind: int, names: dict[str, None], skipped: Counter[str])
     """Return whether a member is a photo with a new name; count it as skipped where it is not."""
     if kind not in (0, 0o100000):
         skipped["link or device in an archive"] += 1
-    elif reason := skip_reason(PurePosixPath(name).parts):
+    elif reason := skip_reason(parts_of(name)):
         skipped[reason] += 1  # its name is not kept
     elif name in names:
         skipped["member that repeats another's name"] += 1
@@ -245,8 +245,9 @@ def _tar_name(member: tarfile.TarInfo) -> str:
 
 
 def _check_path(path: Path, name: str) -> None:
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if ".." in parts or (parts and (parts[0] == "/" or parts[0].endswith(":"))):
+    plain = name.replace("\\", "/")
+    parts = parts_of(plain)
+    if plain.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
         raise UnsafeArchive(
             f"{path}: a member's path leads out of the archive: {clean_name(name)}",
             hint="An archive of photos has no such path. Do not use it.",

@@ -78,12 +78,14 @@ class Options:
         keep_apart: the same name in two sources is two people.
         margin: also write crops with this margin; None for aligned crops only.
         jobs: threads; 0 for as many as there are cores.
+        max_members: an archive with more members is refused; None for two million.
     """
 
     rule: SplitRule = field(default_factory=SplitRule)
     keep_apart: bool = False
     margin: MarginCrop | None = None
     jobs: int = 0
+    max_members: int | None = None
 
     def __post_init__(self) -> None:
         if self.jobs < 0:
@@ -104,6 +106,7 @@ def build_dataset(
     flip_singletons: bool = False,
     margin: MarginCrop | None = None,
     jobs: int = 0,
+    max_members: int | None = None,
     embedder: str = DEFAULT_EMBEDDER,
     detector: str = DEFAULT_DETECTOR,
     detection_size: int | None = None,
@@ -129,6 +132,7 @@ def build_dataset(
             person's only photo.
         margin: also write unaligned crops.
         jobs: threads; 0 for as many as there are cores.
+        max_members: an archive with more members is refused; None for two million.
         embedder: id of a model card.
         detector: id of a model card.
         detection_size: long side in pixels at which photos are searched for faces.
@@ -146,7 +150,7 @@ def build_dataset(
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     specs = [os.fspath(source) for source in given]
     rule = SplitRule(share=train_share, seed=seed, flip_singletons=flip_singletons)
-    options = Options(rule=rule, keep_apart=keep_apart, margin=margin, jobs=jobs)
+    options = Options(rule, keep_apart, margin, jobs, max_members)
     open_sources(specs, progress)  # a mistyped path is reported before any weights are pulled
     if engine is None:
         settings = DetectionSettings(
@@ -183,7 +187,7 @@ def build(
     """
     options = options or Options()
     folder = Path(folder)
-    sources = open_sources(specs, progress)
+    sources = open_sources(specs, progress, options.max_members)
     _check_output(folder, sources)
     surveys = {source.label: source.survey() for source in sources}
     merged = merge(surveys, keep_apart=options.keep_apart)

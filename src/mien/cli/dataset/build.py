@@ -61,6 +61,12 @@ _MAX_LISTED = 10
     is_flag=True,
     help="A LEAK, to reproduce an old figure: hold out the mirrored copy of a person's only photo.",
 )
+@click.option(
+    "--max-members",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Refuse an archive with more than N members [default: 2000000]",
+)
 @click.option("--jobs", default=0, type=click.IntRange(0, 256), help="Threads [default: all cores]")
 @click.option(
     "--embedder", metavar="ID", default=DEFAULT_EMBEDDER, show_default=True, help="Model id."
@@ -86,6 +92,7 @@ def build(
     crop: int | None,
     size: int,
     flip_singletons: bool,
+    max_members: int | None,
     jobs: int,
     embedder: str,
     detector: str,
@@ -107,6 +114,7 @@ def build(
             flip_singletons=flip_singletons,
             margin=_margin_crop(crop, size),
             jobs=jobs,
+            max_members=max_members,
             embedder=embedder,
             detector=detector,
             detection_size=detection_size,

@@ -17,14 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from mien.dataset.sources.layout import Item, Survey, skip_reason, survey_tree
+from mien.dataset.sources.layout import Item, Survey, parts_of, skip_reason, survey_tree
 from mien.dataset.sources.source import Load, Source, too_large
 from mien.errors import BrokenPhoto, PhotoError, UnsafeArchive, UnusableSource
 from mien.names import clean_name, readable
 from mien.photo import MAX_BYTES
 
 MAX_MEMBERS = 2_000_000
-"""An archive with more members is refused."""
+"""An archive with more members is refused, unless the build allows more."""
 
 MAX_GROWTH = 100
 """An archive that unpacks to more than this many times its size, and to more than
@@ -49,9 +49,10 @@ _BROKEN = (
 class ZipSource(Source):
     """A zip archive with a folder per person."""
 
-    def __init__(self, path: Path, label: str = "") -> None:
+    def __init__(self, path: Path, label: str = "", max_members: int | None = None) -> None:
         super().__init__(label or archive_label(path), path)
         self._path = path
+        self._most = max_members or MAX_MEMBERS
 
     def survey(self) -> Survey:
         """Read the archive's list of members."""
@@ -62,7 +63,8 @@ class ZipSource(Source):
         def see(member: zipfile.ZipInfo) -> bool:
             nonlocal count, size
             count, size = count + 1, size + member.file_size
-            _check_growth(self._path, count, size)
+            _check_count(self._path, count, self._most)
+            _check_growth(self._path, size)
             name = zip_name(member)
             _check_path(self._path, name)
             if member.is_dir() or name.endswith("/"):
@@ -153,9 +155,10 @@ class _NoNames(dict[str, zipfile.ZipInfo]):
 class TarSource(Source):
     """A tar archive with a folder per person, plain or compressed with gzip."""
 
-    def __init__(self, path: Path, label: str = "") -> None:
+    def __init__(self, path: Path, label: str = "", max_members: int | None = None) -> None:
         super().__init__(label or archive_label(path), path)
         self._path = path
+        self._most = max_members or MAX_MEMBERS
 
     def survey(self) -> Survey:
         """Read the archive once, which also finds out whether it is complete."""
@@ -165,7 +168,7 @@ class TarSource(Source):
         with _archive_errors(self._path), _tar(self._path) as archive:
             while (member := archive.next()) is not None:
                 count += 1
-                _check_growth(self._path, count, 0)
+                _check_count(self._path, count, self._most)
                 _check_path(self._path, member.name)
                 if member.isdir():
                     continue
@@ -217,7 +220,7 @@ def _accept(name: str, kind: int, names: dict[str, None], skipped: Counter[str])
     """Return whether a member is a photo with a new name; count it as skipped where it is not."""
     if kind not in (0, 0o100000):
         skipped["link or device in an archive"] += 1
-    elif reason := skip_reason(PurePosixPath(name).parts):
+    elif reason := skip_reason(parts_of(name)):
         skipped[reason] += 1  # its name is not kept
     elif name in names:
         skipped["member that repeats another's name"] += 1
@@ -242,19 +245,24 @@ def _tar_name(member: tarfile.TarInfo) -> str:
 
 
 def _check_path(path: Path, name: str) -> None:
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if ".." in parts or (parts and (parts[0] == "/" or parts[0].endswith(":"))):
+    plain = name.replace("\\", "/")
+    parts = parts_of(plain)
+    if plain.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
         raise UnsafeArchive(
             f"{path}: a member's path leads out of the archive: {clean_name(name)}",
             hint="An archive of photos has no such path. Do not use it.",
         )
 
 
-def _check_growth(path: Path, members: int, size: int) -> None:
-    if members > MAX_MEMBERS:
+def _check_count(path: Path, members: int, most: int) -> None:
+    if members > most:
         raise UnsafeArchive(
-            f"{path}: more than {MAX_MEMBERS:,} members", hint="Split it, or give a folder."
+            f"{path}: more than {most:,} members",
+            hint="Split it, give a folder, or allow more members.",
         )
+
+
+def _check_growth(path: Path, size: int) -> None:
     if size > max(GROWTH_ALLOWED_BYTES, MAX_GROWTH * path.stat().st_size):
         raise UnsafeArchive(
             f"{path}: unpacks to more than {MAX_GROWTH} times its size",
@@ -316,7 +324,7 @@ class _LimitedStream:
             )
         data = self._stream.read(size)
         self._at += len(data)
-        _check_growth(self._path, 0, self._at)
+        _check_growth(self._path, self._at)
         return data
 
     def seek(self, offset: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 from mien.names import folder_person
 from mien.photo import SUFFIXES
@@ -57,7 +57,7 @@ def survey_tree(source: str, paths: Iterable[str], skipped: Counter[str] | None 
     photos: list[tuple[str, tuple[str, ...]]] = []
     shared: dict[tuple[str, ...], tuple[str, ...]] = {}  # one tuple per folder, not per photo
     for path in paths:
-        parts = PurePosixPath(path).parts
+        parts = parts_of(path)
         reason = skip_reason(parts)
         if reason:
             counts[reason] += 1
@@ -76,11 +76,16 @@ def survey_tree(source: str, paths: Iterable[str], skipped: Counter[str] | None 
     return Survey(tuple(items), counts)
 
 
+def parts_of(path: str) -> tuple[str, ...]:
+    """Return the parts of a relative path; `pathlib` would keep each in memory for good."""
+    return tuple(part for part in path.split("/") if part not in {"", "."})
+
+
 def skip_reason(parts: tuple[str, ...]) -> str:
     """Return why a file with these parts of its path is skipped; empty for a photo."""
-    if any(part.startswith(".") or part.lower() in _SYSTEM for part in parts):
+    if not parts or any(part.startswith(".") or part.lower() in _SYSTEM for part in parts):
         return "hidden or system file"
-    suffix = PurePosixPath(parts[-1]).suffix.lower()
+    suffix = splitext(parts[-1])[1].lower()
     if suffix in _ARCHIVES:
         return "archive inside, not unpacked"
     if suffix not in SUFFIXES:

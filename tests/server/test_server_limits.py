@@ -8,7 +8,7 @@ import pytest
 from toy_server import with_limits
 
 from mien.errors import RequestTooSlow, ServerBusy, TooManyRequests
-from mien.server.http.limits import RateLimiter
+from mien.rate_limits import RateLimiter
 from mien.server.http.prometheus import Metrics
 from mien.server.http.security import AccessRules, SecurityMiddleware, _LimitedBody
 

@@ -11,9 +11,9 @@ import pytest
 from toy_server import BASE, files, picture, toy_state, with_limits
 
 from mien.errors import BadRequest, CannotListen, TooManyRequests, UnsafeStart
+from mien.rate_limits import RateLimiter
 from mien.server.auth.keys import Keys, Role
 from mien.server.auth.web_sessions import LIFETIME, WebSessions
-from mien.server.http.limits import RateLimiter
 from mien.server.run import Address, check_safe, listen, open_backends
 from mien.server.state import Settings
 

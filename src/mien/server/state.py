@@ -13,11 +13,12 @@ from fastapi import Depends, Request
 from mien.engine import FaceEngine
 from mien.errors import NotServed
 from mien.gallery import Gallery
+from mien.rate_limits import RateLimiter
 from mien.server.auth.access import Access
 from mien.server.auth.audit_trail import AuditTrail
 from mien.server.auth.keys import Keys
 from mien.server.http.event_streams import OpenStreams
-from mien.server.http.limits import Limits, RateLimiter
+from mien.server.http.limits import Limits
 from mien.server.http.prometheus import Metrics
 from mien.server.inference.backends import Backend
 from mien.server.inference.face_tokens import FaceTokens

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from mien.errors import KeyNeeded, NotAllowed, ServerBusy
+from mien.rate_limits import WRONG_BURST, WRONG_PER_SECOND, RateLimiter, network_of
 from mien.server.auth.keys import Key, Keys, Role
 from mien.server.auth.web_sessions import (
     COOKIE,
@@ -20,14 +20,10 @@ from mien.server.auth.web_sessions import (
     WebSessions,
     is_csrf_token,
 )
-from mien.server.http.limits import RateLimiter
 
 T = TypeVar("T")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-_WRONG_PER_SECOND, _WRONG_BURST = 0.2, 10
-"""Wrong keys per address; further ones are refused with status 429."""
 
 _KEYLESS_PER_SECOND, _KEYLESS_BURST = 20.0, 100
 """Requests without a key per address, where one is required; further ones get status 429."""
@@ -70,7 +66,7 @@ class Access:
         self.keys = keys
         self.sessions = WebSessions()
         self._limiter = limiter
-        self._wrong = RateLimiter(_WRONG_PER_SECOND, _WRONG_BURST)
+        self._wrong = RateLimiter(WRONG_PER_SECOND, WRONG_BURST)
         self._keyless = RateLimiter(_KEYLESS_PER_SECOND, _KEYLESS_BURST)
         self._required = required
         self._open_to_all = open_to_all
@@ -179,22 +175,6 @@ def check_csrf(session: WebSession, request: Request) -> None:
 def address_of(request: Request) -> str:
     """Return the IP address of the client."""
     return request.client.host if request.client else "-"
-
-
-def network_of(address: str) -> str:
-    """Return what is counted as one client: an address, or the /64 network of an IPv6 address.
-
-    A single machine often has such a network to itself, and could use a new address each time.
-    """
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return address
-    if found.ipv4_mapped:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.IPv6Network((found.packed, 64), strict=False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ from mien.gallery.storage.database import is_dataset, is_gallery
 from mien.recognizer import Recognizer
 from mien.server.app import create_app, with_security
 from mien.server.auth.keys import Keys
-from mien.server.http.connections import limited_protocol
+from mien.server.http.connections import ConnectionLimits, limited_protocol
+from mien.server.http.limits import Limits
 from mien.server.inference.backends import Backend
 from mien.server.inference.versions import HANDLE, model_key
 from mien.server.state import ServerState, Settings
@@ -44,6 +45,9 @@ _LOCK = ".lock"
 
 _GRACE = 60
 """Seconds that open requests may take after a request to stop."""
+
+_SEND_BUFFER = 256 << 10
+"""Bytes that the system keeps of a response, per connection, for a client that does not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +229,7 @@ def listen(address: Address) -> socket.socket:
         family, kind, protocol, _, place = found[0]
         made = socket.socket(family, kind, protocol)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         made.bind(place)
         made.listen(128)
     except (OSError, UnicodeError) as error:
@@ -238,12 +243,17 @@ def listen(address: Address) -> socket.socket:
     return made
 
 
+def connection_limits(limits: Limits, address: Address) -> ConnectionLimits:
+    """Return the limits on connections; those of proxies are of many clients."""
+    return ConnectionLimits(per_address=limits.per_address, exempt=tuple(address.proxies))
+
+
 def serve(state: ServerState, address: Address, listener: socket.socket) -> None:
     """Serve until the process is signalled to stop; accepted requests are finished first."""
     configure_logging()
     config = uvicorn.Config(
         with_security(create_app(state)),
-        http=limited_protocol(),
+        http=limited_protocol(connection_limits(state.limits, address)),
         ws="none",
         log_config=None,
         access_log=False,

@@ -25,6 +25,8 @@ class Limits:
             so that a large body may take longer and a trickling one is rejected.
         per_second: requests per second and key (without keys: per address); 0 for no limit.
         burst: requests allowed at once above that rate.
+        per_address: connections of one address (of IPv6: a /64 network) open at once, and its
+            requests in progress, which is what counts behind a proxy; 0 for no limit.
         jobs: training jobs in the queue.
         streams: event streams open at once.
         streams_each: event streams open at once per key (without keys: per address).
@@ -44,6 +46,7 @@ class Limits:
     slowest: int = 16 << 10
     per_second: float = 0.0
     burst: int = 60
+    per_address: int = 320
     jobs: int = 8
     streams: int = 256
     streams_each: int = 32

@@ -56,6 +56,23 @@ def test_headers_paths_and_stages():
     assert request_of(event).path == "/"
 
 
+@pytest.mark.parametrize("event_of", [function_url_event, rest_api_event])
+def test_the_client_is_the_one_that_the_event_names(event_of):
+    event = event_of("GET", "/")
+    context = event["requestContext"]
+    context.setdefault("identity" if event_of is rest_api_event else "http", {})
+    for found in context.values():
+        if isinstance(found, dict):
+            found["sourceIp"] = "192.0.2.7"
+    assert request_of(event).client == "192.0.2.7"
+    for found in context.values():
+        if isinstance(found, dict):
+            found.pop("sourceIp", None)
+    assert request_of(event).client == ""
+    if event_of is rest_api_event:
+        assert request_of(event | {"requestContext": {}}).client == ""
+
+
 @pytest.mark.parametrize(
     "event",
     [

@@ -235,11 +235,35 @@ def locked(folder):
 )  # fmt: skip
 def test_every_route_needs_the_key(locked, method, path, given):
     headers, body = form(TWO)
-    response = locked.answer(Request(method, path, {}, {**headers, "authorization": given}, body))
+    headers |= {"authorization": given}
+    client = f"{method} {path} {given}"  # each with an address of its own
+    response = locked.answer(Request(method, path, {}, headers, body, client))
     assert response.status == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"
     assert HANDLE.encode() not in response.body
     assert not any(name.encode() in response.body for name in toy_recognizer().people)
+
+
+def test_wrong_keys_are_limited_per_address_and_lock_no_valid_key_out(folder):
+    now = [0.0]
+    service = RecognizerService(folder, threads=1, key="secret")
+    service._wrong._clock = lambda: now[0]
+
+    def ask(given, client="192.0.2.1"):
+        headers = {"authorization": given} if given else {}
+        return service.answer(Request("GET", "/v1/recognizer", {}, headers, b"", client))
+
+    assert [ask("Bearer wrong").status for _ in range(12)] == [401] * 10 + [429] * 2
+    refused = ask("Bearer \ud800")
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "5")
+    assert "WWW-Authenticate" not in refused.headers
+    assert json_of(refused)["hint"] == "Ask again in 5 s."
+    assert ask("Bearer secret").status == 200
+    assert ask("").status == 401
+    assert ask("Bearer wrong", "192.0.2.2").status == 401
+    assert [ask("Bearer wrong", f"2001:db8::{n}").status for n in range(11)][-1] == 429
+    now[0] = 5.0
+    assert [ask("Bearer wrong").status for _ in range(2)] == [401, 429]
 
 
 def test_the_page_and_the_health_check_need_no_key_and_hold_no_name(locked, folder):
@@ -283,6 +307,11 @@ def test_an_app_reads_no_body_without_the_key(folder, monkeypatch):
     ask("/v1/identify", Unread(), HTTP_AUTHORIZATION="Bearer wrong")
     ask("/v1/identify", BytesIO(TWO), HTTP_AUTHORIZATION="Bearer secret")
     assert [status[:3] for status in statuses] == ["401", "401", "200"]
+    wrong = {"HTTP_AUTHORIZATION": "Bearer wrong", "REMOTE_ADDR": "192.0.2.1"}
+    for _ in range(11):
+        ask("/v1/identify", Unread(), **wrong)
+    ask("/v1/identify", Unread(), **wrong | {"REMOTE_ADDR": "192.0.2.2"})
+    assert [status[:3] for status in statuses[-2:]] == ["429", "401"]
 
 
 def test_folder_without_a_recognizer_is_refused(tmp_path):

@@ -70,6 +70,13 @@ OPEN_RATE = 20
     f"[default: {OPEN_RATE}; no limit on the loopback without --proxy]",
 )
 @click.option(
+    "--per-address",
+    type=click.IntRange(0),
+    default=320,
+    show_default=True,
+    help="Connections per address, 0 for no limit; with --proxy requests at once.",
+)
+@click.option(
     "--max-body",
     type=click.IntRange(1, 1024),
     default=32,
@@ -160,6 +167,7 @@ def _settings(
     require_key: bool,
     insecure: bool,
     rate: float | None,
+    per_address: int,
     max_body: int,
     max_upload: int,
     waiting: int,
@@ -175,6 +183,7 @@ def _settings(
         rate = 0 if loopback and not proxied else OPEN_RATE
     limits = Limits(
         body=max_body << 20, upload=max_upload << 20, waiting=waiting, per_second=rate,
+        per_address=per_address,
         held=max(1 << 30, 2 * (max_upload << 20)),
     )  # fmt: skip
     return Settings(

@@ -59,9 +59,11 @@ def request_of(event: Mapping[str, Any]) -> Request:
     context = event.get("requestContext") or {}
     if event.get("version") == "2.0":
         path, method = event["rawPath"], context["http"]["method"]
+        client = context["http"].get("sourceIp")
         query = dict(parse_qsl(event.get("rawQueryString") or "", keep_blank_values=True))
     else:
         path, method = event["path"], event["httpMethod"]
+        client = (context.get("identity") or {}).get("sourceIp")
         query = dict(event.get("queryStringParameters") or {})
     return Request(
         method=method.upper(),
@@ -69,6 +71,7 @@ def request_of(event: Mapping[str, Any]) -> Request:
         query=query,
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=data,
+        client=client or "",
     )
 
 

@@ -27,6 +27,7 @@ class Request:
         query: the last value of each parameter.
         headers: by name in lower case.
         body: the raw bytes.
+        client: IP address of the client, or of the proxy before the service; empty if unknown.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

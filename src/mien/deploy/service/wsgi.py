@@ -55,6 +55,7 @@ def request_of(environ: dict[str, Any], body: bytes) -> Request:
         query=dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)),
         headers=headers,
         body=body,
+        client=environ.get("REMOTE_ADDR", ""),
     )
 
 

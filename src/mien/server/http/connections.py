@@ -44,7 +44,8 @@ class ConnectionLimits:
             because the server stops.
         stopping: time after which every connection that waits for its client is closed when the
             server stops.
-        pipelined: requests that may wait for the one in progress on their connection.
+        pipelined: requests that may wait for the one in progress on their connection; one, as a
+            client may have all of a response before its end is noted here.
     """
 
     total: int = 512
@@ -55,7 +56,7 @@ class ConnectionLimits:
     slowest: int = 4 << 10
     stalled: float = 5.0
     stopping: float = 30.0
-    pipelined: int = 8
+    pipelined: int = 1
 
 
 class _LimitedConnection(asyncio.Protocol):

@@ -9,7 +9,7 @@ from toy_server import with_limits
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from mien.errors import RequestTooSlow, ServerBusy, TooManyRequests
-from mien.rate_limits import RateLimiter
+from mien.rate_limits import RateLimiter, network_of
 from mien.server.http.connections import ConnectionLimits
 from mien.server.http.limits import Limits
 from mien.server.http.prometheus import Metrics
@@ -53,6 +53,40 @@ def test_a_bucket_never_holds_more_than_its_burst():
     limiter.take("a")
     with pytest.raises(TooManyRequests):
         limiter.take("a")
+
+
+def test_a_rate_of_0_is_no_limit():
+    limiter = RateLimiter(0, 1, lambda: 0.0)
+    for _ in range(3):
+        limiter.take("a")
+
+
+def test_the_error_names_the_rate_and_the_whole_seconds_to_wait():
+    limiter = RateLimiter(2.5, 1, lambda: 0.0)
+    limiter.take("a")
+    with pytest.raises(TooManyRequests, match=r"^more than 2\.5 requests a second$") as refused:
+        limiter.take("a")
+    assert refused.value.hint == "Ask again in 1 s."
+
+
+def test_the_limiter_remembers_10000_names():
+    limiter = RateLimiter(1.0, 1, lambda: 0.0)
+    for n in range(10_001):
+        limiter.take(str(n))
+    with pytest.raises(TooManyRequests):
+        limiter.take("1")
+    limiter.take("0")  # the first is forgotten
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("-", "-"),
+        ("2001:db8::8000:0:0:1", "2001:db8::/64"), ("2001:db8:0:1::", "2001:db8:0:1::/64"),
+    ],
+)  # fmt: skip
+def test_the_network_of_an_address(address, network):
+    assert network_of(address) == network
 
 
 def middleware_of(**limits) -> SecurityMiddleware:

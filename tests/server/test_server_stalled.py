@@ -145,6 +145,44 @@ async def test_time_without_a_request_and_for_its_headers_is_limited(base):
 
 
 @virtual
+async def test_the_idle_time_begins_with_the_end_of_a_response(base):
+    server = ToyServer(base=base)
+    client = Connection(server)
+    await settle(9)
+    client.send(get("/work"))
+    await settle(49)  # of which 20 are work
+    assert not client.lost
+    await settle(2)
+    assert client.lost
+    refreshed = Connection(server)
+    for _ in range(3):
+        await settle(29)
+        refreshed.send(get())
+    assert refreshed.statuses == [b"200"] * 2
+    await settle()
+    assert refreshed.statuses == [b"200"] * 3
+
+
+@virtual
+async def test_headers_have_at_most_512_kib():
+    server = ToyServer(base=HttpToolsProtocol)
+    for size, lost in ((512 << 10, False), ((512 << 10) + 1, True)):
+        client = Connection(server).send(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+        client.send(b"x" * (size - len(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")))
+        assert client.lost is lost
+    long = b"x" * (300 << 10)
+    client = Connection(server)
+    for _ in range(3):  # each request has its own
+        client.send(get("/", f"X: {long.decode()}"))
+        await settle()
+    assert client.statuses == [b"200"] * 3
+    client.send(post("/body", b"a", 2 << 20))
+    for _ in range(3):
+        client.send(b"b" * (400 << 10))  # a body is no header
+    assert not client.lost
+
+
+@virtual
 async def test_work_takes_as_long_as_it_takes(base):
     server = ToyServer(base=base, idle=5, writing=5, stalled=1)
     client = Connection(server).send(get("/work"))

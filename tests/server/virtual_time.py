@@ -139,7 +139,7 @@ class ToyServer:
         self.bodies = []
         config = uvicorn.Config(
             self._answer, interface="asgi3", lifespan="off", ws="none",
-            log_config=None, proxy_headers=False, timeout_keep_alive=15,
+            log_config=None, proxy_headers=False, timeout_keep_alive=10_000,
         )  # fmt: skip
         config.load()
         self.state = ServerState()

@@ -149,18 +149,7 @@ class _LimitedConnection(asyncio.Protocol):
         if not self.idle and self.pipelined >= self.limits.pipelined:
             self._refusing = True
             self.cycle.keep_alive = False  # the last one that is answered
-        if not self._refusing:
-            super().on_message_begin()  # type: ignore[misc]
-
-    def on_url(self, url: bytes) -> None:
-        """Pass on a piece of the URL."""
-        if not self._refusing:
-            super().on_url(url)  # type: ignore[misc]
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Pass on a header."""
-        if not self._refusing:
-            super().on_header(name, value)  # type: ignore[misc]
+        super().on_message_begin()  # type: ignore[misc]
 
     def on_headers_complete(self) -> None:
         """Stop counting header bytes."""

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import difflib
 import json
 import os
 import random
@@ -36,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
+from libcst.metadata import ByteSpanPositionProvider, CodeSpan, MetadataWrapper
 from mutmut.mutation.mutators import mutation_operators
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,19 +126,19 @@ NEVER_CALLS = {"len", "isinstance", "cast", "TypeVar", "super", "Notice"}
 class Changes(cst.CSTVisitor):
     """Collect the places where an operator changes something: line, node, what it becomes."""
 
-    METADATA_DEPENDENCIES = (PositionProvider,)
+    METADATA_DEPENDENCIES = (ByteSpanPositionProvider,)
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[int, cst.CSTNode, cst.CSTNode]] = []
+        self.found: list[tuple[CodeSpan | None, cst.CSTNode, cst.CSTNode]] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         if _left_alone(node):
             return False
         for kind, operator in OPERATORS:
             if isinstance(node, kind):
-                place = self.get_metadata(PositionProvider, node, None)
-                self.found += [(place.start.line if place else 0, node, new) for new in operator(node)]
+                place = self.get_metadata(ByteSpanPositionProvider, node, None)
+                self.found += [(place, node, new) for new in operator(node)]
         return True
 
 
@@ -175,27 +174,41 @@ def mutants_of(source: str) -> list[Mutant]:
     wrapper = MetadataWrapper(cst.parse_module(source))
     visitor = Changes()
     wrapper.visit(visitor)
-    same = ast.dump(ast.parse(source))
     lines = source.splitlines()
+    text = source.encode()
     found: dict[str, Mutant] = {}
-    for _, node, new in visitor.found:
-        changed = wrapper.module.deep_replace(node, new).code
+    for place, node, new in visitor.found:
+        changed = _replaced(wrapper.module, text, place, node, new)
+        if changed in found or changed == source:
+            continue
         try:
-            if changed in found or ast.dump(ast.parse(changed)) == same:
-                continue
+            ast.parse(changed)
         except SyntaxError:
             continue
         found[changed] = _mutant(lines, changed)
     return sorted(found.values(), key=lambda mutant: mutant.line)
 
 
+def _replaced(
+    module: cst.Module, text: bytes, place: CodeSpan | None, node: cst.CSTNode, new: cst.CSTNode
+) -> str:
+    """Return a module's source with one node replaced; by cutting and pasting where that is safe."""
+    if place is not None:
+        end = place.start + place.length
+        if text[place.start : end] == module.code_for_node(node).encode():
+            return (text[: place.start] + module.code_for_node(new).encode() + text[end:]).decode()
+    return module.deep_replace(node, new).code
+
+
 def _mutant(lines: list[str], changed: str) -> Mutant:
     others = changed.splitlines()
-    steps = difflib.SequenceMatcher(None, lines, others, autojunk=False).get_opcodes()
-    steps = [step for step in steps if step[0] != "equal"]
-    before = " ".join(line.strip() for step in steps for line in lines[step[1] : step[2]])
-    after = " ".join(line.strip() for step in steps for line in others[step[3] : step[4]])
-    return Mutant(steps[0][1] + 1, before, after, changed)
+    shorter = min(len(lines), len(others))
+    head = next((i for i in range(shorter) if lines[i] != others[i]), shorter)
+    tail = next((i for i in range(shorter - head) if lines[-1 - i] != others[-1 - i]), 0)
+    before, after = (
+        " ".join(line.strip() for line in text[head : len(text) - tail]) for text in (lines, others)
+    )
+    return Mutant(head + 1, before, after, changed)
 
 
 def sample_of(mutants: Iterable[Mutant], count: int, seed: str) -> list[Mutant]:

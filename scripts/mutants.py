@@ -347,7 +347,7 @@ def limits_of(modules: list[Module], jobs: int) -> dict[str, float]:
         if outcome != SURVIVED:
             print(output[-3000:])
             sys.exit(f"{module.name}: its tests fail without any change ({outcome})")
-        limits[module.name] = 20 + 6 * seconds
+        limits[module.name] = 15 + 4 * seconds
         print(f"{module.name}: tests pass in {seconds:.1f} s", flush=True)
     return limits
 

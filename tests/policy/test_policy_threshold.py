@@ -49,6 +49,7 @@ def test_by_hand():
     assert policy.threshold == np.nextafter(np.float32(0.297), np.float32(1))
     assert policy.expected == wilson(3, 300)
     assert (policy.supported, policy.basis) == (True, "strangers")
+    assert (policy.strangers, policy.false_positive_rate, choice.people) == (300, 0.01, 300)
     assert policy.support == "supported by measurement"
     assert policy.source == "Measured on strangers: 300 of others."
     assert choice.supportable == pytest.approx(0.01)
@@ -134,6 +135,14 @@ def test_rate_is_corrected_for_smaller_galleries():
     assert choose_policy([full], counts(10), 0.19).policy.threshold < policy.threshold
 
 
+def test_photos_are_counted_beside_people():
+    group = strangers([0.1] * 400, np.repeat(np.arange(200), 2))
+    other = strangers([0.2] * 150)
+    choice = choose_policy([group, other], counts(10), 0.01)
+    assert (choice.policy.strangers, choice.people) == (550, 350)
+    assert choice.supportable == pytest.approx(3 / 350)
+
+
 def test_groups_are_weighted_by_people():
     few = strangers([0.9] * 10, source="friends")
     many = strangers([0.1] * 290)
@@ -149,6 +158,7 @@ def test_too_few_strangers_and_nothing_else_known():
     policy = choice.policy
     assert policy.threshold == np.nextafter(np.float32(0.4), np.float32(1))
     assert (policy.supported, policy.basis) == (False, "few")
+    assert (policy.strangers, policy.false_positive_rate, choice.people) == (3, 0.01, 3)
     assert policy.expected == wilson(0, 3)
     (warning,) = choice.warnings
     assert "1 % cannot be supported: that takes 300 strangers, and 3 are there, 297" in warning.text
@@ -236,6 +246,7 @@ def test_rate_from_the_card_and_interval_from_the_few_people():
     assert "Too few to measure it here (300 strangers are needed" in policy.source
     assert "): 2 of this gallery's own people" in policy.source
     assert (choice.people, choice.warnings) == (2, ())
+    assert (policy.strangers, policy.false_positive_rate) == (2, 0.01)
 
 
 def test_people_more_similar_than_the_card_raise_the_threshold():

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import json
 import os
 import random
@@ -64,6 +65,7 @@ class Mutant:
 
     @property
     def change(self) -> tuple[str, str]:
+        """What a list of changes knows it by."""
         return self.before, self.after
 
 
@@ -78,6 +80,7 @@ class Module:
 
     @property
     def path(self) -> Path:
+        """Where it is in `src/`."""
         return Path("mien", f"{self.name}.py")
 
 
@@ -120,6 +123,10 @@ OPERATORS = [
     (cst.While, turned_round),
     (cst.Expr, left_out),
 ]
+DECLARATIONS = (
+    cst.Annotation, cst.Decorator, cst.FormattedString, cst.Import, cst.ImportFrom, cst.Raise
+)  # fmt: skip
+LOGS = {"_log", "log", "logger", "_logger"}
 NEVER_CALLS = {"len", "isinstance", "cast", "TypeVar", "super", "Notice"}
 
 
@@ -131,10 +138,15 @@ class Changes(cst.CSTVisitor):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[tuple[CodeSpan | None, cst.CSTNode, cst.CSTNode]] = []
+        self.left_alone: set[cst.CSTNode] = set()
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        if _left_alone(node):
+        """Note a node's changes; return whether to look inside it."""
+        if node in self.left_alone or _left_alone(node):
             return False
+        if isinstance(node, cst.If) and _of_another_system(node):
+            self.left_alone |= {node.test, node.body}
+            return True
         for kind, operator in OPERATORS:
             if isinstance(node, kind):
                 place = self.get_metadata(ByteSpanPositionProvider, node, None)
@@ -145,24 +157,25 @@ class Changes(cst.CSTVisitor):
 def _left_alone(node: cst.CSTNode) -> bool:
     """Whether a change here would be of a text, a type or a declaration, not of what is done."""
     match node:
-        case cst.Annotation() | cst.Decorator() | cst.Raise() | cst.Import() | cst.ImportFrom():
-            return True
         case cst.SimpleString(value=text):
             codec = text.strip("\"'").lower() in {"utf-8", "ascii"}
             return codec or " " in text or text[-3:] in {'"""', "'''"}
-        case cst.FormattedString():
-            return True
-        case cst.Arg(keyword=cst.Name(value="strict")):
-            return True
-        case cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value="__all__"))]):
-            return True
+        case cst.Call(func=cst.Attribute(value=cst.Name(value=name))):
+            return name in LOGS
         case cst.Call(func=cst.Name(value=name)):
             return name in NEVER_CALLS
-        case cst.Call(func=cst.Attribute(value=cst.Name(value=name))):
-            return name.lower() in {"logger", "log", "_log", "_logger"}
-        case cst.If(test=cst.Name(value="TYPE_CHECKING")):
+        case (
+            cst.Arg(keyword=cst.Name(value="strict"))
+            | cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value="__all__"))])
+            | cst.If(test=cst.Name(value="TYPE_CHECKING"))
+        ):
             return True
-    return False
+    return isinstance(node, DECLARATIONS)
+
+
+def _of_another_system(node: cst.If) -> bool:
+    """Whether a branch is for Windows alone, where this script does not run."""
+    return cst.Module([]).code_for_node(node.test) == 'sys.platform == "win32"'
 
 
 def _is_name(node: cst.CSTNode, value: str) -> bool:
@@ -192,7 +205,7 @@ def mutants_of(source: str) -> list[Mutant]:
 def _replaced(
     module: cst.Module, text: bytes, place: CodeSpan | None, node: cst.CSTNode, new: cst.CSTNode
 ) -> str:
-    """Return a module's source with one node replaced; by cutting and pasting where that is safe."""
+    """Return a module's source with one node replaced, by cutting and pasting where it is safe."""
     if place is not None:
         end = place.start + place.length
         if text[place.start : end] == module.code_for_node(node).encode():
@@ -273,9 +286,10 @@ class Slot:
 
             code = pytest.main(
                 [
-                    "-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly",
-                    "-p", "no:xdist",
-                    "-W", "ignore::pytest.PytestAssertRewriteWarning", "-m", "not lfw and not weights",
+                    "-x", "-q", "--tb=no",
+                    "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist",
+                    "-W", "ignore::pytest.PytestAssertRewriteWarning",
+                    "-m", "not lfw and not weights",
                     f"--basetemp={self.folder / 'temporary'}", "--hypothesis-seed=0", *module.tests,
                 ]
             )  # fmt: skip
@@ -300,13 +314,12 @@ class Slot:
         return SURVIVED if code == 0 else NOT_RUN if code == 5 else NOTICED
 
     def _end(self) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
     @property
     def seconds(self) -> float:
+        """How long the test has run."""
         return time.monotonic() - self.started
 
 
@@ -332,9 +345,7 @@ def run_all(
                         idle.append(slot)
                         output = (slot.folder / "output.txt").read_text(errors="replace")
                         yield *slot.task, outcome, slot.seconds, output
-                        shutil.copyfile(
-                            SOURCE / slot.task[0].path, slot.source / slot.task[0].path
-                        )
+                        shutil.copyfile(SOURCE / slot.task[0].path, slot.source / slot.task[0].path)
         finally:
             for slot in busy:
                 slot._end()  # noqa: SLF001
@@ -371,7 +382,9 @@ def measure(modules: list[Module], count: int, seed: int, jobs: int) -> list[dic
             NOTICED: 0, "timed_out": 0, SURVIVED: [],
         }  # fmt: skip
         tasks += [(module, mutant, limits[module.name]) for mutant in counted]
-    for module, mutant, outcome, _, _ in run_all(tasks, jobs):
+    for done, (module, mutant, outcome, _, _) in enumerate(run_all(tasks, jobs), 1):
+        if done % 20 == 0:
+            print(f"{done} of {len(tasks)} changes tested", flush=True)
         if mutant is None:
             continue
         row = rows[module.name]
@@ -438,9 +451,7 @@ def main() -> None:
     print("\n" + table(rows))
 
 
-def _with_others(
-    path: Path, rows: list[dict[str, Any]], order: list[str]
-) -> list[dict[str, Any]]:
+def _with_others(path: Path, rows: list[dict[str, Any]], order: list[str]) -> list[dict[str, Any]]:
     found = {}
     if path.exists():
         found = {row["module"]: row for row in json.loads(path.read_text("utf-8"))["modules"]}

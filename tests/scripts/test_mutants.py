@@ -23,6 +23,8 @@ def decide(a: int, name: str = "x") -> bool:
     if a < LIMIT:
         raise ValueError("too small", LIMIT + 1)
     record(name)
+    if sys.platform == "win32":
+        elsewhere(name)
     return a % 2 == 0
 
 
@@ -56,7 +58,15 @@ def test_what_is_done_is_changed(changes, change):
 
 
 def test_texts_types_and_declarations_are_left_alone(changes):
-    for words in ("Decide", "too small", "words that", "@dataclass", "ValueError"):
+    for words in (
+        "Decide",
+        "too small",
+        "words that",
+        "@dataclass",
+        "win32",
+        "elsewhere",
+        "ValueError",
+    ):
         assert not any(words in before and before != 'text = "words that people read"'
                        for before, _ in changes)  # fmt: skip
     assert ('text = "words that people read"', "text = None") in changes
@@ -64,7 +74,7 @@ def test_texts_types_and_declarations_are_left_alone(changes):
     assert len(set(changes)) == len(changes)
 
 
-def test_every_line_is_drawn_before_any_is_drawn_twice(changes):
+def test_every_line_is_drawn_before_any_is_drawn_twice():
     found = mutants.mutants_of(SOURCE)
     lines = {mutant.line for mutant in found}
     drawn = mutants.sample_of(found, len(lines), "1")

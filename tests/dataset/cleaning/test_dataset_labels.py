@@ -176,7 +176,9 @@ def test_names_of_one_person_by_hand():
     assert first.people == ("Bob", "Dora")
     assert first.similarity == pytest.approx(0.7322, abs=1e-3)
     assert first.rows == (2, 4)
-    assert first.evidence.endswith("between 1 photo and 2 photos, 0.90 between the two most similar")
+    assert first.evidence.endswith(
+        "between 1 photo and 2 photos, 0.90 between the two most similar"
+    )
 
 
 def test_the_least_similarity_of_one_person():

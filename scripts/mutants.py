@@ -1,10 +1,11 @@
 """Measure what the tests notice: change a deciding module a little, and run its own tests.
 
 mutmut's operators make the changes (`a < b` to `a <= b`, an argument dropped, a value replaced by
-None …), and three of our own add returns of nothing, conditions turned round and statements left
-out. Of each module a sample is drawn: lines first, then one change of each line, so that a line
-with many arguments counts no more than another. Each change is run in a forked process on a copy
-of `src/`, with a limit on time and memory; a change is noticed if a test fails or time runs out.
+None …), and three of our own add returns of nothing, conditions turned round and calls left out.
+Of each module a sample is drawn: lines first, then a kind of change, then one change of that kind,
+so that a line with many arguments counts no more than another. Each change is run in a forked
+process on a copy of `src/`, with a limit on time and memory; a change is noticed if a test fails
+or time runs out.
 
 Left out from the start is what no test should fix: docstrings, annotations, decorators, texts of
 messages and errors, and `strict` of `zip`. Changes without effect are listed, each with its reason,
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import importlib
 import json
 import os
 import random
@@ -32,6 +34,7 @@ import traceback
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,12 @@ SETTINGS = ROOT / "scripts" / "mutants.toml"
 SOURCE = ROOT / "src"
 
 MEMORY = 8 << 30
+IMPORTED_ONCE = (
+    "numpy", "hypothesis.extra.numpy", "sklearn.linear_model", "sklearn.metrics", "PIL.Image",
+    "onnx", "click", "rich.console", "cryptography.fernet", "fastapi", "httpx2", "uvicorn",
+)  # fmt: skip
+"""What many tests import, and starts no thread."""
+
 NOTICED, SURVIVED, TIMED_OUT, NOT_RUN = "noticed", "survived", "timed out", "not run"
 
 
@@ -56,12 +65,14 @@ class Mutant:
         before: the changed lines, without indentation.
         after: what they become.
         source: the whole module with the change.
+        kind: name of the operator that made it.
     """
 
     line: int
     before: str
     after: str
     source: str
+    kind: str = ""
 
     @property
     def change(self) -> tuple[str, str]:
@@ -137,7 +148,7 @@ class Changes(cst.CSTVisitor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[CodeSpan | None, cst.CSTNode, cst.CSTNode]] = []
+        self.found: list[tuple[str, CodeSpan | None, cst.CSTNode, cst.CSTNode]] = []
         self.left_alone: set[cst.CSTNode] = set()
 
     def on_visit(self, node: cst.CSTNode) -> bool:
@@ -150,7 +161,7 @@ class Changes(cst.CSTVisitor):
         for kind, operator in OPERATORS:
             if isinstance(node, kind):
                 place = self.get_metadata(ByteSpanPositionProvider, node, None)
-                self.found += [(place, node, new) for new in operator(node)]
+                self.found += [(operator.__name__, place, node, new) for new in operator(node)]
         return True
 
 
@@ -190,7 +201,7 @@ def mutants_of(source: str) -> list[Mutant]:
     lines = source.splitlines()
     text = source.encode()
     found: dict[str, Mutant] = {}
-    for place, node, new in visitor.found:
+    for kind, place, node, new in visitor.found:
         changed = _replaced(wrapper.module, text, place, node, new)
         if changed in found or changed == source:
             continue
@@ -198,7 +209,7 @@ def mutants_of(source: str) -> list[Mutant]:
             ast.parse(changed)
         except SyntaxError:
             continue
-        found[changed] = _mutant(lines, changed)
+        found[changed] = _mutant(lines, changed, kind)
     return sorted(found.values(), key=lambda mutant: mutant.line)
 
 
@@ -213,7 +224,7 @@ def _replaced(
     return module.deep_replace(node, new).code
 
 
-def _mutant(lines: list[str], changed: str) -> Mutant:
+def _mutant(lines: list[str], changed: str, kind: str) -> Mutant:
     others = changed.splitlines()
     shorter = min(len(lines), len(others))
     head = next((i for i in range(shorter) if lines[i] != others[i]), shorter)
@@ -221,24 +232,29 @@ def _mutant(lines: list[str], changed: str) -> Mutant:
     before, after = (
         " ".join(line.strip() for line in text[head : len(text) - tail]) for text in (lines, others)
     )
-    return Mutant(head + 1, before, after, changed)
+    return Mutant(head + 1, before, after, changed, kind)
 
 
 def sample_of(mutants: Iterable[Mutant], count: int, seed: str) -> list[Mutant]:
-    """Return up to `count` of them: lines drawn without repeats, then one change of each line."""
-    by_line: dict[int, list[Mutant]] = defaultdict(list)
+    """Return up to `count` of them: a line is drawn, then a kind of change, then one change.
+
+    No line is drawn again before all are.
+    """
+    by_line: dict[int, dict[str, list[Mutant]]] = defaultdict(lambda: defaultdict(list))
     for mutant in mutants:
-        by_line[mutant.line].append(mutant)
+        by_line[mutant.line][mutant.kind].append(mutant)
     chance = random.Random(seed)  # noqa: S311
-    for changes in by_line.values():
-        chance.shuffle(changes)
     drawn: list[Mutant] = []
     while len(drawn) < count and by_line:
         order = sorted(by_line)
         chance.shuffle(order)
         for line in order[: count - len(drawn)]:
-            drawn.append(by_line[line].pop())
-            if not by_line[line]:
+            kinds = by_line[line]
+            kind = chance.choice(sorted(kinds))
+            drawn.append(kinds[kind].pop(chance.randrange(len(kinds[kind]))))
+            if not kinds[kind]:
+                del kinds[kind]
+            if not kinds:
                 del by_line[line]
     return drawn
 
@@ -262,14 +278,20 @@ class Slot:
             mutant.source if mutant else (SOURCE / module.path).read_text(encoding="utf-8"),
             encoding="utf-8",
         )
-        for stale in target.parent.glob(f"__pycache__/{target.stem}.*"):
-            stale.unlink()
+        _forget_bytecode(target)
         self.task = module, mutant
         self.started = time.monotonic()
         self.deadline = self.started + limit
         self.process = os.fork()
         if not self.process:
             self._run(module)
+
+    def restore(self) -> None:
+        """Put the module back as it is."""
+        if self.task is not None:
+            target = self.source / self.task[0].path
+            shutil.copyfile(SOURCE / self.task[0].path, target)
+            _forget_bytecode(target)
 
     def _run(self, module: Module) -> None:
         """Run the module's tests in this process, and end it."""
@@ -321,6 +343,12 @@ class Slot:
     def seconds(self) -> float:
         """How long the test has run."""
         return time.monotonic() - self.started
+
+
+def _forget_bytecode(path: Path) -> None:
+    """Delete a module's bytecode: it may be of another change of the same size and second."""
+    for stale in path.parent.glob(f"__pycache__/{path.stem}.*"):
+        stale.unlink()
 
 
 def run_all(
@@ -433,10 +461,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="a file for the results; other modules' stay")
     options = parser.parse_args()
     os.chdir(ROOT)
-    os.environ.update(OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
-    sys.dont_write_bytecode = True
-    for name in ("numpy", "hypothesis.extra.numpy", "pytest"):
-        __import__(name)  # once, before forking
+    os.environ.update(OMP_NUM_THREADS="1", ORT_DISABLE_TELEMETRY="1")
+    for plugin in entry_points(group="pytest11"):
+        plugin.load()  # once, before forking
+    for name in IMPORTED_ONCE:
+        importlib.import_module(name)
     rows = measure(
         [modules[name] for name in options.only or modules],
         options.sample, options.seed, options.jobs,

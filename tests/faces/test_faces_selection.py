@@ -16,7 +16,7 @@ WIDE = (40, 0, 140, 20)
 """100 by 20: the widest."""
 LARGEST = (80, 200, 150, 270)
 """70 by 70: the largest, neither widest nor highest nor at an end."""
-HIGH = (120, 100, 150, 210)
+HIGH = (520, 500, 550, 610)
 """30 by 110: the highest, and the last from the left."""
 FROM_THE_LEFT = (LEFT, WIDE, LARGEST, HIGH)
 

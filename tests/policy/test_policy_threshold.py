@@ -275,6 +275,10 @@ def test_card_does_not_support_a_learned_head():
     assert choice.policy.threshold > 0.6
     assert "not of this head" in choice.warnings[0].text
     assert "cannot be supported" in choice.warnings[1].text
+    assert choice.supportable == 1
+    nothing = choose_policy([], counts(2), 0.01, statistics=CARD, plain=False)
+    assert (nothing.supportable, nothing.people) == (1, 0)
+    assert "So few can support no rate" in nothing.warnings[1].text
 
 
 def test_enough_strangers_take_precedence_over_the_card():
@@ -322,8 +326,8 @@ def test_a_stranger_counts_once_in_the_rates():
     assert false_positive_rates([group, friends], counts(10), similarities) == pytest.approx(
         [0.75, 0.25]
     )
-    nobody = strangers([])
-    assert false_positive_rates([group, nobody], counts(10), similarities) == pytest.approx(
+    empty = strangers([])
+    assert false_positive_rates([group, empty], counts(10), similarities) == pytest.approx(
         [0.5, 0.5]
     )
 

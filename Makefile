@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PRETTIER := npx --yes prettier@3.10.1 --log-level warn
 WEB := "src/**/*.{js,css,html}" "docs/**/*.css"
 
-.PHONY: demo test test-all check check-static lint types rooms docs format clean
+.PHONY: demo test test-all check check-static lint types rooms docs mutants format clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py $(if $(LFW),--lfw $(LFW)) $(if $(PEOPLE),--people $(PEOPLE))
@@ -44,6 +44,10 @@ rooms: $(VENV)/dev
 docs: $(VENV)/dev
 	$(BIN)/sphinx-build --quiet --fail-on-warning --fresh-env -d build/doctrees docs build/docs
 	@echo 'The documents: build/docs/index.html'
+
+# What the tests notice: changes of the deciding modules, each tested; about half an hour.
+mutants: $(VENV)/dev
+	$(BIN)/python scripts/mutants.py --json benchmarks/results/mutants.json $(ARGS)
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .

@@ -18,7 +18,8 @@ from mien.deploy.service.core import PORTRAIT_SIDE, RecognizerService
 from mien.deploy.service.messages import Request
 from mien.deploy.service.wsgi import application_of
 from mien.errors import RecognizerNotFound, UnusableWeights
-from mien.photo import decode_photo
+from mien.photo import decode_photo, encode_png
+from toy_graphs import red_squares
 
 TWO = photo([(12, 8), (20, 30)])
 NONE = photo([])
@@ -86,6 +87,34 @@ def test_align_returns_an_upright_portrait(service):
     assert "2 faces" in json_of(answer)["detail"]
 
 
+def tinted(cells):
+    """Return a photo whose left half is blue and whose right half is green."""
+    pixels = red_squares(320, 320, cells)
+    grey = pixels[:, :, 1] > 0
+    pixels[:, :160][grey[:, :160]] = (60, 60, 200)
+    pixels[:, 160:][grey[:, 160:]] = (60, 200, 60)
+    return encode_png(pixels)
+
+
+@pytest.mark.parametrize("cells", [[(12, 8), (20, 30)], [(20, 8), (12, 30)]])
+def test_portraits_show_the_face_meant(service, cells):
+    """Faces are counted from the left: the first is on blue, the second on green."""
+    for number, background in (("1", 2), ("2", 1)):
+        for size in ("600", "100"):
+            response = post(
+                service, "/v1/align", tinted(cells), query={"face": number, "size": size}
+            )
+            portrait = decode_photo(response.body, name="portrait").pixels
+            side = int(size)
+            assert portrait.shape == (side, side, 3)
+            red, others = portrait[side // 2, side // 2, 0], portrait[side // 2, side // 2, 1:]
+            assert red > 200
+            assert others.max() < 60
+            means = portrait.reshape(-1, 3).mean(axis=0)
+            assert means[background] > means[3 - background] + 40
+            assert means[background] > 80
+
+
 def test_face_align_and_classify(service):
     answer = json_of(post(service, "/face-align"))
     assert isinstance(answer, str)
@@ -93,6 +122,7 @@ def test_face_align_and_classify(service):
     assert kind == "data:image/jpeg;base64"
     portrait = decode_photo(base64.b64decode(data), name="portrait")
     assert portrait.pixels.shape == (PORTRAIT_SIDE, PORTRAIT_SIDE, 3)
+    assert portrait.pixels[PORTRAIT_SIDE // 2, PORTRAIT_SIDE // 2, 0] > 200
 
     rows = json_of(post(service, f"/classify/{HANDLE}"))
     assert all(set(row) == {"class_idx", "class_name", "confidence"} for row in rows)

@@ -15,6 +15,7 @@ SCRIPTS = sorted(SOURCE.rglob("*.js"))
 MOST_MODULES, MOST_LINES, LONGEST_FUNCTION = 12, 400, 60
 
 SERVES = {
+    "audit": "the server's audit trail: its command and its route",
     "dataset": "the command group of the room",
     "evaluate": "the command group of the room",
     "gallery": "the room, its class and its command group",

@@ -23,7 +23,7 @@ from mien.server.http.forms import Upload, read_form
 from mien.server.http.guarded_route import GuardedRoute
 from mien.server.inference.face_tokens import TokenFace
 from mien.server.routes.openapi import multipart_body, problem_responses
-from mien.server.state import StateDep
+from mien.server.state import AuditDep, StateDep
 
 router = APIRouter(route_class=GuardedRoute, tags=["people"])
 
@@ -161,12 +161,12 @@ def add(new: NewPerson, state: StateDep, caller: Operator) -> PersonRow:
 
 
 @router.get("/v1/people/{person}", responses=problem_responses(404))
-def person(person: str, state: StateDep, caller: Viewer) -> PersonDetails:
+async def person(person: str, state: StateDep, caller: Viewer, audit: AuditDep) -> PersonDetails:
     """Return a person with the enrolled photos."""
     gallery = state.gallery()
-    found = gallery.person(person)
-    pictures = gallery.pictures(found.id)
-    state.audit.record("shown", caller.key, [found.id])
+    found = await run_in_threadpool(gallery.person, person)
+    pictures = await run_in_threadpool(gallery.pictures, found.id)
+    await audit.record("shown", caller.key, [found.id])
     row = _row(gallery, found)
     row.thumbnail = any(picture.thumbnail for picture in pictures)
     return PersonDetails(

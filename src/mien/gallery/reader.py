@@ -139,6 +139,7 @@ class GalleryReader(GalleryBase):
             "photos": sum(person.photos for person in people),
             "encrypted": self.encrypted,
             "thumbnails": self.keeps_thumbnails,
+            "wiped": self.wiped,
             "embedder": self.origin.embedder,
             "contract": self.contract,
             "policy": asdict(self.policy),

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from mien.cli.console import note, out, print_json, progress_bar
-from mien.cli.gallery.display import how_to_enrol, show_gallery, show_person
+from mien.cli.gallery.display import STILL_THERE, how_to_enrol, show_gallery, show_person
 from mien.errors import PhotoError, UnknownPicture
 from mien.text import count
 
@@ -294,15 +294,17 @@ def forget(
         if not yes:
             _confirm(f"Forget {what}?")
         if photo is None:
-            gallery.forget(found.id)
+            wiped = gallery.forget(found.id)
         elif photo in {picture.id for picture in gallery.pictures(found.id)}:
-            gallery.forget_picture(photo)
+            wiped = gallery.forget_picture(photo)
         else:
             raise UnknownPicture(
                 f"{found.name} has no photo {photo}",
                 hint=f"See the photos: mien gallery show {folder} {found.id}",
             )
     note(f"forgot {what}")
+    if not wiped:
+        note(f"warning: its bytes are {STILL_THERE}")
 
 
 @gallery_commands.command(epilog="\b\nExamples:\n  mien gallery rate office 0.001")

@@ -34,6 +34,7 @@ SERVES = {
     "jobs": "training jobs and their routes",
     "page": "the page's route and files",
     "storage": "what a dataset and a gallery are kept in",
+    "versions": "versions of trained recognizers and their routes",
     "training": "training, and the server's jobs that do it",
 }
 """Module names that stand twice, each for one thing that several rooms are about."""

@@ -156,7 +156,7 @@ def test_a_reader_that_stays_keeps_no_one_out(tmp_path):
                 assert not gallery.wiped
         assert log.stat().st_size == size
         with Gallery.open(tmp_path) as gallery:
-            gallery.add_person("Newcomer")
+            gallery.add_person("another person")
             assert gallery.rotate_key(KEY) is False
     with Gallery.open(tmp_path, key=KEY) as gallery:
         assert gallery.wiped

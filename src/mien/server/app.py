@@ -17,6 +17,7 @@ from mien.server.http.security import AccessRules, SecurityMiddleware
 from mien.server.routes import (
     audit,
     course,
+    forgetting,
     health,
     identify,
     jobs,
@@ -24,6 +25,7 @@ from mien.server.routes import (
     people,
     recognizers,
     sign_in,
+    versions,
 )
 from mien.server.state import ServerState
 from mien.version import __version__
@@ -55,7 +57,18 @@ def create_app(state: ServerState) -> FastAPI:
     )
     app.state.server = state
     install_error_handlers(app)
-    for module in (health, sign_in, audit, identify, people, recognizers, jobs, course):
+    for module in (
+        health,
+        sign_in,
+        audit,
+        identify,
+        people,
+        forgetting,
+        recognizers,
+        versions,
+        jobs,
+        course,
+    ):
         app.include_router(module.router)
     page.add_page(app)
     _describe(app)

@@ -152,6 +152,11 @@ class ServerState:
         with self._lock:
             self._backends[handle] = backend
 
+    def remove_backend(self, handle: str) -> None:
+        """Serve nothing under a name, from the next request on."""
+        with self._lock:
+            self._backends.pop(handle, None)
+
     def close(self) -> None:
         """Finish accepted work, then close the jobs, the queue, the audit trail and the gallery."""
         self.stopping.set()

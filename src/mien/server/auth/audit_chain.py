@@ -1,9 +1,9 @@
 """Chain of the audit trail: each line has a keyed digest of itself and of the line before.
 
 A line that is changed, added or removed breaks the chain at that place. The two ends are kept in
-a record with a digest of its own: the last line that was pruned, and the last line. Whoever has
-the secret can make any trail; whoever puts back an old copy of the whole file is noticed only by
-comparing with a line that was noted elsewhere.
+a record with a digest of its own: the last line that was pruned, and the last line. A person who
+has the secret can make any trail. An old copy of the whole file, put back, shows only by a line that
+was noted elsewhere.
 """
 
 from __future__ import annotations

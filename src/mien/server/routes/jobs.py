@@ -117,7 +117,7 @@ def report(job: str, state: StateDep) -> Response:
 
 @router.delete("/v1/jobs/{job}", status_code=204, responses=problem_responses(404, 409))
 def remove(job: str, state: StateDep) -> None:
-    """Cancel an unfinished training job; delete a finished one."""
+    """Cancel an unfinished training job; delete a finished one with its recognizer and report."""
     state.jobs.remove(job)
 
 

@@ -197,17 +197,6 @@ def change(person: str, changes: PersonChanges, state: StateDep, caller: Operato
     return _row(gallery, found)
 
 
-@router.delete("/v1/people/{person}", status_code=204, responses=problem_responses(404))
-def forget(person: str, state: StateDep, caller: Operator) -> None:
-    """Delete a person with all embeddings and crops."""
-    gallery = state.gallery()
-    found = gallery.person(person)
-    try:
-        gallery.forget(found.id, key=caller.key)
-    finally:  # also where only wiping is left to do
-        state.tokens.drop_before(gallery.last_forgotten())
-
-
 @router.post("/v1/people/{person}/merge", responses=problem_responses(404))
 def merge(person: str, other: MergeRequest, state: StateDep, caller: Operator) -> PersonRow:
     """Merge two people: the photos of `other` are moved to this person."""
@@ -256,19 +245,6 @@ def thumbnail(person: str, state: StateDep, caller: Viewer) -> Response:  # noqa
         )
     best = max(kept, key=lambda picture: picture.quality)
     return Response(gallery.thumbnail(best.id), media_type="image/jpeg")
-
-
-@router.delete(
-    "/v1/people/{person}/photos/{picture}", status_code=204, responses=problem_responses(404)
-)
-def forget_photo(person: str, picture: str, state: StateDep, caller: Operator) -> None:
-    """Delete one enrolled photo of a person."""
-    gallery = state.gallery()
-    if picture not in {each.id for each in gallery.pictures(person)}:
-        raise NotServed(
-            "the person has no such photo", hint="GET /v1/people/{id} lists the photos of a person."
-        )
-    gallery.forget_picture(picture, key=caller.key)
 
 
 @router.post("/v1/corrections", responses=problem_responses(404))

@@ -2,8 +2,8 @@
 
 A line that is changed, added or removed breaks the chain at that place. The two ends are kept in
 a record with a digest of its own: the last line that was pruned, and the last line. A person who
-has the secret can make any trail. An old copy of the whole file, put back, shows only by a line that
-was noted elsewhere.
+has the secret can make any trail. An old copy of the whole file that was put back shows only by a
+line that was noted elsewhere.
 """
 
 from __future__ import annotations

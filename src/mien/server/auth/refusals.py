@@ -17,7 +17,7 @@ from mien.server.http.limits import RateLimiter
 
 _SECONDS = 60.0
 _MAX_KINDS = 32
-"""Different refusals that are counted separately within a minute; further ones are counted together."""
+"""Refusals that are counted separately within a minute; further ones are counted together."""
 
 _LINES_PER_DAY = 5000
 """Beyond this many lines per day on average, refusals are counted together."""

@@ -192,6 +192,21 @@ def test_a_file_that_is_replaced_while_it_is_written_shows(path, trail):
     assert trail.check().faults == ("line 1 is missing",)
 
 
+def test_a_long_trail_is_not_compared_each_time(path, monkeypatch):
+    monkeypatch.setattr("mien.server.auth.audit_trail._CHECK_ALWAYS", 5)
+    ten_lines(path)
+    trail = AuditTrail(path, SECRET)
+    assert trail.check().lines == 10
+    change(path, "UPDATE events SET key = 'other' WHERE number = 3")
+    trail.record("looked up", "k").result(5)
+    found = trail.check()
+    assert (found.whole, found.lines, found.last) == (True, 11, 11)
+    change(path, "DELETE FROM events WHERE number = 11")
+    assert len(trail.check().faults) == 2  # the last line that is known is missing: all are read
+    trail.close()
+    assert len(check_file(path, SECRET).faults) == 2
+
+
 def test_pruning_keeps_an_anchor(path):
     ten_lines(path, max_events=4)
     found = check_file(path, SECRET)

@@ -69,7 +69,7 @@ def _check(path: Path, secret: bytes, noted: tuple[int, str] | None, *, as_json:
 
     found = check_file(path, secret, noted=noted)
     if as_json:
-        print_json({"whole": found.whole, **asdict(found)})
+        print_json(found.to_dict())
     elif found.whole:
         older = f", lines up to {found.pruned} were pruned" if found.pruned else ""
         out.print(f"whole: {count(found.lines, 'line')}{older}")

@@ -8,12 +8,12 @@ line that was noted elsewhere.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -31,6 +31,8 @@ _ENDS = "SELECT pruned, pruned_link, last, last_link, seal FROM chain"
 _NO_LINK = bytes(32)
 _MAX_FAULTS = 20
 _LINK_DIGITS = 16
+
+_encoded = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 Line = tuple[int, str, str, str, str, str, str]
 """The columns of a line, in the order of `COLUMNS`."""
@@ -62,7 +64,7 @@ class TrailCheck:
         lines: number of lines.
         pruned: number of the last line that was pruned; 0 if none was.
         last: number of the last line.
-        link: first digits of the last line's digest. Noted elsewhere with `last`, they show later
+        last_link: its digest. The first digits, `link`, noted elsewhere with `last`, show later
             that the trail still has this line.
     """
 
@@ -70,7 +72,23 @@ class TrailCheck:
     lines: int
     pruned: int
     last: int
-    link: str
+    last_link: bytes
+
+    @property
+    def link(self) -> str:
+        """First digits of the last line's digest, in hexadecimal."""
+        return self.last_link.hex()[:_LINK_DIGITS]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON values."""
+        return {
+            "whole": self.whole,
+            "faults": list(self.faults),
+            "lines": self.lines,
+            "pruned": self.pruned,
+            "last": self.last,
+            "link": self.link,
+        }
 
     @property
     def whole(self) -> bool:
@@ -80,8 +98,7 @@ class TrailCheck:
 
 def link_of(secret: bytes, before: bytes, line: Sequence[object]) -> bytes:
     """Return the digest of a line: HMAC-SHA256 of the digest before it and of its columns."""
-    text = json.dumps(list(line), ensure_ascii=True, separators=(",", ":"))
-    return hmac.digest(secret, before + text.encode(), hashlib.sha256)
+    return hmac.digest(secret, before + _encoded(line).encode(), "sha256")
 
 
 def prepare(database: sqlite3.Connection, secret: bytes) -> tuple[Ends, bool]:
@@ -138,7 +155,11 @@ def _seal(secret: bytes, ends: Ends) -> bytes:
 
 
 def check_chain(
-    database: sqlite3.Connection, secret: bytes, *, noted: tuple[int, str] | None = None
+    database: sqlite3.Connection,
+    secret: bytes,
+    *,
+    noted: tuple[int, str] | None = None,
+    since: tuple[int, bytes] | None = None,
 ) -> TrailCheck:
     """Compare every line of the trail with its digest; inside a transaction.
 
@@ -147,31 +168,37 @@ def check_chain(
         secret: that the trail was written with.
         noted: number and first digits of the digest of a line that the trail had; the digits may
             be empty.
+        since: number and digest of a line; if it is there, only the lines after it are compared.
     """
     found = read_ends(database, secret)
     ends, sealed = found or (Ends(), True)
-    check = _Check(secret, ends)
-    lines = f"SELECT {COLUMNS}, link FROM events ORDER BY number"  # noqa: S608
+    if since and _stored_link(database, since[0]) != since[1]:
+        since = None
+    start = since or (ends.pruned, ends.pruned_link)
+    check = _Check(secret, ends, start)
+    lines = f"SELECT {COLUMNS}, link FROM events WHERE number > ? ORDER BY number"  # noqa: S608
+    first = (start[0] if since else -1,)
     faults = [] if sealed else ["the record of the first and last line was changed"]
-    for fault in check.faults(database.execute(lines)):
+    for fault in check.faults(database.execute(lines, first)):
         if len(faults) < _MAX_FAULTS:
             faults.append(fault)
     faults += _lacks(database, ends, noted)
-    link = ends.last_link.hex()[:_LINK_DIGITS]
-    return TrailCheck(tuple(faults), check.lines, ends.pruned, ends.last, link)
+    count = check.lines + start[0] - ends.pruned
+    return TrailCheck(tuple(faults), count, ends.pruned, ends.last, ends.last_link)
 
 
 class _Check:
     """Reads the lines of a trail in order."""
 
-    def __init__(self, secret: bytes, ends: Ends) -> None:
+    def __init__(self, secret: bytes, ends: Ends, start: tuple[int, bytes]) -> None:
         self._secret = secret
         self._ends = ends
+        self._start = start
         self.lines = 0
 
     def faults(self, rows: Iterator[tuple[object, ...]]) -> Iterator[str]:
         ends = self._ends
-        expected, link = ends.pruned + 1, ends.pruned_link
+        expected, link = self._start[0] + 1, self._start[1]
         for *line, stored in rows:
             self.lines += 1
             number = int(str(line[0]))
@@ -203,6 +230,11 @@ def _lacks(
     if ends.last < number:
         yield f"the trail ends at line {ends.last}, before line {number} that was noted"
         return
-    row = database.execute("SELECT link FROM events WHERE number = ?", (number,)).fetchone()
-    if row is not None and digits and not (row[0] or b"").hex().startswith(digits.lower()):
+    link = _stored_link(database, number)
+    if link is not None and digits and not link.hex().startswith(digits.lower()):
         yield f"line {number} is not the line that was noted"
+
+
+def _stored_link(database: sqlite3.Connection, number: int) -> bytes | None:
+    row = database.execute("SELECT link FROM events WHERE number = ?", (number,)).fetchone()
+    return row[0] if row and isinstance(row[0], bytes) else None

@@ -12,6 +12,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -45,6 +46,9 @@ _TICK = 0.5
 
 _PATIENCE = 3.0
 """Seconds to wait for another process that writes to the file."""
+
+_CHECK_ALWAYS, _CHECK_AGAIN = 100_000, 3600.0
+"""Lines that every check compares; seconds after which it compares all of a longer trail again."""
 
 _WAIT = 10.0
 """Seconds that an answer waits for its event to be written."""
@@ -102,6 +106,9 @@ class AuditTrail:
         self._unwritten: deque[AccessEvent] = deque(maxlen=_MAX_UNWRITTEN)
         self._lost = 0
         self._failing = False
+        self._check_lock = threading.Lock()
+        self._checked: tuple[int, bytes] | None = None
+        self._checked_at = 0.0
         with contextlib.suppress(OSError):  # `_write` says what is wrong
             make_private_file(path)
         self._thread = threading.Thread(target=self._run, name="mien-audit", daemon=True)
@@ -137,14 +144,26 @@ class AuditTrail:
             return [AccessEvent(*row[1:]) for row in database.execute(_SELECT, (limit,))]
 
     def check(self) -> TrailCheck:
-        """Compare every line with the chain.
+        """Compare the lines with the chain.
+
+        Of more than 100,000 lines, those that were compared within the last hour are not compared
+        again.
 
         Raises:
             OutputError: the file cannot be read.
         """
         self._flush()
-        with _reading(self._path) as database:
-            return check_chain(database, self._secret)
+        with self._check_lock, _reading(self._path) as database:
+            known, when = self._checked, self._checked_at
+            recent = time.monotonic() - when < _CHECK_AGAIN
+            since = known if known and known[0] > _CHECK_ALWAYS and recent else None
+            found = check_chain(database, self._secret, since=since)
+            if found.whole:
+                self._checked = found.last, found.last_link
+                self._checked_at = when if since else time.monotonic()
+            else:
+                self._checked = None
+            return found
 
     def close(self) -> None:
         """Write the events that wait and stop the thread."""

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from mien.gallery import Gallery
 from mien.server.auth.access import require_role
-from mien.server.auth.audit_chain import TrailCheck
 from mien.server.auth.keys import Role
 from mien.server.http.guarded_route import GuardedRoute
 from mien.server.routes.openapi import problem_responses
@@ -39,6 +38,7 @@ class TrailState(BaseModel):
     whole: bool
     faults: list[str]
     lines: int
+    pruned: int
     last: int
     link: str
 
@@ -56,7 +56,7 @@ class AuditEvents(BaseModel):
 def audit(
     state: StateDep,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-    check: Annotated[bool, Query(description="Check every line; `trail` has the result.")] = True,
+    check: Annotated[bool, Query(description="Check the lines; `trail` has the result.")] = True,
 ) -> AuditEvents:
     """Return who was enrolled, identified and forgotten, by which key, and who was refused."""
     lines: list[Any] = [*state.audit.latest(limit)]
@@ -74,16 +74,8 @@ def audit(
         )
         for line in lines[:limit]
     ]
-    return AuditEvents(events=rows, trail=_trail(state.audit.check()) if check else None)
-
-
-def _trail(found: TrailCheck) -> TrailState:
-    return TrailState(
-        whole=found.whole,
-        faults=list(found.faults),
-        lines=found.lines,
-        last=found.last,
-        link=found.link,
+    return AuditEvents(
+        events=rows, trail=TrailState(**state.audit.check().to_dict()) if check else None
     )
 
 

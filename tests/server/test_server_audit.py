@@ -76,6 +76,7 @@ def test_an_answer_says_that_it_could_not_be_recorded(client, state, monkeypatch
         assert answer.status_code == 200
         assert answer.json()["recorded"] is False
         assert answer.headers["x-audit-recorded"] == "false"
+        assert "mien_audit_unwritten 1" in client.get("/metrics").text
     # It is written when the disk takes it again, in its place.
     client.post("/v1/verify", files={"a": picture(0), "b": picture(1)})
     assert [line.action for line in state.audit.latest(5)] == ["compared", "looked up"]

@@ -88,6 +88,11 @@ class ServerState:
         self.metrics.add_gauge(
             "mien_waiting_photos", "Photos waiting in the queue.", lambda: float(self.queue.waiting)
         )
+        self.metrics.add_gauge(
+            "mien_audit_unwritten",
+            "Events that could not be written to the audit trail yet.",
+            lambda: float(self.audit.unwritten),
+        )
         for handle, backend in self.versions.load_in_service():
             if not self.is_gallery(handle):
                 self.set_backend(handle, backend)

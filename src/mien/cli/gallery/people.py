@@ -383,6 +383,6 @@ def audit(*, folder: Path, limit: int, key_file: Path | None, as_json: bool) -> 
     table = Table("when", "what", Column("who", overflow="fold"), "by", "", box=None)
     for event in events:
         who = names.get(event.person, event.person)
-        moment = event.time.removesuffix("+00:00").replace("T", " ")
+        moment = event.time[:19].replace("T", " ")
         table.add_row(moment, event.action, escape(who), escape(event.key), event.detail)
     out.print(table)

@@ -133,6 +133,11 @@ class AuditTrail:
         if self._refusals.add(refusal):
             self._submit([_line_of(refusal)])
 
+    @property
+    def unwritten(self) -> int:
+        """Number of events that could not be written yet, and are tried again."""
+        return len(self._unwritten)
+
     def latest(self, limit: int) -> list[AccessEvent]:
         """Return the most recent events, latest first.
 

@@ -204,7 +204,7 @@ def test_session_requests_need_the_csrf_token(client, state, keyed):
 
 def test_a_session_expires_and_ends():
     now = [0.0]
-    sessions = WebSessions(lambda: now[0])
+    sessions = WebSessions(clock=lambda: now[0])
     cookie, made = sessions.start("k")
     assert sessions.find(cookie) == made
     now[0] = LIFETIME + 1

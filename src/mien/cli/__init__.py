@@ -65,6 +65,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "serve": ("mien.cli.serve", "serve", "Serve an API and a page."),
     "keys": ("mien.cli.serve", "keys", "Keys of the server: create, list, revoke."),
+    "audit": ("mien.cli.audit", "audit", "The server's audit trail: show, check."),
     "deploy": ("mien.cli.deploy", "deploy", "Make a function, an app or a page of a recognizer."),
     "models": ("mien.cli.models", "models", "The weights: list, show, pull, verify, add."),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import asdict
 from functools import cached_property
@@ -23,6 +23,7 @@ from mien.recognizer.metadata import (
     FORMAT,
     KEY,
     About,
+    LearnedFields,
     Weights,
     now,
     read_about,
@@ -46,6 +47,8 @@ from mien.version import __version__
 
 # Those who only load a recognizer and run it need neither these nor onnx.
 if TYPE_CHECKING:
+    from onnx import TensorProto
+
     from mien.engine import Engine, RecognizerEngine
     from mien.graph.storage_form import Form
 
@@ -278,27 +281,7 @@ class Recognizer:
         import onnx  # noqa: PLC0415
 
         initializers = onnx.load_from_string(self._model).graph.initializer
-        stored = [tensor for tensor in initializers if tensor.name.startswith(_PROTOTYPES)]
-        rejected = [tensor for tensor in initializers if tensor.name.startswith(_NEGATIVES)]
-        if len(stored) != 1 or len(rejected) != bool(self._learned.negative_of):
-            raise unreadable(self._name, "it has no prototypes")
-        learned = self._learned
-        try:
-            return Head(
-                kind=learned.kind,
-                people=learned.people,
-                prototypes=np.ascontiguousarray(onnx.numpy_helper.to_array(stored[0]).T),
-                photos=np.array(learned.photos, np.int64),
-                contract=learned.contract,
-                calibration=learned.calibration,
-                policy=learned.policy,
-                negatives=np.ascontiguousarray(onnx.numpy_helper.to_array(rejected[0]).T)
-                if rejected
-                else np.zeros((0, 0), np.float32),
-                negative_of=np.array(learned.negative_of, np.int64),
-            )
-        except (TypeError, ValueError) as error:
-            raise unreadable(self._name, "its prototypes are damaged") from error
+        return stored_head(initializers, self._learned, self._name)
 
     def to_bytes(self) -> bytes:
         """Return the file."""
@@ -325,3 +308,39 @@ class Recognizer:
     def __repr__(self) -> str:
         people = count(len(self.people), "person", "people")
         return f"<Recognizer {people}, unknown below {self.policy.threshold:.3f}>"
+
+
+def stored_head(initializers: Iterable[TensorProto], learned: LearnedFields, name: str) -> Head:
+    """Return what was learned, with the prototypes that a graph stores.
+
+    Args:
+        initializers: of the file's graph.
+        learned: from the file's metadata.
+        name: what to call the file in an error.
+
+    Raises:
+        NotARecognizer: the file is damaged.
+    """
+    from onnx import numpy_helper  # noqa: PLC0415
+
+    tensors = list(initializers)
+    stored = [tensor for tensor in tensors if tensor.name.startswith(_PROTOTYPES)]
+    rejected = [tensor for tensor in tensors if tensor.name.startswith(_NEGATIVES)]
+    if len(stored) != 1 or len(rejected) != bool(learned.negative_of):
+        raise unreadable(name, "it has no prototypes")
+    try:
+        return Head(
+            kind=learned.kind,
+            people=learned.people,
+            prototypes=np.ascontiguousarray(numpy_helper.to_array(stored[0]).T),
+            photos=np.array(learned.photos, np.int64),
+            contract=learned.contract,
+            calibration=learned.calibration,
+            policy=learned.policy,
+            negatives=np.ascontiguousarray(numpy_helper.to_array(rejected[0]).T)
+            if rejected
+            else np.zeros((0, 0), np.float32),
+            negative_of=np.array(learned.negative_of, np.int64),
+        )
+    except (TypeError, ValueError) as error:
+        raise unreadable(name, "its prototypes are damaged") from error

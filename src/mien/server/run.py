@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -271,9 +272,11 @@ def serve(state: ServerState, address: Address, listener: socket.socket) -> None
 def configure_logging() -> None:
     """Write the server's log to standard error, one JSON object per line."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        logging.Formatter('{"time":"%(asctime)s","level":"%(levelname)s",%(tail)s}')
-    )
+    formatter = logging.Formatter('{"time":"%(asctime)s","level":"%(levelname)s",%(tail)s}')
+    formatter.default_time_format = "%Y-%m-%dT%H:%M:%S"
+    formatter.converter = time.gmtime
+    formatter.default_msec_format = "%s.%03dZ"
+    handler.setFormatter(formatter)
     handler.addFilter(_as_tail)
     log = logging.getLogger("mien.server")
     log.handlers[:] = [handler]

@@ -282,6 +282,8 @@ class _RequestLog:
         self.status = message["status"]
         there = {name.lower() for name, _ in message["headers"]}
         more = {**_HEADERS, "x-request-id": self.id}
+        if "mien.recorded" in self._scope:
+            more["x-audit-recorded"] = str(self._scope["mien.recorded"]).lower()
         message["headers"] = [
             *message["headers"],
             *((k.encode(), v.encode()) for k, v in more.items() if k.encode() not in there),

@@ -5,6 +5,7 @@ from mien.photo.encoding import data_url, encode_jpeg, encode_png
 from mien.photo.formats import SUFFIXES
 from mien.photo.inputs import PhotoSource, open_photo
 from mien.photo.memory import LARGE_PHOTO
+from mien.photo.moderate_size import at_moderate_size
 from mien.photo.refusals import MAX_BYTES, MAX_PIXELS
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
     "PhotoSource",
+    "at_moderate_size",
     "data_url",
     "decode_photo",
     "encode_jpeg",

@@ -160,7 +160,7 @@ def decode_photo(
 
     Raises:
         PhotoTooLarge: more than MAX_BYTES or MAX_PIXELS, or decoding takes more than 900 MiB of
-            memory, as for some progressive JPEGs and WebP files of more than 50 megapixels.
+            memory, as for WebP and AVIF files of more than 55 megapixels.
         UnsupportedPhoto: not one of these formats.
         BrokenPhoto: empty, truncated or damaged.
     """
@@ -311,26 +311,33 @@ def _decode_heif(data: bytes, name: str, wanted: WantedSize) -> tuple[NDArray[np
     check_items(data)
     heif = pi_heif.open_heif(data, convert_hdr_to_8bit=True)
     check_size(heif.size, name)
-    needed = heif_bytes(heif.size, heif.info["bit_depth"])
+    needed = heif_bytes(heif.size, heif.info["bit_depth"], alpha=heif.has_alpha)
     check_memory(heif.size, needed, name)
     with decoding(needed):
-        rows, stride = heif.data, heif.stride
-        size = heif.size
-        check_size(size, name)
-        info = {key: heif.info[key] for key in ("icc_profile",) if key in heif.info}
+        found = _heif_pixels(heif, name, wanted)
+        # Freed here, so that it is given back.
+        del heif
+    return found
 
-        def cut(start: int, end: int) -> Image.Image:
-            part = rows[start * stride : end * stride]
-            band = Image.frombuffer(
-                heif.mode, (size[0], end - start), part, "raw", heif.mode, stride, 1
-            )
-            band.info.update(info)
-            return band
 
-        factor = wanted.factor(size)
-        # libheif returns the picture upright: its EXIF orientation no longer applies.
-        pixels = upright_rgb(size, cut, factor=factor)
-    return pixels, 1 / factor
+def _heif_pixels(
+    heif: pi_heif.HeifFile, name: str, wanted: WantedSize
+) -> tuple[NDArray[np.uint8], float]:
+    rows, stride, size = heif.data, heif.stride, heif.size
+    check_size(size, name)
+    profile = heif.info.get("icc_profile")
+
+    def cut(start: int, end: int) -> Image.Image:
+        part = rows[start * stride : end * stride]
+        side = size[0], end - start
+        band = Image.frombuffer(heif.mode, side, part, "raw", heif.mode, stride, 1)
+        if profile:
+            band.info["icc_profile"] = profile
+        return band
+
+    factor = wanted.factor(size)
+    # libheif returns the picture upright: its EXIF orientation no longer applies.
+    return upright_rgb(size, cut, factor=factor), 1 / factor
 
 
 def _open(data: bytes, kind: Kind, name: str) -> ImageFile.ImageFile:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.errors import UnsupportedPhoto
-from mien.photo.bands import upright_rgb
 from mien.photo.decoding import decode_photo, pixels_of, read_photo
+from mien.photo.moderate_size import reduced, reduced_pixels
 from mien.photo.refusals import check_size
 from mien.photo.wanted_size import WantedSize
 from mien.types import Photo
@@ -53,21 +53,6 @@ def open_photo(source: PhotoSource, *, name: str = "photo", long_side: int | Non
     )
 
 
-def reduced(photo: Photo, wanted: WantedSize) -> Photo:
-    """Return a large photo at the size that is wanted; any other unchanged."""
-    factor = wanted.factor((photo.width, photo.height))
-    if factor == 1:
-        return photo
-    return Photo(_reduced(photo.pixels, factor), photo.sha256, photo.name, photo.scale / factor)
-
-
-def _reduced(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    def cut(start: int, end: int) -> Image.Image:
-        return Image.fromarray(np.ascontiguousarray(pixels[start:end]))
-
-    return upright_rgb((pixels.shape[1], pixels.shape[0]), cut, factor=factor)
-
-
 def _photo_of_array(array: NDArray[Any], name: str, wanted: WantedSize) -> Photo:
     """Return an array as a photo.
 
@@ -82,7 +67,7 @@ def _photo_of_array(array: NDArray[Any], name: str, wanted: WantedSize) -> Photo
     check_size(size, name)
     factor = wanted.factor(size)
     if factor > 1:
-        return Photo(_reduced(array, factor), _digest(array), name, 1 / factor)
+        return Photo(reduced_pixels(array, factor), _digest(array), name, 1 / factor)
     pixels = np.array(array, np.uint8, order="C", copy=True, subok=False)
     return Photo(pixels, _digest(pixels), name)
 

@@ -26,14 +26,14 @@ system. A photo of 24 megapixels takes less."""
 _ONE_BYTE, _TWO_BYTES = frozenset({"1", "L", "P"}), frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 """Modes of Pillow by bytes per pixel in memory; the others have four."""
 
-_WEBP, _WEBP_LOSSLESS = 12, 16
+_WEBP = 13
 """Bytes per pixel of libwebp: two canvases, the result, and what it decodes into."""
 
-_AVIF = 12
-"""Bytes per pixel of libavif with 8 bits per channel: the planes, their RGB and the result."""
+_AVIF = 13
+"""Bytes per pixel of libavif with up to 12 bits: the planes, their RGB and the result."""
 
-_HEIF = 9
-"""Bytes per pixel of libheif: the planes, their RGB and the result."""
+_HEIF, _HEIF_ALPHA = 9, 13
+"""Bytes per pixel of libheif with 8 bits: the planes, their RGB and the result."""
 
 _ORIENTATION = 274
 _BITS, _SAMPLES, _STRIP_ROWS, _PLANES, _TILE_WIDTH, _TILE_LENGTH = 258, 277, 278, 284, 322, 323
@@ -61,7 +61,7 @@ def decoding_bytes(
     if kind == "JPEG":
         return own + _coefficients(picture, full, data)
     if kind == "WEBP":
-        return own + width * height * (_WEBP_LOSSLESS if b"VP8L" in data[:4096] else _WEBP)
+        return own + width * height * _WEBP
     if kind == "AVIF":
         return own + width * height * _AVIF
     if kind == "TIFF":
@@ -70,14 +70,15 @@ def decoding_bytes(
     return own
 
 
-def heif_bytes(size: tuple[int, int], bits: int) -> int:
+def heif_bytes(size: tuple[int, int], bits: int, *, alpha: bool) -> int:
     """Return how many bytes of memory a HEIF takes while it is decoded.
 
     Args:
         size: width and height.
         bits: per channel.
+        alpha: whether it has transparent pixels.
     """
-    return prod(size) * _HEIF * (2 if bits > 8 else 1)
+    return prod(size) * (_HEIF_ALPHA if alpha else _HEIF) * (2 if bits > 8 else 1)
 
 
 def _coefficients(picture: Image.Image, full: tuple[int, int], data: bytes) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from mien.recognizer.wire import MOST_FIELDS, Message, elements
+from mien.onnx_files.wire import MOST_FIELDS, Message, elements
 
 _STANDARD = {"", "ai.onnx"}
 _MOST_NODES = 50_000

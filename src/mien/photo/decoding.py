@@ -49,12 +49,12 @@ from mien.photo.refusals import (
     check_memory,
     check_size,
     reason,
-    shown,
     too_many_bytes,
     too_many_pixels,
     unsupported,
 )
 from mien.photo.wanted_size import WantedSize, draft
+from mien.text import printable
 from mien.types import Photo
 
 _MAX_SCANS = 100
@@ -122,22 +122,23 @@ def read_photo(path: str | os.PathLike[str], *, long_side: int | None = None) ->
     try:
         status = Path(path).stat()
         if stat.S_ISDIR(status.st_mode):
-            raise PhotoNotFound(f"{shown(name)} is a folder", hint="Give a photo in it.")
+            raise PhotoNotFound(f"{printable(name)} is a folder", hint="Give a photo in it.")
         if not stat.S_ISREG(status.st_mode):
-            raise PhotoNotFound(f"{shown(name)} is not a file", hint="Give a photo's file.")
+            raise PhotoNotFound(f"{printable(name)} is not a file", hint="Give a photo's file.")
         if status.st_size > MAX_BYTES:
             raise too_many_bytes(name)
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise PhotoNotFound(f"{shown(name)}: no such file", hint="Check the path.") from error
+        raise PhotoNotFound(f"{printable(name)}: no such file", hint="Check the path.") from error
     except PermissionError as error:
         raise PhotoNotFound(
-            f"{shown(name)} may not be read", hint="Check its permissions."
+            f"{printable(name)} may not be read", hint="Check its permissions."
         ) from error
     except (OSError, ValueError) as error:
         raise PhotoNotFound(
-            f"{shown(name)} cannot be read: {reason(error)}", hint="Check the path and the disk."
+            f"{printable(name)} cannot be read: {reason(error)}",
+            hint="Check the path and the disk.",
         ) from error
     return decode_photo(data, name=name, long_side=long_side)
 
@@ -165,7 +166,9 @@ def decode_photo(
         BrokenPhoto: empty, truncated or damaged.
     """
     if not data:
-        raise BrokenPhoto(f"{shown(name)} is empty", hint="Copy the photo again from its source.")
+        raise BrokenPhoto(
+            f"{printable(name)} is empty", hint="Copy the photo again from its source."
+        )
     if len(data) > MAX_BYTES:
         raise too_many_bytes(name)
     kind = kind_of(data)
@@ -208,17 +211,17 @@ def _translated(name: str, damaged: str) -> Iterator[None]:
     except MemoryError as error:
         _free(error)
         raise PhotoTooLarge(
-            f"{shown(name)} needs more memory than there is",
+            f"{printable(name)} needs more memory than there is",
             hint="Export it as a smaller JPEG.",
         ) from error
     except UnreadableColours as error:
         raise UnsupportedPhoto(
-            f"{shown(name)} cannot be read: {error}", hint="Export it as a JPEG."
+            f"{printable(name)} cannot be read: {error}", hint="Export it as a JPEG."
         ) from error
     except _BROKEN as error:
         _free(error)
         raise BrokenPhoto(
-            f"{shown(name)} is {damaged}: {reason(error)}",
+            f"{printable(name)} is {damaged}: {reason(error)}",
             hint="Open it in a photo viewer: if it shows, export it as a JPEG; else copy it again.",
         ) from error
 
@@ -344,12 +347,12 @@ def _open(data: bytes, kind: Kind, name: str) -> ImageFile.ImageFile:
     """Read a picture's header."""
     if kind in {"WEBP", "AVIF"} and not features.check(kind.lower()):
         raise UnsupportedPhoto(
-            f"{shown(name)} is a {kind} file, which the Pillow installed here cannot read",
+            f"{printable(name)} is a {kind} file, which the Pillow installed here cannot read",
             hint="Install Pillow's own wheel, or export the photo as a JPEG.",
         )
     if kind == "JPEG" and len(_SCAN.findall(data)) > _MAX_SCANS:
         raise BrokenPhoto(
-            f"{shown(name)} is a JPEG with more than {_MAX_SCANS} scans",
+            f"{printable(name)} is a JPEG with more than {_MAX_SCANS} scans",
             hint="No camera writes such a file: export it again.",
         )
     picture = _OPENERS[kind](io.BytesIO(data), "")

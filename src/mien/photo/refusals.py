@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mien.errors import BrokenPhoto, PhotoTooLarge, UnsupportedPhoto
+from mien.text import printable
 
 MAX_BYTES: Final = 64 << 20
 """Largest file in bytes: 64 MiB."""
@@ -24,13 +25,13 @@ def check_size(size: tuple[int, int], name: str) -> None:
     width, height = size
     if width < 1 or height < 1:
         raise BrokenPhoto(
-            f"{shown(name)} has no pixels", hint="Copy the photo again from its source."
+            f"{printable(name)} has no pixels", hint="Copy the photo again from its source."
         )
     if width * height > MAX_PIXELS:
         raise too_many_pixels(name, f"{width} x {height} pixels")
     if max(size) > MAX_SIDE:
         raise BrokenPhoto(
-            f"{shown(name)} has {width} x {height} pixels; no photo has a side of more than "
+            f"{printable(name)} has {width} x {height} pixels; no photo has a side of more than "
             f"{MAX_SIDE}",
             hint="Cut it into shorter pictures.",
         )
@@ -47,7 +48,7 @@ def check_memory(size: tuple[int, int], needed: int, name: str) -> None:
     if needed > MAX_DECODING:
         width, height = size
         raise PhotoTooLarge(
-            f"{shown(name)} has {width} x {height} pixels, stored in a way that takes "
+            f"{printable(name)} has {width} x {height} pixels, stored in a way that takes "
             f"{needed >> 20} MiB to decode; the limit is {MAX_DECODING >> 20} MiB",
             hint="Export it as a plain JPEG, or at a smaller size.",
         )
@@ -56,14 +57,15 @@ def check_memory(size: tuple[int, int], needed: int, name: str) -> None:
 def too_many_bytes(name: str) -> PhotoTooLarge:
     """Return the error for a file of more than MAX_BYTES."""
     return PhotoTooLarge(
-        f"{shown(name)} is larger than {MAX_BYTES >> 20} MiB", hint="Export it as a smaller JPEG."
+        f"{printable(name)} is larger than {MAX_BYTES >> 20} MiB",
+        hint="Export it as a smaller JPEG.",
     )
 
 
 def too_many_pixels(name: str, what: str) -> PhotoTooLarge:
     """Return the error for a picture that has `what`, more than MAX_PIXELS."""
     return PhotoTooLarge(
-        f"{shown(name)} has {what}; the limit is {MAX_PIXELS // 1_000_000} megapixels",
+        f"{printable(name)} has {what}; the limit is {MAX_PIXELS // 1_000_000} megapixels",
         hint="Export it at a smaller size.",
     )
 
@@ -72,18 +74,12 @@ def unsupported(name: str, what: str) -> UnsupportedPhoto:
     """Return the error for a file that is no photo but, perhaps, `what`."""
     seems = f": it seems to be {what}" if what else ""
     return UnsupportedPhoto(
-        f"{shown(name)} is not a photo that Mien can read{seems}",
+        f"{printable(name)} is not a photo that Mien can read{seems}",
         hint="Mien reads JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF and BMP: export it as one of them.",
     )
 
 
-def shown(name: str) -> str:
-    """Return a name that is safe in terminals and logs: valid text without control characters."""
-    text = name.encode("utf-8", "replace").decode()
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def reason(error: Exception) -> str:
-    """Return the first line of another library's error, safe like `shown`."""
+    """Return the first line of another library's error, printable."""
     text = str(error).strip()
-    return shown(text.splitlines()[0][:120]) if text else type(error).__name__
+    return printable(text.splitlines()[0][:120]) if text else type(error).__name__

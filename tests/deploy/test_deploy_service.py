@@ -354,7 +354,7 @@ def test_deployment_contains_the_modules_it_imports_and_no_others(folder):
     names = {path for path in code if path.endswith(".py")}
     assert {"mien/__init__.py", "mien/session.py", "mien/photo/boxes.py"} <= names
     assert not {name for name in names if name.startswith(("mien/cli", "mien/training"))}
-    assert sum(map(len, code.values())) < 200_000
+    assert sum(map(len, code.values())) < 220_000
     script = (
         "import sys\n"
         "from pathlib import Path\n"

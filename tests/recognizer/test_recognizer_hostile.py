@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from mien.errors import NotARecognizer
+from mien.onnx_files.graph_checks import check_graph
 from mien.recognizer import Recognizer
-from mien.recognizer.graph_checks import check_graph
 from toy_graphs import photo_of, red_squares, toy_engine, toy_head
 
 make = helper.make_node

@@ -26,8 +26,9 @@ from collections.abc import Sequence
 import click
 
 from mien import errors
-from mien.cli.console import note, report_error, without_controls
+from mien.cli.console import note, report_error
 from mien.cli.hints import hint_of
+from mien.text import without_controls
 from mien.version import __version__
 
 EXIT_CODES: dict[type[errors.MienError], int] = {

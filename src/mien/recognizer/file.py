@@ -17,8 +17,9 @@ from mien.errors import ModelError, RecognizerNotFound
 from mien.files import write_atomically
 from mien.matching import COMPARED, answers_of, faces_of
 from mien.models.statistics import EmbedderStatistics
+from mien.onnx_files.graph_checks import check_graph
+from mien.onnx_files.stages import FOUND, stages
 from mien.photo import PhotoSource, open_photo
-from mien.recognizer.graph_checks import check_graph
 from mien.recognizer.metadata import (
     FORMAT,
     KEY,
@@ -33,7 +34,7 @@ from mien.recognizer.metadata import (
     unreadable,
 )
 from mien.recognizer.people_checks import check_people, fits_people
-from mien.session import Session
+from mien.session import FACES_KEPT_FOR, Session
 from mien.text import count
 from mien.types import (
     Detections,
@@ -77,10 +78,13 @@ class Recognizer:
         self._threads = threads
         try:
             checked = check_graph(model)
+            find, embed, compare = stages(model)
         except ValueError as error:
             raise unreadable(name, str(error)) from error
-        self._session = Session(model, name=name, threads=threads)
-        self._fields = read_fields(self._session.metadata, name)
+        self._find = Session(find, name=name, threads=threads)
+        self._embed = Session(embed, name=name, threads=threads, kept_for=FACES_KEPT_FOR)
+        self._compare = Session(compare, name=name, threads=threads)
+        self._fields = read_fields(self._find.metadata, name)
         self.about = read_about(self._fields, name)
         self._learned = read_learned(self._fields, name)
         self._statistics = read_statistics(self._fields, name)
@@ -179,7 +183,7 @@ class Recognizer:
         model = store_weights(onnx.load_from_string(self._model), form)
         if form != "float32":
             fields = json.dumps({**self._fields, "weights": form}, ensure_ascii=False)
-            onnx.helper.set_model_props(model, {**self._session.metadata, KEY: fields})
+            onnx.helper.set_model_props(model, {**self._find.metadata, KEY: fields})
         smaller = model.SerializeToString(deterministic=True)
         return Recognizer(smaller, name=self._name, threads=self._threads)
 
@@ -200,9 +204,11 @@ class Recognizer:
             NotARecognizer: the file's graph gives answers that do not fit its people.
         """
         opened = open_photo(photo, long_side=self.max_long_side)
-        boxes, points, scores, crops, vectors, *rows = self._session.run(
-            *("boxes", "points", "scores", "crops", "embeddings"), *COMPARED, image=opened.pixels
-        )
+        boxes, points, scores, crops = self._find.run(*FOUND, image=opened.pixels)
+        if crops.ndim != 4 or len(crops) > self.about.settings.max_faces:
+            raise unreadable(self._name, "it finds more faces than its settings allow")
+        (vectors,) = self._embed.run_rows("embeddings", crops=crops)
+        rows = self._compare.run(*COMPARED, embeddings=vectors)
         if not fits_people((boxes, points, scores, crops, vectors, *rows), len(self.people)):
             raise unreadable(self._name, "its answers do not fit its people")
         found = Detections(boxes, points, scores)

@@ -44,6 +44,7 @@ from mien.problems import is_fault, plain_problem, problem_of, retry_after
 from mien.rate_limits import WRONG_BURST, WRONG_PER_SECOND, RateLimiter, network_of
 from mien.recognizer import Recognizer
 from mien.session import Session
+from mien.text import printable
 from mien.types import PORTRAIT_SIDE, Face, Photo
 
 RECOGNIZER, PORTRAIT, SETTINGS, PAGE = "recognizer.onnx", "portrait.onnx", "ship.json", "page"
@@ -329,7 +330,7 @@ class RecognizerService:
 def _problem_of(error: MienError) -> dict[str, Any]:
     """Return an error's problem document; log the details that the client does not get."""
     if is_fault(error):
-        _log.error("%s %s", error, error.hint)
+        _log.error("%s", printable(f"{error} {error.hint}"))
     return problem_of(error)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mien.request_limits import MAX_BODY, MAX_PHOTOS
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -32,11 +34,11 @@ class Limits:
         streams_each: event streams open at once per key (without keys: per address).
     """
 
-    body: int = 32 << 20
+    body: int = MAX_BODY
     json: int = 64 << 10
     upload: int = 512 << 20
     held: int = 1 << 30
-    photos: int = 32
+    photos: int = MAX_PHOTOS
     uploads: int = 20_000
     faces: int = 100
     waiting: int = 64

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from mien.errors import BadRequest, FaceError, MienError, PhotoError
 from mien.faces.portraits import portrait
 from mien.faces.selection import select_face
-from mien.photo import data_url, decode_photo, encode_jpeg
+from mien.photo import LARGE_PHOTO, data_url, decode_photo, encode_jpeg
 from mien.problems import problem_of
 from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
@@ -55,7 +55,7 @@ async def face_align(request: Request, state: StateDep, caller: Viewer) -> Respo
     state.queue.check_capacity()
 
     def work(upload: Upload) -> str:
-        photo = decode_photo(upload.data, name=upload.name)
+        photo = decode_photo(upload.data, name=upload.name, max_pixels=LARGE_PHOTO)
         found = engine.detect(photo)
         largest = select_face(found.boxes, None, photo=upload.name)
         return data_url(encode_jpeg(portrait(photo, found.points[largest], PORTRAIT_SIDE)))

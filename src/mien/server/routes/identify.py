@@ -19,7 +19,7 @@ from mien.errors import (
 )
 from mien.faces.portraits import portrait
 from mien.faces.selection import select_face
-from mien.photo import decode_photo, encode_jpeg
+from mien.photo import LARGE_PHOTO, decode_photo, encode_jpeg
 from mien.problems import problem_of
 from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
@@ -218,7 +218,7 @@ async def align(
     upload = (await read_form(request, files=1)).photo()
 
     def work() -> bytes:
-        photo = decode_photo(upload.data, name=upload.name)
+        photo = decode_photo(upload.data, name=upload.name, max_pixels=LARGE_PHOTO)
         found = engine.detect(photo)
         chosen = select_face(found.boxes, face, photo=photo.name)
         return encode_jpeg(portrait(photo, found.points[chosen], size))

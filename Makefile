@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PRETTIER := npx --yes prettier@3.10.1 --log-level warn
 WEB := "src/**/*.{js,css,html}" "docs/**/*.css"
 
-.PHONY: demo test test-all check check-static lint types rooms docs format clean
+.PHONY: demo test test-all check check-static lint types rooms docs format fuzz clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py $(if $(LFW),--lfw $(LFW)) $(if $(PEOPLE),--people $(PEOPLE))
@@ -17,9 +17,9 @@ test test-all: export OMP_NUM_THREADS = 1
 
 test: $(VENV)/dev
 	@scripts/chromium.sh
-	$(BIN)/python -m pytest -n logical --dist worksteal -m "not lfw" $(ARGS)
+	$(BIN)/python -m pytest -n logical --dist worksteal -m "not lfw and not fuzz" $(ARGS)
 
-# Also the measurements on Labeled Faces in the Wild, where its archive is.
+# Also the fuzz targets, and the measurements on Labeled Faces in the Wild, where its archive is.
 test-all: $(VENV)/dev
 	@scripts/chromium.sh
 	$(BIN)/python -m pytest -n logical --dist worksteal $(ARGS)
@@ -51,6 +51,11 @@ format: $(VENV)/dev
 	@if command -v npx > /dev/null; then $(PRETTIER) --write $(WEB); \
 	else echo 'npx is not installed: JavaScript, CSS and HTML are not formatted'; fi
 
+# Search for inputs that break a reader of bytes from outside: SECONDS of each target, all at once.
+fuzz: SECONDS ?= 60
+fuzz: $(VENV)/fuzz
+	$(BIN)/python -m fuzz run --seconds $(SECONDS) --json benchmarks/results/fuzz.json $(ARGS)
+
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
@@ -58,6 +63,10 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+$(VENV)/fuzz: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	touch $@
 
 clean:

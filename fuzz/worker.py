@@ -21,7 +21,7 @@ from fuzz.runner import LAST_INPUT, LENGTH_BYTES
 CORPUS = Path(__file__).resolve().parent / "corpus"
 
 _REPORT_SECONDS = 1.0
-_BYTES_SHARE = 0.5
+_BYTES_SHARE = 0.7
 """Of changes that are made to bytes, where a target can change an input in its own form too."""
 
 _STUCK_SECONDS = 120

@@ -13,7 +13,7 @@ LEAST_TESTS ?= tests/engine tests/faces tests/gallery tests/graph tests/models t
 LEAST_TOOLS := httpx httpx2 hypothesis psutil pytest pytest-randomly pytest-xdist scikit-learn
 WEB := "src/**/*.{js,css,html}" "docs/**/*.css"
 
-.PHONY: demo test test-all test-least audit mutants check check-static lint types rooms docs format clean
+.PHONY: demo test test-all test-least audit mutants check check-static lint types rooms docs format clean fuzz
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py $(if $(LFW),--lfw $(LFW)) $(if $(PEOPLE),--people $(PEOPLE))
@@ -23,9 +23,9 @@ test test-all test-least: export OMP_NUM_THREADS = 1
 
 test: $(VENV)/dev
 	@scripts/chromium.sh
-	$(BIN)/python -m pytest -n logical --dist worksteal -m "not lfw" $(ARGS)
+	$(BIN)/python -m pytest -n logical --dist worksteal -m "not lfw and not fuzz" $(ARGS)
 
-# Also the measurements on Labeled Faces in the Wild, where its archive is.
+# Also the fuzz targets, and the measurements on Labeled Faces in the Wild, where its archive is.
 test-all: $(VENV)/dev
 	@scripts/chromium.sh
 	$(BIN)/python -m pytest -n logical --dist worksteal $(ARGS)
@@ -74,6 +74,11 @@ format: $(VENV)/dev
 	@if command -v npx > /dev/null; then $(PRETTIER) --write $(WEB); \
 	else echo 'npx is not installed: JavaScript, CSS and HTML are not formatted'; fi
 
+# Search for inputs that break a reader of bytes from outside: SECONDS of each target, all at once.
+fuzz: SECONDS ?= 60
+fuzz: $(VENV)/fuzz
+	$(BIN)/python -m fuzz run --seconds $(SECONDS) --json benchmarks/results/fuzz.json $(ARGS)
+
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
@@ -94,6 +99,9 @@ build/least/installed: pyproject.toml scripts/least_versions.py
 build/audit/installed:
 	$(PYTHON) -m venv build/audit
 	build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+
+$(VENV)/fuzz: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	touch $@
 
 clean:

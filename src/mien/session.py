@@ -25,6 +25,7 @@ _FOREIGN = (
     onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf,
     onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
     onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException,
+    UnicodeDecodeError,  # of a text in the file, also where it stands in onnxruntime's message
 )
 
 _ERRORS_ONLY = 3
@@ -95,8 +96,14 @@ class Session:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """The properties written into the model."""
-        return dict(self._session.get_modelmeta().custom_metadata_map)
+        """The properties written into the model; raises NotARecognizer where they are no text."""
+        try:
+            return dict(self._session.get_modelmeta().custom_metadata_map)
+        except UnicodeDecodeError as error:
+            raise NotARecognizer(
+                f"{self._name}: its metadata is not text",
+                hint="The file is damaged; make it again.",
+            ) from error
 
     def run(self, *wanted: str, **inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the outputs in `wanted`, or all outputs where none is given."""

@@ -80,6 +80,14 @@ def test_the_client_is_the_one_that_the_event_names(event_of):
         {"Records": []},
         {"version": "2.0"},
         function_url_event("POST", "/v1/identify") | {"body": "not base64!"},
+        [],
+        "event",
+        function_url_event("GET", "/v1") | {"body": True},
+        function_url_event("GET", "/v1") | {"headers": {"content-type": 5}},
+        function_url_event("GET", "/v1") | {"headers": "none"},
+        function_url_event("GET", "/v1") | {"requestContext": "none"},
+        function_url_event("GET", "/v1") | {"rawQueryString": {"a": 1}},
+        rest_api_event("GET", "/v1") | {"queryStringParameters": {"top": 5}},
     ],
 )
 def test_other_events_get_status_400(handle, event):

@@ -9,7 +9,7 @@ import pytest
 from fastapi import Request
 
 from mien.errors import KeyNeeded, NotAllowed, ServerBusy, TooManyRequests
-from mien.rate_limits import RateLimiter
+from mien.request_limits import RateLimiter
 from mien.server.auth.access import Access, Caller, address_of
 from mien.server.auth.keys import Keys, Role
 

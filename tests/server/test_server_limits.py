@@ -9,7 +9,7 @@ from toy_server import with_limits
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from mien.errors import RequestTooSlow, ServerBusy, TooManyRequests
-from mien.rate_limits import RateLimiter, network_of
+from mien.request_limits import RateLimiter, network_of
 from mien.server.http.connections import ConnectionLimits
 from mien.server.http.limits import Limits
 from mien.server.http.prometheus import Metrics

@@ -11,7 +11,7 @@ import pytest
 from toy_server import BASE, files, picture, toy_state, with_limits
 
 from mien.errors import BadRequest, CannotListen, TooManyRequests, UnsafeStart
-from mien.rate_limits import RateLimiter
+from mien.request_limits import RateLimiter
 from mien.server.auth.keys import Keys, Role
 from mien.server.auth.web_sessions import LIFETIME, WebSessions
 from mien.server.run import Address, check_safe, listen, open_backends

@@ -211,8 +211,11 @@ class Recognizer:
         rows = self._compare.run(*COMPARED, embeddings=vectors)
         if not fits_people((boxes, points, scores, crops, vectors, *rows), len(self.people)):
             raise unreadable(self._name, "its answers do not fit its people")
-        found = Detections(boxes, points, scores)
-        embedded = EmbeddedPhoto(opened, found, crops, Embeddings(vectors, self.contract))
+        try:
+            found = Detections(boxes, points, scores)
+            embedded = EmbeddedPhoto(opened, found, crops, Embeddings(vectors, self.contract))
+        except (TypeError, ValueError) as error:
+            raise unreadable(self._name, "its answers are not those of a recognizer") from error
         return faces_of(embedded, answers_of(rows, self.people, rates=self._rates))
 
     def _rates(self, similarities: NDArray[np.float32]) -> NDArray[np.float64] | None:

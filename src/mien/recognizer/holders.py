@@ -18,8 +18,8 @@ from mien.errors import RecognizerError, RecognizerNotFound
 from mien.files import is_folder
 from mien.matching import HeadMatcher
 from mien.names import name_key
+from mien.onnx_files.graph_checks import check_graph
 from mien.recognizer.file import stored_head
-from mien.recognizer.graph_checks import check_graph
 from mien.recognizer.metadata import read_fields, read_learned, unreadable
 from mien.types import Embeddings, Head
 

@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 from mien.engine import FaceEngine
 from mien.errors import NotServed
 from mien.gallery import Gallery
-from mien.rate_limits import RateLimiter
+from mien.request_limits import RateLimiter
 from mien.server.auth.access import Access
 from mien.server.auth.audit_trail import AuditTrail, wait_until_written
 from mien.server.auth.keys import Keys

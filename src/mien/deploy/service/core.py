@@ -41,8 +41,8 @@ from mien.errors import BadRequest, FaceError, MienError, PhotoError, TooManyReq
 from mien.faces.selection import select_face
 from mien.photo import data_url, decode_photo, encode_jpeg
 from mien.problems import is_fault, plain_problem, problem_of, retry_after
-from mien.rate_limits import WRONG_BURST, WRONG_PER_SECOND, RateLimiter, network_of
 from mien.recognizer import Recognizer
+from mien.request_limits import WRONG_BURST, WRONG_PER_SECOND, RateLimiter, network_of
 from mien.session import Session
 from mien.text import printable
 from mien.types import PORTRAIT_SIDE, Face, Photo

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mien.errors import TooManyRequests
-from mien.server.http.limits import RateLimiter
+from mien.request_limits import RateLimiter
 
 _SECONDS = 60.0
 _MAX_KINDS = 32

@@ -17,7 +17,7 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from mien.rate_limits import network_of
+from mien.request_limits import network_of
 
 MAX_HEADER_BYTES = 512 << 10
 """Maximum size of a request's headers; generous, as one read may include the end of a body."""

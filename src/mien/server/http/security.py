@@ -24,7 +24,7 @@ from mien.errors import (
     ServerBusy,
     TooManyRequests,
 )
-from mien.rate_limits import network_of
+from mien.request_limits import network_of
 from mien.server.auth.access import SAFE_METHODS
 from mien.server.http.error_responses import error_response
 from mien.server.http.limits import Limits

@@ -1,4 +1,4 @@
-"""Limits of requests, the same in the server and in deployed functions and apps."""
+"""How large a request may be."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 CALLS = (
-    "open", "write", "fsync", "replace", "rename", "mkdir", "unlink", "rmdir", "ftruncate",
+    "open", "write", "fsync", "replace", "rename", "mkdir", "unlink", "rmdir", "ftruncate", "link",
 )  # fmt: skip
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EINTR)
 KILLED = -1

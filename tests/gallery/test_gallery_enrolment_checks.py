@@ -10,6 +10,7 @@ from mien.errors import SELDOM_FOUND, ContractMismatch, EnrolmentRefused, NoFace
 from mien.gallery import Gallery, Origin, extract_sample
 from mien.gallery.enrolment_checks import subject_of
 from mien.photo import read_photo
+from mien.types import Detections, Embeddings
 from toy_graphs import photo_of, red_squares, toy_engine
 
 
@@ -189,6 +190,75 @@ def test_the_subject_is_much_larger_than_other_faces():
     assert subject(edge, large_middle, middle) == 1
     assert subject(middle, edge) is None
     assert subject(middle, (520, 0, 640, 110)) is None
+
+
+class SeveralFaces:
+    """An engine that finds faces at given places, whose crops are numbered by their brightness."""
+
+    contract = ORIGIN.contract
+    statistics = ORIGIN.statistics
+
+    def __init__(self, *boxes):
+        self.boxes = np.array(boxes, np.float32)
+
+    def detect(self, _):
+        left, top, right, bottom = (self.boxes[:, side, None] for side in range(4))
+        side = np.array([0.3, 0.7, 0.5, 0.3, 0.7], np.float32)
+        height = np.array([0.4, 0.4, 0.6, 0.8, 0.8], np.float32)
+        points = np.stack([left + side * (right - left), top + height * (bottom - top)], axis=2)
+        scores = np.linspace(0.9, 0.8, len(self.boxes)).astype(np.float32)
+        return Detections(self.boxes, points, scores)
+
+    def align(self, _, found):
+        rows = np.arange(len(found), dtype=np.uint8)
+        return np.broadcast_to(rows[:, None, None, None], (len(found), 112, 112, 3))
+
+    def embed(self, crops):
+        return Embeddings(np.stack([centre(int(crop[0, 0, 0])) for crop in crops]), self.contract)
+
+
+SMALL, LARGE, AT_THE_EDGE = (300, 200, 340, 240), (270, 180, 370, 280), (500, 0, 640, 140)
+
+
+@pytest.mark.parametrize("boxes", [(SMALL, LARGE), (LARGE, SMALL)])
+def test_the_subject_is_enrolled_wherever_it_is_in_the_list(boxes):
+    """The faces are listed by the detector's score, and the subject need not be the first."""
+    blank = photo_of(np.zeros((480, 640, 3), np.uint8))
+    found = extract_sample(SeveralFaces(*boxes), blank)
+    assert np.array_equal(found.embedding, centre(boxes.index(LARGE)))
+
+
+@pytest.mark.parametrize(
+    "boxes", [(AT_THE_EDGE, SMALL), (SMALL, AT_THE_EDGE), ((0, 0, 40, 40), AT_THE_EDGE, SMALL)]
+)
+def test_force_takes_the_most_prominent_face(boxes):
+    """Central before large; without force it is not clear which face to enrol."""
+    engine, blank = SeveralFaces(*boxes), photo_of(np.zeros((480, 640, 3), np.uint8))
+    with pytest.raises(EnrolmentRefused) as refused:
+        extract_sample(engine, blank)
+    shown = [face["box"] for face in refused.value.evidence["faces"]]
+    assert shown[0] == list(SMALL)
+    assert len(shown) == len(boxes)
+    found = extract_sample(engine, blank, force=True)
+    assert np.array_equal(found.embedding, centre(boxes.index(SMALL)))
+
+
+def test_a_photo_decoded_at_half_size_is_measured_in_its_own_pixels():
+    """Of a large photo half the side is decoded: sizes are those of the photo itself."""
+    blank = np.zeros((480, 640, 3), np.uint8)
+    one = SeveralFaces(LARGE)
+    whole, half = (extract_sample(one, photo_of(blank, scale=scale)) for scale in (1.0, 0.5))
+    assert whole.measures["size"] == pytest.approx(0.4 * 100)
+    assert half.measures["size"] == pytest.approx(2 * 0.4 * 100)
+    two = SeveralFaces(SMALL, AT_THE_EDGE)
+    with pytest.raises(EnrolmentRefused) as refused:
+        extract_sample(two, photo_of(blank, scale=0.5))
+    assert [face["box"] for face in refused.value.evidence["faces"]] == [
+        [2 * side for side in box] for box in (SMALL, AT_THE_EDGE)
+    ]
+    tiny = SeveralFaces((300, 200, 315, 215))  # six pixels between the eyes, and twelve
+    assert "6 pixels between the eyes" in extract_sample(tiny, photo_of(blank)).doubt
+    assert "between the eyes" not in extract_sample(tiny, photo_of(blank, scale=0.5)).doubt
 
 
 def test_a_photo_is_enrolled_or_refused_with_a_reason(toys, toy_gallery):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
-from spheres import ORIGIN, centre, enrolled, face_sample
+from spheres import BARE, ORIGIN, centre, enrolled, face_sample
 
 import mien
-from mien.errors import ContractMismatch, OutputError, PhotoError
+from mien.errors import ContractMismatch, GalleryExists, OutputError, PhotoError
 from mien.gallery import Gallery, ImportedPerson, Origin
 from mien.gallery.exchange.transfer import Export, export_gallery
 from mien.gallery.integrity import check_gallery
+from mien.gallery.storage import connecting, database
 from mien.matching import Matcher
 from mien.photo import encode_png
 from toy_graphs import red_squares, toy_engine
@@ -166,6 +168,31 @@ def test_a_folder_with_other_files_is_not_made_a_gallery(tmp_path):
     with pytest.raises(OutputError, match="not a gallery's"):
         Gallery.create(tmp_path, ORIGIN)
     assert [path.name for path in tmp_path.iterdir()] == ["party.jpg"]
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_of_two_galleries_made_at_once_in_one_folder_one_is_made(tmp_path, monkeypatch, linked):
+    """Both see that there is none; a file system without hard links is slower to say so."""
+    real = connecting.publish_new
+    if not linked:
+
+        def no_links(*_):
+            raise PermissionError
+
+        monkeypatch.setattr(os, "link", no_links)
+
+    def overtaken(part, final):
+        monkeypatch.setattr(database, "publish_new", real)
+        with Gallery.create(tmp_path, BARE) as first:
+            first.add_person("Ada")
+        real(part, final)
+
+    monkeypatch.setattr(database, "publish_new", overtaken)
+    with pytest.raises(GalleryExists):
+        Gallery.create(tmp_path, BARE)
+    with Gallery.open(tmp_path) as kept:
+        assert [person.name for person in kept.people()] == ["Ada"]
+        assert check_gallery(kept).faults == ()
 
 
 @pytest.mark.parametrize("number", [np.float64, np.float32])

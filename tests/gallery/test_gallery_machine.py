@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from mien.errors import NameTaken, UnknownPerson
 from mien.gallery import Gallery
 from mien.gallery.exchange.transfer import Export, export_gallery, import_into
 from mien.gallery.integrity import check_gallery
+from mien.names import readable
 
 KEYS = [None, bytes(32), bytes(range(32))]
 NAMES = st.sampled_from(["Ada", "ada", "Émilie", "Sof'ja", "张伟", "  Ada ", "x_y", "x y"])
@@ -125,6 +127,20 @@ class Machine(RuleBasedStateMachine):
         if person in self.model:
             self.gallery.reject(person, face_sample(who, 9).embedding)
 
+    @rule(person=people, consent=st.text(max_size=20))
+    def note(self, person, consent):
+        if person in self.model:
+            self.gallery.note_consent(person, consent)
+            self.model[person]["consent"] = readable(consent)
+
+    @rule(rate=st.sampled_from([0.01, 0.02]))
+    def set_rate(self, rate):
+        self.gallery.set_rate(rate)
+
+    @rule()
+    def record(self):
+        self.gallery.audit("identified", list(self.model))
+
     @rule()
     def open_again(self):
         self.gallery.close()
@@ -139,6 +155,18 @@ class Machine(RuleBasedStateMachine):
     def rotate(self, key):
         self.gallery.rotate_key(key)
         self.key = key
+
+    @rule(person=people)
+    def fail_half_way(self, person):
+        """A change that fails is undone, also in the digest."""
+        if person in self.model:
+            with (
+                self.gallery.exclusively() as store,
+                suppress(ZeroDivisionError),
+                store.database.writing(),
+            ):
+                store.delete_person(store.person("id", person)[0])
+                raise ZeroDivisionError
 
     @precondition(lambda self: self.model)
     @rule()
@@ -159,6 +187,8 @@ class Machine(RuleBasedStateMachine):
     def same_as_the_model(self):
         if not hasattr(self, "gallery"):
             return
+        with self.gallery.exclusively() as store:
+            assert list(store.database.faults()) == []  # the digest is that of all rows
         found = {p.id: (p.name, p.consent, p.photos) for p in self.gallery.people()}
         assert found == {
             person: (row["name"], row["consent"], len(row["photos"]))

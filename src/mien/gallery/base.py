@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from mien.errors import (
-    ContractMismatch,
-    GalleryBusy,
-    GalleryLocked,
-    MienError,
-    NotAGallery,
-    UnknownPerson,
-)
+from mien.errors import ContractMismatch, GalleryBusy, MienError, NotAGallery, UnknownPerson
 from mien.gallery.decision_rule import derive_rule
 from mien.gallery.index import Index, compare_session
 from mien.gallery.person_matrix import PersonMatrix
-from mien.gallery.storage.cipher import Cipher, key_missing, key_unused
-from mien.gallery.storage.database import Database, damaged, translated, watcher
+from mien.gallery.storage.connecting import damaged, translated
+from mien.gallery.storage.database import Database, watcher
+from mien.gallery.storage.reseal import rewrite_rows
 from mien.gallery.storage.rows import GalleryStore
+from mien.gallery.storage.sealing import Seal
 from mien.gallery.storage.wiping import BackgroundWiper
 from mien.gallery.values import Origin
 from mien.policy import EnrolmentLimits
 
-_LOCK = "gallery lock"
 _RELOAD_FROM = 20
 """From this many changed people on, the whole index is made again: that takes no longer."""
 
@@ -49,18 +41,16 @@ class GalleryBase:
 
     def __init__(self, path: Path | str, *, key: bytes | None = None) -> None:
         self.path = Path(path)
-        database = Database(self.path)
+        database = Database(self.path, key=key)
         try:
             with translated(self.path):
                 origin, self.rate = _read_meta(database)
                 self.origin = origin.completed()
                 self.limits = EnrolmentLimits.of(self.origin.statistics)
-                self._lock_text = database.meta("lock")
                 self.keeps_thumbnails = database.meta("thumbnails") == "1"
-                cipher = cipher_of(database, key)
             self._database = database
             dimension, contract = self.origin.dimension, self.origin.contract
-            self._store = GalleryStore(database, cipher, dimension, contract)
+            self._store = GalleryStore(database, dimension, contract)
             self._lock = threading.RLock()
             self._watch_lock = threading.Lock()
             self._session = compare_session(dimension)
@@ -90,8 +80,17 @@ class GalleryBase:
 
     @property
     def encrypted(self) -> bool:
-        """Whether templates and thumbnails are encrypted."""
-        return self._store.cipher.encrypts
+        """Whether templates, thumbnails, names and notes are encrypted."""
+        return self._database.seal.encrypts
+
+    @property
+    def generation(self) -> int:
+        """How often people, photos or rejected faces were changed; it only rises.
+
+        Of a folder that was put back from an older copy it is lower than it was.
+        """
+        with self._lock, translated(self.path):
+            return self._database.generation
 
     @property
     def contract(self) -> str:
@@ -139,6 +138,7 @@ class GalleryBase:
 
     def _reload(self) -> None:
         with self._database.reading():
+            self._database.check_as_opened()
             self.rate = _read_meta(self._database)[1]
             generation = self._database.generation
             self._named = self._store.names()
@@ -164,7 +164,6 @@ class GalleryBase:
         changed: set[int] = set()
         with self._lock:
             with self._database.writing():
-                self._check_key()
                 if not self._stale:
                     self._refresh()
                 yield changed
@@ -173,13 +172,6 @@ class GalleryBase:
                 self._stale = True
             elif changed:
                 self._update_index(generation, changed)
-
-    def _check_key(self) -> None:
-        """Raise GalleryLocked where another process has changed the key since it was opened."""
-        if self._database.meta("lock") != self._lock_text:
-            raise GalleryLocked(
-                f"{self.path}: its key was changed", hint="Open it again with the new key."
-            )
 
     def _check_none_forgotten(self, since: int | None) -> None:
         """Raise UnknownPerson where a person was forgotten after a face was seen.
@@ -254,10 +246,10 @@ class GalleryBase:
         return True
 
     def rotate_key(self, new: bytes | None) -> bool:
-        """Encrypt templates and thumbnails with another key, in one transaction.
+        """Encrypt everything that is encrypted with another key, in one transaction.
 
-        Data encrypted with the old key is wiped from the files. Other processes that have the
-        gallery open must open it again.
+        Every row is checked before. Data encrypted with the old key is wiped from the files. Other
+        processes that have the gallery open must open it again.
 
         Args:
             new: 32 bytes; None to leave the gallery readable without a key.
@@ -267,18 +259,16 @@ class GalleryBase:
 
         Raises:
             GalleryLocked: the key does not have 32 bytes, or another process has changed the key.
+            NotAGallery: another program has changed the gallery.
         """
-        cipher = Cipher(new)
-        text = lock_text(cipher)
+        database = self._database
+        seal = Seal(new, database.seal.gallery)
         with self._lock:
-            with self._database.writing():
-                self._check_key()
-                self._store.reencrypt(cipher)
-                self._database.set_meta("lock", text)
+            with database.resealing(seal):
+                rewrite_rows(database.base, database.seal, seal)
                 state = "encrypted" if new else "not encrypted"
                 self._store.add_event("key changed", "", "", state)
-                self._database.must_scrub()
-            self._store.cipher, self._lock_text = cipher, text
+                database.must_scrub()
             return self.wipe()
 
     def _update_index(self, generation: int, changed: set[int]) -> None:
@@ -311,31 +301,3 @@ def valid_rate(rate: float) -> float:
     if not 0 < rate < 1:
         raise ValueError(f"a rate lies between 0 and 1, got {rate}")
     return float(rate)  # the text of a NumPy number cannot be read back
-
-
-def lock_text(cipher: Cipher) -> str:
-    """Return a known text encrypted, by which a key is checked; empty without a key."""
-    return base64.b64encode(cipher.encrypt(b"mien", _LOCK)).decode() if cipher.encrypts else ""
-
-
-def cipher_of(database: Database, key: bytes | None) -> Cipher:
-    """Return the cipher of a gallery.
-
-    Raises:
-        GalleryLocked: it is encrypted, and the key is missing or wrong; or it is not encrypted, and
-            a key is given.
-    """
-    lock = database.meta("lock")
-    if not lock:
-        if key is not None:
-            # Who gives a key expects that what is written is encrypted.
-            raise key_unused(database.folder)
-        return Cipher()
-    if key is None:
-        raise key_missing(str(database.folder))
-    cipher = Cipher(key)
-    try:
-        cipher.decrypt(base64.b64decode(lock, validate=True), _LOCK)
-    except binascii.Error as error:
-        raise NotAGallery(f"{database.folder}: its lock is damaged") from error
-    return cipher

@@ -66,11 +66,12 @@ class GalleryEditor(GalleryReader):
 
     def note_consent(self, person: str, consent: str, *, key: str = "") -> Person:
         """Replace the note on what a person has agreed to."""
-        with self._changing():
+        with self._changing() as changed:
             number, before = require_person(self._store, person)
             self._store.set_consent(number, consent[:LONGEST_NOTE])
             self._store.touch(number)
             self._store.add_event("consent noted", before.id, key, "")
+            changed.add(number)
         return self.person(before.id)
 
     def merge(self, person: str, other: str, *, key: str = "") -> Person:

@@ -9,7 +9,7 @@ from typing import Self
 
 from mien.engine import Engine, FaceEngine
 from mien.errors import EnrolmentRefused, NoFace
-from mien.gallery.base import lock_text, valid_rate
+from mien.gallery.base import valid_rate
 from mien.gallery.editor import GalleryEditor
 from mien.gallery.enrolment import (
     EnrolmentRequest,
@@ -23,7 +23,6 @@ from mien.gallery.people import (
     find_person,
     valid_name,
 )
-from mien.gallery.storage.cipher import Cipher
 from mien.gallery.storage.database import create_database
 from mien.gallery.values import Enrolment, FaceSample, ImportedPerson, Origin
 from mien.photo import PhotoSource, open_photo
@@ -66,7 +65,8 @@ class Gallery(GalleryEditor):
             origin: the engine that will make its embeddings, or the `Origin` of one.
             rate: share of strangers who may be given any name (FPIR), in (0, 1).
             thumbnails: whether the aligned crop of each enrolled photo is kept for display.
-            key: 32 bytes to encrypt templates and thumbnails with; None for no encryption.
+            key: 32 bytes to encrypt templates, thumbnails, names and notes with; None for no
+                encryption.
 
         Raises:
             GalleryExists: there is one already.
@@ -81,11 +81,8 @@ class Gallery(GalleryEditor):
             "origin": origin.text(),
             "rate": repr(valid_rate(rate)),
             "thumbnails": str(int(thumbnails)),
-            "lock": lock_text(Cipher(key)),
-            "generation": "0",
-            "scrub": "0",
         }
-        create_database(Path(path), meta)
+        create_database(Path(path), meta, key)
         gallery = cls(path, key=key)
         if engine is not None:
             gallery.engine = engine

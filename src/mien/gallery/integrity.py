@@ -10,7 +10,8 @@ from typing import Any
 
 from mien.errors import GalleryError
 from mien.gallery.base import GalleryBase
-from mien.gallery.storage.database import FILE, Database, translated
+from mien.gallery.storage.connecting import FILE, translated
+from mien.gallery.storage.database import Database
 from mien.gallery.storage.rows import GalleryStore
 from mien.gallery.storage.schema import migrate
 from mien.names import name_key
@@ -38,10 +39,11 @@ class IntegrityReport:
         people: number of people.
         photos: number of enrolled photos.
         negatives: number of rejected faces.
-        encrypted: whether templates are encrypted.
+        encrypted: whether templates, names and notes are encrypted.
         clean: whether the files hold nothing but the rows: no trace of deleted data.
         wiped: whether deleted data could be wiped; False while another process still reads an
             older state of the files. It is not looked for then, and `clean` is False.
+        generation: how often people, photos or rejected faces were changed.
     """
 
     faults: tuple[str, ...]
@@ -51,6 +53,7 @@ class IntegrityReport:
     encrypted: bool
     clean: bool
     wiped: bool = True
+    generation: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -60,17 +63,30 @@ class IntegrityReport:
         return f"<IntegrityReport {count(len(self.faults), 'fault')}>"
 
 
-def check_gallery(gallery: GalleryBase) -> IntegrityReport:
+def check_gallery(gallery: GalleryBase, *, at_least: int = 0) -> IntegrityReport:
     """Check the file's structure, every row, and that the files hold nothing else.
 
-    For the last, deleted data is wiped first (see `Database.scrub`). Then the file is compared,
-    byte for byte, with a file that is made from the rows alone.
+    All rows are compared with the digest that is stored (`storage.row_digests`). For the last,
+    deleted data is wiped first (see `Database.scrub`). Then the file is compared, byte for byte,
+    with a file that is made from the rows alone.
+
+    Args:
+        gallery: open.
+        at_least: the generation that it had before. A whole folder that was put back from an older
+            copy agrees with itself: only its lower generation tells.
     """
     with gallery.exclusively() as store:
         database = store.database
         wiped = gallery.wipe()
         with translated(database.folder):
-            faults = [*_structure(database), *_rows(store)]
+            with database.reading():
+                generation = database.generation
+                faults = [*_structure(database), *database.faults(), *_rows(store)]
+            if generation < at_least:
+                faults.append(
+                    f"it is of generation {generation}, not of {at_least} or a later one: "
+                    "an older copy was put back"
+                )
             remains = _remains(database) if wiped else []
             people, photos, negatives = (
                 int(database.base.execute(sql).fetchone()[0]) for sql in _COUNTS
@@ -81,9 +97,10 @@ def check_gallery(gallery: GalleryBase) -> IntegrityReport:
         people=people,
         photos=photos,
         negatives=negatives,
-        encrypted=store.cipher.encrypts,
+        encrypted=database.seal.encrypts,
         clean=wiped and not remains,
         wiped=wiped,
+        generation=generation,
     )
 
 
@@ -107,7 +124,12 @@ def _structure(database: Database) -> Iterator[str]:
 
 
 def _rows(store: GalleryStore) -> Iterator[str]:
-    for number, person in store.people():
+    try:
+        people = store.people()
+    except GalleryError as error:
+        yield f"people: {error}"
+        people = []
+    for number, person in people:
         try:
             if store.person("spelling", name_key(person.name)) != (number, person):
                 yield f"{person.id}: the person is not found by the name"

@@ -53,7 +53,7 @@ _OUTPUT = click.option(
     help="Share of strangers who may be given any name.",
 )
 @click.option("--thumbnails", is_flag=True, help="Keep the aligned crop of each enrolled photo.")
-@click.option("--encrypt", is_flag=True, help="Encrypt templates and thumbnails.")
+@click.option("--encrypt", is_flag=True, help="Encrypt templates, thumbnails, names and notes.")
 @click.option(
     "--key-file",
     type=click.Path(path_type=Path),
@@ -92,7 +92,7 @@ def create(
     with Gallery.create(folder, origin, rate=rate, thumbnails=thumbnails, key=key) as gallery:
         if dataset is not None:
             report_import(import_dataset(gallery, dataset), as_json=False)
-    warning = ", encrypted; without the key the templates are lost" if encrypt else ""
+    warning = ", encrypted; without the key everything in it is lost" if encrypt else ""
     note(f"{folder}: a gallery{warning}")
 
 
@@ -165,28 +165,41 @@ def import_(*, file: Path, folder: Path, key_file: Path | None, as_json: bool) -
 
 
 @gallery_commands.command(
-    epilog="\b\nExamples:\n  mien gallery check office\n  mien gallery check office --json"
+    epilog="\b\nExamples:\n  mien gallery check office\n  mien gallery check office --json\n"
+    "  mien gallery check office --at-least 42"
 )
 @GALLERY
+@click.option(
+    "--at-least",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="GENERATION",
+    help="Report it as a fault if the gallery is of an earlier generation than this.",
+)
 @KEY_FILE
 @JSON
-def check(*, folder: Path, key_file: Path | None, as_json: bool) -> None:
+def check(*, folder: Path, at_least: int, key_file: Path | None, as_json: bool) -> None:
     """Check the gallery DIR: its file, every row, and that its files hold nothing else.
 
-    Deleted data is wiped first. Then the file is compared with a file made from the rows alone: a
-    byte of a forgotten person would be a difference. The exit code is 18 where a fault is found.
+    All rows are compared with the digest that was stored when they were last changed. Deleted data
+    is wiped first. Then the file is compared with a file made from the rows alone: a byte of a
+    forgotten person would be a difference. The exit code is 18 where a fault is found.
+
+    A folder that was put back whole from an older copy agrees with itself. Keep the generation that
+    this command prints, and give it with --at-least the next time.
     """
     from mien.gallery.integrity import check_gallery  # noqa: PLC0415
 
     with opened(folder, key_file) as gallery:
-        found = check_gallery(gallery)
+        found = check_gallery(gallery, at_least=at_least)
     if as_json:
         print_json(found.to_dict())
     else:
         state = "encrypted" if found.encrypted else "not encrypted"
         out.print(
             f"{count(found.people, 'person', 'people')}, {count(found.photos, 'photo')}, "
-            f"{count(found.negatives, 'rejected face')}, {state}"
+            f"{count(found.negatives, 'rejected face')}, {state}, "
+            f"generation {found.generation}"
         )
         for fault in found.faults:
             out.print(f"[red]fault:[/red] {escape(fault)}")

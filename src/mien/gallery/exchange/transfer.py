@@ -26,7 +26,7 @@ from mien.gallery.exchange.snapshot import contents_of
 from mien.gallery.gallery import Gallery
 from mien.gallery.people import valid_name
 from mien.gallery.storage.cipher import Cipher, key_missing
-from mien.gallery.storage.database import FILE
+from mien.gallery.storage.connecting import FILE
 from mien.gallery.values import FaceSample, ImportedPerson, Origin
 from mien.names import name_key
 from mien.photo.damaged_archives import DAMAGED_ARCHIVE
@@ -69,7 +69,7 @@ def export_gallery(gallery: Gallery, *, plain: bool = False) -> bytes:
     """
     with gallery.exclusively() as store, store.database.reading():
         contents = contents_of(store, gallery.origin.dimension)
-        cipher = store.cipher
+        cipher = store.database.seal.user_cipher
     card = {
         "format": FORMAT,
         "mien": __version__,

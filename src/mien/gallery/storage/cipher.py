@@ -1,7 +1,7 @@
-"""Templates at rest: as they are, or encrypted with AES-256-GCM.
+"""Encryption with AES-256-GCM, and the keys that users keep in files.
 
-The id of the row is authenticated along with the ciphertext (as associated data), so that a
-template that is moved to another person's row does not decrypt.
+What the bytes belong to is authenticated along with them (as associated data), so that they do not
+decrypt elsewhere.
 """
 
 from __future__ import annotations
@@ -54,20 +54,26 @@ class Cipher:
         """Whether bytes are encrypted."""
         return self._aead is not None
 
-    def encrypt(self, data: bytes, place: str) -> bytes:
+    def encrypt(self, data: bytes, place: str, bound: bytes = b"") -> bytes:
         """Return nonce, ciphertext and tag; `data` itself where there is no key.
 
         Args:
             data: to write.
-            place: which row it is written to; needed again to decrypt.
+            place: where it is written to.
+            bound: authenticated with it, and needed again to decrypt; `place` where empty.
         """
         if self._aead is None:
             return data
         nonce = secrets.token_bytes(_NONCE)
-        return nonce + self._aead.encrypt(nonce, data, place.encode())
+        return nonce + self._aead.encrypt(nonce, data, bound or place.encode())
 
-    def decrypt(self, data: bytes, place: str) -> bytes:
+    def decrypt(self, data: bytes, place: str, bound: bytes = b"") -> bytes:
         """Return the bytes that `encrypt` was given.
+
+        Args:
+            data: what it returned.
+            place: as it was given.
+            bound: as it was given.
 
         Raises:
             GalleryLocked: they were encrypted with another key or for another place, or changed.
@@ -77,13 +83,9 @@ class Cipher:
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415
 
         try:
-            return self._aead.decrypt(data[:_NONCE], data[_NONCE:], place.encode())
+            return self._aead.decrypt(data[:_NONCE], data[_NONCE:], bound or place.encode())
         except (InvalidTag, ValueError) as error:
-            raise GalleryLocked(
-                f"{place} cannot be decrypted: another key, or it was changed",
-                hint=_HOW,
-                code="gallery-locked",
-            ) from error
+            raise changed(place) from error
 
 
 def _aesgcm(key: bytes) -> AESGCM:
@@ -99,6 +101,15 @@ def _aesgcm(key: bytes) -> AESGCM:
             hint="Install it: pip install 'mien[encryption]'.",
         ) from error
     return AESGCM(key)
+
+
+def changed(place: str) -> GalleryLocked:
+    """Return the error for data that does not decrypt where it stands."""
+    return GalleryLocked(
+        f"{place} cannot be decrypted: another key, or it was changed",
+        hint=_HOW,
+        code="gallery-locked",
+    )
 
 
 def key_missing(what: str) -> GalleryLocked:

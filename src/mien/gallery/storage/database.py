@@ -11,31 +11,49 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
-from mien.errors import GalleryBusy, GalleryExists, GalleryNotFound, NotAGallery, OutputError
-from mien.files import is_file, make_folder, path_exists, publish
+from mien.errors import (
+    GalleryBusy,
+    GalleryExists,
+    GalleryLocked,
+    GalleryNotFound,
+    NotAGallery,
+    OutputError,
+)
+from mien.files import is_file, make_folder, path_exists
+from mien.gallery.storage.connecting import (
+    FILE,
+    SYSTEM,
+    connect,
+    connected,
+    damaged,
+    publish_new,
+    translated,
+    unless_unwritable,
+    unwritable,
+)
+from mien.gallery.storage.reseal import bring_up_to_date, store_digest, stored_digest
+from mien.gallery.storage.row_digests import (
+    ChangedRows,
+    GalleryDigest,
+    as_opened,
+    digest_of,
+    generation_of,
+    settings_digest,
+)
 from mien.gallery.storage.schema import APPLICATION, VERSION, application_of, migrate, version_of
+from mien.gallery.storage.sealing import Seal, new_gallery_id, seal_of
 from mien.gallery.storage.wiping import PATIENCE, TO_CUT, TO_REWRITE, wipe
-
-FILE = "gallery.sqlite"
 
 _OF_A_DATASET = "It is a dataset: train a recognizer on it, or import it into a gallery."
 
 _PATIENCE = 10.0
 """Seconds to wait for another process that is writing."""
 
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
-_SYSTEM = {
-    sqlite3.SQLITE_READONLY: "it is on a read-only disk, or is not yours to change",
-    sqlite3.SQLITE_IOERR: "the disk reports an error",
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_CANTOPEN: "its files cannot be opened",
-    sqlite3.SQLITE_PERM: "permission denied",
-    sqlite3.SQLITE_NOMEM: "there is no memory left",
-    sqlite3.SQLITE_INTERRUPT: "it was interrupted",
-    sqlite3.SQLITE_TOOBIG: "a value is too large",
-}
+_FOREIGN = "SELECT name FROM main.sqlite_master WHERE type IN ('trigger', 'view')"
+"""A trigger in the file could change rows together with Mien's own changes."""
 
 
 class Database:
@@ -45,15 +63,24 @@ class Database:
 
     Args:
         folder: of the gallery.
+        key: 32 bytes, for an encrypted gallery.
         patience: seconds to wait for another process that is writing.
+
+    Attributes:
+        seal: encrypts and decrypts its rows.
 
     Raises:
         GalleryNotFound: there is no gallery.
         NotAGallery: Mien did not make it, it is damaged, or a newer version made it.
+        GalleryLocked: it is encrypted, and the key is missing or wrong; or it is not encrypted, and
+            a key is given.
     """
 
-    def __init__(self, folder: Path, *, patience: float = _PATIENCE) -> None:
+    def __init__(
+        self, folder: Path, *, key: bytes | None = None, patience: float = _PATIENCE
+    ) -> None:
         self.folder = folder
+        self._in_memory = False
         path = folder / FILE
         if not is_gallery(folder):
             raise GalleryNotFound(
@@ -63,14 +90,20 @@ class Database:
                 data={"folder": str(folder)},
             )
         with translated(folder):
-            self.base = _connect(path, patience)
+            self.base = connect(path, patience)
             try:
-                self._check_and_migrate()
+                self._check_maker()
+                self.seal = seal_of(self.base, folder, key)
+                self._bring_up_to_date(key)
+                self._lock = self.meta("lock")
+                self._changed = ChangedRows(self.base)
+                if self._in_memory:
+                    self.base.execute("PRAGMA query_only = ON")
             except BaseException:
                 self.base.close()
                 raise
 
-    def _check_and_migrate(self) -> None:
+    def _check_maker(self) -> None:
         if application_of(self.base) != APPLICATION:
             raise NotAGallery(
                 f"{self.folder / FILE} was not made by Mien",
@@ -82,11 +115,32 @@ class Database:
                 f"{self.folder}: a newer version of Mien made this gallery",
                 hint="Use that version, or export there and import here.",
             )
-        with _unless_unwritable():
+
+    def _bring_up_to_date(self, key: bytes | None) -> None:
+        with unless_unwritable():
             self.base.execute("PRAGMA journal_mode = WAL")
-        migrate(self.base)
+        if version_of(self.base) < VERSION:
+            try:
+                bring_up_to_date(self.base, key, self.seal)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in SYSTEM:
+                    raise
+                self._read_in_memory()
+                bring_up_to_date(self.base, key, self.seal)
+            self.seal = seal_of(self.base, self.folder, key)  # another process may have been faster
         with suppress(OutputError, GalleryBusy):  # on a full disk, or while others read: later
             self.finish_scrub()
+
+    def _read_in_memory(self) -> None:
+        """Go on with a copy in memory: of a gallery of an older version that cannot be written."""
+        copy = connected(Path(":memory:"), ":memory:", 0.0)
+        try:
+            self.base.backup(copy)
+        except BaseException:
+            copy.close()
+            raise
+        self.base.close()
+        self.base, self._in_memory = copy, True
 
     def close(self) -> None:
         """Close the file, after moving the contents of the log into it."""
@@ -99,10 +153,50 @@ class Database:
     def writing(self) -> Iterator[None]:
         """Hold a write transaction: committed when the block ends, rolled back on an exception.
 
+        The digest of all rows changes with them, in the same transaction.
+
         Raises:
             GalleryBusy: another process keeps writing for longer than `patience`.
             OutputError: the disk is full or may not be written.
+            NotAGallery: another program has changed the gallery.
         """
+        with self._transaction():
+            before = self.stored_digest()
+            self._changed.start(self.seal.digest_key)
+            yield
+            after = replace(
+                self._changed.applied(before),
+                generation=self.generation,
+                settings=settings_digest(self.base),
+            )
+            if after != before:
+                store_digest(self.base, after, self.seal)
+
+    @contextmanager
+    def resealing(self, seal: Seal) -> Iterator[None]:
+        """Hold a write transaction in which every row is encrypted again, with another key.
+
+        The rows are checked before: what another program changed is not taken over.
+
+        Args:
+            seal: of the gallery from then on.
+
+        Raises:
+            NotAGallery: another program has changed the gallery.
+            GalleryBusy, OutputError: as for `writing`.
+        """
+        with self._transaction():
+            stored = self.stored_digest()
+            if digest_of(self.base, self.seal) != stored:
+                raise damaged(self.folder, "its rows are not as they were stored")
+            yield
+            self.set_meta("lock", seal.lock())
+            store_digest(self.base, digest_of(self.base, seal), seal)
+            lock = self.meta("lock")
+        self.seal, self._lock = seal, lock
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         with translated(self.folder):
             self.base.execute("BEGIN IMMEDIATE")
             try:
@@ -112,10 +206,56 @@ class Database:
                 with suppress(sqlite3.Error):  # the first error says what is wrong
                     self.base.rollback()
                 raise
+            finally:
+                self._changed.stop()
+
+    def stored_digest(self) -> GalleryDigest:
+        """Return the digest of the gallery's rows and settings that is stored.
+
+        Raises:
+            GalleryLocked: it was changed, or another process has changed the key.
+            NotAGallery: it was changed, or the generation, a setting or the schema.
+        """
+        if self.meta("lock") != self._lock:
+            raise GalleryLocked(
+                f"{self.folder}: its key was changed", hint="Open it again with the new key."
+            )
+        try:
+            stored = stored_digest(self.base, self.seal)
+        except ValueError as error:
+            raise damaged(self.folder, str(error)) from error
+        here = replace(stored, generation=self.generation, settings=settings_digest(self.base))
+        for difference in stored.differences(here):
+            raise damaged(self.folder, difference)
+        if self.seal.encrypts and self.base.execute(_FOREIGN).fetchone():
+            raise damaged(self.folder, "its schema has a trigger or a view")
+        return stored
+
+    def check_as_opened(self) -> None:
+        """Compare an encrypted gallery with its digest, as far as that takes no reading of rows.
+
+        A gallery without a key is not compared: its owner may change the file with other programs.
+
+        Raises:
+            GalleryLocked, NotAGallery: another program has changed it.
+        """
+        if self.seal.encrypts:
+            stored = self.stored_digest()
+            for difference in stored.differences(as_opened(self.base, stored)):
+                raise damaged(self.folder, difference)
+
+    def faults(self) -> Iterator[str]:
+        """Read every row and yield in words what is not as it was stored."""
+        try:
+            stored = stored_digest(self.base, self.seal)
+        except (ValueError, GalleryLocked) as error:
+            yield f"the digest of its rows: {error}"
+            return
+        yield from stored.differences(digest_of(self.base, self.seal))
 
     def _commit(self) -> None:
         if not self.base.in_transaction:  # SQLite has rolled it back, as on a full disk
-            raise _unwritable(self.folder, "the change could not be saved")
+            raise unwritable(self.folder, "the change could not be saved")
         self.base.execute("COMMIT")
 
     @contextmanager
@@ -134,7 +274,7 @@ class Database:
     @property
     def generation(self) -> int:
         """How often people, photos or rejected faces were changed."""
-        return int(self.meta("generation") or 0)
+        return generation_of(self.base)
 
     def raise_generation(self) -> int:
         """Count a change and return the new generation; other processes reload when it rises."""
@@ -190,22 +330,24 @@ class Database:
         self.set_meta("scrub", state)
 
 
-def create_database(folder: Path, meta: Mapping[str, str]) -> None:
+def create_database(folder: Path, meta: Mapping[str, str], key: bytes | None = None) -> None:
     """Make the database of a new gallery; written whole or not at all.
 
     Args:
         folder: made where it does not exist.
-        meta: first contents of the table `meta`.
+        meta: its settings, the first contents of the table `meta`.
+        key: 32 bytes to encrypt its rows with; None for no encryption.
 
     Raises:
-        GalleryExists: there is one already.
+        GalleryExists: there is one already, or another process makes it at the same time.
         OutputError: it cannot be written, or the folder holds other files.
+        GalleryLocked: the key does not have 32 bytes.
     """
+    seal = Seal(key, new_gallery_id())
+    own = {"id": seal.gallery, "lock": seal.lock(), "generation": "0", "scrub": "0"}
     path = folder / FILE
     if path_exists(path):
-        raise GalleryExists(
-            f"{folder}: there is a gallery already", hint="Use it, or give another folder."
-        )
+        raise _exists(folder)
     with translated(folder):
         if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
             raise OutputError(
@@ -220,19 +362,29 @@ def create_database(folder: Path, meta: Mapping[str, str]) -> None:
             base = sqlite3.connect(part, isolation_level=None)
             try:
                 migrate(base)
-                base.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+                base.executemany("INSERT INTO meta VALUES (?, ?)", {**meta, **own}.items())
+                store_digest(base, digest_of(base, seal), seal)
             finally:
                 base.close()
-            publish(part, path)
+            publish_new(part, path)
+        except FileExistsError as error:
+            part.unlink(missing_ok=True)
+            raise _exists(folder) from error
         except BaseException:
             part.unlink(missing_ok=True)
             raise
 
 
+def _exists(folder: Path) -> GalleryExists:
+    return GalleryExists(
+        f"{folder}: there is a gallery already", hint="Use it, or give another folder."
+    )
+
+
 def watcher(folder: Path) -> sqlite3.Connection:
     """Return a second connection, used only to see whether the file has changed."""
     with translated(folder):
-        return _connect(folder / FILE, 1.0)
+        return connect(folder / FILE, 1.0)
 
 
 def is_gallery(folder: Path) -> bool:
@@ -243,106 +395,3 @@ def is_gallery(folder: Path) -> bool:
 def is_dataset(folder: Path) -> bool:
     """Return whether a folder holds a dataset."""
     return is_file(folder / "dataset.json")
-
-
-_SETTINGS = (
-    "synchronous = FULL",
-    "foreign_keys = ON",
-    "secure_delete = ON",
-    # The file may be untrusted: functions in its schema may not do harm.
-    "trusted_schema = OFF",
-    # VACUUM would write all templates to a temporary file outside the folder.
-    "temp_store = MEMORY",
-)
-
-
-def _connect(path: Path, patience: float) -> sqlite3.Connection:
-    """Connect to a gallery's file; on a read-only or full disk, to read only.
-
-    SQLite needs a file beside the database (`-shm`) to read it while others write. Where that
-    cannot be made, no process writes: the database is then read as it is, if nothing is in its log.
-    """
-    try:
-        return _connected(path, str(path), patience)
-    except sqlite3.OperationalError as error:
-        log = path.with_name(f"{FILE}-wal")
-        if error.sqlite_errorcode & 0xFF not in _SYSTEM or (log.exists() and log.stat().st_size):
-            raise
-        return _connected(path, f"{path.absolute().as_uri()}?mode=ro&immutable=1", patience)
-
-
-def _connected(path: Path, address: str, patience: float) -> sqlite3.Connection:
-    base = sqlite3.connect(
-        address, timeout=patience, isolation_level=None, check_same_thread=False,
-        uri=address != str(path),
-    )  # fmt: skip
-    try:
-        for setting in _SETTINGS:
-            base.execute(f"PRAGMA {setting}")
-        base.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except BaseException:
-        base.close()
-        raise
-    return base
-
-
-@contextmanager
-def _unless_unwritable() -> Iterator[None]:
-    """Ignore that something cannot be written."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF not in _SYSTEM:
-            raise
-
-
-@contextmanager
-def translated(folder: Path) -> Iterator[None]:
-    """Translate errors of SQLite and of the operating system into gallery errors.
-
-    Raises:
-        GalleryBusy: another process holds the file.
-        NotAGallery: the file is damaged.
-        OutputError: it cannot be written.
-        ValueError: the gallery was closed.
-        TypeError: a value is of a type that a database cannot hold.
-    """
-    try:
-        yield
-    except (sqlite3.ProgrammingError, sqlite3.InterfaceError) as error:
-        if "closed" in str(error):
-            raise ValueError(f"{folder}: the gallery was closed; open it again") from error
-        raise TypeError(f"{folder}: {error}") from error
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _BUSY:
-            raise GalleryBusy(
-                "another process is using the gallery",
-                hint="Try again when it has ended.",
-            ) from error
-        if code in _SYSTEM:
-            raise _unwritable(folder, _SYSTEM[code]) from error
-        raise damaged(folder, str(error)) from error
-    except UnicodeDecodeError as error:
-        # The message of SQLite quotes the schema, which is not valid UTF-8.
-        raise damaged(folder, "its schema is not text") from error
-    except OSError as error:
-        raise _unwritable(folder, error.strerror or str(error)) from error
-
-
-def damaged(folder: Path, why: str) -> NotAGallery:
-    """Return the error for a gallery whose file is not what Mien wrote."""
-    return NotAGallery(
-        f"{folder}: the gallery is damaged: {why}",
-        hint="Restore it from an export if you have one.",
-        code="gallery-damaged",
-        data={"folder": str(folder)},
-    )
-
-
-def _unwritable(folder: Path, why: str) -> OutputError:
-    return OutputError(
-        f"{folder}: the gallery cannot be written: {why}",
-        hint="Make room on the disk, or give a folder that you may write to. What was saved before "
-        "is still there.",
-    )

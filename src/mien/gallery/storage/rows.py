@@ -1,44 +1,41 @@
 """The rows of a gallery: people, their enrolled photos, rejected faces, the audit trail.
 
-Source of truth: the index is made from these rows. Templates and thumbnails pass through the
-cipher when they are written and read, so that an encrypted gallery's file never holds them in
-plain form.
+Source of truth: the index is made from these rows. Templates, thumbnails, names and notes pass
+through the gallery's seal when they are written and read, so that an encrypted gallery's file never
+holds them in plain form.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import NotAGallery
-from mien.gallery.storage.cipher import Cipher
-from mien.gallery.storage.database import Database, translated
-from mien.gallery.values import AuditEvent, Person, Picture
+from mien.gallery.storage.connecting import damaged, translated
+from mien.gallery.storage.database import Database
+from mien.gallery.storage.people_rows import PeopleRows, new_id, now
+from mien.gallery.storage.reseal import rewrite_negative, rewrite_photo
+from mien.gallery.storage.sealing import negative_bound, photo_bound
+from mien.gallery.values import AuditEvent, Picture
 from mien.names import readable
 
-_PERSON = (
-    "SELECT people.number, people.id, name, consent, people.source, created, changed, "
-    "(SELECT COUNT(*) FROM photos WHERE person = people.number) FROM people"
+_OF_PHOTOS = "FROM photos LEFT JOIN people ON people.number = photos.person"
+_BOUND = "photos.id, people.id, contract, quality, added, forced"
+"""What `photo_bound` takes."""
+
+_PICTURE = (
+    f"SELECT {_BOUND}, sha256, photos.source, photos.sealed, thumbnail IS NOT NULL {_OF_PHOTOS}"
 )
-_PICTURE = "SELECT id, sha256, source, added, quality, thumbnail IS NOT NULL, forced FROM photos"
-_TEMPLATE = "SELECT id, person, quality, contract, template FROM photos"
-_ENCRYPTED = {
-    "photo": ("SELECT id, template FROM photos", "UPDATE photos SET template = ? WHERE id = ?"),
-    "thumbnail": (
-        "SELECT id, thumbnail FROM photos WHERE thumbnail IS NOT NULL",
-        "UPDATE photos SET thumbnail = ? WHERE id = ?",
-    ),
-    "negative": (
-        "SELECT id, template FROM negatives",
-        "UPDATE negatives SET template = ? WHERE id = ?",
-    ),
-}
+_TEMPLATE = f"SELECT {_BOUND}, photos.person, template {_OF_PHOTOS}"
+_NEGATIVE = (
+    "SELECT negatives.id, owner.id, shown.id, contract, added, person, template FROM negatives "
+    "LEFT JOIN people AS owner ON owner.number = person "
+    "LEFT JOIN people AS shown ON shown.number = shows"
+)
 _BLOCK = 4096
 _ROUNDING = 1e-3
 
@@ -81,95 +78,21 @@ class Negatives:
         return len(self.ids)
 
 
-def now() -> str:
-    """Return the UTC time, ISO 8601 to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def new_id() -> str:
-    """Return a random id: 12 hexadecimal digits."""
-    return secrets.token_hex(6)
-
-
-class GalleryStore:
+class GalleryStore(PeopleRows):
     """Reads and writes the rows of a gallery; a person is identified by a `number` here.
 
     Methods that write are called inside a transaction (`Database.writing`).
 
     Args:
         database: open.
-        cipher: of templates and thumbnails.
         dimension: D.
         contract: of every embedding.
     """
 
-    def __init__(self, database: Database, cipher: Cipher, dimension: int, contract: str) -> None:
-        self.database = database
-        self.cipher = cipher
+    def __init__(self, database: Database, dimension: int, contract: str) -> None:
+        super().__init__(database)
         self._dimension = dimension
         self._contract = contract
-
-    def _rows(self, sql: str, *values: Any) -> list[Any]:
-        with translated(self.database.folder):
-            return self.database.base.execute(sql, _texts(values)).fetchall()
-
-    def _do(self, sql: str, *values: Any) -> int:
-        return self.database.base.execute(sql, _texts(values)).rowcount
-
-    # People
-
-    def people(self) -> list[tuple[int, Person]]:
-        """Return all people with their numbers, in the order in which they were added."""
-        return [(row[0], Person(*row[1:])) for row in self._rows(f"{_PERSON} ORDER BY number")]
-
-    def names(self) -> dict[int, tuple[str, str]]:
-        """Return the id and name of all people, by number."""
-        rows = self._rows("SELECT number, id, name FROM people")
-        return {number: (person, name) for number, person, name in rows}
-
-    def person(self, column: str, value: str | int) -> tuple[int, Person] | None:
-        """Return the person whose `id`, `spelling` or `number` is this, or None."""
-        rows = self._rows(f"{_PERSON} WHERE people.{column} = ?", value)
-        return (rows[0][0], Person(*rows[0][1:])) if rows else None
-
-    def add_person(
-        self,
-        name: str,
-        spelling: str,
-        *,
-        consent: str,
-        source: str,
-        person_id: str = "",
-        created: str = "",
-    ) -> int:
-        """Add a person and return the number; a new id and the current time where not given."""
-        moment = now()
-        cursor = self.database.base.execute(
-            "INSERT INTO people (id, name, spelling, consent, source, created, changed) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            _texts(
-                (person_id or new_id(), name, spelling, consent, source, created or moment, moment)
-            ),
-        )
-        return int(cursor.lastrowid or 0)
-
-    def rename(self, number: int, name: str, spelling: str) -> None:
-        """Change a person's name."""
-        self._do(
-            "UPDATE people SET name = ?, spelling = ? WHERE number = ?", name, spelling, number
-        )
-
-    def set_consent(self, number: int, consent: str) -> None:
-        """Replace the note on what a person has agreed to."""
-        self._do("UPDATE people SET consent = ? WHERE number = ?", consent, number)
-
-    def touch(self, number: int) -> None:
-        """Set the time of a person's last change to now."""
-        self._do("UPDATE people SET changed = ? WHERE number = ?", now(), number)
-
-    def delete_person(self, number: int) -> None:
-        """Delete a person with photos, thumbnails and rejected faces."""
-        self._do("DELETE FROM people WHERE number = ?", number)
 
     # Photos
 
@@ -197,24 +120,31 @@ class GalleryStore:
             added: UTC time, ISO 8601; now where empty.
             thumbnail: JPEG of the crop; empty to keep none.
         """
-        photo = new_id()
+        photo, moment, seal = new_id(), added or now(), self.database.seal
+        source, forced = readable(source), readable(forced)
+        bound = photo_bound(
+            photo, self.id_of(number), self._contract, float(quality), moment, forced
+        )
         self._do(
             "INSERT INTO photos (id, person, contract, sha256, source, added, quality, forced, "
-            "template, thumbnail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            photo, number, self._contract, sha256, source, added or now(), quality, forced,
-            self._encrypted(vectors, f"photo {photo}"),
-            self.cipher.encrypt(thumbnail, f"thumbnail {photo}") if thumbnail else None,
+            "template, thumbnail, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            photo, number, self._contract, seal.index(sha256), *seal.in_columns([source]), moment,
+            float(quality), forced,
+            seal.encrypt(_bytes_of(vectors), "photo", bound),
+            seal.encrypt(thumbnail, "thumbnail", bound) if thumbnail else None,
+            seal.sealed_texts((sha256, source), "photo texts", bound),
         )  # fmt: skip
         return photo
 
     def pictures(self, number: int) -> list[Picture]:
         """Return a person's photos without embeddings, in the order in which they were enrolled."""
-        rows = self._rows(f"{_PICTURE} WHERE person = ? ORDER BY number", number)
-        return [_picture(row) for row in rows]
+        rows = self._rows(f"{_PICTURE} WHERE person = ? ORDER BY photos.number", number)
+        return [self._picture(row) for row in rows]
 
     def picture_of(self, number: int, sha256: str) -> str:
         """Return the id of a person's photo with this digest; empty where there is none."""
-        rows = self._rows("SELECT id FROM photos WHERE person = ? AND sha256 = ?", number, sha256)
+        sql = "SELECT id FROM photos WHERE person = ? AND sha256 = ?"
+        rows = self._rows(sql, number, self.database.seal.index(sha256))
         return str(rows[0][0]) if rows and sha256 else ""
 
     def person_of(self, photo: str) -> int | None:
@@ -224,10 +154,10 @@ class GalleryStore:
 
     def thumbnail(self, photo: str) -> bytes:
         """Return the JPEG of a photo's crop; empty where no crop is kept."""
-        rows = self._rows("SELECT thumbnail FROM photos WHERE id = ?", photo)
-        if not rows or rows[0][0] is None:
+        rows = self._rows(f"SELECT {_BOUND}, thumbnail {_OF_PHOTOS} WHERE photos.id = ?", photo)
+        if not rows or rows[0][6] is None:
             return b""
-        return self.cipher.decrypt(rows[0][0], f"thumbnail {photo}")
+        return self.database.seal.decrypt(rows[0][6], "thumbnail", photo_bound(*rows[0][:6]))
 
     def delete_photo(self, photo: str) -> None:
         """Delete a photo with its embeddings and thumbnail."""
@@ -235,21 +165,26 @@ class GalleryStore:
 
     def move_photos(self, source: int, target: int) -> None:
         """Move photos from person `source` to `target`, except those that `target` has already."""
-        self._do("UPDATE OR IGNORE photos SET person = ? WHERE person = ?", target, source)
+        owner, seal = (target, self.id_of(target)), self.database.seal
+        own = {row[0] for row in self._rows("SELECT sha256 FROM photos WHERE person = ?", target)}
+        rows = self._rows("SELECT number, sha256 FROM photos WHERE person = ?", source)
+        for number, sha256 in rows:
+            if not sha256 or sha256 not in own:
+                rewrite_photo(self.database.base, number, seal, seal, owner)
 
     def templates(self, number: int) -> Templates:
         """Return the embeddings of a person's photos, in the order in which they were enrolled."""
-        rows = self._rows(f"{_TEMPLATE} WHERE person = ? ORDER BY number", number)
+        rows = self._rows(f"{_TEMPLATE} WHERE person = ? ORDER BY photos.number", number)
         return self._templates(rows)
 
     def template(self, photo: str) -> Templates:
         """Return the embeddings of one photo; N = 0 where no photo has this id."""
-        return self._templates(self._rows(f"{_TEMPLATE} WHERE id = ?", photo))
+        return self._templates(self._rows(f"{_TEMPLATE} WHERE photos.id = ?", photo))
 
     def all_templates(self) -> Iterator[Templates]:
         """Yield the embeddings of all photos, ordered by person and time, in blocks."""
         with translated(self.database.folder):
-            cursor = self.database.base.execute(f"{_TEMPLATE} ORDER BY person, number")
+            cursor = self.database.base.execute(f"{_TEMPLATE} ORDER BY person, photos.number")
         while True:
             with translated(self.database.folder):
                 rows = cursor.fetchmany(_BLOCK)
@@ -258,15 +193,17 @@ class GalleryStore:
             yield self._templates(rows)
 
     def _templates(self, rows: Sequence[Any]) -> Templates:
-        vectors = self._vectors([(f"photo {row[0]}", row[3], row[4]) for row in rows], 2)
-        for photo, _, quality, *_ in rows:
+        seal = self.database.seal
+        plain = [seal.decrypt(row[7], "photo", photo_bound(*row[:6])) for row in rows]
+        vectors = self._vectors([(f"photo {row[0]}", row[2]) for row in rows], plain, 2)
+        for photo, _, _, quality, *_ in rows:
             if not 0 <= quality <= 1:
                 raise self._damaged(f"photo {photo} has a quality of {quality}")
         return Templates(
             faces=np.ascontiguousarray(vectors[:, 0]),
             mirrored=np.ascontiguousarray(vectors[:, 1]),
-            quality=np.array([row[2] for row in rows], np.float32),
-            numbers=np.array([row[1] for row in rows], np.int64),
+            quality=np.array([row[3] for row in rows], np.float32),
+            numbers=np.array([row[6] for row in rows], np.int64),
         )
 
     # Rejected faces
@@ -279,29 +216,37 @@ class GalleryStore:
             vector: (D,) float32 of length 1.
             shows: number of the person that it shows; None where unknown.
         """
-        row = new_id()
+        row, moment = new_id(), now()
+        shown = None if shows is None else self.id_of(shows)
+        bound = negative_bound(row, self.id_of(number), shown, self._contract, moment)
         self._do(
             "INSERT INTO negatives (id, person, shows, contract, added, template) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            row, number, shows, self._contract, now(), self._encrypted(vector, f"negative {row}"),
+            row, number, shows, self._contract, moment,
+            self.database.seal.encrypt(_bytes_of(vector), "negative", bound),
         )  # fmt: skip
         return row
 
     def negatives(self) -> Negatives:
         """Return all rejected faces, in the order in which they were added."""
-        rows = self._rows("SELECT id, person, contract, template FROM negatives ORDER BY number")
+        rows = self._rows(f"{_NEGATIVE} ORDER BY negatives.number")
+        seal = self.database.seal
+        plain = [seal.decrypt(row[6], "negative", negative_bound(*row[:5])) for row in rows]
+        vectors = self._vectors([(f"negative {row[0]}", row[3]) for row in rows], plain, 1)
         return Negatives(
             ids=tuple(row[0] for row in rows),
-            vectors=np.ascontiguousarray(
-                self._vectors([(f"negative {r[0]}", r[2], r[3]) for r in rows], 1)[:, 0]
-            ),
-            numbers=np.array([row[1] for row in rows], np.int64),
+            vectors=np.ascontiguousarray(vectors[:, 0]),
+            numbers=np.array([row[5] for row in rows], np.int64),
         )
 
     def move_negatives(self, source: int, target: int) -> None:
         """Move rejected faces from person `source` to `target`: to the merged person."""
-        self._do("UPDATE negatives SET person = ? WHERE person = ?", target, source)
-        self._do("UPDATE negatives SET shows = ? WHERE shows = ?", target, source)
+        move = (source, self.id_of(source)), (target, self.id_of(target))
+        seal = self.database.seal
+        for (number,) in self._rows(
+            "SELECT number FROM negatives WHERE ?1 IN (person, shows)", source
+        ):
+            rewrite_negative(self.database.base, number, seal, seal, move)
         self._do("DELETE FROM negatives WHERE shows = person")
 
     def delete_negatives(self, ids: Sequence[str]) -> None:
@@ -335,29 +280,22 @@ class GalleryStore:
 
     # Bytes
 
-    def reencrypt(self, cipher: Cipher) -> None:
-        """Encrypt every template and thumbnail with another cipher; set `self.cipher` on commit."""
-        for what, (rows, update) in _ENCRYPTED.items():
-            for row, data in self._rows(rows):
-                place = f"{what} {row}"
-                self._do(update, cipher.encrypt(self.cipher.decrypt(data, place), place), row)
+    def _picture(self, row: Sequence[Any]) -> Picture:
+        *_, sha256, source, sealed, thumbnail = row
+        bound = photo_bound(*row[:6])
+        sha256, source = self.database.seal.texts(sealed, (sha256, source), "photo texts", bound)
+        photo, _, _, quality, added, forced = row[:6]
+        return Picture(photo, sha256, source, added, quality, bool(thumbnail), forced)
 
     def _damaged(self, what: str) -> NotAGallery:
-        return NotAGallery(
-            f"{self.database.folder}: {what}",
-            hint="Restore it from an export if you have one.",
-            code="gallery-damaged",
-            data={"folder": str(self.database.folder)},
-        )
+        return damaged(self.database.folder, what)
 
-    def _encrypted(self, vectors: NDArray[np.float32], place: str) -> bytes:
-        return self.cipher.encrypt(np.ascontiguousarray(vectors, "<f4").tobytes(), place)
-
-    def _vectors(self, rows: Sequence[tuple[str, str, bytes]], views: int) -> NDArray[np.float32]:
-        """Return (N, views, D) float32 of rows of place, contract and encrypted bytes."""
+    def _vectors(
+        self, rows: Sequence[tuple[str, str]], plain: Sequence[bytes], views: int
+    ) -> NDArray[np.float32]:
+        """Return (N, views, D) float32 of rows of place and contract, and their bytes."""
         size = views * self._dimension * 4
-        plain = [self.cipher.decrypt(data, place) for place, _, data in rows]
-        for (place, contract, _), data in zip(rows, plain, strict=True):
+        for (place, contract), data in zip(rows, plain, strict=True):
             if contract != self._contract or len(data) != size:
                 raise self._damaged(f"{place} has embeddings of another kind")
         flat = np.frombuffer(b"".join(plain), "<f4").astype(np.float32)
@@ -371,11 +309,5 @@ class GalleryStore:
         return vectors
 
 
-def _texts(values: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the values with every text as valid Unicode: a file's name may have other bytes."""
-    return tuple(readable(value) if isinstance(value, str) else value for value in values)
-
-
-def _picture(row: Sequence[Any]) -> Picture:
-    photo, sha256, source, added, quality, thumbnail, forced = row
-    return Picture(photo, sha256, source, added, quality, bool(thumbnail), forced)
+def _bytes_of(vectors: NDArray[np.float32]) -> bytes:
+    return np.ascontiguousarray(vectors, "<f4").tobytes()

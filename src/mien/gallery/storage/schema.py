@@ -7,6 +7,7 @@ a gallery has the old version or the new one, never one in between.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 from mien.names import name_key
 
@@ -46,10 +47,19 @@ _CURRENT_SPELLINGS = "UPDATE OR IGNORE people SET spelling = name_key(name)"
 """Invisible characters in names are ignored from now on. Where that makes two names equal, the
 later person keeps the old spelling, and `mien gallery check` reports it."""
 
-STEPS = (_PEOPLE_AND_PHOTOS, _NEGATIVES_AND_AUDIT, _CURRENT_SPELLINGS)
+_SEALED_TEXTS = """
+ALTER TABLE people ADD COLUMN sealed BLOB;
+ALTER TABLE photos ADD COLUMN sealed BLOB;
+"""
+"""The encrypted texts of a row: NULL where the gallery is not encrypted."""
+
+STEPS = (_PEOPLE_AND_PHOTOS, _NEGATIVES_AND_AUDIT, _CURRENT_SPELLINGS, _SEALED_TEXTS)
 """The SQL of each migration; number n turns version n into version n + 1."""
 
 VERSION = len(STEPS)
+
+SEALED_FROM = STEPS.index(_SEALED_TEXTS) + 1
+"""From this version on rows are bound to their place, and a digest over all of them is stored."""
 
 
 def version_of(base: sqlite3.Connection) -> int:
@@ -62,12 +72,18 @@ def application_of(base: sqlite3.Connection) -> int:
     return int(base.execute("PRAGMA application_id").fetchone()[0])
 
 
-def migrate(base: sqlite3.Connection, *, to: int = VERSION) -> None:
+def migrate(
+    base: sqlite3.Connection,
+    *,
+    to: int = VERSION,
+    finish: Callable[[int], None] = lambda _: None,
+) -> None:
     """Run the migrations that are missing.
 
     Args:
         base: a connection in autocommit mode.
         to: the version to reach; an older one only for tests.
+        finish: called with the version that was found, within the transaction, after the last one.
 
     Raises:
         sqlite3.Error: a migration fails; the database stays as it was.
@@ -77,9 +93,12 @@ def migrate(base: sqlite3.Connection, *, to: int = VERSION) -> None:
     base.create_function("name_key", 1, name_key, deterministic=True)
     base.execute("BEGIN IMMEDIATE")
     try:
-        for step in STEPS[version_of(base) : to]:  # asked again: another process may have been here
+        before = version_of(base)  # asked again: another process may have been here
+        for step in STEPS[before:to]:
             for statement in step.split(";"):
                 base.execute(statement)
+        if before < to:
+            finish(before)
         # Both are part of the transaction.
         base.execute(f"PRAGMA user_version = {to:d}")
         base.execute(f"PRAGMA application_id = {APPLICATION:d}")

@@ -87,7 +87,7 @@ CHANGES = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(changes=CHANGES, cut=st.integers(0, 20), key=st.sampled_from([None, KEY]))
 def test_the_digest_after_any_changes_is_that_of_all_rows(changes, cut, key):
     """Also where a foreign key deletes rows, and over two transactions."""
@@ -158,7 +158,7 @@ class Counter:
 
 
 @KEYS
-@pytest.mark.parametrize("people", [3, 30])
+@pytest.mark.parametrize("people", [3, 20])
 def test_a_change_costs_the_digests_of_what_changed(tmp_path, monkeypatch, people, key):
     """However many people are in the gallery; opening it reads no row for the digest."""
     counter = Counter(monkeypatch)

@@ -35,7 +35,7 @@ DIGEST = GalleryDigest(2**255 + 1, (1, 2, 3, 4), 5, bytes(range(32)))
 def derived(use):
     """HKDF with SHA-256 (RFC 5869), written out: of 32 bytes, one block."""
     middle = hmac.digest(GALLERY.encode(), KEY, "sha256")
-    return hmac.digest(middle, f"mien gallery 2, {use}".encode() + b"\1", "sha256")
+    return hmac.digest(middle, f"Mien gallery, rows, 2, {use}".encode() + b"\1", "sha256")
 
 
 def encrypted(data, *texts):
@@ -62,7 +62,7 @@ ROWS = [
 @pytest.mark.parametrize(("data", "what", "bound"), ROWS)
 def test_bytes_are_bound_to_gallery_row_person_contract_and_quality(seal, data, what, bound):
     found = seal.encrypt(data, what, bound)
-    assert found == encrypted(data, "mien gallery 2", what, GALLERY, *bound)
+    assert found == encrypted(data, "Mien gallery, rows, 2", what, GALLERY, *bound)
     assert seal.decrypt(found, what, bound) == data
     for place in range(len(bound)):
         other = (*bound[:place], bound[place] + "x", *bound[place + 1 :])
@@ -86,25 +86,25 @@ def test_what_a_row_is_bound_to():
 
 
 GOLDEN = {
-    "photo": "a0a1a2a3a4a5a6a7a8a9aaab8e068c22915e753e0bc817dbf66f73bac8e73532a25a8ee6",
+    "photo": "a0a1a2a3a4a5a6a7a8a9aaaba5993450d55b717a655da4e574f5a596b219b1d6c236ad43",
     "person": (
-        "a0a1a2a3a4a5a6a7a8a9aaaba14122db90566d32c70d09dd42a6ec657b11120d731d1637d044142c"
-        "b9c143eeaba7ae70fffc19348bb1e9eaa050215bc5e886d1d394d08408aa0ca516810ff787522e24"
-        "038c8a34722d871e9038c030"
+        "a0a1a2a3a4a5a6a7a8a9aaab8ade9aa9d4536976044954e40d684de161e2300bec69ad88aaa4d69d"
+        "5ac00e5dde7a1d986cfdb12c7251a27d38e21c1e7a7524c0abdac5c5b0e69ae7b3f2459d8b523e5c"
+        "2a1ade0ee82b2ef7bd0452ff"
     ),
     "photo texts": (
-        "a0a1a2a3a4a5a6a7a8a9aaaba14187349b59673dc449439b0603236e741b1d0e37575073d45b5226"
-        "bad351edbfe3e436bbea173d99b8fcae9b16671d83aec09795d296c24eec4ae350c749b165a98add"
-        "9ddcb677a95aa46e81cdd1ad2d9609cf825f9a53485e35c688f368c95e3665c0cf8e45a52af96500"
-        "ab175529e3d37d1d53b626d69b50b78aa9facccb56a20a9ac2a760b47045a00385dd3757"
+        "a0a1a2a3a4a5a6a7a8a9aaab8ade3f46df5c6379070d1ea249cd82ea6ee83f08a823ebccaebb9097"
+        "59d21c5eca3e57de28ebbf256058b73903a45a583c336286ed9c8383f6a0dca1f5b403db4c73d8b9"
+        "75c0fa3523715e2e8fa08fb93ea02cfdaa76218dcbec8bb67b75d8a0ee86abc211e18c64b188787f"
+        "c9a8e0f823b2d73c7cf62f560a4b24594b437bfb2366c93f558281fe7643763f52896861"
     ),
-    "lock": "oKGio6SlpqeoqaqrlwqEPPy9b7svHIWja9mKQFWHTlw=",
+    "lock": "oKGio6SlpqeoqaqrvJU8TiThnOpht9ttp+iSP2QkiFg=",
     "digest": (
-        "oKGio6SlpqeoqaqremPhUv0/AVuiLyX9YGVFCBJ9e2hRMTYVsj00QNy1N4rZhYJQ3YxxXv/emsj9cAF6"
-        "5cim8fO08KYoiiyFNqEv1APPqPG9/tddwyvBT9jo94oFvyPkrnK0fHhvB/W8xl7+Zg9f+/Oze5qkUK72"
-        "tZjDoTP+bDjW2Ubr"
+        "oKGio6SlpqeoqaqrUfxZILk6BR9ha3jEL6vkjAiOWW7ORY2qyN328T+0ejmsWDG4To3ZRgY+0V9lwjw/"
+        "WlUE4Iv65eeQxrrHk9JlvioV+pVV4psfSQA7D9aFqZ4WiQbWhlsPovvduYVPQO6X1r+R+S3csltfl4VY"
+        "22awpyo+SaykY781"
     ),
-    "index": "b2bf15e1add0c2754a0ea44e93286026",
+    "index": "c99bd7abf3ad0e50dd9ae74a4ea5235d",
     "export": "a0a1a2a3a4a5a6a7a8a9aaab9c710c7273b8895d6dd6219dad944a5df656b1",
 }
 
@@ -143,7 +143,7 @@ def test_texts_are_json_filled_up_with_spaces(seal):
     text = '["Émilie", "émilie", "by letter", "photos"]'.encode()
     plain = text + b" " * (64 - len(text))
     assert seal.sealed_texts(TEXTS, "person", PERSON) == encrypted(
-        plain, "mien gallery 2", "person", GALLERY, *PERSON
+        plain, "Mien gallery, rows, 2", "person", GALLERY, *PERSON
     )
 
 

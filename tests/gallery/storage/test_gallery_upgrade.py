@@ -61,7 +61,7 @@ def test_an_older_gallery_is_sealed_when_it_is_opened(tmp_path, version, key):
     assert version_in(tmp_path / "g" / FILE) == VERSION
     if key:
         data = (tmp_path / "g" / FILE).read_bytes()
-        for text in ("Ada", "ada", "Émilie", "by letter", face_sample(1, 0).source):
+        for text in ("Émilie", "émilie", "by letter", face_sample(1, 0).source):
             assert text.encode() not in data
 
 
@@ -151,7 +151,7 @@ def test_an_upgrade_that_is_killed_leaves_the_old_gallery_or_the_new_one(
             check_contents(gallery, 3)
             assert check_gallery(gallery).faults == ()
         shutil.rmtree(folder)
-        statement += 5
+        statement += 11
     assert found == {3, VERSION}
     assert statement > 40
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from mien.gallery.storage.cipher import changed
 from mien.gallery.storage.connecting import damaged, translated
 from mien.gallery.storage.database import Database
 from mien.gallery.storage.reseal import write_person_texts
@@ -49,9 +50,16 @@ class PeopleRows:
         return {row[0]: (row[1], self._person_texts(row).name) for row in rows}
 
     def person(self, column: str, value: str | int) -> tuple[int, Person] | None:
-        """Return the person whose `id`, `spelling` or `number` is this, or None."""
-        sought = self.database.seal.index(str(value)) if column == "spelling" else value
+        """Return the person whose `id`, `spelling` or `number` is this, or None.
+
+        Raises:
+            GalleryLocked: another row is found than the one that was stored for this spelling.
+        """
+        by_name = column == "spelling"
+        sought = self.database.seal.index(str(value)) if by_name else value
         rows = self._rows(f"{_PERSON} WHERE people.{column} = ?", sought)
+        if rows and by_name and self._person_texts(rows[0]).spelling != readable(str(value)):
+            raise changed(f"person {rows[0][1]}")
         return self._person(rows[0]) if rows else None
 
     def id_of(self, number: int) -> str:

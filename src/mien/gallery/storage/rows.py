@@ -194,7 +194,10 @@ class GalleryStore(PeopleRows):
 
     def _templates(self, rows: Sequence[Any]) -> Templates:
         seal = self.database.seal
-        plain = [seal.decrypt(row[7], "photo", photo_bound(*row[:6])) for row in rows]
+        plain = [row[7] for row in rows]
+        if seal.encrypts:
+            bounds = [photo_bound(*row[:6]) for row in rows]
+            plain = [seal.decrypt(data, "photo", b) for data, b in zip(plain, bounds, strict=True)]
         vectors = self._vectors([(f"photo {row[0]}", row[2]) for row in rows], plain, 2)
         for photo, _, _, quality, *_ in rows:
             if not 0 <= quality <= 1:

@@ -25,7 +25,7 @@ from mien.gallery.storage.schema import SEALED_FROM, version_of
 Bound = tuple[str, ...]
 """What is authenticated along with encrypted data; first the row's id."""
 
-_FORMAT = "mien gallery 2"
+_FORMAT = "Mien gallery, rows, 2"
 _BLOCK = 64
 """Texts are filled up to a multiple of this, so that their length tells little of a name."""
 _LOCK = "lock"
@@ -270,18 +270,14 @@ def seal_of(base: sqlite3.Connection, folder: Path, key: bytes | None) -> Seal:
     try:
         data = base64.b64decode(lock, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise NotAGallery(f"{folder}: its lock is damaged", code="gallery-damaged") from error
+        raise NotAGallery(f"{folder}: its lock is damaged") from error
     try:
         if is_old:
             Cipher(key).decrypt(data, _LOCK_OF_1)
         else:
             seal.decrypt(data, _LOCK, ())
     except GalleryLocked as error:
-        raise GalleryLocked(
-            f"{folder} cannot be decrypted: another key, or it was changed",
-            hint=error.hint,
-            code="gallery-locked",
-        ) from error
+        raise changed(str(folder)) from error
     return seal
 
 

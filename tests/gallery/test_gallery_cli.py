@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -233,6 +234,22 @@ def test_check(mien, office):
     code, out, err = mien("gallery", "check", office)
     assert (code, "stray" in out, "1 fault" in err) == (18, True, True)
     assert json.loads(mien("gallery", "check", office, "--json")[1])["faults"]
+
+
+def test_check_at_least_a_generation(mien, office, tmp_path):
+    """A folder that is put back whole agrees with itself: only its generation tells."""
+    shutil.copytree(office, tmp_path / "backup")
+    mien("gallery", "rename", office, "person 0", "Ada")
+    found = json.loads(mien("gallery", "check", office, "--json")[1])
+    generation = found["generation"]
+    assert f"generation {generation}\n" in mien("gallery", "check", office)[1]
+    assert mien("gallery", "check", office, "--at-least", str(generation))[0] == 0
+    assert mien("gallery", "check", tmp_path / "backup")[0] == 0
+    for folder, least in ((tmp_path / "backup", generation), (office, generation + 1)):
+        code, out, _ = mien("gallery", "check", folder, "--at-least", str(least))
+        assert code == 18
+        assert f"fault: it is of generation {least - 1}, not of {least} or a later one" in out
+    assert mien("gallery", "check", office, "--at-least", "-1")[0] == 2
 
 
 def test_export_and_import(mien, office, tmp_path):

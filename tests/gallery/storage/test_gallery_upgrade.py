@@ -109,6 +109,17 @@ def test_an_older_gallery_on_a_read_only_disk_lists_identifies_and_exports(tmp_p
     assert (folder / FILE).read_bytes() == before
 
 
+@KEYS
+def test_names_that_stood_in_the_clear_are_wiped_after_an_upgrade(tmp_path, key, monkeypatch):
+    older_gallery(tmp_path / "g", 3, key)
+    found = []
+    monkeypatch.setattr(
+        database.Database, "finish_scrub", lambda opened: found.append(opened.meta("scrub"))
+    )
+    Gallery.open(tmp_path / "g", key=key).close()
+    assert found == ["1" if key else "0"]
+
+
 def killed_at(statement, folder, key, monkeypatch):
     """Open a gallery in a process that ends at a statement; return whether it came to that."""
     child = os.fork()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 
 import pytest
@@ -12,6 +13,7 @@ from mien.errors import KeyNeeded, NotAllowed, ServerBusy, TooManyRequests
 from mien.request_limits import RateLimiter
 from mien.server.auth.access import Access, Caller, address_of
 from mien.server.auth.keys import Keys, Role
+from mien.server.auth.web_sessions import WebSession, WebSessions, is_csrf_token
 
 WRONG = "mien_00000000_" + "A" * 43
 
@@ -174,6 +176,46 @@ def test_a_role_includes_those_below(access_of, role, required):
     assert str(refused.value) == (
         f"this requires the role {required.word}; the key has the role {role.word}"
     )
+
+
+def test_a_session_ends_after_12_hours_and_when_it_is_ended(now):
+    sessions = WebSessions(lambda: now[0])
+    cookie, session = sessions.start("3f2a9c01")
+    other, _ = sessions.start("3f2a9c01")
+    now[0] = 12 * 3600
+    assert sessions.find(cookie) == session
+    assert session.key == "3f2a9c01"
+    assert session.expires == now[0]
+    late, _ = sessions.start("3f2a9c01")
+    now[0] += 1
+    assert sessions.find(cookie) is None
+    now[0] = 0  # it is gone for good
+    assert sessions.find(cookie) is None
+    assert sessions.find(late)
+    sessions.end(other)
+    sessions.end(other)
+    assert sessions.find(other) is None
+
+
+def test_cookies_and_tokens_cannot_be_guessed():
+    sessions = WebSessions()
+    made = [sessions.start("3f2a9c01") for _ in range(2)]
+    secrets = {cookie for cookie, _ in made} | {session.csrf for _, session in made}
+    assert len(secrets) == 4
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", secret) for secret in secrets)
+    assert sessions.find(made[0][0]) == made[0][1]
+
+
+def test_the_oldest_of_more_than_1000_sessions_ends():
+    sessions = WebSessions()
+    cookies = [sessions.start("3f2a9c01")[0] for _ in range(1001)]
+    assert [n for n, cookie in enumerate(cookies) if not sessions.find(cookie)] == [0]
+
+
+def test_a_csrf_token_is_compared_whole():
+    session = WebSession("3f2a9c01", "token", 0.0)
+    tokens = ("token", "toke", "tokens", "", "t\xf6ken", "Token")
+    assert [is_csrf_token(session, token) for token in tokens] == [True] + [False] * 5
 
 
 # Rates

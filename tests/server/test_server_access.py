@@ -44,7 +44,8 @@ def asked(given: str = "", *, cookie: str = "", method: str = "GET", address="19
     headers = {"authorization": given, "cookie": f"mien_session={cookie}", "x-csrf-token": csrf}
     pairs = [(k.encode(), v.encode()) for k, v in headers.items() if v]
     client = (address, 50_000) if address else None
-    return Request({"type": "http", "method": method, "headers": pairs, "client": client})
+    scope = {"type": "http", "scheme": "http", "method": method, "path": "/", "server": ("a", 80)}
+    return Request({**scope, "headers": pairs, "client": client})
 
 
 def authorize(access: Access, role: Role = Role.VIEWER, **request) -> Caller:

@@ -13,7 +13,13 @@ from mien.errors import KeyNeeded, NotAllowed, ServerBusy, TooManyRequests
 from mien.request_limits import RateLimiter
 from mien.server.auth.access import Access, Caller, RoleCheck, address_of, require_role
 from mien.server.auth.keys import Keys, Role
-from mien.server.auth.web_sessions import WebSession, WebSessions, is_csrf_token
+from mien.server.auth.web_sessions import (
+    COOKIE,
+    SECURE_COOKIE,
+    WebSession,
+    WebSessions,
+    is_csrf_token,
+)
 
 WRONG = "mien_00000000_" + "A" * 43
 
@@ -39,12 +45,14 @@ def access_of(tmp_path, now):
         each.close()
 
 
-def asked(given: str = "", *, cookie: str = "", method: str = "GET", address="192.0.2.1", csrf=""):
+def asked(
+    given="", *, cookie="", method="GET", address="192.0.2.1", csrf="", scheme="http", name=COOKIE
+):
     """Return a request."""
-    headers = {"authorization": given, "cookie": f"mien_session={cookie}", "x-csrf-token": csrf}
+    headers = {"authorization": given, "cookie": f"{name}={cookie}", "x-csrf-token": csrf}
     pairs = [(k.encode(), v.encode()) for k, v in headers.items() if v]
     client = (address, 50_000) if address else None
-    scope = {"type": "http", "scheme": "http", "method": method, "path": "/", "server": ("a", 80)}
+    scope = {"type": "http", "scheme": scheme, "method": method, "path": "/", "server": ("a", 80)}
     return Request({**scope, "headers": pairs, "client": client})
 
 
@@ -228,6 +236,67 @@ def test_a_csrf_token_is_compared_whole():
     assert [is_csrf_token(session, token) for token in tokens] == [True] + [False] * 5
 
 
+def test_over_tls_the_cookie_has_a_name_that_other_hosts_cannot_set(access_of):
+    access = access_of()
+    made, _ = access.keys.create(Role.VIEWER)
+    cookie, _ = access.sessions.start(made.id)
+    for scheme, name in (("http", COOKIE), ("https", SECURE_COOKIE)):
+        assert caller(access, cookie=cookie, scheme=scheme, name=name).key == made.id
+        other = COOKIE if name == SECURE_COOKIE else SECURE_COOKIE
+        assert caller(access, cookie=cookie, scheme=scheme, name=other) is None
+
+
+# What is recorded
+
+
+def test_refusals_are_recorded_with_key_address_and_route(access_of):
+    class Route:
+        path = "/v1/people/{person}"
+
+    found = []
+    access = access_of(on_refused=found.append)
+    made, text = access.keys.create(Role.VIEWER)
+    revoked, revoked_text = access.keys.create(Role.VIEWER)
+    access.keys.revoke(revoked.id)
+    cookie, _ = access.sessions.start(made.id)
+
+    def refused(role=Role.VIEWER, *, route=True, **request):
+        each = asked(method="DELETE", address="2001:db8::7", **request)
+        each.scope |= {"route": Route} if route else {}
+        with pytest.raises((KeyNeeded, NotAllowed)):
+            asyncio.run(access.authorize(each, role))
+        (line,) = found
+        found.clear()
+        assert line.address == "2001:db8::/64"
+        assert line.detail == ("DELETE /v1/people/{person}" if route else "DELETE")
+        return line.action, line.key
+
+    assert refused(**bearer(WRONG)) == ("key refused", "")
+    assert refused(**bearer("no key at all"), route=False) == ("key refused", "")
+    assert refused(**bearer(revoked_text)) == ("key refused", revoked.id)
+    assert refused(**bearer(f"mien_{made.id}_{'A' * 43}")) == ("key refused", made.id)
+    assert refused(Role.ADMIN, **bearer(text)) == ("role refused", made.id)
+    assert refused(cookie=cookie) == ("token refused", made.id)
+    authorize(access, **bearer(text))
+    with pytest.raises(KeyNeeded):
+        authorize(access)
+    assert not found
+
+
+def test_a_wrong_key_is_recorded_without_its_id_when_too_many_wait(access_of, monkeypatch):
+    found = []
+    access = access_of(on_refused=found.append)
+    made, _ = access.keys.create(Role.VIEWER)
+
+    def busy(_):
+        raise ServerBusy("too many")
+
+    monkeypatch.setattr(access.keys, "known_id", busy)
+    with pytest.raises(KeyNeeded):
+        authorize(access, **bearer(f"mien_{made.id}_{'A' * 43}"))
+    assert [each.key for each in found] == [""]
+
+
 # Rates
 
 
@@ -242,9 +311,9 @@ def test_wrong_keys_lock_their_address_out_and_no_valid_key(access_of, now):
             authorize(access, **bearer(WRONG))
         assert refused.value.hint == "Ask again in 5 s."
     assert authorize(access, **bearer(text)).key == made.id
-    assert asyncio.run(access.authenticate(text, "192.0.2.1")) == made
+    assert asyncio.run(access.authenticate(text, asked())) == made
     with pytest.raises(TooManyRequests):
-        asyncio.run(access.authenticate(WRONG, "192.0.2.1"))
+        asyncio.run(access.authenticate(WRONG, asked()))
     with pytest.raises(KeyNeeded, match="a key is required"):
         authorize(access)
     with pytest.raises(KeyNeeded):
@@ -342,11 +411,11 @@ def test_only_so_many_requests_wait(access_of, monkeypatch):
     monkeypatch.setattr(access.keys, "check", slow)
 
     async def run():
-        asking = [asyncio.create_task(access.authenticate(text, "-")) for _ in range(512)]
+        asking = [asyncio.create_task(access.authenticate(text, asked())) for _ in range(512)]
         await asyncio.sleep(0)
         try:
             with pytest.raises(ServerBusy, match="too many requests wait"):
-                await access.authenticate(text, "-")
+                await access.authenticate(text, asked())
             for _ in range(2):
                 assert entered.acquire(timeout=20)
             assert not entered.acquire(timeout=0.05)  # two threads read keys
@@ -355,7 +424,7 @@ def test_only_so_many_requests_wait(access_of, monkeypatch):
         found = await asyncio.gather(*asking)
         assert len({key.id for key in found}) == 1
         assert access._waiting == 0
-        assert await access.authenticate(text, "-") == found[0]
+        assert await access.authenticate(text, asked()) == found[0]
 
     asyncio.run(run())
 
@@ -368,7 +437,7 @@ def test_a_request_that_failed_waits_no_longer(access_of, monkeypatch):
 
     monkeypatch.setattr(access.keys, "check", broken)
     with pytest.raises(OSError):  # noqa: PT011
-        asyncio.run(access.authenticate(WRONG, "-"))
+        asyncio.run(access.authenticate(WRONG, asked()))
     assert access._waiting == 0
 
 

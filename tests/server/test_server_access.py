@@ -215,6 +215,46 @@ def test_a_session_ends_after_12_hours_and_when_it_is_ended(now):
     assert sessions.find(other) is None
 
 
+def test_an_unused_session_ends(now):
+    sessions = WebSessions(idle=60, clock=lambda: now[0])
+    cookie, session = sessions.start("3f2a9c01")
+    unused, _ = sessions.start("3f2a9c01")
+    for seconds in (60, 120, 180):
+        now[0] = seconds
+        assert sessions.find(cookie) == session
+    assert [(each.id, idle) for each, idle in sessions.all()] == [(session.id, 0)]
+    assert sessions.find(unused) is None
+    now[0] = 240.5
+    assert sessions.all() == []
+    now[0] = 0
+    assert sessions.find(cookie) is None
+    default = WebSessions(clock=lambda: now[0])
+    cookies = [default.start("3f2a9c01")[0] for _ in range(2)]
+    now[0] = 1800
+    assert default.find(cookies[0])
+    now[0] = 1801
+    assert (bool(default.find(cookies[0])), default.find(cookies[1])) == (True, None)
+
+
+def test_sessions_are_listed_and_ended_by_id(now):
+    sessions = WebSessions(clock=lambda: now[0])
+    made = []
+    for n in range(3):
+        now[0] = float(n)
+        made.append(sessions.start(f"key{n}", f"192.0.2.{n}"))
+    now[0] = 5.0
+    assert sessions.find(made[0][0])
+    rows = [(each.key, each.address, idle) for each, idle in sessions.all()]
+    assert rows == [("key2", "192.0.2.2", 3), ("key1", "192.0.2.1", 4), ("key0", "192.0.2.0", 0)]
+    ids = [session.id for _, session in made]
+    assert all(re.fullmatch("[0-9a-f]{16}", each) for each in ids)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made[0][1].created)
+    sessions.end_by_id(ids[1])
+    sessions.end_by_id("unknown")
+    assert [each.id for each, _ in sessions.all()] == [ids[2], ids[0]]
+    assert sessions.find(made[1][0]) is None
+
+
 def test_cookies_and_tokens_cannot_be_guessed():
     sessions = WebSessions()
     made = [sessions.start("3f2a9c01") for _ in range(2)]

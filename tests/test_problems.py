@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from mien import errors
-from mien.problems import STATUS, is_fault, plain_problem, problem_of, status_of
+from mien.problems import STATUS, is_fault, plain_problem, problem_of, retry_after, status_of
 
 
 def tree(branch):
@@ -54,6 +54,15 @@ def test_clients_get_hints_without_commands(leaf):
     hint = problem_of(leaf("x", hint="mien gallery list /srv/office"))["hint"]
     assert "/v1/people" in hint
     assert "mien" not in hint
+
+
+@pytest.mark.parametrize(
+    ("hint", "seconds"),
+    [("Ask again in 12 s.", 12), ("Ask again.", 1), ("", 1), ("in s", 1), ("Within 3 s", 1)],
+)
+def test_a_client_may_ask_again_after_the_seconds_of_the_hint(hint, seconds):
+    assert retry_after({"hint": hint}) == seconds
+    assert retry_after({}) == 1
 
 
 def test_the_type_is_the_class_name_in_words():

@@ -128,7 +128,7 @@ def plain_problem(status: int, detail: str = "", hint: str = "") -> dict[str, An
 
 def retry_after(problem: Mapping[str, Any]) -> int:
     """Return the value of Retry-After in seconds: that which the problem's hint names."""
-    found = re.search(r"in (\d+) s", str(problem.get("hint", "")))
+    found = re.search(r"\bin (\d+) s", str(problem.get("hint", "")))
     return int(found[1]) if found else _RETRY_SECONDS
 
 

@@ -118,6 +118,25 @@ def test_a_key_of_another_form_is_rejected(tmp_path, text):
     assert keys.check(given) == made
 
 
+def test_secrets_of_other_purposes_are_of_this_folder(tmp_path):
+    here, there = Keys(tmp_path / "here"), Keys(tmp_path / "there")
+    assert here.derived("trail") == Keys(tmp_path / "here").derived("trail")
+    made = {here.derived("trail"), there.derived("trail"), here.derived("x"), here._digest("trail")}
+    assert [len(each) for each in made] == [32] * 4
+
+
+def test_the_id_of_a_key_text_is_known_if_a_key_has_it(tmp_path):
+    keys = Keys(tmp_path)
+    made, text = keys.create(Role.ADMIN)
+    keys.create(Role.ADMIN)
+    assert keys.known_id(text) == made.id
+    assert keys.known_id(f"mien_{made.id}_" + "A" * 43) == made.id
+    keys.revoke(made.id)
+    assert keys.known_id(text) == made.id
+    for other in (text[:-1], "mien_00000000_" + "A" * 43, "", made.id):
+        assert keys.known_id(other) == ""
+
+
 def test_only_the_owner_may_enter_the_folder(tmp_path):
     own, others = tmp_path / "keys", tmp_path / "others"
     others.mkdir(mode=0o755)

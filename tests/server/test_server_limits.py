@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
-from toy_server import with_limits
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from mien.errors import RequestTooSlow, ServerBusy, TooManyRequests
@@ -94,7 +94,7 @@ def middleware_of(**limits) -> SecurityMiddleware:
         await receive()
         await receive()
 
-    rules = AccessRules(frozenset(), frozenset(), with_limits(**limits))
+    rules = AccessRules(frozenset(), frozenset(), replace(Limits(), **limits))
     return SecurityMiddleware(answer, rules, Metrics())
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
-from toy_server import with_limits
 from virtual_time import in_virtual_time
 
 from mien.errors import BadRequest, NotAllowed, RequestTooLarge, RequestTooSlow
+from mien.server.http.limits import Limits
 from mien.server.http.prometheus import Metrics
 from mien.server.http.security import (
     AccessRules,
@@ -27,7 +28,7 @@ PLAIN = {
 
 
 def rules_of(hosts=(), origins=(), **limits) -> AccessRules:
-    return AccessRules(frozenset(hosts), frozenset(origins), with_limits(**limits))
+    return AccessRules(frozenset(hosts), frozenset(origins), replace(Limits(), **limits))
 
 
 def scope_of(method="POST", path="/v1/identify", **headers) -> dict:

@@ -105,6 +105,24 @@ async def test_a_pause_of_a_reader_is_allowed(base):
 
 
 @virtual
+async def test_a_connection_has_one_timer(base):
+    server = ToyServer(base=base)
+    client = Connection(server, room=100_000)
+    for _ in range(30):
+        client.send(get("/at-once"))
+        await settle()
+        client.read(SIZE + 1000)
+        await settle()
+    assert client.statuses == [b"200"] * 30
+    scheduled = asyncio.get_running_loop()._scheduled
+    checks = [each for each in scheduled if "_check" in repr(each) and not each.cancelled()]
+    assert len(checks) == 1
+    client.abort()
+    await settle()
+    assert checks[0].cancelled()
+
+
+@virtual
 async def test_a_closed_connection_does_not_wait_for_its_client(base):
     server = ToyServer(base=base)
     client = Connection(server, room=100_000).send(get("/at-once", "Connection: close"))

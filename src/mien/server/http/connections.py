@@ -202,7 +202,6 @@ class _LimitedConnection(asyncio.Protocol):
     def close(self) -> None:
         """Close the connection at once, without sending pending data."""
         self.connections.discard(self)
-        self._leave()
         self.transport.abort()
 
     def _admitted(self, address: str, others: Collection[Any]) -> bool:

@@ -14,7 +14,7 @@ from toy_server import files, picture
 from mien.cli import main
 from mien.server.auth.audit_trail import AuditTrail, check_file
 from mien.server.auth.keys import Keys, Role
-from mien.server.auth.refusals import OTHER_ADDRESSES, Refusal, Refusals
+from mien.server.auth.refused_requests import OTHER_ADDRESSES, Refusal, Refusals
 
 SECRET = b"s" * 32
 

@@ -119,6 +119,9 @@ def test_requests_without_a_key_are_rejected_once_a_key_exists(client, keyed):
         ("POST", "/v1/corrections"), ("GET", "/v1/jobs"), ("POST", "/v1/jobs"),
         ("GET", "/v1/audit"), ("GET", "/metrics"), ("PUT", "/v1/recognizer/toy/service"),
         ("DELETE", "/v1/people/x"), ("GET", "/v1/people/x/thumbnail"),
+        ("GET", "/v1/versions"), ("GET", "/v1/recognizer/toy/versions/x"),
+        ("DELETE", "/v1/recognizer/toy/versions/x"), ("DELETE", "/v1/recognizer/toy/service"),
+        ("GET", "/v1/sessions"), ("DELETE", "/v1/sessions/x"),
     ):  # fmt: skip
         answer = client.request(method, path)
         assert kind(answer) == "key-needed", path

@@ -114,7 +114,7 @@ def test_the_idle_limit_is_an_option(serving, tmp_path):
     assert strict.get("/v1/people").status_code == 401
     options = {
         "allow_host": (), "cors_origin": (), "require_key": False, "insecure": False, "rate": None,
-        "max_body": 32, "max_upload": 512, "waiting": 64, "workers": 0,
+        "per_address": 0, "max_body": 32, "max_upload": 512, "waiting": 64, "workers": 0,
     }  # fmt: skip
     settings = _settings(tmp_path, loopback=True, session_idle=5, **options)
     assert settings.session_idle == 300

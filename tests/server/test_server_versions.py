@@ -202,3 +202,23 @@ def test_the_command_says_which_files_still_hold_the_person(client, state, capsy
     assert f"{folder / 'ten' / OLD}.onnx still holds Countess, by the face, as Ben" in said
     monkeypatch.setattr("mien.cli.gallery.people.data_folder", lambda _: folder / "nothing")
     assert "--recognizers searches them" in forget("Zoe")
+
+
+def test_a_training_that_is_cancelled_as_it_ends_leaves_no_recognizer(
+    client,
+    state,
+    commands,  # noqa: F811
+    monkeypatch,
+):
+    add = state.versions.add
+
+    def late(handle, version, recognizer):
+        add(handle, version, recognizer)
+        state.jobs.remove(version)
+
+    monkeypatch.setattr(state.versions, "add", late)
+    commands.gate.set()
+    job = client.post("/v1/jobs", files=photos()).json()["id"]
+    until(client, job, "cancelled")
+    state.jobs.close()  # waits for the worker
+    assert client.get("/v1/versions").json() == {"versions": []}

@@ -88,7 +88,8 @@ def read_head(path: Path) -> Head:
         model = path.read_bytes()
     except OSError as error:
         raise RecognizerNotFound(
-            f"cannot read {path}: {error.strerror}", code="recognizer-missing"
+            f"cannot read {path}: {error.strerror}",
+            hint="Give a recognizer file, or a folder of them.",
         ) from error
     try:
         check_graph(model)

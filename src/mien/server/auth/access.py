@@ -13,7 +13,7 @@ from fastapi import Request
 from mien.errors import KeyNeeded, NotAllowed, ServerBusy
 from mien.request_limits import WRONG_BURST, WRONG_PER_SECOND, RateLimiter, network_of
 from mien.server.auth.keys import Key, Keys, Role
-from mien.server.auth.refusals import Refusal
+from mien.server.auth.refused_requests import Refusal
 from mien.server.auth.web_sessions import (
     CSRF_HEADER,
     WebSession,

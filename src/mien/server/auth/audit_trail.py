@@ -32,7 +32,7 @@ from mien.server.auth.audit_chain import (
     prepare,
     write_ends,
 )
-from mien.server.auth.refusals import Refusal, Refusals
+from mien.server.auth.refused_requests import Refusal, Refusals
 from mien.text import count
 
 MAX_EVENTS = 1_000_000

@@ -143,9 +143,11 @@ class Session:
 
         That is so after an input that is large, or twice as large as usual.
         """
+        if size > 4 * self._kept_for:
+            return True
         self._usual += (size - self._usual) / 8
         self._largest = max(self._largest, size)
-        too_much = self._largest > min(max(self._kept_for, 2 * self._usual), 4 * self._kept_for)
+        too_much = self._largest > max(self._kept_for, 2 * self._usual)
         if too_much:
             self._largest = 0
         return too_much

@@ -97,7 +97,7 @@ def test_memory_is_given_back_after_an_input_that_is_large_or_unusual():
     assert several == sorted(several, reverse=True)  # what is usual is kept
     assert (several[0], several[-1]) == (True, False)
     assert [given_back(4001) for _ in range(20)] == [True] * 20  # but not what is large
-    graph = Session(growing(), name="g", kept_for=1000)
+    assert given_back(3000) is False  # and what is large is not usual
     assert [graph._has_too_much(3000) for _ in range(20)][-1] is False
     fewer = [graph._has_too_much(100) for _ in range(30)]
     assert fewer.count(True) == 1  # once, when they are no longer usual

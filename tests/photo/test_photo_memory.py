@@ -18,7 +18,7 @@ from synthetic import FILES, encode, four_quarters, noise
 from mien.errors import BrokenPhoto, PhotoTooLarge
 from mien.photo import bands, decode_photo, memory, moderate_size, open_photo, wanted_size
 from mien.photo.memory import LARGE_PHOTO, decoding
-from mien.photo.refusals import MAX_DECODING, MAX_SIDE
+from mien.photo.photo_limits import MAX_DECODING, MAX_SIDE
 from mien.photo.wanted_size import WantedSize
 from mien.types import Photo
 

@@ -63,7 +63,7 @@ def test_a_file_whose_names_depend_on_the_pixels_is_refused(recognizer):
     ]
     model.graph.node.remove(last)
     model.graph.node.extend(nodes)
-    with pytest.raises(NotARecognizer, match="cannot be told apart: one needs image"):
+    with pytest.raises(NotARecognizer, match="cannot be separated: one needs image"):
         Recognizer(model.SerializeToString(), threads=1)
 
 

@@ -92,7 +92,7 @@ class _Parts:
             if name in self._maker:
                 waiting.extend(self._maker[name].needs)
             elif name in self.inputs:
-                raise ValueError(f"its stages cannot be told apart: one needs {name}")
+                raise ValueError(f"its stages cannot be separated: one needs {name}")
         return used
 
 

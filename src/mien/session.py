@@ -50,9 +50,9 @@ FACES_KEPT_FOR = 8 * 112 * 112 * 3
 class Session:
     """One graph, ready to run; safe to call from many threads at once.
 
-    All sessions share one pool of memory, which has at most half of the machine's. After an input
-    that is much larger than those before, what it took is given back to the system. A run that
-    takes minutes is ended.
+    All sessions share one pool of memory, which has at most half of the machine's. What a large
+    input took, or one much larger than usual, is given back to the system. A run that takes minutes
+    is ended.
 
     Args:
         model: a serialised ONNX model.
@@ -83,6 +83,7 @@ class Session:
         self._name = name
         self._kept_for = kept_for
         self._usual = 0.0
+        self._largest = 0
         try:
             self._session = onnxruntime.InferenceSession(
                 model, options, providers=["CPUExecutionProvider"]
@@ -108,8 +109,8 @@ class Session:
     def run(self, *wanted: str, **inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the outputs in `wanted`, or all outputs where none is given."""
         options = onnxruntime.RunOptions()
-        unusual = self._is_unusual(sum(value.nbytes for value in inputs.values()))
-        if unusual:
+        too_much = self._has_too_much(sum(value.nbytes for value in inputs.values()))
+        if too_much:
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         try:
             with _watch.ending(options, _LONGEST_RUN):
@@ -123,7 +124,7 @@ class Session:
                 code="model-failed",
             ) from error
         finally:
-            if unusual:
+            if too_much:
                 give_back()
         return results
 
@@ -137,11 +138,19 @@ class Session:
         found = [self.run(*wanted, **{name: group}) for group in np.array_split(values, groups)]
         return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
-    def _is_unusual(self, size: int) -> bool:
-        """Return whether an input of `size` bytes is twice as large as those before on average."""
-        unusual = size > max(self._kept_for, 2 * self._usual)
+    def _has_too_much(self, size: int) -> bool:
+        """Return whether more memory is kept than inputs like this one and those before need.
+
+        That is so after an input that is large, or twice as large as usual.
+        """
+        if size > 4 * self._kept_for:
+            return True
         self._usual += (size - self._usual) / 8
-        return unusual
+        self._largest = max(self._largest, size)
+        too_much = self._largest > max(self._kept_for, 2 * self._usual)
+        if too_much:
+            self._largest = 0
+        return too_much
 
 
 class _Watch:

@@ -258,3 +258,27 @@ def test_a_tiff_with_huge_tiles_is_refused():
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     data = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(64)
     refused(data, PhotoTooLarge, "32000")
+
+
+def raw_file(*, mark: bytes = b"", tag: int | None = None) -> bytes:
+    """Return a TIFF with a thumbnail in it, as a camera's raw file begins."""
+    tags = {256: 2, 257: 2, 258: 8, 259: 1, 262: 1, 273: 400, 277: 1, 278: 2, 279: 4}
+    if tag is not None:
+        tags[tag] = 0x00000401
+    start = 16 if mark else 8
+    entries = b"".join(struct.pack("<HHII", each, 4, 1, value) for each, value in tags.items())
+    head = (b"II*\0" + struct.pack("<I", start) + mark).ljust(start, b"\0")
+    data = head + struct.pack("<H", len(tags)) + entries
+    return data.ljust(404, b"\0")
+
+
+def test_a_cameras_raw_file_is_not_read_as_its_thumbnail():
+    assert decode_photo(raw_file(), name="plain.tif").pixels.shape == (2, 2, 3)
+    for data in (raw_file(mark=b"CR"), raw_file(tag=50706)):
+        refused(data, UnsupportedPhoto, "it seems to be a camera's raw file")
+    for data in (
+        b"FUJIFILMCCD-RAW 0201",
+        b"IIU\0\x18\0\0\0",
+        b"\0\0\0\x18ftypcrx \0\0\0\1crx isom",
+    ):
+        refused(data, UnsupportedPhoto, "it seems to be a camera's raw file")

@@ -52,6 +52,17 @@ def test_an_unreadable_photo_does_not_affect_the_others(client):
     assert good["faces"][0]["name"] == "Ada"
 
 
+def test_a_picture_that_is_far_too_long_is_the_clients_fault(client):
+    line = np.zeros((2, 200_000, 3), np.uint8)
+    data = io.BytesIO()
+    Image.fromarray(line).save(data, "PNG")
+    (row,) = client.post("/v1/identify", files=files(data.getvalue())).json()["results"]
+    assert (row["error"]["status"], row["faces"]) == (422, [])
+    done = client.post("/v1/align", files={"file": data.getvalue()})
+    assert done.status_code == 422
+    assert "no photo has a side of more than 100000" in done.json()["detail"]
+
+
 def test_an_empty_gallery_names_no_face(client):
     (row,) = client.post("/v1/identify", files=files(picture(0))).json()["results"]
     assert row["faces"][0]["name"] is None

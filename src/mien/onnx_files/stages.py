@@ -78,7 +78,7 @@ class _Parts:
         graph += [(_INPUT, raw) for raw in given.values()]
         graph += [(_OUTPUT, self.outputs[name]) for name in wanted]
         whole: list[Field] = [(n, value) for n, value in file.fields if n != _GRAPH]
-        return encoded([*whole, (_GRAPH, encoded(graph))])
+        return encoded([*whole, (_GRAPH, graph)])
 
     def _needed(self, wanted: Iterable[str], given: set[str]) -> set[str]:
         """Return the names that some values depend on, without those that are given."""
@@ -92,7 +92,7 @@ class _Parts:
             if name in self._maker:
                 waiting.extend(self._maker[name].needs)
             elif name in self.inputs:
-                raise ValueError(f"its stages cannot be told apart: one needs {name}")
+                raise ValueError(f"its stages cannot be separated: one needs {name}")
         return used
 
 

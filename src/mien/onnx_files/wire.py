@@ -12,8 +12,8 @@ from math import prod
 MOST_FIELDS = 1_000_000
 """A file with more fields is refused: those of the default models have about 10,000."""
 
-Field = tuple[int, int | bytes | memoryview]
-"""Number and value of a field; texts and messages are encoded."""
+Field = tuple[int, "int | bytes | memoryview | list[Field]"]
+"""Number and value of a field of a message."""
 
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
 
@@ -119,14 +119,25 @@ def elements(tensor: Message) -> tuple[int, ...]:
 
 
 def encoded(fields: Iterable[Field]) -> bytes:
-    """Return a message with these fields: integers, and texts or messages that are encoded."""
-    parts: list[bytes | memoryview] = []
+    """Return a message with these fields.
+
+    Args:
+        fields: number and value: an integer; a text or message that is encoded; or the fields of a
+            message, so that large ones are copied once.
+    """
+    return b"".join(_chunks(fields))
+
+
+def _chunks(fields: Iterable[Field]) -> list[bytes | memoryview]:
+    found: list[bytes | memoryview] = []
     for number, value in fields:
         if isinstance(value, int):
-            parts += [_as_varint(number << 3 | _VARINT), _as_varint(value)]
-        else:
-            parts += [_as_varint(number << 3 | _BYTES), _as_varint(len(value)), value]
-    return b"".join(parts)
+            found += [_as_varint(number << 3 | _VARINT), _as_varint(value)]
+            continue
+        inner = _chunks(value) if isinstance(value, list) else [value]
+        length = sum(map(len, inner))
+        found += [_as_varint(number << 3 | _BYTES), _as_varint(length), *inner]
+    return found
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:

@@ -6,7 +6,7 @@ from mien.photo.formats import SUFFIXES
 from mien.photo.inputs import PhotoSource, open_photo
 from mien.photo.memory import LARGE_PHOTO
 from mien.photo.moderate_size import at_moderate_size
-from mien.photo.refusals import MAX_BYTES, MAX_PIXELS
+from mien.photo.photo_limits import MAX_BYTES, MAX_PIXELS
 
 __all__ = [
     "LARGE_PHOTO",

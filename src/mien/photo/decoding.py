@@ -43,7 +43,7 @@ from mien.photo.boxes import check_items
 from mien.photo.colours import UnreadableColours
 from mien.photo.formats import Kind, kind_of, likeness
 from mien.photo.memory import decoding, decoding_bytes, give_back, heif_bytes
-from mien.photo.refusals import (
+from mien.photo.photo_limits import (
     MAX_BYTES,
     MAX_PIXELS,
     check_memory,

@@ -13,7 +13,7 @@ from PIL import Image
 from mien.errors import UnsupportedPhoto
 from mien.photo.decoding import decode_photo, pixels_of, read_photo
 from mien.photo.moderate_size import reduced, reduced_pixels
-from mien.photo.refusals import check_size
+from mien.photo.photo_limits import check_size
 from mien.photo.wanted_size import WantedSize
 from mien.types import Photo
 

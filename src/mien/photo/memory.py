@@ -14,7 +14,7 @@ from typing import Any, Final
 from PIL import Image
 
 from mien.photo.formats import Kind
-from mien.photo.refusals import MAX_DECODING
+from mien.photo.photo_limits import MAX_DECODING
 
 LARGE_PHOTO: Final = 5120 * 5120
 """Pixels from which a photo is large: ones with more may be read at a reduced size."""

@@ -2,7 +2,7 @@
 
 from mien.request_limits.addresses import network_of
 from mien.request_limits.limiter import WRONG_BURST, WRONG_PER_SECOND, RateLimiter
-from mien.request_limits.sizes import MAX_BODY, MAX_FIELD, MAX_FIELDS, MAX_NAME, MAX_PHOTOS
+from mien.request_limits.request_sizes import MAX_BODY, MAX_FIELD, MAX_FIELDS, MAX_NAME, MAX_PHOTOS
 
 __all__ = [
     "MAX_BODY",

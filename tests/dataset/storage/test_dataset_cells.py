@@ -33,7 +33,34 @@ def test_a_manifest_has_no_formulas_and_is_read_back(text):
     assert set(found) <= {"-12.5", "-1"}  # numbers
 
 
-@given(st.text(alphabet="'=+-@a\t\uff1d", max_size=6))
+CONTROLS = (
+    "a\x1b[2J.jpg",
+    "\x9b31m",
+    "\x00",
+    "a\rb",
+    "\x7f",
+    r"a\x1b.jpg",
+    r"C:\x5c\x41",
+    "\\\x1b",
+)
+
+
+@pytest.mark.parametrize("text", CONTROLS)
+def test_a_manifest_has_no_control_characters_and_is_read_back(text):
+    entry = Entry("0a1b", text, text, text, yaw=-12.5, evidence=text, reason="no-face",
+                  status="set-aside")  # fmt: skip
+    data = write_manifest([entry])
+    assert read_manifest(data) == (entry,)
+    assert {c for c in data.decode() if not c.isprintable()} <= {"\n", "\r"}
+    assert all(cell.isprintable() for cell in cells(data))
+
+
+def test_a_path_with_a_backslash_in_an_earlier_manifest_is_read_as_it_is():
+    for text in (r"photos\me.jpg", r"C:\xample\x2.jpg", r"\x41"):
+        assert from_cell(text) == text == to_cell(text)
+
+
+@given(st.text(alphabet="'=+-@a\t\uff1d\\x15c9b\x1b\x9b", max_size=8))
 def test_any_text_is_read_back(text):
     assert from_cell(to_cell(text)) == text
     assert not to_cell(text).startswith(("=", "+", "-", "@", "\t"))

@@ -301,6 +301,12 @@ def test_every_response_has_the_security_headers(client):
         assert answer.headers["referrer-policy"] == "no-referrer"
 
 
+def test_over_tls_browsers_must_stay_with_it(client):
+    name = "strict-transport-security"
+    assert name not in client.get("/healthz").headers
+    assert client.get("https://127.0.0.1:8000/healthz").headers[name] == "max-age=31536000"
+
+
 def test_the_log_contains_no_names_and_no_photos(client, caplog):
     with caplog.at_level("INFO", logger="mien.server"):
         client.post("/v1/people", json={"name": "Secret Name"})

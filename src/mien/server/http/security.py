@@ -49,6 +49,9 @@ _HEADERS: Mapping[str, str] = {
 }
 """Added to every response that does not set them itself."""
 
+_TLS_HEADERS: Mapping[str, str] = {"strict-transport-security": "max-age=31536000"}
+"""Added over TLS: browsers then use no other way for a year, for this host alone."""
+
 _MAX_DIGITS = 18
 """Digits of a Content-Length."""
 
@@ -281,7 +284,8 @@ class _RequestLog:
         """Record the status and add the security headers."""
         self.status = message["status"]
         there = {name.lower() for name, _ in message["headers"]}
-        more = {**_HEADERS, "x-request-id": self.id}
+        tls = _TLS_HEADERS if self._scope.get("scheme") == "https" else {}
+        more = {**_HEADERS, **tls, "x-request-id": self.id}
         if "mien.recorded" in self._scope:
             more["x-audit-recorded"] = str(self._scope["mien.recorded"]).lower()
         message["headers"] = [

@@ -23,9 +23,9 @@ test test-all test-least: export OMP_NUM_THREADS = 1
 
 test: $(VENV)/dev
 	@scripts/chromium.sh
-	$(BIN)/python -m pytest -n logical --dist worksteal -m "not lfw and not fuzz" $(ARGS)
+	$(BIN)/python -m pytest -n logical --dist worksteal -m "not lfw and not fuzz and not faults" $(ARGS)
 
-# Also the fuzz targets, and the measurements on Labeled Faces in the Wild, where its archive is.
+# Also the fuzz targets, every fault inside SQLite, and the measurements on Labeled Faces in the Wild, where its archive is.
 test-all: $(VENV)/dev
 	@scripts/chromium.sh
 	$(BIN)/python -m pytest -n logical --dist worksteal $(ARGS)

@@ -4,9 +4,9 @@
 
 Clients identify photos, add people, enrol photos of them and forget them, sign in and out, and send
 requests that are refused: broken photos and forms, JSON of another form, wrong keys, unknown
-addresses, bodies that end early. Each takes its turns at a steady pace; `--rate` is that of all together, in
-requests a second, 0 for as fast as answers come. Photos are those of the ten people (without
-MIEN_DATA's archive: the public-domain portraits).
+addresses, bodies that end early. Each takes its turns at a steady pace; `--rate` is that of all
+together, in requests a second, 0 for as fast as answers come. Photos are those of the ten people
+(without MIEN_DATA's archive: the public-domain portraits).
 
 Memory (PSS), descriptors and threads of the server and its children are sampled each minute. It is
 a failure if

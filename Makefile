@@ -23,9 +23,10 @@ test test-all test-least: export OMP_NUM_THREADS = 1
 
 test: $(VENV)/dev
 	@scripts/chromium.sh
-	$(BIN)/python -m pytest -n logical --dist worksteal -m "not lfw and not fuzz" $(ARGS)
+	$(BIN)/python -m pytest -n logical --dist worksteal -m "not lfw and not fuzz and not faults" $(ARGS)
 
-# Also the fuzz targets, and the measurements on Labeled Faces in the Wild, where its archive is.
+# Also the fuzz targets, every fault inside SQLite, and the measurements on Labeled Faces in the
+# Wild, where its archive is.
 test-all: $(VENV)/dev
 	@scripts/chromium.sh
 	$(BIN)/python -m pytest -n logical --dist worksteal $(ARGS)
@@ -33,7 +34,7 @@ test-all: $(VENV)/dev
 # The least versions of the libraries that pyproject.toml allows, in an environment of their own.
 # What they use in turn is the newest, so that there are warnings that are not about Mien.
 test-least: build/least/installed
-	build/least/bin/python -m pytest -n logical --dist worksteal -m "not lfw" -W default \
+	build/least/bin/python -m pytest -n logical --dist worksteal -m "not lfw and not fuzz and not faults" -W default \
 	  $(LEAST_TESTS) $(ARGS)
 
 check: check-static test-all

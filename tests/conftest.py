@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from faults import POINTS
+
 # No test asserts a time, and an example's time on a busy machine says nothing.
 settings.register_profile("mien", deadline=None)
 settings.load_profile("mien")
@@ -17,6 +19,26 @@ settings.load_profile("mien")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Note how many faults a test injects."""
+    before = POINTS.count
+    try:
+        return (yield)
+    finally:
+        if POINTS.count > before:
+            item.user_properties.append(("faults", POINTS.count - before))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print how many faults were injected."""
+    reports = [each for listed in terminalreporter.stats.values() for each in listed]
+    called = [each for each in reports if getattr(each, "when", "") == "call"]
+    injected = [n for each in called for name, n in each.user_properties if name == "faults"]
+    if injected:
+        terminalreporter.write_line(f"{sum(injected):,} faults injected in {len(injected)} tests")
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,12 @@ KILLED = -1
 _EXIT_CODE = 41
 
 
+class POINTS:
+    """How many faults were tried in this process; the summary of the tests prints the sum."""
+
+    count = 0
+
+
 @pytest.fixture(name="no_waiting")
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make syncs quick: no test here cuts the power."""
@@ -72,11 +78,13 @@ def every_fault(write: Callable[[], object]) -> Iterator[Fault]:
         write()
     assert counted
     for number, _ in enumerate(counted):
-        for error in ERRORS:
-            yield Fault(number, error)
-        for error in (errno.ENOSPC, errno.EIO):
-            yield Fault(number, error, persists=True)
-        yield Fault(number, KILLED)
+        for fault in (
+            *(Fault(number, error) for error in ERRORS),
+            *(Fault(number, error, persists=True) for error in (errno.ENOSPC, errno.EIO)),
+            Fault(number, KILLED),
+        ):
+            POINTS.count += 1
+            yield fault
 
 
 @contextmanager

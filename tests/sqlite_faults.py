@@ -6,25 +6,24 @@ on a disk that is full or broken, or beside another process.
 
 ::
 
-    for fault in every_fault(work):        # runs `work` once to count its operations
-        prepare the old state
-        fault.run(work)
-        check that the old or the new state is there
+    check_recovery(work, prepare, state)
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from faults import POINTS
 from mien.errors import MienError
 
 KILLED = -1
@@ -96,6 +95,38 @@ class Fault:
         return ""
 
 
+def check_recovery(
+    work: Callable[[], object],
+    prepare: Callable[[], object],
+    state: Callable[[], object],
+    *,
+    allowed: Sequence[object] = (),
+    step: int = 1,
+) -> int:
+    """Check that every fault of `work` leaves the old or the new state, and return how many.
+
+    Args:
+        work: opens its databases, changes them and closes them.
+        prepare: makes the old state.
+        state: what the next opening finds.
+        allowed: states in between, of work that commits more than once.
+        step: try only each so many-th fault.
+    """
+    prepare()
+    found = [*allowed, state()]
+    work()
+    found.append(state())
+    prepare()
+    points = 0
+    for fault in every_fault(work, step=step):
+        prepare()
+        fault.run(work)
+        now = state()
+        assert now in found, f"{fault} left {now}"
+        points += 1
+    return points
+
+
 def every_fault(
     work: Callable[[], object], *, step: int = 1, killed: bool = True
 ) -> Iterator[Fault]:
@@ -116,7 +147,9 @@ def every_fault(
                 faults.append(Fault(number, what, error, persists=True))
         if killed and what in _CHANGING:
             faults.append(Fault(number, what, KILLED))
-    yield from faults[::step]
+    for fault in faults[::step]:
+        POINTS.count += 1
+        yield fault
 
 
 @contextmanager
@@ -130,6 +163,45 @@ def injected(fault: Fault | None) -> Iterator[list[str]]:
     finally:
         layer.fault = None
         layer.use(own=False)
+
+
+class Interruptions:
+    """How often system calls of SQLite were interrupted."""
+
+    calls = 0
+
+
+@contextmanager
+def interrupted() -> Iterator[Interruptions]:
+    """Let every second system call of SQLite for reading and writing end in EINTR."""
+    _layer()
+    library = ctypes.CDLL("libsqlite3.so.0", use_errno=True)
+    library.sqlite3_vfs_find.restype = ctypes.POINTER(_Vfs)
+    system = library.sqlite3_vfs_find(b"unix")
+    get, put = system.contents.more[4], system.contents.more[3]
+    find = ctypes.CFUNCTYPE(_P, _P, ctypes.c_char_p)(get)
+    place = ctypes.CFUNCTYPE(_I, _P, ctypes.c_char_p, _P)(put)
+    counted, kept = Interruptions(), []
+    signature = ctypes.CFUNCTYPE(ctypes.c_ssize_t, _I, _P, ctypes.c_size_t, _L, use_errno=True)
+    for name in (b"pread64", b"pwrite64", b"pread", b"pwrite"):
+        address = find(system, name)
+        if not address:
+            continue
+        real = signature(address)
+
+        def call(*arguments: Any, real: Callable[..., int] = real) -> int:
+            counted.calls += 1
+            if counted.calls % 2:
+                ctypes.set_errno(errno.EINTR)
+                return -1
+            return real(*arguments)
+
+        kept.append(signature(call))
+        place(system, name, ctypes.cast(kept[-1], _P))
+    try:
+        yield counted
+    finally:
+        place(system, None, None)
 
 
 class _Vfs(ctypes.Structure):

@@ -151,25 +151,26 @@ class Jobs:
         try:
             folder.mkdir(mode=0o700)
             stored = store_photos(uploads, folder)
+            photos = count(stored.photos, "photo")
+            job = Job(
+                job_id,
+                name or "trained",
+                handle_of(name),
+                rate,
+                created=now.isoformat(timespec="seconds"),
+                people=stored.people,
+                photos=stored.photos,
+                message=f"{photos} of {count(stored.people, 'person', 'people')}",
+                key=key,
+            )
+            self._stops[job_id] = threading.Event()
+            self._store(job)
         except BaseException as error:
+            self._stops.pop(job_id, None)
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError):
                 raise OutputError(f"the photos cannot be stored: {error.strerror}") from error
             raise
-        photos = count(stored.photos, "photo")
-        job = Job(
-            job_id,
-            name or "trained",
-            handle_of(name),
-            rate,
-            created=now.isoformat(timespec="seconds"),
-            people=stored.people,
-            photos=stored.photos,
-            message=f"{photos} of {count(stored.people, 'person', 'people')}",
-            key=key,
-        )
-        self._stops[job_id] = threading.Event()
-        self._store(job)
         self._queue.put(job_id)
         return job
 

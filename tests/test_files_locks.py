@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mien import files
 from mien.errors import OutputError
 from mien.files import (
     copy_limited,
@@ -103,6 +104,26 @@ def test_a_lock_keeps_what_its_file_holds(tmp_path):
         assert lock.read_bytes() == b"content"
 
 
+@pytest.mark.parametrize("take", [locked, locked_now])
+def test_a_lock_is_let_go_although_another_descriptor_of_it_is_open(tmp_path, monkeypatch, take):
+    """A process that was forked meanwhile has one."""
+    inherited = []
+    opened = files._open_lock
+
+    def open_twice(path):
+        file = opened(path)
+        inherited.append(os.dup(file.fileno()))
+        return file
+
+    monkeypatch.setattr(files, "_open_lock", open_twice)
+    with take(tmp_path / "lock"):
+        pass
+    with locked_now(tmp_path / "lock") as held:
+        assert held
+    for descriptor in inherited:
+        os.close(descriptor)
+
+
 @pytest.mark.parametrize(
     ("size", "copied"), [(0, 0), (9, 9), (10, 10), (11, 11), (12, 11), (3 << 20, 11)]
 )
@@ -111,6 +132,18 @@ def test_one_byte_more_than_allowed_is_copied_at_most(size, copied):
     assert copy_limited(io.BytesIO(b"x" * size), target, 10, seen.append) == copied
     assert len(target.getvalue()) == copied
     assert seen == [copied] * (copied > 0)
+
+
+@pytest.mark.parametrize("piece", [1, 3, 5, 10])
+def test_a_source_that_gives_less_than_asked_for_is_read_on(piece):
+    source, target = io.BytesIO(b"x" * 15), io.BytesIO()
+
+    class Slow:
+        def read(self, size):
+            return source.read(min(size, piece))
+
+    assert copy_limited(Slow(), target, 10, lambda _: None) == 11
+    assert target.getvalue() == b"x" * 11
 
 
 def test_long_copies_are_reported_a_mebibyte_at_a_time():

@@ -7,8 +7,9 @@ import pytest
 from spheres import CARD, DIMENSION, ORIGIN, enrolled, face_sample, faces, unit
 
 from mien.gallery import Gallery, ImportedPerson
-from mien.gallery.decision_rule import MAX_SAMPLE, derive_rule
+from mien.gallery.decision_rule import MAX_SAMPLE, _sample, derive_rule
 from mien.gallery.person_matrix import PersonMatrix
+from mien.policy import fit_calibration, typical_slope
 
 
 def random_people(people, photos=2, seed=0, spread=0.6):
@@ -78,8 +79,24 @@ def test_a_small_gallery_uses_the_statistics_of_the_card_and_states_it(tmp_path)
 def test_a_large_gallery_uses_a_fixed_sample():
     gallery = random_people(MAX_SAMPLE + 500, photos=1)
     first = derive_rule(gallery, 0.01, CARD)
-    assert first.policy.strangers == MAX_SAMPLE
+    assert first.policy.strangers == MAX_SAMPLE == 2000
+    assert first.policy.source == (
+        "Measured on strangers: 2,000 of this gallery's own people, each left out in turn."
+    )
     assert derive_rule(gallery, 0.01, CARD).policy == first.policy
+
+
+def test_a_new_person_displaces_at_most_one_of_the_sample():
+    everyone = np.arange(1, 2_600)
+    sample = _sample(everyone[:2_500])
+    assert np.all(np.diff(sample) > 0)
+    for people in range(2_501, 2_600):
+        larger = _sample(everyone[:people])
+        assert len(np.setdiff1d(larger, sample)) == len(np.setdiff1d(sample, larger)) <= 1
+        sample = larger
+    # People at every place of the gallery are in it.
+    assert np.histogram(sample, bins=10, range=(0, 2_600))[0].min() > 150
+    assert _sample(everyone[:2_000]).tolist() == list(range(2_000))
 
 
 def test_a_person_enrolled_twice_is_not_a_stranger():
@@ -105,6 +122,67 @@ def test_calibration_is_fitted_where_people_have_several_photos():
     alone = derive_rule(random_people(1000, photos=1), 0.01, CARD)
     # With one photo per person there is none to hold out: the typical slope of the card.
     assert alone.calibration.slope == pytest.approx(0.9 * 33.3)
+
+
+def codes(rule):
+    return [warning.code for warning in rule.warnings]
+
+
+def test_warnings_state_what_is_not_calibrated():
+    checks = ["enrolment-checks-not-calibrated", "duplicate-people-not-calibrated"]
+    few = derive_rule(random_people(5), 0.01, None)
+    assert codes(few) == ["too-few-strangers", "uncalibrated-probabilities", *checks]
+    many = derive_rule(random_people(400), 0.01, None)
+    assert codes(many) == checks
+    # With the card's curve to begin from, few photos are not worth a warning.
+    assert "typical-probabilities" not in codes(derive_rule(random_people(5), 0.01, CARD))
+
+
+def test_one_person_without_a_card_is_never_named():
+    rule = derive_rule(random_people(1), 0.02, None)
+    assert rule.policy.threshold > 1
+    assert (rule.policy.false_positive_rate, rule.policy.supported) == (0.02, False)
+    assert (rule.policy.strangers, rule.policy.basis) == (0, "few")
+    assert rule.policy.source == "Nothing is known of strangers: enrol another person too."
+    assert rule.rates is None
+    assert rule.rates_at(np.array([0.5], np.float32)) is None
+    assert rule.calibration.probability(np.array([0.5, 1.0], np.float32)).max() <= 0.5
+    empty = derive_rule(PersonMatrix.empty(DIMENSION), 0.02, CARD)
+    assert empty.policy.source == "No person is enrolled yet."
+    assert empty.policy.threshold > 1
+    # With the card one person is enough.
+    assert derive_rule(random_people(1), 0.02, CARD).policy.threshold < 1
+
+
+def test_calibration_by_hand():
+    """Known photos are the first ones of people with several, compared with their others."""
+    matrix = random_people(80, photos=3, spread=1.2)
+    photos = np.tile([1, 2, 3, 5], 20)
+    people = PersonMatrix(
+        matrix.numbers, matrix.prototypes, matrix.probes, matrix.rest_prototypes, photos
+    )
+    own, others, nearest = [], [], []
+    for row in range(80):
+        cosines = [
+            float(people.probes[row] @ other) for other in np.delete(people.prototypes, row, 0)
+        ]
+        nearest.append(max(cosines))
+        if photos[row] > 1:
+            own.append(float(people.probes[row] @ people.rest_prototypes[row]))
+            others.append(max(cosines))
+    rule = derive_rule(people, 0.05, CARD)
+    expected = fit_calibration(
+        np.maximum(own, others).astype(np.float32),
+        np.greater_equal(own, others),
+        np.array(nearest, np.float32),
+        np.ones(80),
+        threshold=rule.policy.threshold,
+        typical_slope=typical_slope(CARD),
+    )
+    assert min(own) < max(others)  # some are nearer to another person
+    assert rule.calibration.slope == pytest.approx(expected.calibration.slope, rel=1e-3)
+    assert rule.calibration.offset == pytest.approx(expected.calibration.offset, rel=1e-3)
+    assert rule.policy.strangers == 80
 
 
 def test_updating_and_reloading_the_index_give_the_same(tmp_path):

@@ -18,9 +18,9 @@ from mien.measures.templates import (
 from sphere import people_at
 
 
-def test_poor_photos_have_the_minimum_weight():
-    weights = photo_weights(np.array([0, 0.05, 0.5, 1], np.float32))
-    assert weights.tolist() == pytest.approx([MIN_WEIGHT, MIN_WEIGHT, 0.5, 1])
+def test_weights_lie_between_the_minimum_and_one():
+    weights = photo_weights(np.array([-0.5, 0, 0.05, 0.5, 1, 1.5], np.float32))
+    assert weights.tolist() == pytest.approx([MIN_WEIGHT] * 3 + [0.5, 1, 1])
     assert weights.dtype == np.float32
 
 

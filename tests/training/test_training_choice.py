@@ -175,7 +175,7 @@ def test_no_photo_to_hold_out():
     for kind in (None, "margin"):
         chosen = choose_head(easy([1, 1, 1]), kind)
         assert chosen.recipe == Recipe(kind or "prototype")
-        assert (chosen.held_out, chosen.tried) == (None, ())
+        assert (chosen.held_out, chosen.tried, chosen.skipped) == (None, (), ())
 
 
 def test_recipes_that_take_too_long_are_skipped(monkeypatch):
@@ -217,6 +217,33 @@ def test_progress_reaches_its_total(kind):
     choose_head(easy([3] * 4), kind, progress=lambda *news: calls.append(news))
     steps = [(done, total) for done, total, what in calls if what == "choosing a head"]
     assert steps[-1][0] == steps[-1][1]
+
+
+def test_the_seed_is_of_the_folds_and_of_the_fits_and_0_unless_given():
+    samples = noisy()
+    one, given, other = (
+        choose_head(samples, "prototype", **seed).held_out.similarity
+        for seed in ({}, {"seed": 0}, {"seed": 1})
+    )
+    assert np.array_equal(one, given)
+    assert not np.array_equal(one, other)
+    folds = photo_folds(samples, 0)
+    one, given, other = (
+        cross_validate(Recipe("margin"), samples, folds, **seed).similarity
+        for seed in ({}, {"seed": 0}, {"seed": 1})
+    )
+    assert np.array_equal(one, given)
+    assert not np.array_equal(one, other)
+    passed = []
+
+    def note(*_, seed):
+        passed.append(seed)
+        return HeldOutScores(np.zeros(4, np.float32), np.ones(4, bool))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choice_module, "cross_validate", note)
+        choose_head(easy([3] * 4), seed=7)
+    assert passed == [7] * 5
 
 
 def test_the_same_seed_chooses_the_same():

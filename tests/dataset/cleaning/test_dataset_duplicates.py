@@ -96,6 +96,14 @@ def test_the_kinds_of_copies():
     assert said[4] == "cosine 1.000, crops correlate 1.000, one mirrored"
 
 
+def test_a_copy_of_a_symmetrical_picture_is_not_called_mirrored():
+    made = crowd(2)
+    half = made.rows[0]["photo"]
+    made.rows[0]["photo"] = np.concatenate([half[:, :16], half[:, 15::-1]], axis=1)
+    copy_of(made, 0, thumb=made.rows[1]["thumb"])
+    assert found(made) == [(0, 2, "near-duplicate")]
+
+
 def test_a_face_like_the_mirrored_one_of_another_photo_is_compared():
     made = crowd(2)
     row = made.add("Person 0001", made.identity(), photo=made.rows[1]["photo"])

@@ -84,6 +84,26 @@ def test_a_wrong_photo_does_not_change_the_choice_in_others():
     assert chosen(photos) == [0] * 6
 
 
+E = np.eye(4)
+
+
+def test_without_calibration_size_weighs_one_deviation_of_the_cosines():
+    """Between faces in different people's photos: those of one person say nothing of it."""
+    # Cosines between Bob's face and the three of Ada's: 0.6, 0.6, 0; their deviation is 0.283.
+    bob = 0.6 * E[0] + 0.8 * E[1]
+    photos = [(0, [E[0]]), (0, [E[0], E[2]]), (1, [bob])]
+    # Agreement favours the first of two faces by a cosine of 1; so does size the second by 0.283
+    # times the difference of prior.
+    for prior, face in ((3.4, 0), (3.7, 1)):
+        assert chosen(photos, [[0.5], [0, prior], [0.5]], limits=None) == [0, face, 0]
+
+
+def test_without_calibration_size_decides_for_a_single_person():
+    photos = [(0, [E[0]]), (0, [E[0], E[1]])]
+    assert chosen(photos, [[0.5], [0.0, 0.9]], limits=None) == [0, 0]
+    assert chosen(photos, [[0.5], [0.0, 1.1]], limits=None) == [0, 1]
+
+
 def test_large_and_central_faces_are_prominent():
     boxes = np.array([[40, 40, 60, 60], [0, 0, 22, 22], [45, 45, 50, 50]], np.float32)
     values = prominence(boxes, 100, 100)

@@ -34,7 +34,7 @@ MODULES = [
 ]
 COMMANDS = [*command_line._COMMANDS, *command_line._ALIASES]
 FORBIDDEN = re.compile(rf"\bmien ({'|'.join(COMMANDS)})\b|(?<![\w-])--?[a-z]|`mien [a-z]")
-OTHERS = re.compile(r"pip install -r|python -m|multipart, -F")
+OTHERS = re.compile(r"pip install -r|--hash=sha256:|python -m|multipart, -F")
 """Options of pip, Python and curl, which the library may name."""
 
 ERRORS = {

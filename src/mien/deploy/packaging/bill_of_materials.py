@@ -75,7 +75,7 @@ def materials(
         "version": 1,
         "metadata": {
             **_timestamp(),
-            "tools": {"components": [{"type": "application", "name": "mien deploy"}]},
+            "tools": {"components": [{"type": "application", "name": "mien"}]},
             "component": {
                 "type": "application",
                 "bom-ref": _ROOT,

@@ -18,6 +18,8 @@ from mien.models.statistics import EmbedderStatistics
 from mien.policy import (
     CalibrationFit,
     EnrolmentLimits,
+    ImpostorHistogram,
+    OwnPeople,
     Strangers,
     choose_policy,
     false_positive_rates,
@@ -29,6 +31,9 @@ from mien.types import Calibration, Interval, Policy
 
 MAX_SAMPLE = 2000
 """How many people are left out in turn at most; they give a rate of 0.01 to within 0.005."""
+
+MOST_COMPARED = 200
+"""How many people's photos are compared with everyone at most, to see how alike people look."""
 
 _UNREACHABLE = 1.01
 """A threshold above every cosine, also a rounded one."""
@@ -71,17 +76,17 @@ def derive_rule(
     """
     sample = _sample(people.numbers)
     limits = EnrolmentLimits.of(statistics)
-    strangers, others = _leave_out(people, sample, limits.same_person)
+    own, others = _leave_out(people, sample, limits.same_person)
     if not len(people):
         return _always_unknown(rate, "No person is enrolled yet.", limits.warnings)
     impostors = None if statistics is None else statistics.impostors
-    if not strangers and impostors is None:
+    if own is None and impostors is None:
         why = "Nothing is known of strangers: enrol another person too."
         return _always_unknown(rate, why, limits.warnings)
-    choice = choose_policy(strangers, people.photos, rate, statistics=impostors)
+    choice = choose_policy([], people.photos, rate, own=own, statistics=impostors)
     slope = typical_slope(statistics)
-    fit = _calibrate(people, sample, others, strangers, choice.policy.threshold, slope)
-    rates = false_positive_rates(strangers, people.photos, _GRID, statistics=impostors)
+    fit = _calibrate(people, sample, others, own, choice.policy.threshold, slope)
+    rates = false_positive_rates([], people.photos, _GRID, own=own, statistics=impostors)
     warnings = choice.warnings
     if slope is None:
         warnings += fit.warnings
@@ -114,7 +119,7 @@ def _sample(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _leave_out(
     people: PersonMatrix, sample: NDArray[np.int64], same_person: float | None
-) -> tuple[list[Strangers], NDArray[np.float32]]:
+) -> tuple[OwnPeople | None, NDArray[np.float32]]:
     """Leave each person of a sample out in turn and search the others.
 
     A person whose prototype is as similar to the nearest other's as two prototypes of one person
@@ -128,16 +133,17 @@ def _leave_out(
             where it is not calibrated.
 
     Returns:
-        The strangers, and (S,) float32 similarity of each probe to the nearest other person.
+        The gallery's own people, None where there are fewer than two of one name; and (S,)
+        float32 similarity of each probe to the nearest other person.
     """
     if len(people) < 2:
-        return [], np.full(len(sample), -1, np.float32)
+        return None, np.full(len(sample), -1, np.float32)
     similarity, other = nearest(people.probes[sample], people.prototypes, sample)
     between = np.sum(people.prototypes[sample] * people.prototypes[other], axis=1)
     single = between < (np.inf if same_person is None else same_person)
     count = int(single.sum())
     if not count:
-        return [], similarity
+        return None, similarity
     strangers = Strangers(
         similarity[single],
         np.ones(count),
@@ -145,14 +151,17 @@ def _leave_out(
         len(people) - 1,
         "this gallery's own people, each left out in turn",
     )
-    return [strangers], similarity
+    impostors = ImpostorHistogram()
+    some = sample[:MOST_COMPARED]
+    impostors.add(people.probes[some], people.prototypes, single[:MOST_COMPARED], some)
+    return OwnPeople(strangers, impostors), similarity
 
 
 def _calibrate(
     people: PersonMatrix,
     sample: NDArray[np.int64],
     others: NDArray[np.float32],
-    strangers: list[Strangers],
+    own_people: OwnPeople | None,
     threshold: float,
     slope: float | None,
 ) -> CalibrationFit:
@@ -164,19 +173,19 @@ def _calibrate(
         people: of the gallery.
         sample: (S,) rows of the sampled people.
         others: (S,) similarity of each first photo to the nearest other person.
-        strangers: see `_leave_out`.
+        own_people: see `_leave_out`.
         threshold: of the policy.
         slope: of a typical curve of the embedder; None where it is not calibrated.
     """
     several = people.photos[sample] > 1
     rows = sample[several]
     own = np.sum(people.probes[rows] * people.rest_prototypes[rows], axis=1)
-    nothing, none = np.zeros(0, np.float32), np.zeros(0)
+    strangers = None if own_people is None else own_people.strangers
     return fit_calibration(
         np.maximum(own, others[several]),
         own >= others[several],
-        np.concatenate([nothing, *(group.similarity for group in strangers)]),
-        np.concatenate([none, *(group.weights for group in strangers)]),
+        np.zeros(0, np.float32) if strangers is None else strangers.similarity,
+        np.zeros(0) if strangers is None else strangers.weights,
         threshold=threshold,
         typical_slope=slope,
     )

@@ -10,6 +10,7 @@ from mien.measures.calibration import ReliabilityBin, expected_calibration_error
 from mien.measures.histogram import BINS, ScoreCounts
 from mien.measures.identification import cmc, mate_ranks, rank_k
 from mien.measures.intervals import (
+    binomial_quantile,
     bootstrap_mean,
     bootstrap_over_people,
     wilson,
@@ -18,6 +19,7 @@ from mien.measures.intervals import (
 from mien.measures.open_set import (
     OpenSetCurve,
     OpenSetPoint,
+    allowed_false_positives,
     dir_at,
     equal_shares,
     fpir_at,
@@ -53,7 +55,9 @@ __all__ = [
     "ReliabilityBin",
     "Roc",
     "ScoreCounts",
+    "allowed_false_positives",
     "best_threshold",
+    "binomial_quantile",
     "bootstrap_mean",
     "bootstrap_over_people",
     "cmc",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil, floor, sqrt
+from math import ceil, exp, floor, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -64,6 +64,24 @@ def wilson_of_parts(successes: float, total: int, level: float = 0.95) -> Interv
         return low
     high = wilson(min(total, ceil(successes - 1e-9)), total, level)
     return Interval(min(1.0, successes / total), low.low, high.high, level)
+
+
+def binomial_quantile(trials: int, rate: float, share: float) -> int:
+    """Return the least number of successes that a share of samples does not exceed.
+
+    Args:
+        trials: number of independent trials.
+        rate: probability of a success, in [0, 1].
+        share: of the samples, in (0, 1).
+    """
+    if rate in {0.0, 1.0}:
+        return round(rate * trials)
+    at_most, successes = 0.0, -1
+    while at_most < share and successes < trials:
+        successes += 1
+        chance = lgamma(trials + 1) - lgamma(successes + 1) - lgamma(trials - successes + 1)
+        at_most += exp(chance + successes * log(rate) + (trials - successes) * log1p(-rate))
+    return successes
 
 
 def bootstrap_mean(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.measures.open_set import allowed_false_positives
 from mien.types import Interval
 
 
@@ -175,7 +176,8 @@ class _Prepared:
         """Return DIR, FPIR and threshold, with a weight per person, (P,)."""
         counted = weights[self._dev_person] * self._dev_share
         named = np.cumsum(counted)
-        allowed = int(np.searchsorted(named, target * named[-1] + 1e-9, side="right"))
+        budget = allowed_false_positives(float(named[-1]), target)
+        allowed = int(np.searchsorted(named, budget, side="right"))
         # Photos that tie with the first one above the target are not named either.
         cut = self._development[allowed] if allowed < len(named) else np.float32(-2)
         named = np.cumsum(weights[self._person] * self._share)

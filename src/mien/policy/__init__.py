@@ -1,9 +1,11 @@
 """Policies: thresholds for "unknown" from strangers, and calibrated probabilities."""
 
+from mien.policy.own_people import ImpostorHistogram, OwnPeople
 from mien.policy.probability import PRIOR, CalibrationFit, fit_calibration, typical_slope
 from mien.policy.similarity_limits import NOT_CALIBRATED, CleaningLimits, EnrolmentLimits
 from mien.policy.strangers import Strangers, search_strangers
 from mien.policy.threshold import (
+    GroupRate,
     PolicyChoice,
     choose_policy,
     false_positive_rates,
@@ -16,6 +18,9 @@ __all__ = [
     "CalibrationFit",
     "CleaningLimits",
     "EnrolmentLimits",
+    "GroupRate",
+    "ImpostorHistogram",
+    "OwnPeople",
     "PolicyChoice",
     "Strangers",
     "choose_policy",

@@ -50,6 +50,7 @@ def train_head(
     *,
     head: HeadName = "auto",
     false_positive_rate: float = 0.01,
+    confidence: float | None = None,
     strangers: NDArray[np.float32] | None = None,
     stranger_people: ArrayLike | None = None,
     stranger_source: str = "",
@@ -66,6 +67,8 @@ def train_head(
         dataset: photos of people.
         head: kind of head; `auto` chooses by cross-validation.
         false_positive_rate: share of strangers who may be given any name, in (0, 1).
+        confidence: that the rate holds for the gallery at hand, in (0, 1); None for a rate that
+            holds on average over galleries.
         strangers: (S, D) float32 unit rows, photos of people who are not in the dataset.
         stranger_people: (S,) labels of any type, the person of each photo; each stranger has the
             same weight, however many photos show that person. None if all are different people.
@@ -95,7 +98,7 @@ def train_head(
     own = leave_people_out(
         chosen.recipe, samples, fit.rows, single=single, seed=seed, progress=progress
     )
-    unknown: list[Strangers] = [] if own is None else [own]
+    unknown: list[Strangers] = []
     if strangers is not None:
         unknown.append(
             search_strangers(strangers, fit.rows, stranger_source, people=stranger_people)
@@ -103,8 +106,11 @@ def train_head(
     plain = chosen.recipe.kind == "prototype" and chosen.recipe.discount == 0
     impostors = None if statistics is None else statistics.impostors
     policy = choose_policy(
-        unknown, samples.counts, float(false_positive_rate), statistics=impostors, plain=plain
-    )
+        unknown, samples.counts, float(false_positive_rate),
+        own=own, statistics=impostors, plain=plain, confidence=confidence,
+    )  # fmt: skip
+    if own is not None:
+        unknown.append(own.strangers)
     calibration = _calibrate(chosen, unknown, policy, typical_slope(statistics))
     learned = Head(
         kind=chosen.recipe.kind, people=people, prototypes=fit.rows, photos=samples.counts,

@@ -68,12 +68,14 @@ class Policy:
     Attributes:
         threshold: least cosine similarity to the nearest person for which a name is given.
         false_positive_rate: share of strangers that the user allows to be given any name (FPIR).
-        expected: expected rate; its interval follows from the strangers searched in this gallery
-            alone.
+        expected: expected rate, with its interval: from the strangers searched in this gallery
+            where they are enough to measure it, else from how alike its own people look.
         strangers: how many stranger faces were searched in this gallery; may be 0.
         supported: whether the evidence supports the requested rate.
         source: one sentence on how the threshold was found.
         basis: how the threshold was found.
+        shift: how much more alike this gallery's own people look than the strangers on the
+            embedder's card, in cosine; 0 where it is not known.
     """
 
     threshold: float
@@ -83,6 +85,7 @@ class Policy:
     supported: bool
     source: str
     basis: Basis = "strangers"
+    shift: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.false_positive_rate < 1:

@@ -27,7 +27,7 @@ def strangers(similarity, people=None, *, gallery=10, source="others"):
     similarity = np.asarray(similarity, np.float32)
     labels = np.arange(len(similarity)) if people is None else np.asarray(people)
     weights = equal_shares(labels) if len(labels) else np.zeros(0)
-    return Strangers(similarity, weights, len(np.unique(labels)), gallery, source)
+    return Strangers(similarity[:, None], weights, len(np.unique(labels)), gallery, source)
 
 
 def counts(people, photos=1):
@@ -102,7 +102,7 @@ def test_a_higher_rate_gives_a_lower_threshold(group, one, other):
 def test_repeated_photos_change_nothing(group, times):
     """A stranger with repeated photos still has weight 1."""
     again = Strangers(
-        np.repeat(group.similarity, times),
+        np.repeat(group.similarities, times, axis=0),
         np.repeat(group.weights / times, times),
         group.people,
         group.gallery,

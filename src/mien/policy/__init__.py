@@ -3,7 +3,7 @@
 from mien.policy.own_people import ImpostorHistogram, OwnPeople
 from mien.policy.probability import PRIOR, CalibrationFit, fit_calibration, typical_slope
 from mien.policy.similarity_limits import NOT_CALIBRATED, CleaningLimits, EnrolmentLimits
-from mien.policy.strangers import Strangers, search_strangers
+from mien.policy.strangers import Strangers, search_strangers, stacked_similarities
 from mien.policy.threshold import (
     GroupRate,
     PolicyChoice,
@@ -28,5 +28,6 @@ __all__ = [
     "fit_calibration",
     "needed_for",
     "search_strangers",
+    "stacked_similarities",
     "typical_slope",
 ]

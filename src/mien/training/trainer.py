@@ -20,6 +20,7 @@ from mien.policy import (
     fit_calibration,
     needed_for,
     search_strangers,
+    stacked_similarities,
     typical_slope,
 )
 from mien.training.head_choice import HeadChoice, choose_head
@@ -166,11 +167,11 @@ def _calibrate(
     chosen: HeadChoice, strangers: list[Strangers], policy: PolicyChoice, slope: float | None
 ) -> CalibrationFit:
     shown = chosen.held_out
-    nothing = np.zeros(0, np.float32)
+    nothing = np.zeros((0, 1), np.float32)
     return fit_calibration(
-        nothing if shown is None else shown.similarity,
+        nothing if shown is None else shown.similarities,
         np.zeros(0, np.bool_) if shown is None else shown.correct,
-        np.concatenate([nothing, *(group.similarity for group in strangers)]),
+        stacked_similarities(strangers),
         np.concatenate([np.zeros(0), *(group.weights for group in strangers)]),
         threshold=policy.policy.threshold,
         typical_slope=slope,

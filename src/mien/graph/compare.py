@@ -149,6 +149,6 @@ def _decide(graph: Graph, nearest: Value, similarity: Value, known: Value) -> Va
     same = graph.op("Equal", nearest.unsqueeze(1), nearest.unsqueeze(0))
     mine, other = similarity.unsqueeze(1), similarity.unsqueeze(0)
     earlier = graph.op("Equal", other, mine) & (order.unsqueeze(0) < order.unsqueeze(1))
-    outranked = same & ((other > mine) | earlier)
+    outranked = same & known.unsqueeze(0) & ((other > mine) | earlier)
     outranked_by_any = graph.op("ReduceMax", outranked.cast("int64"), np.array([1]), keepdims=0) > 0
     return graph.op("Where", known & graph.op("Not", outranked_by_any), nearest, UNKNOWN_PERSON)

@@ -60,7 +60,7 @@ def test_the_threshold_rises_with_the_number_of_people(tmp_path):
             bases.append(gallery.policy.basis)
             assert gallery.policy == derive_rule(gallery._index.people, 0.01, CARD).policy
         assert thresholds[0] < thresholds[-1]
-        assert min(np.diff(thresholds)) > -0.02  # the precision that a few hundred strangers give
+        assert min(np.diff(thresholds)) > -0.03  # the precision that a few hundred strangers give
         # From 1,000 people, of whom ten would be named, the gallery measures the rate itself.
         assert bases == ["card"] * 4 + ["strangers"] * 2
         assert max(abs(np.diff(thresholds))) < 0.05  # no jump

@@ -53,7 +53,11 @@ def test_training_report(training):
     assert policy["expected"]["value"] <= 0.01
     assert "2,000 of passers-by" in policy["source"]
     assert report["probability"]["ece"] < 0.05
-    assert report["warnings"] == []
+    assert report["warning_codes"] == ["threshold-of-even-odds"]
+    groups = {group["source"]: group for group in policy["groups"]}
+    assert groups["passers-by"]["people"] == 2000
+    assert groups["passers-by"]["rate"]["value"] <= 0.01
+    assert groups["this gallery's own people, each left out in turn"]["threshold"] is None
 
 
 def test_rates_hold_on_new_strangers_and_photos(friends, training):

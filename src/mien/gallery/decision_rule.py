@@ -21,7 +21,7 @@ from mien.policy import (
     ImpostorHistogram,
     OwnPeople,
     Strangers,
-    choose_policy,
+    decide,
     false_positive_rates,
     fit_calibration,
     typical_slope,
@@ -84,9 +84,15 @@ def derive_rule(
     if own is None and impostors is None:
         why = "Nothing is known of strangers: enrol another person too."
         return _always_unknown(rate, why, limits.warnings)
-    choice = choose_policy([], people.photos, rate, own=own, statistics=impostors)
     slope = typical_slope(statistics)
-    fit = _calibrate(people, sample, limits, choice.policy.threshold, slope)
+    choice, fit = decide(
+        [],
+        people.photos,
+        rate,
+        lambda threshold: _calibrate(people, sample, limits, threshold, slope),
+        own=own,
+        statistics=impostors,
+    )
     rates = false_positive_rates([], people.photos, _GRID, own=own, statistics=impostors)
     warnings = choice.warnings
     if slope is None:
@@ -208,7 +214,8 @@ def _calibrate(
         left_out = _LeftOut(sample, nobody, np.zeros(len(sample), np.bool_))
     else:
         left_out = _left_out(people, _thinned(sample), limits.same_person, few=FEW)
-    several = people.photos[left_out.rows] > 1
+    # A person enrolled twice has even odds with the other entry, and says nothing of the others.
+    several = (people.photos[left_out.rows] > 1) & (left_out.single | (len(people) < 2))
     rows, others = left_out.rows[several], left_out.similarities[several]
     own = np.sum(people.probes[rows] * people.rest_prototypes[rows], axis=1)
     known = -np.sort(-np.column_stack([own, others]), axis=1)

@@ -139,6 +139,7 @@ def choose_policy(
     statistics: ImpostorStatistics | None = None,
     plain: bool = True,
     confidence: float | None = None,
+    least: float = -1.0,
 ) -> PolicyChoice:
     """Choose the lowest threshold at which no evidence says that the FPIR is above the rate.
 
@@ -161,6 +162,7 @@ def choose_policy(
         statistics: impostor statistics of the embedder, or None.
         plain: whether the prototypes are plain means, as those of the statistics.
         confidence: that the FPIR is at most the rate, in (0, 1); None for the rate on average.
+        least: a threshold that the policy's is not below, whatever the rate would allow.
 
     Raises:
         ValueError: a rate or confidence is not between 0 and 1.
@@ -187,7 +189,7 @@ def choose_policy(
     by_card = threshold > measured
     threshold = max(threshold, measured)
     contradicting = [group for group in groups if group.contradicts(threshold)]
-    threshold = max([threshold, *(group.threshold() for group in contradicting)])
+    threshold = max([threshold, least, *(group.threshold() for group in contradicting)])
     evidence = _Evidence(
         tuple(groups), curve, rate, own, plain, by_card=by_card, contradicted=bool(contradicting)
     )

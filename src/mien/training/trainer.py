@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -16,13 +17,16 @@ from mien.policy import (
     CalibrationFit,
     PolicyChoice,
     Strangers,
-    choose_policy,
+    decide,
+    find_likely_known,
     fit_calibration,
+    likely_known_notice,
     needed_for,
     search_strangers,
     stacked_similarities,
     typical_slope,
 )
+from mien.text import Notice
 from mien.training.head_choice import HeadChoice, choose_head
 from mien.training.heads import Fit
 from mien.training.samples import Samples
@@ -99,20 +103,23 @@ def train_head(
     own = leave_people_out(
         chosen.recipe, samples, fit.rows, single=single, seed=seed, progress=progress
     )
-    unknown: list[Strangers] = []
+    given: list[Strangers] = []
+    notices: tuple[Notice, ...] = ()
     if strangers is not None:
-        unknown.append(
-            search_strangers(strangers, fit.rows, stranger_source, people=stranger_people)
-        )
+        group, notices = _searched(
+            strangers, stranger_people, stranger_source, fit.rows,
+            samples.counts, float(false_positive_rate), statistics, people,
+        )  # fmt: skip
+        given.append(group)
     plain = chosen.recipe.kind == "prototype" and chosen.recipe.discount == 0
     impostors = None if statistics is None else statistics.impostors
-    policy = choose_policy(
-        unknown, samples.counts, float(false_positive_rate),
+    every = given if own is None else [*given, own.strangers]
+    policy, calibration = decide(
+        given, samples.counts, float(false_positive_rate),
+        lambda threshold: _calibrate(chosen, every, threshold, typical_slope(statistics)),
         own=own, statistics=impostors, plain=plain, confidence=confidence,
     )  # fmt: skip
-    if own is not None:
-        unknown.append(own.strangers)
-    calibration = _calibrate(chosen, unknown, policy, typical_slope(statistics))
+    policy = replace(policy, warnings=(*notices, *policy.warnings))
     learned = Head(
         kind=chosen.recipe.kind, people=people, prototypes=fit.rows, photos=samples.counts,
         contract=dataset.contract, calibration=calibration.calibration, policy=policy.policy,
@@ -132,6 +139,27 @@ def _check_strangers(
         )
     if strangers.shape[1:] != samples.faces.shape[1:]:
         raise ValueError("strangers' embeddings have another dimension than the dataset's")
+
+
+def _searched(
+    strangers: NDArray[np.float32],
+    labels: ArrayLike | None,
+    source: str,
+    rows: NDArray[np.float32],
+    counts: NDArray[np.int64],
+    rate: float,
+    statistics: EmbedderStatistics | None,
+    people: Sequence[str],
+) -> tuple[Strangers, tuple[Notice, ...]]:
+    """Return the strangers searched in the gallery, without those likely known in it."""
+    labels = np.arange(len(strangers)) if labels is None else np.asarray(labels)
+    known = find_likely_known(strangers, labels, rows, counts, rate, statistics)
+    notices: tuple[Notice, ...] = ()
+    if known:
+        others = ~np.isin(labels, [one.stranger for one in known])
+        strangers, labels = strangers[others], labels[others]
+        notices = (likely_known_notice(known, people),)
+    return search_strangers(strangers, rows, source, people=labels), notices
 
 
 def training_samples(dataset: Dataset) -> tuple[Samples, tuple[str, ...]]:
@@ -164,7 +192,7 @@ def training_samples(dataset: Dataset) -> tuple[Samples, tuple[str, ...]]:
 
 
 def _calibrate(
-    chosen: HeadChoice, strangers: list[Strangers], policy: PolicyChoice, slope: float | None
+    chosen: HeadChoice, strangers: list[Strangers], threshold: float, slope: float | None
 ) -> CalibrationFit:
     shown = chosen.held_out
     nothing = np.zeros((0, 1), np.float32)
@@ -173,7 +201,7 @@ def _calibrate(
         np.zeros(0, np.bool_) if shown is None else shown.correct,
         stacked_similarities(strangers),
         np.concatenate([np.zeros(0), *(group.weights for group in strangers)]),
-        threshold=policy.policy.threshold,
+        threshold=threshold,
         typical_slope=slope,
     )
 
@@ -211,6 +239,16 @@ def _report(
             "stranger_people": policy.people,
             "strangers_needed": needed_for(head.policy.false_positive_rate),
             "source": head.policy.source,
+            "shift": head.policy.shift,
+            "groups": [
+                {
+                    "source": group.source,
+                    "people": group.people,
+                    "rate": _numbers(group.rate),
+                    "threshold": group.threshold,
+                }
+                for group in policy.groups
+            ],
         },
         "probability": {
             "slope": head.calibration.slope,

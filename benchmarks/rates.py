@@ -15,9 +15,11 @@ the rate is measured on visitors of whom the gallery knows nothing:
 - `no strangers`: as `same`, with the embedder's card alone;
 - `galleries of another dataset`: gallery and strangers of none, visitors of LFW.
 
-One line of the table is one kind of people, size and rate asked for: the rate found over the rate
-asked for with the interval of its mean over galleries, the share of galleries in which the rate is
-said to be supported, and the share of the visits of people of the gallery who are named rightly.
+One line of the table is one kind of people, size and rate asked for: the rate found at the threshold
+of the rate over the rate asked for, with the interval of its mean over galleries; the same as
+shipped, where no name is given that is less likely than not; the share of galleries in which the
+rate is said to be supported; and the share of the other photos of the gallery's people that are
+named rightly.
 """
 
 from __future__ import annotations
@@ -34,10 +36,20 @@ from numpy.typing import NDArray
 
 from mien.dataset import Dataset
 from mien.evaluation.open_set.lfw_people import read_lfw_people
-from mien.measures.templates import both_views, nearest, unit_rows
+from mien.measures.templates import both_views, nearest_few, unit_rows
 from mien.models.cards import DEFAULT_EMBEDDER, card
-from mien.policy import choose_policy, search_strangers
+from mien.models.statistics import EmbedderStatistics
+from mien.policy import (
+    CalibrationFit,
+    choose_policy,
+    decide,
+    fit_calibration,
+    search_strangers,
+    stacked_similarities,
+    typical_slope,
+)
 from mien.training import Recipe, Samples, leave_people_out
+from mien.training.head_choice import cross_validate, photo_folds
 
 SIZES = (20, 50, 80)
 RATES = (0.05, 0.01, 0.003)
@@ -89,14 +101,16 @@ class Found:
     """What one gallery gave.
 
     Attributes:
-        fpir: share of visitors given a name, each of equal weight.
+        fpir: share of visitors, each of equal weight, who reach the threshold of the rate.
+        shipped: share of them given a name, none of which is less likely than not.
         supported: whether the rate was said to be supported.
         basis: of the policy.
         threshold: of the policy.
-        named: share of the other photos of the gallery's people named rightly.
+        named: share of the other photos of the gallery's people named rightly, as shipped.
     """
 
     fpir: float
+    shipped: float
     supported: bool
     basis: str
     threshold: float
@@ -140,23 +154,47 @@ def measure(
         where, who = photos.of_people(strangers)
         groups = [search_strangers(photos.dataset.embeddings[where], rows, people=who)]
     place, visitor = visitors[0].of_people(visitors[1])
-    reached, _ = nearest(visitors[0].dataset.embeddings[place], rows)
+    reached, _ = nearest_few(visitors[0].dataset.embeddings[place], rows)
     weights = 1 / np.bincount(visitor)[visitor]
-    best, who = nearest(photos.dataset.embeddings[probes], rows)
-    statistics = card(DEFAULT_EMBEDDER).impostors
-    for rate in RATES:
-        policy = choose_policy(groups, samples.counts, rate, own=own, statistics=statistics).policy
-        cut = np.float32(policy.threshold)
-        yield (
-            rate,
-            Found(
-                float(weights[reached >= cut].sum() / len(visitors[1])),
-                policy.supported,
-                policy.basis,
-                policy.threshold,
-                float(np.mean((best >= cut) & (who == mates))) if len(best) else float("nan"),
-            ),
+    best, who = nearest_few(photos.dataset.embeddings[probes], rows)
+    statistics = engine_statistics()
+    held_out = cross_validate(recipe, samples, photo_folds(samples, seed))
+
+    def fit(threshold: float) -> CalibrationFit:
+        every = [*groups, *([] if own is None else [own.strangers])]
+        return fit_calibration(
+            held_out.similarities,
+            held_out.correct,
+            stacked_similarities(every),
+            np.concatenate([group.weights for group in every]),
+            threshold=threshold,
+            typical_slope=typical_slope(statistics),
         )
+
+    for rate in RATES:
+        known = {"own": own, "statistics": statistics.impostors}
+        policy = choose_policy(groups, samples.counts, rate, **known).policy
+        shipped, calibration = decide(groups, samples.counts, rate, fit, **known)
+        named = {}
+        for name, similar in (("visitors", reached), ("probes", best)):
+            odds = calibration.calibration.odds(similar)
+            chance = odds[:, 0] / (1 + odds.sum(axis=1))
+            named[name] = (similar[:, 0] >= shipped.policy.threshold) & (chance >= 0.5)
+        found = Found(
+            float(weights[reached[:, 0] >= np.float32(policy.threshold)].sum() / len(visitors[1])),
+            float(weights[named["visitors"]].sum() / len(visitors[1])),
+            policy.supported,
+            policy.basis,
+            policy.threshold,
+            float(np.mean(named["probes"] & (who == mates))) if len(best) else float("nan"),
+        )
+        yield rate, found
+
+
+def engine_statistics() -> EmbedderStatistics:
+    """Return what the default embedder's card states."""
+    stated = card(DEFAULT_EMBEDDER)
+    return EmbedderStatistics(stated.impostors, stated.verification, stated.genuine)
 
 
 def clusters(photos: Photos, count: int) -> list[People]:
@@ -238,6 +276,7 @@ def row_of(kind: str, size: int, rate: float, found: list[Found]) -> dict[str, o
         "kind": kind, "people": size, "rate": rate, "galleries": len(found),
         "ratio": float(ratio.mean()), "low": float(ratio.mean() - half),
         "high": float(ratio.mean() + half),
+        "shipped": float(np.mean([one.shipped for one in found])) / rate,
         "supported": float(np.mean([one.supported for one in found])),
         "named": float(np.nanmean([one.named for one in found])),
         "draws": [asdict(one) for one in found],
@@ -270,12 +309,14 @@ def main() -> None:
             lines += [row_of(kind, size, rate, one) for rate, one in every.items() if one]
     if asked.gallery:
         lines += list(another_dataset(Photos.of(Dataset.open(asked.gallery), None), photos))
-    print("| kind of people | people | asked | found / asked | supported | named rightly |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| kind of people | people | asked | found / asked | as shipped | supported | named right |"
+    )
+    print("|---|---|---|---|---|---|---|")
     for line in lines:
         print(
             f"| {line['kind']} | {line['people']} | {100 * line['rate']:g} % "
-            f"| {line['ratio']:.2f} ({line['low']:.2f} to {line['high']:.2f}) "
+            f"| {line['ratio']:.2f} ({line['low']:.2f} to {line['high']:.2f}) | {line['shipped']:.2f} "
             f"| {line['supported']:.0%} | {line['named']:.1%} |"
         )
     if asked.json:

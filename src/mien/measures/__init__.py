@@ -10,9 +10,11 @@ from mien.measures.calibration import ReliabilityBin, expected_calibration_error
 from mien.measures.histogram import BINS, ScoreCounts
 from mien.measures.identification import cmc, mate_ranks, rank_k
 from mien.measures.intervals import (
+    at_least_wilson,
     binomial_quantile,
     bootstrap_mean,
     bootstrap_over_people,
+    rate_over_people,
     wilson,
     wilson_of_parts,
 )
@@ -56,6 +58,7 @@ __all__ = [
     "Roc",
     "ScoreCounts",
     "allowed_false_positives",
+    "at_least_wilson",
     "best_threshold",
     "binomial_quantile",
     "bootstrap_mean",
@@ -75,6 +78,7 @@ __all__ = [
     "open_set_curve",
     "point_at_far",
     "rank_k",
+    "rate_over_people",
     "reliability_bins",
     "roc",
     "roc_of_counts",

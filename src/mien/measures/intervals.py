@@ -130,6 +130,41 @@ def bootstrap_mean(
     return Interval(float(sums.sum() / sizes.sum()), float(low), float(high), level)
 
 
+def rate_over_people(
+    values: ArrayLike,
+    people: ArrayLike,
+    *,
+    rounds: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Return the mean of values in [0, 1], as `bootstrap_mean`, with an interval of some width.
+
+    Where all people give the same, resampling them gives an interval without width, as if nothing
+    else could come. The interval is therefore the wider of that one and Wilson's over people.
+
+    Args:
+        values: (N,) in [0, 1], one per photo.
+        people: (N,) labels of any type: the person of each photo.
+        rounds: number of resamples.
+        level: confidence level of the two-sided interval.
+        seed: random seed of the resampling.
+
+    Raises:
+        ValueError: the lengths differ, or there is no value.
+    """
+    found = bootstrap_mean(values, people, rounds=rounds, level=level, seed=seed)
+    return at_least_wilson(found, len(np.unique(np.asarray(people))))
+
+
+def at_least_wilson(found: Interval, people: int) -> Interval:
+    """Return a rate whose interval is at least as wide as Wilson's over so many people."""
+    plain = wilson_of_parts(found.value * people, people, found.level)
+    return Interval(
+        found.value, min(found.low, plain.low), max(found.high, plain.high), found.level
+    )
+
+
 def bootstrap_over_people(
     statistic: Callable[[NDArray[np.int64]], float],
     people: ArrayLike,

@@ -42,8 +42,8 @@ from mien.evaluation.result_parts import (
 )
 from mien.measures import (
     ReliabilityBin,
-    bootstrap_mean,
     expected_calibration_error,
+    rate_over_people,
     reliability_bins,
 )
 from mien.recognizer import Recognizer
@@ -244,7 +244,7 @@ def evaluate_head(
         found=found,
         all_probes=rates_of(found.ranks),
         usable_probes=rates_of(found.ranks[probes.usable]),
-        rank1_people=bootstrap_mean(found.correct, found.mates),
+        rank1_people=rate_over_people(found.correct, found.mates),
         decisions=decisions_of(head, found),
         open_set=open_set,
         stranger_probes=others,

@@ -16,10 +16,10 @@ from mien.evaluation.result_parts import ends, number_or_none
 from mien.measures import (
     OpenSetCurve,
     OpenSetPoint,
-    bootstrap_mean,
     equal_shares,
     open_set_at,
     open_set_curve,
+    rate_over_people,
     threshold_at_fpir,
     wilson,
     wilson_of_parts,
@@ -139,7 +139,7 @@ def measure_open_set(
     return OpenSetResult(
         protocol=protocol,
         policy=point,
-        fpir_people=bootstrap_mean(np.bincount(codes, weights=named_shares), np.arange(len(who))),
+        fpir_people=rate_over_people(np.bincount(codes, weights=named_shares), np.arange(len(who))),
         target=policy.false_positive_rate,
         curve=open_set_curve(best, correct, strangers, people=codes),
         halves=halves,

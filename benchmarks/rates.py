@@ -15,11 +15,11 @@ the rate is measured on visitors of whom the gallery knows nothing:
 - `no strangers`: as `same`, with the embedder's card alone;
 - `galleries of another dataset`: gallery and strangers of none, visitors of LFW.
 
-One line of the table is one kind of people, size and rate asked for: the rate found at the threshold
-of the rate over the rate asked for, with the interval of its mean over galleries; the same as
-shipped, where no name is given that is less likely than not; the share of galleries in which the
-rate is said to be supported; and the share of the other photos of the gallery's people that are
-named rightly.
+One line of the table is one kind of people, size and rate asked for: the rate found at the
+threshold of the rate over the rate asked for, with the interval of its mean over galleries; the
+same as shipped, where no name is given that is less likely than not; the share of galleries in
+which the rate is said to be supported; and the share of the other photos of the gallery's people
+that are named rightly.
 """
 
 from __future__ import annotations
@@ -316,8 +316,8 @@ def main() -> None:
     for line in lines:
         print(
             f"| {line['kind']} | {line['people']} | {100 * line['rate']:g} % "
-            f"| {line['ratio']:.2f} ({line['low']:.2f} to {line['high']:.2f}) | {line['shipped']:.2f} "
-            f"| {line['supported']:.0%} | {line['named']:.1%} |"
+            f"| {line['ratio']:.2f} ({line['low']:.2f} to {line['high']:.2f}) "
+            f"| {line['shipped']:.2f} | {line['supported']:.0%} | {line['named']:.1%} |"
         )
     if asked.json:
         asked.json.write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")

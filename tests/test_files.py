@@ -142,9 +142,8 @@ def test_file_systems_that_cannot_sync_a_folder_are_written_to(tmp_path, monkeyp
 
 FILLED_FIRST = {
     "deploy/packaging/bytecode.py": "a temporary folder",
-    "deploy/lambda_function.py": "the new folder of `replacing`",
-    "deploy/static_page.py": "the new folder of `replacing`",
-    "deploy/app_folder.py": "the new folder of `replacing`",
+    "deploy/packaging/folder.py": "the new folder of `replacing`",
+    "deploy/packaging/requirements.py": "a temporary folder",
     "models/downloads.py": "a part, published when it is complete",
     "dataset/sources/lfw.py": "a part, published when it is complete",
 }

@@ -15,6 +15,7 @@ SCRIPTS = sorted(SOURCE.rglob("*.js"))
 MOST_MODULES, MOST_LINES, LONGEST_FUNCTION = 12, 400, 60
 
 SERVES = {
+    "audit": "the server's audit trail: its command and its route",
     "dataset": "the command group of the room",
     "evaluate": "the command group of the room",
     "gallery": "the room, its class and its command group",
@@ -33,6 +34,7 @@ SERVES = {
     "jobs": "training jobs and their routes",
     "page": "the page's route and files",
     "storage": "what a dataset and a gallery are kept in",
+    "versions": "versions of trained recognizers and their routes",
     "training": "training, and the server's jobs that do it",
 }
 """Module names that stand twice, each for one thing that several rooms are about."""

@@ -9,9 +9,10 @@ import pytest
 
 from mien.errors import ContractMismatch
 from mien.gallery import FaceSample, Gallery, Origin
-from mien.matching import HeadMatcher, Matcher, PhotoIdentifier
+from mien.graph.settings import UNKNOWN_PERSON
+from mien.matching import HeadMatcher, Matcher, PhotoIdentifier, answers_of
 from mien.models.statistics import EmbedderStatistics, ImpostorStatistics
-from mien.types import EmbeddedPhoto, Embeddings
+from mien.types import Candidate, EmbeddedPhoto, Embeddings
 from sphere import unit
 from toy_graphs import photo_of, red_squares, toy_engine
 
@@ -171,8 +172,45 @@ class SphereEmbedder:
 
     def embed_photo(self, photo):
         found = toy_engine().detect(photo)
-        crops = np.zeros((len(found), 112, 112, 3), np.uint8)
+        crops = np.repeat(np.arange(len(found), dtype=np.uint8), 112 * 112 * 3)
+        crops = crops.reshape(-1, 112, 112, 3)
         return EmbeddedPhoto(photo, found, crops, embeddings(views(1, seed=2)[0], STRANGERS[0]))
+
+
+def answers(rows, *, rates=lambda _: None, ids=None):
+    return answers_of(rows, ["Ada", "Bob", "Cleo"], rates=rates, ids=ids)
+
+
+ROWS = (
+    np.array([[2, 0], [1, 2]]),
+    np.array([[0.75, 0.25], [0.5, -0.5]], np.float32),
+    np.array([[0.875, 0.125], [0.25, 0.0]], np.float32),
+    np.array([2, UNKNOWN_PERSON]),
+)
+
+
+def test_answers_by_hand():
+    known, unknown = answers(ROWS, rates=lambda similarities: similarities / 2, ids=["a", "b", "c"])
+    assert (known.name, known.person_id) == ("Cleo", "c")
+    assert (known.similarity, known.probability, known.false_positive_rate) == (0.75, 0.875, 0.375)
+    assert known.candidates == (
+        Candidate("Cleo", 0.75, 0.875, "c"),
+        Candidate("Ada", 0.25, 0.125, "a"),
+    )
+    assert (unknown.name, unknown.person_id, unknown.nearest) == (None, None, "Bob")
+    assert (unknown.similarity, unknown.probability) == (0.5, 0.25)
+    assert unknown.false_positive_rate == 0.25
+    assert [candidate.person_id for candidate in unknown.candidates] == ["b", "c"]
+
+
+def test_people_of_a_head_have_no_ids_and_a_rate_may_be_unknown():
+    known, _ = answers(ROWS)
+    assert (known.name, known.person_id, known.false_positive_rate) == ("Cleo", None, None)
+    assert [candidate.person_id for candidate in known.candidates] == [None, None]
+
+
+def test_no_rate_is_asked_for_without_a_face():
+    assert answers(tuple(row[:0] for row in ROWS), rates=None) == ()
 
 
 def test_photos_are_identified_by_an_embedder_and_a_matcher(matcher):
@@ -180,5 +218,13 @@ def test_photos_are_identified_by_an_embedder_and_a_matcher(matcher):
     photo = photo_of(red_squares(480, 480, [(10, 10), (30, 30)]), scale=0.5)
     one, other = identifier.identify(photo)
     assert (one.name, other.name) == ("person 1", None)
-    assert np.allclose(one.box, 2 * toy_engine().detect(photo).boxes[0])
+    found = toy_engine().detect(photo)
+    for row, face in enumerate((one, other)):
+        # In pixels of the photo before it was halved.
+        assert np.allclose(face.box, 2 * found.boxes[row])
+        assert np.allclose(face.points, 2 * found.points[row])
+        assert face.score == pytest.approx(found.scores[row])
+        assert np.array_equal(face.crop, np.full((112, 112, 3), row))
+    assert np.array_equal(one.embedding, views(1, seed=2)[0].astype(np.float32))
+    assert np.array_equal(other.embedding, STRANGERS[0])
     assert identifier.max_long_side == 2560

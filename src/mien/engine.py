@@ -22,7 +22,8 @@ from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, ModelCard, car
 from mien.models.ready import ready_model
 from mien.models.statistics import EmbedderStatistics
 from mien.models.weight_store import WeightStore
-from mien.session import Session, forward
+from mien.photo import at_moderate_size, open_photo
+from mien.session import FACES_KEPT_FOR, KEPT_FOR, Session, forward
 from mien.types import Detections, EmbeddedPhoto, Embeddings, Photo, Progress, silent
 
 __all__ = [
@@ -58,6 +59,11 @@ class FaceEngine(PhotoEmbedder, Protocol):
         """Return the embeddings of (F, 112, 112, 3) uint8 RGB crops, of one photo or of many."""
 
 
+def _session(stage: str, graph: onnx.ModelProto, threads: int) -> Session:
+    kept_for = FACES_KEPT_FOR if stage == "embed" else KEPT_FOR
+    return Session(graph.SerializeToString(), name=stage, threads=threads, kept_for=kept_for)
+
+
 class _Stages:
     """The stages over three sessions; what both engines share."""
 
@@ -70,22 +76,29 @@ class _Stages:
         """Id of how the embeddings are made."""
         raise NotImplementedError
 
+    @property
+    def max_long_side(self) -> int:
+        """The long side in pixels that a photo may be read at: `long_side` of `read_photo`."""
+        raise NotImplementedError
+
     def detect(self, photo: Photo) -> Detections:
         """Return the faces of a photo, best score first."""
         return Detections(*self._detect.run("boxes", "points", "scores", image=photo.pixels))
 
     def align(self, photo: Photo, detections: Detections) -> NDArray[np.uint8]:
         """Return (F, 112, 112, 3) uint8 RGB crops of the faces."""
-        (crops,) = self._align.run("crops", image=photo.pixels, points=detections.points)
+        photo, points = at_moderate_size(photo, detections.points)
+        (crops,) = self._align.run("crops", image=photo.pixels, points=points)
         return crops
 
     def embed(self, crops: NDArray[np.uint8]) -> Embeddings:
         """Return the embeddings of (F, 112, 112, 3) uint8 RGB crops, of one photo or of many."""
-        (vectors,) = self._embed.run("embeddings", crops=np.ascontiguousarray(crops))
+        (vectors,) = self._embed.run_rows("embeddings", crops=np.ascontiguousarray(crops))
         return Embeddings(vectors, self.contract)
 
     def embed_photo(self, photo: Photo) -> EmbeddedPhoto:
         """Return the faces of a photo, best score first, with crops and embeddings."""
+        photo = open_photo(photo, long_side=self.max_long_side)
         found = self.detect(photo)
         crops = self.align(photo, found)
         return EmbeddedPhoto(photo, found, crops, self.embed(crops))
@@ -112,13 +125,12 @@ class Engine(_Stages):
     _embed: Session = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        for stage, graph in (
-            ("_detect", detect_graph(self.parts)),
-            ("_align", align_graph()),
-            ("_embed", embed_graph(self.parts)),
+        for name, graph in (
+            ("detect", detect_graph(self.parts)),
+            ("align", align_graph()),
+            ("embed", embed_graph(self.parts)),
         ):
-            session = Session(graph.SerializeToString(), name=stage[1:], threads=self.threads)
-            object.__setattr__(self, stage, session)
+            object.__setattr__(self, f"_{name}", _session(name, graph, self.threads))
 
     @classmethod
     def open(
@@ -234,13 +246,10 @@ class RecognizerEngine(_Stages):
         outputs = {value.name: value.type.tensor_type.shape for value in whole.graph.output}
         self.dimension = int(outputs["embeddings"].dim[1].dim_value)
 
-        def session(name: str, part: onnx.ModelProto) -> Session:
-            return Session(part.SerializeToString(), name=name, threads=threads)
-
         found = ["boxes", "points", "scores"]
-        self._detect = session("detect", subgraph_of(whole, ["image"], found))
-        self._align = session("align", align_graph())
-        self._embed = session("embed", subgraph_of(whole, ["crops"], ["embeddings"]))
+        self._detect = _session("detect", subgraph_of(whole, ["image"], found), threads)
+        self._align = _session("align", align_graph(), threads)
+        self._embed = _session("embed", subgraph_of(whole, ["crops"], ["embeddings"]), threads)
 
     @property
     def contract(self) -> str:
@@ -277,6 +286,7 @@ class Pipeline:
 
     def embed_photo(self, photo: Photo) -> EmbeddedPhoto:
         """Return the faces of a photo, best score first, with crops and embeddings."""
+        photo = open_photo(photo, long_side=self.max_long_side)
         boxes, points, scores, crops, vectors = self._session.run(
             "boxes", "points", "scores", "crops", "embeddings", image=photo.pixels
         )

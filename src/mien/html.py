@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable
-from html import escape
+from html import escape as _escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.photo import encode_jpeg
+from mien.text import controls_replaced
 
 _VOID = frozenset({"br", "img", "input", "meta"})
 
@@ -37,7 +38,7 @@ def tag(name: str, /, *children: Child, **attributes: str | float | bool | None)
         if value is None or value is False:
             continue
         written = key.rstrip("_").replace("_", "-")
-        parts.append(f" {written}" if value is True else f' {written}="{escape(_text(value))}"')
+        parts.append(f" {written}" if value is True else f' {written}="{escaped(_text(value))}"')
     parts.append(">")
     if name in _VOID:
         return Html("".join(parts))
@@ -51,7 +52,7 @@ def join(*children: Child) -> Html:
         if isinstance(child, Html):
             parts.append(str(child))
         elif isinstance(child, str):
-            parts.append(escape(child))
+            parts.append(escaped(child))
         else:
             parts.append(str(join(*child)))
     return Html("".join(parts))
@@ -72,6 +73,11 @@ def picture(
     data = pixels if isinstance(pixels, bytes) else encode_jpeg(pixels, quality=78)
     source = "data:image/jpeg;base64," + b64encode(data).decode("ascii")
     return tag("img", class_=class_, src=source, alt=alternative, loading="lazy", decoding="async")
+
+
+def escaped(text: str) -> str:
+    """Return text as markup, with U+FFFD for control characters, which HTML does not allow."""
+    return _escape(controls_replaced(text))
 
 
 def _text(value: str | float) -> str:

@@ -74,6 +74,9 @@ _HINTS: Mapping[type[errors.MienError], str] = {
 
 _SEE_LOG = "The log of this service has the details."
 
+_RETRY_SECONDS = 1
+"""Value of Retry-After where the hint names none."""
+
 
 def status_of(error: errors.MienError) -> int:
     """Return the HTTP status of an error: that of its nearest base class in `STATUS`."""
@@ -121,6 +124,12 @@ def plain_problem(status: int, detail: str = "", hint: str = "") -> dict[str, An
         "detail": detail or title,
         "hint": hint,
     }
+
+
+def retry_after(problem: Mapping[str, Any]) -> int:
+    """Return the value of Retry-After in seconds: that which the problem's hint names."""
+    found = re.search(r"in (\d+) s", str(problem.get("hint", "")))
+    return int(found[1]) if found else _RETRY_SECONDS
 
 
 def slug(name: str) -> str:

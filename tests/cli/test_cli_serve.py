@@ -16,6 +16,7 @@ from mien.errors import RecognizerNotFound, UnsafeStart
 DEFAULTS = {
     "allow_host": (), "cors_origin": (), "require_key": False, "insecure": False, "rate": None,
     "max_body": 32, "max_upload": 512, "waiting": 64, "workers": 1,
+    "per_address": 7,
 }  # fmt: skip
 
 
@@ -84,6 +85,7 @@ def test_the_rate_limit_holds_where_other_machines_can_ask(tmp_path, loopback, r
     settings = _settings(tmp_path, loopback=loopback, **{**DEFAULTS, "rate": rate})
     assert settings.limits.per_second == held
     assert settings.require_key is not loopback
+    assert settings.limits.per_address == 7
 
 
 def test_behind_a_proxy_a_key_is_required_and_the_rate_limit_holds(tmp_path):

@@ -56,6 +56,23 @@ def test_headers_paths_and_stages():
     assert request_of(event).path == "/"
 
 
+@pytest.mark.parametrize("event_of", [function_url_event, rest_api_event])
+def test_the_client_is_the_one_that_the_event_names(event_of):
+    event = event_of("GET", "/")
+    context = event["requestContext"]
+    context.setdefault("identity" if event_of is rest_api_event else "http", {})
+    for found in context.values():
+        if isinstance(found, dict):
+            found["sourceIp"] = "192.0.2.7"
+    assert request_of(event).client == "192.0.2.7"
+    for found in context.values():
+        if isinstance(found, dict):
+            found.pop("sourceIp", None)
+    assert request_of(event).client == ""
+    if event_of is rest_api_event:
+        assert request_of(event | {"requestContext": {}}).client == ""
+
+
 @pytest.mark.parametrize(
     "event",
     [
@@ -63,6 +80,14 @@ def test_headers_paths_and_stages():
         {"Records": []},
         {"version": "2.0"},
         function_url_event("POST", "/v1/identify") | {"body": "not base64!"},
+        [],
+        "event",
+        function_url_event("GET", "/v1") | {"body": True},
+        function_url_event("GET", "/v1") | {"headers": {"content-type": 5}},
+        function_url_event("GET", "/v1") | {"headers": "none"},
+        function_url_event("GET", "/v1") | {"requestContext": "none"},
+        function_url_event("GET", "/v1") | {"rawQueryString": {"a": 1}},
+        rest_api_event("GET", "/v1") | {"queryStringParameters": {"top": 5}},
     ],
 )
 def test_other_events_get_status_400(handle, event):

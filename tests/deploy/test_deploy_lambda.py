@@ -22,6 +22,7 @@ from toy_deployments import (
 from mien.deploy import lambda_function as lambda_
 from mien.deploy.check.parity import check_deployment
 from mien.deploy.lambda_function import IMAGE, ZIP, deploy_lambda
+from mien.deploy.packaging.distributions import Distribution
 from mien.deploy.packaging.libraries import this_arch, this_python
 from mien.errors import DeploymentTooLarge, NotADeployment
 from mien.photo import decode_photo
@@ -35,7 +36,9 @@ MEGABYTE = 1_000_000
 def toy_libraries(monkeypatch):
     """Replace the libraries, which take seconds to download, with a few small files."""
     files = {"numpy/__init__.py": b"x = 1\n", "PIL/_imaging.so": bytes(5000)}
-    monkeypatch.setattr(lambda_, "libraries", lambda *_: (files, {"numpy": "2"}))
+    monkeypatch.setattr(
+        lambda_, "libraries", lambda *_: (files, (Distribution("numpy", "2", "BSD-3-Clause"),))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +204,7 @@ def test_parity_check_passes_and_finds_changed_prototypes(
     assert found.agreement.faces >= len(photos)
 
     settings = json.loads((deployed.folder / "ship.json").read_text())
+    del settings["digests"]
     (tmp_path / "ship.json").write_text(json.dumps({**settings, "image": True}))
     image = tmp_path / IMAGE
     image.mkdir()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_deployments import photo, toy_recognizer, with_changed_prototypes
+from toy_deployments import photo, sign, toy_recognizer, with_changed_prototypes
 
 from mien.cli import main
 from mien.deploy.app_folder import deploy_app
@@ -51,6 +51,7 @@ def edited(deployed, tmp_path, path, change):
     folder = tmp_path / "copy"
     shutil.copytree(deployed, folder)
     (folder / path).write_bytes(change((folder / path).read_bytes()))
+    sign(folder)
     return folder
 
 
@@ -146,6 +147,7 @@ def test_settings_of_version_0_1_0_are_read(deployed, photos, recognizer, tmp_pa
     def as_written_by_0_1_0(text):
         settings = json.loads(text)
         kind = settings.pop("deployment")
+        del settings["digests"]
         return json.dumps({**settings, "vessel": kind}).encode()
 
     folder = edited(deployed, tmp_path, "ship.json", as_written_by_0_1_0)

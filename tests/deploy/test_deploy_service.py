@@ -18,7 +18,8 @@ from mien.deploy.service.core import PORTRAIT_SIDE, RecognizerService
 from mien.deploy.service.messages import Request
 from mien.deploy.service.wsgi import application_of
 from mien.errors import RecognizerNotFound, UnusableWeights
-from mien.photo import decode_photo
+from mien.photo import decode_photo, encode_png
+from toy_graphs import red_squares
 
 TWO = photo([(12, 8), (20, 30)])
 NONE = photo([])
@@ -86,6 +87,34 @@ def test_align_returns_an_upright_portrait(service):
     assert "2 faces" in json_of(answer)["detail"]
 
 
+def tinted(cells):
+    """Return a photo whose left half is blue and whose right half is green."""
+    pixels = red_squares(320, 320, cells)
+    grey = pixels[:, :, 1] > 0
+    pixels[:, :160][grey[:, :160]] = (60, 60, 200)
+    pixels[:, 160:][grey[:, 160:]] = (60, 200, 60)
+    return encode_png(pixels)
+
+
+@pytest.mark.parametrize("cells", [[(12, 8), (20, 30)], [(20, 8), (12, 30)]])
+def test_portraits_show_the_face_meant(service, cells):
+    """Faces are counted from the left: the first is on blue, the second on green."""
+    for number, background in (("1", 2), ("2", 1)):
+        for size in ("600", "100"):
+            response = post(
+                service, "/v1/align", tinted(cells), query={"face": number, "size": size}
+            )
+            portrait = decode_photo(response.body, name="portrait").pixels
+            side = int(size)
+            assert portrait.shape == (side, side, 3)
+            red, others = portrait[side // 2, side // 2, 0], portrait[side // 2, side // 2, 1:]
+            assert red > 200
+            assert others.max() < 60
+            means = portrait.reshape(-1, 3).mean(axis=0)
+            assert means[background] > means[3 - background] + 40
+            assert means[background] > 80
+
+
 def test_face_align_and_classify(service):
     answer = json_of(post(service, "/face-align"))
     assert isinstance(answer, str)
@@ -93,6 +122,7 @@ def test_face_align_and_classify(service):
     assert kind == "data:image/jpeg;base64"
     portrait = decode_photo(base64.b64decode(data), name="portrait")
     assert portrait.pixels.shape == (PORTRAIT_SIDE, PORTRAIT_SIDE, 3)
+    assert portrait.pixels[PORTRAIT_SIDE // 2, PORTRAIT_SIDE // 2, 0] > 200
 
     rows = json_of(post(service, f"/classify/{HANDLE}"))
     assert all(set(row) == {"class_idx", "class_name", "confidence"} for row in rows)
@@ -235,11 +265,35 @@ def locked(folder):
 )  # fmt: skip
 def test_every_route_needs_the_key(locked, method, path, given):
     headers, body = form(TWO)
-    response = locked.answer(Request(method, path, {}, {**headers, "authorization": given}, body))
+    headers |= {"authorization": given}
+    client = f"{method} {path} {given}"  # each with an address of its own
+    response = locked.answer(Request(method, path, {}, headers, body, client))
     assert response.status == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"
     assert HANDLE.encode() not in response.body
     assert not any(name.encode() in response.body for name in toy_recognizer().people)
+
+
+def test_wrong_keys_are_limited_per_address_and_lock_no_valid_key_out(folder):
+    now = [0.0]
+    service = RecognizerService(folder, threads=1, key="secret")
+    service._wrong._clock = lambda: now[0]
+
+    def ask(given, client="192.0.2.1"):
+        headers = {"authorization": given} if given else {}
+        return service.answer(Request("GET", "/v1/recognizer", {}, headers, b"", client))
+
+    assert [ask("Bearer wrong").status for _ in range(12)] == [401] * 10 + [429] * 2
+    refused = ask("Bearer \ud800")
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "5")
+    assert "WWW-Authenticate" not in refused.headers
+    assert json_of(refused)["hint"] == "Ask again in 5 s."
+    assert ask("Bearer secret").status == 200
+    assert ask("").status == 401
+    assert ask("Bearer wrong", "192.0.2.2").status == 401
+    assert [ask("Bearer wrong", f"2001:db8::{n}").status for n in range(11)][-1] == 429
+    now[0] = 5.0
+    assert [ask("Bearer wrong").status for _ in range(2)] == [401, 429]
 
 
 def test_the_page_and_the_health_check_need_no_key_and_hold_no_name(locked, folder):
@@ -283,6 +337,11 @@ def test_an_app_reads_no_body_without_the_key(folder, monkeypatch):
     ask("/v1/identify", Unread(), HTTP_AUTHORIZATION="Bearer wrong")
     ask("/v1/identify", BytesIO(TWO), HTTP_AUTHORIZATION="Bearer secret")
     assert [status[:3] for status in statuses] == ["401", "401", "200"]
+    wrong = {"HTTP_AUTHORIZATION": "Bearer wrong", "REMOTE_ADDR": "192.0.2.1"}
+    for _ in range(11):
+        ask("/v1/identify", Unread(), **wrong)
+    ask("/v1/identify", Unread(), **wrong | {"REMOTE_ADDR": "192.0.2.2"})
+    assert [status[:3] for status in statuses[-2:]] == ["429", "401"]
 
 
 def test_folder_without_a_recognizer_is_refused(tmp_path):
@@ -295,7 +354,7 @@ def test_deployment_contains_the_modules_it_imports_and_no_others(folder):
     names = {path for path in code if path.endswith(".py")}
     assert {"mien/__init__.py", "mien/session.py", "mien/photo/boxes.py"} <= names
     assert not {name for name in names if name.startswith(("mien/cli", "mien/training"))}
-    assert sum(map(len, code.values())) < 200_000
+    assert sum(map(len, code.values())) < 220_000
     script = (
         "import sys\n"
         "from pathlib import Path\n"

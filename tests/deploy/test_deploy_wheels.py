@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from hashlib import sha256
 
 import pytest
 
@@ -21,11 +22,12 @@ from mien.errors import PartsMissing
 from mien.models.wheels import pip_command
 
 
-def make_wheel(folder, name, version, tag, members=("__init__.py",)):
+def make_wheel(folder, name, version, tag, members=("__init__.py",), requires=()):
     stem = name.replace("-", "_")
     with zipfile.ZipFile(folder / f"{stem}-{version}-{tag}.whl", "w") as wheel:
         info = f"{stem}-{version}.dist-info"
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        metadata += "".join(f"Requires-Dist: {each}\n" for each in requires)
         wheel.writestr(f"{info}/METADATA", metadata)
         wheel.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nTag: {tag}\n")
         wheel.writestr(f"{info}/RECORD", "")
@@ -61,10 +63,10 @@ def index(tmp_path, monkeypatch):
 )
 def test_wheels_are_for_the_target_machine(index, python, arch, tag):
     assert index
-    files, versions = libraries(python, arch)
-    assert versions == {
-        name.replace("-", "_"): pin.removeprefix("==") for name, pin in pinned().items()
-    }
+    files, contained = libraries(python, arch)
+    assert {each.name: f"=={each.version}" for each in contained} == pinned()
+    digests = {sha256(wheel.read_bytes()).hexdigest() for wheel in index.glob(f"*-{tag}.whl")}
+    assert {digest for each in contained for digest in each.sha256} <= digests
     assert {data.decode() for path, data in files.items() if path.endswith(".py")} == {tag}
     assert not [path for path in files if path.endswith("RECORD")]
 

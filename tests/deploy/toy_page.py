@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_deployments import sign
 
 from mien.deploy.check.browser import chromium_path
 from mien.deploy.check.parity import Agreement, check_deployment
@@ -80,6 +81,7 @@ def tamper(folder: Path, path: str, old: str, new: str) -> None:
         assert digest in worker
         worker = worker.replace(digest, sha256(data).hexdigest())
     (folder / "sw.js").write_text(worker, "utf-8")
+    sign(folder)
 
 
 def png(seed: int, **options) -> bytes:

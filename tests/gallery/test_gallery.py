@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from dataclasses import replace
 
@@ -211,6 +212,7 @@ def test_the_audit_trail_has_ids_and_keys_but_no_names(gallery):
     gallery.audit("identified", ids, key="gate")
     gallery.forget(ids[0], key="desk")
     trail = gallery.audit_trail(ids[0])
+    assert all(re.fullmatch(r"[-0-9]{10}T[:0-9]{8}Z", event.time) for event in trail)
     assert [(event.action, event.key) for event in trail] == [
         ("forgotten", "desk"), ("identified", "gate"), ("renamed", "desk"), ("enrolled", ""),
         ("added", ""),

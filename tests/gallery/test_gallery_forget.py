@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from spheres import ORIGIN, centre, enrol_all, enrolled, face_sample, unit, views
 
-from mien.errors import GalleryBusy
+from mien.cli import main
 from mien.gallery import Gallery
 from mien.gallery.integrity import check_gallery
+from mien.gallery.storage import wiping
 from mien.gallery.storage.database import FILE
 
 KEY = bytes(range(32))
@@ -106,20 +110,83 @@ def test_a_forgotten_photo_is_wiped_and_the_others_stay(tmp_path):
         assert {"crop 1", "mirrored 1", "thumbnail 1", "name"} <= found
 
 
-def test_another_reader_delays_wiping_until_the_gallery_is_opened_again(tmp_path):
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Read the gallery's file as it is now, as a backup does, until the block ends."""
+    with closing(sqlite3.connect(folder / FILE, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM people").fetchone()
+        yield
+
+
+def test_wiping_waits_in_the_background_for_a_reader_that_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(wiping, "INTERVAL", 0.02)
     with Gallery.create(tmp_path, ORIGIN, thumbnails=True) as gallery:
         fill(gallery)
         secrets = secrets_of(40, 6)
-        reader = sqlite3.connect(tmp_path / FILE, isolation_level=None)
-        reader.execute("BEGIN")
-        reader.execute("SELECT COUNT(*) FROM people").fetchone()
-        gallery._database.base.execute("PRAGMA busy_timeout = 50")
-        with pytest.raises(GalleryBusy, match="deleted, but another process"):
-            gallery.forget(NAME)
-        assert gallery.find(NAME) is None
-        reader.close()
-    with Gallery.open(tmp_path) as gallery:
+        with reading(tmp_path):
+            assert gallery.forget(NAME) is False
+            assert gallery.find(NAME) is None
+            assert not gallery.wiped
+            assert gallery.to_dict()["wiped"] is False
+            report = check_gallery(gallery)
+            assert (report.wiped, report.clean, report.faults) == (False, False, ())
+            assert traces(tmp_path, secrets)
+        end = time.monotonic() + 20
+        while not gallery.wiped and time.monotonic() < end:
+            time.sleep(0.02)
         assert traces(tmp_path, secrets) == set()
+        assert check_gallery(gallery).clean
+        assert gallery.forget("person 1") is True
+
+
+def test_a_reader_that_stays_keeps_no_one_out(tmp_path):
+    """The file does not grow with each process that opens it meanwhile, either."""
+    log = tmp_path / f"{FILE}-wal"
+    with Gallery.create(tmp_path, ORIGIN, thumbnails=True) as gallery:
+        fill(gallery)
+        secrets = secrets_of(40, 6)
+    with reading(tmp_path):
+        with Gallery.open(tmp_path) as gallery:
+            assert gallery.forget(NAME) is False
+        size = log.stat().st_size
+        for _ in range(3):
+            with Gallery.open(tmp_path) as gallery:
+                assert len(gallery.people()) == 14
+                assert not gallery.wiped
+        assert log.stat().st_size == size
+        with Gallery.open(tmp_path) as gallery:
+            gallery.add_person("another person")
+            assert gallery.rotate_key(KEY) is False
+    with Gallery.open(tmp_path, key=KEY) as gallery:
+        assert gallery.wiped
+        assert traces(tmp_path, secrets) == set()
+        assert check_gallery(gallery).clean
+
+
+def test_the_command_says_what_is_left_to_wipe(tmp_path, capsys):
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["gallery", *map(str, arguments)])
+        captured = capsys.readouterr()
+        return int(str(ended.value.code)), captured.out, captured.err
+
+    with Gallery.create(tmp_path, ORIGIN) as gallery:
+        enrolled(gallery, 3, 2)
+    with reading(tmp_path):
+        code, _, err = run("forget", tmp_path, "person 1", "--yes")
+        assert code == 0
+        assert "bytes are still in the file until the other reader" in err
+        code, _, err = run("show", tmp_path)
+        assert code == 0
+        assert "deleted data is still in the file" in err
+        code, out, err = run("check", tmp_path)
+        assert code == 18
+        assert "another process reads the file" in err
+        assert "no trace" not in out
+        assert json.loads(run("check", tmp_path, "--json")[1])["wiped"] is False
+    assert run("check", tmp_path)[0] == 0
+    assert "still in the file" not in run("show", tmp_path)[2]
 
 
 FORGETTER = """

@@ -81,6 +81,77 @@ def test_counts_of_one_kind_are_refused():
         roc_of_counts([0.0], [0, 0], [1, 2])
 
 
+def test_counts_that_are_no_counts_are_refused():
+    for same, other in (([1, 0], [0, 0]), ([-1, 2], [1, 1]), ([1, 1], [2, -1])):
+        with pytest.raises(ValueError, match="no score"):
+            roc_of_counts([0.0, 0.5], same, other)
+    with pytest.raises(ValueError, match="counts"):
+        roc_of_counts([0.0, 0.5], [1, 1], [1])
+
+
+def test_a_curve_by_hand():
+    # Scores that both kinds have share a threshold; the first accepts nothing.
+    curve = roc([0.9, 0.5, 0.5, 0.2], [0.5, 0.2, 0.2, 0.1, 0.1])
+    assert curve.thresholds.tolist() == [np.inf, 0.9, 0.5, 0.2, 0.1]
+    assert curve.tmr.tolist() == [0, 0.25, 0.75, 1, 1]
+    assert curve.fmr.tolist() == pytest.approx([0, 0, 0.2, 0.6, 1])
+    assert curve.fnmr.tolist() == [1, 0.75, 0.25, 0, 0]
+    counted = roc_of_counts([0.1, 0.2, 0.3, 0.5, 0.9], [0, 1, 0, 2, 1], [2, 2, 0, 1, 0])
+    assert counted.thresholds.tolist() == curve.thresholds.tolist()
+    assert counted.tmr.tolist() == curve.tmr.tolist()
+    assert counted.fmr.tolist() == pytest.approx(curve.fmr.tolist())
+
+
+@pytest.mark.parametrize(
+    ("far", "point"),
+    [
+        (0.0, (0.9, 0.0, 0.25)),
+        (0.19, (0.9, 0.0, 0.25)),
+        (0.2, (0.5, 0.2, 0.75)),
+        (0.6, (0.2, 0.6, 1.0)),
+        # Accepting 0.1 too would add false matches alone.
+        (1.0, (0.2, 0.6, 1.0)),
+    ],
+)
+def test_the_highest_rate_within_a_far_by_hand(far, point):
+    found = tar_at_far([0.9, 0.5, 0.5, 0.2], [0.5, 0.2, 0.2, 0.1, 0.1], far)
+    assert (found.threshold, found.far, found.tar) == pytest.approx(point)
+
+
+def test_where_no_genuine_score_is_within_the_far_nothing_is_accepted():
+    found = tar_at_far([0.1, 0.2], [0.9, 0.3], 0.0)
+    assert (found.threshold, found.far, found.tar) == (np.inf, 0, 0)
+
+
+@pytest.mark.parametrize("far", [-0.01, 1.01, float("nan")])
+def test_a_far_is_a_rate(far):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        tar_at_far([0.9], [0.1], far)
+
+
+@pytest.mark.parametrize(
+    ("same", "other", "said"),
+    [
+        ([], [0.1], "no genuine score"),
+        ([0.1], [], "no impostor score"),
+        ([np.nan], [0.1], "a genuine score is not a finite number"),
+        ([0.1], [0.2, np.inf], "an? impostor score is not a finite number"),
+    ],
+)
+def test_scores_that_make_no_curve_are_refused(same, other, said):
+    with pytest.raises(ValueError, match=said):
+        roc(same, other)
+
+
+def test_equal_error_between_two_thresholds_by_hand():
+    # At 0.6: 0 of 3 false matches and 1 of 2 false non-matches; at 0.5: 1 of 3 and 1 of 2; at
+    # 0.4: 1 of 3 and 0 of 2. On the way between the last two the rates meet at 1 of 3.
+    assert equal_error_rate([0.6, 0.4], [0.5, 0.1, 0.1]) == pytest.approx(1 / 3)
+    # From 0 and 3/4 at 0.7 to 1/2 and 1/4 at 0.5, where two of each kind are accepted at once.
+    same, other = [0.7, 0.5, 0.5, 0.1], [0.5, 0.5, 0.2, 0.2]
+    assert equal_error_rate(same, other) == pytest.approx(3 / 8)
+
+
 def test_equal_error_by_hand():
     # At 0.5 one of four of each kind is wrong.
     assert equal_error_rate([0.4, 0.6, 0.7, 0.8], [0.1, 0.2, 0.3, 0.5]) == 0.25

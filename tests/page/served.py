@@ -21,16 +21,25 @@ class Serving:
 
     Attributes:
         keys: the created keys, by role.
+        data: the data folder of the server that was started last.
+        address: its address.
     """
 
     def __init__(self, folder: Path, seeded: Path) -> None:
         self.keys: dict[str, str] = {}
+        self.data = folder
+        self.address = ""
         self._folder = folder
         self._seeded = seeded
         self._running: list[subprocess.Popen[bytes]] = []
 
     def __call__(
-        self, *, keys: Sequence[str] = (), knowing: bool = False, files: Sequence[str] = ()
+        self,
+        *,
+        keys: Sequence[str] = (),
+        knowing: bool = False,
+        files: Sequence[str] = (),
+        trained: Sequence[tuple[str, str, Path]] = (),
     ) -> str:
         """Start a server and return its address.
 
@@ -38,12 +47,17 @@ class Serving:
             keys: roles to create keys for; with any the server requires one.
             knowing: whether its gallery has Barack Obama and Joe Biden, or is empty.
             files: recognizer files with names, to be served instead of a gallery.
+            trained: handle, version and file of recognizers that it has trained before.
         """
         folder = self._folder / str(len(self._running))
         folder.mkdir()
-        data, options = folder / "data", []
+        self.data, options = folder / "data", []
+        data = self.data
         if knowing:
             options = ["--gallery", shutil.copytree(self._seeded, folder / "gallery")]
+        for handle, version, file in trained:
+            (data / "recognizers" / handle).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, data / "recognizers" / handle / f"{version}.onnx")
         for role in keys:
             self.keys[role] = mien("keys", "create", "--role", role, "--data", data).strip()
         port = free_port()
@@ -52,7 +66,8 @@ class Serving:
             server = subprocess.Popen(command, stdout=log, stderr=log)
         self._running.append(server)
         wait_for(port, server, folder / "serve.log")
-        return f"http://127.0.0.1:{port}/"
+        self.address = f"http://127.0.0.1:{port}/"
+        return self.address
 
     def stop(self) -> None:
         """Stop all servers."""

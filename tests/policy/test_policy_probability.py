@@ -185,6 +185,42 @@ def test_error_is_cross_fitted():
     assert found.error < 0.08
 
 
+@pytest.mark.parametrize("order", ["as drawn", "rising", "falling"])
+def test_each_answer_is_judged_by_a_curve_that_has_not_seen_it(order):
+    """Against scikit-learn: of every five answers of a kind, one is left out of the fit."""
+    known, correct, strangers = samples(4, 60, 45)
+    if order != "as drawn":
+        sign = 1 if order == "rising" else -1
+        ranks = np.argsort(sign * known)
+        known, correct, strangers = known[ranks], correct[ranks], sign * np.sort(sign * strangers)
+    found = fit(known, correct, strangers).error
+    logits = np.arange(-3.0, 4.0)
+    scores = np.concatenate([known, strangers]).astype(np.float32).astype(np.float64)
+    truth = np.concatenate([correct, np.zeros(45, bool)])
+    share = np.repeat([45 / 60, 1.0], [60, 45])
+    chances = np.empty(len(scores))
+    turn = np.where(truth, np.cumsum(truth), np.cumsum(~truth)) % 5
+    for number in range(5):
+        seen = turn != number
+        values = np.concatenate([scores[seen], 0.4 + logits / TYPICAL_SLOPE])
+        target = np.concatenate([truth[seen], 1 / (1 + np.exp(-logits))])
+        weight = np.concatenate([share[seen], np.full(7, TYPICAL_WEIGHT / 7)])
+        model = LogisticRegression(C=1e12, tol=1e-10, max_iter=10_000).fit(
+            np.concatenate([values, values])[:, None],
+            np.repeat([1, 0], len(values)),
+            sample_weight=np.concatenate([weight * target, weight * (1 - target)]),
+        )
+        chances[~seen] = model.predict_proba(scores[~seen][:, None])[:, 1]
+    expected = expected_calibration_error(chances, truth, weights=share)
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_error_is_of_the_fitted_curve_not_of_the_typical_one():
+    # At the threshold of 0.9 the typical curve would say "unknown" of everybody.
+    found = fit([0.6] * 50, [True] * 50, [0.2] * 50, threshold=0.9)
+    assert found.error < 0.05
+
+
 def test_new_people_of_the_same_distribution_are_calibrated():
     found = fit(*samples(2, 2000, 3000)).calibration
     known, correct, strangers = samples(3, 2000, 3000)

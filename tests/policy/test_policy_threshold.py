@@ -12,7 +12,14 @@ from mien.errors import TooFewPeople
 from mien.measures import equal_shares, wilson
 from mien.models.cards import DEFAULT_EMBEDDER, card
 from mien.models.statistics import ImpostorStatistics
-from mien.policy import ImpostorHistogram, OwnPeople, Strangers, choose_policy, needed_for
+from mien.policy import (
+    ImpostorHistogram,
+    OwnPeople,
+    Strangers,
+    choose_policy,
+    false_positive_rates,
+    needed_for,
+)
 from mien.policy.own_people import PRIOR_PAIRS
 
 CARD = ImpostorStatistics(
@@ -50,6 +57,7 @@ def test_by_hand():
     assert policy.threshold == np.nextafter(np.float32(0.298), np.float32(1))
     assert policy.expected == wilson(2, 300)
     assert (policy.supported, policy.basis) == (True, "strangers")
+    assert (policy.strangers, policy.false_positive_rate, choice.people) == (300, 0.01, 300)
     assert policy.support == "supported by measurement"
     assert policy.source == "Measured on strangers: 300 of others."
     assert choice.supportable == pytest.approx(0.01)
@@ -218,12 +226,21 @@ def test_a_confidence_raises_the_threshold():
         choose_policy([group], counts(10), 0.02, confidence=1.5)
 
 
+def test_photos_are_counted_beside_people():
+    group = strangers([0.1] * 400, np.repeat(np.arange(200), 2))
+    other = strangers([0.2] * 150)
+    choice = choose_policy([group, other], counts(10), 0.01)
+    assert (choice.policy.strangers, choice.people) == (550, 350)
+    assert choice.supportable == pytest.approx(3 / 200)  # of the largest group
+
+
 def test_too_few_strangers_and_nothing_else_known():
     group = strangers([0.1, 0.2, 0.4])
     choice = choose_policy([group], counts(4), 0.01)
     policy = choice.policy
     assert policy.threshold == np.nextafter(np.float32(0.4), np.float32(1))
     assert (policy.supported, policy.basis) == (False, "few")
+    assert (policy.strangers, policy.false_positive_rate, choice.people) == (3, 0.01, 3)
     assert policy.expected == wilson(0, 3)
     (warning,) = choice.warnings
     assert "1 % cannot be supported: that takes 300 strangers, and 3 are there, 297" in warning.text
@@ -286,6 +303,15 @@ def test_supported_means_within_the_statistics_of_the_card(people, rate):
         assert policy.support == "supported by the embedder's card, not measured on this data"
 
 
+def test_a_rate_below_the_card_takes_its_strictest_threshold():
+    # Of 500 people with three photos each the card knows nothing above 0.55.
+    for people, rate in ((500, 0.01), (2, 1e-4)):
+        choice = choose_policy([], counts(people, 3), rate, statistics=CARD)
+        assert not choice.policy.supported
+        assert choice.policy.threshold == pytest.approx(0.55, abs=6e-4)
+        assert choice.policy.expected.value == pytest.approx(1 - (1 - 1e-4) ** people)
+
+
 def test_few_people_and_the_card():
     own = own_people([0.1, 0.15])
     choice = choose_policy([], counts(2), 0.01, own=own, statistics=CARD)
@@ -297,6 +323,7 @@ def test_few_people_and_the_card():
     (few,) = choice.warnings
     assert "2 are there, 298 too few; or 20 people in the gallery" in few.text
     assert choice.people == 2
+    assert (policy.strangers, policy.false_positive_rate) == (2, 0.01)
 
 
 def test_people_more_similar_than_the_card_raise_the_threshold():
@@ -324,6 +351,10 @@ def test_card_does_not_support_a_learned_head():
     assert not choice.policy.supported
     assert "not of this head" in choice.warnings[0].text
     assert "cannot be supported" in choice.warnings[1].text
+    assert choice.supportable == pytest.approx(0.1)  # of the 30 people themselves
+    nothing = choose_policy([], counts(2), 0.01, statistics=CARD, plain=False)
+    assert (nothing.supportable, nothing.people) == (1, 0)
+    assert "So few can support no rate" in nothing.warnings[1].text
 
 
 def test_strangers_do_not_lower_the_threshold_of_the_card():
@@ -351,3 +382,60 @@ def test_the_real_card(people, rate):
 
 def test_rules_of_three():
     assert [needed_for(rate) for rate in (0.5, 0.1, 0.01, 0.001)] == [6, 30, 300, 3000]
+
+
+def test_rates_of_the_strangers_searched_by_hand():
+    group = strangers([0.1, 0.2, 0.3, 0.4])
+    similarities = np.array([0.05, 0.1, 0.15, 0.2, 0.35, 0.4, 0.45, 1.0], np.float32)
+    # A stranger at a similarity reaches it; above all four the rate is at least one in four.
+    assert false_positive_rates([group], counts(10), similarities) == pytest.approx(
+        [1, 1, 0.75, 0.75, 0.25, 0.25, 0.25, 0.25]
+    )
+
+
+def test_rates_are_of_the_whole_gallery():
+    half = strangers([0.1, 0.2, 0.3, 0.4], gallery=5)
+    similarities = np.array([0.15, 0.35], np.float32)
+    assert false_positive_rates([half], counts(10), similarities) == pytest.approx(
+        [1 - 0.25**2, 1 - 0.75**2]
+    )
+
+
+def test_a_stranger_counts_once_in_the_rates():
+    group = strangers([0.3, 0.3, 0.3, 0.1], ["Ada", "Ada", "Ada", "Bob"])
+    friends = strangers([0.3, 0.3], source="friends")
+    similarities = np.array([0.2, 0.31], np.float32)
+    assert false_positive_rates([group], counts(10), similarities) == pytest.approx([0.5, 0.5])
+    # The highest rate of any group: all friends reach 0.2, and half of the others 0.31.
+    assert false_positive_rates([group, friends], counts(10), similarities) == pytest.approx(
+        [1, 0.5]
+    )
+    empty = strangers([])
+    assert false_positive_rates([group, empty], counts(10), similarities) == pytest.approx(
+        [0.5, 0.5]
+    )
+
+
+def test_the_higher_of_the_measured_and_the_card_s_rate_counts():
+    similarities = np.array([0.2, 0.3, 0.35, 0.4, 0.5, 0.9], np.float32)
+    card_alone = false_positive_rates([], counts(1), similarities, statistics=CARD)
+    assert card_alone == pytest.approx([0.1, 0.01, 10**-2.5, 1e-3, 1e-4, 1e-4], rel=1e-4)
+    # One of fifty at 0.35; the card's rate is higher at 0.2, and the only one above 0.35.
+    group = strangers([0.35] + [0.1] * 49, gallery=1)
+    both = false_positive_rates([group], counts(1), similarities, statistics=CARD)
+    assert both == pytest.approx([0.1, 0.02, 0.02, 1e-3, 1e-4, 1e-4], rel=1e-4)
+
+
+def test_without_strangers_and_card_no_rate_is_known():
+    similarities = np.array([0.2], np.float32)
+    assert false_positive_rates([], counts(1), similarities) is None
+    assert false_positive_rates([strangers([])], counts(1), similarities) is None
+
+
+@given(crowds(), st.integers(1, 50))
+def test_rates_fall_with_the_similarity(group, people):
+    similarities = np.linspace(-1, 1, 81, dtype=np.float32)
+    for statistics in (None, CARD):
+        found = false_positive_rates([group], counts(people), similarities, statistics=statistics)
+        assert np.all(np.diff(found) <= 1e-12)
+        assert np.all((found > 0) & (found <= 1))

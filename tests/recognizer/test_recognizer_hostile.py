@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from mien.errors import NotARecognizer
+from mien.onnx_files.graph_checks import check_graph
 from mien.recognizer import Recognizer
-from mien.recognizer.graph_checks import check_graph
 from toy_graphs import photo_of, red_squares, toy_engine, toy_head
 
 make = helper.make_node
@@ -223,6 +223,24 @@ def test_answers_beyond_the_people_are_an_error(model):
     recognizer = Recognizer(model.SerializeToString(), threads=1)
     with pytest.raises(NotARecognizer, match="do not fit its people"):
         recognizer.identify(photo_of(red_squares(480, 500, [(9, 9)])))
+
+
+def test_answers_of_another_kind_are_an_error(model):
+    """Not a traceback: its embeddings have no length."""
+    last = next(node for node in model.graph.node if node.output[0] == "embeddings")
+    nothing = number(model, "nothing", 0.0, np.float32)
+    model.graph.node.remove(last)
+    model.graph.node.append(make("Mul", [last.input[0], nothing], ["embeddings"]))
+    recognizer = Recognizer(model.SerializeToString(), threads=1)
+    with pytest.raises(NotARecognizer, match="not those of a recognizer"):
+        recognizer.identify(photo_of(red_squares(480, 500, [(9, 9)])))
+
+
+def test_metadata_that_is_not_text_is_an_error(file):
+    damaged = file.replace(b'"contract"', b'"contr\xff\xfft"')
+    assert damaged != file
+    with pytest.raises(NotARecognizer, match="not text"):
+        Recognizer(damaged, threads=1)
 
 
 def test_a_file_with_very_many_parts_is_refused_soon():

@@ -39,7 +39,7 @@ def answer(sock) -> bytes:
 
 def test_idle_connections_are_closed(tmp_path):
     with (
-        running(tmp_path, idle_seconds=0.3) as port,
+        running(tmp_path, idle=0.3) as port,
         connected(port) as idle,
         connected(port) as slow,
     ):
@@ -54,7 +54,7 @@ def test_idle_connections_are_closed(tmp_path):
 
 
 def test_slow_headers_are_rejected(tmp_path):
-    with running(tmp_path, idle_seconds=0.5) as port, connected(port) as sock:
+    with running(tmp_path, idle=0.5) as port, connected(port) as sock:
         sock.sendall(b"GET /healthz HTTP/1.1\r\n")
         begun = time.monotonic()
         with contextlib.suppress(ConnectionError):
@@ -91,7 +91,7 @@ def test_a_slow_body_is_rejected(tmp_path):
 
 
 def test_the_longest_idle_connection_is_closed_when_too_many_are_open(tmp_path):
-    with running(tmp_path, max_connections=8) as port, contextlib.ExitStack() as stack:
+    with running(tmp_path, total=8) as port, contextlib.ExitStack() as stack:
         idle = [stack.enter_context(connected(port)) for _ in range(40)]
         for _ in range(20):
             with connected(port) as sock:
@@ -107,14 +107,16 @@ def test_a_large_body_is_rejected_by_content_length(tmp_path):
 
 
 def test_pipelined_requests_are_answered_in_order(tmp_path):
-    with running(tmp_path) as port, connected(port) as sock:
-        sock.sendall(HEALTH * 50)
+    with running(tmp_path, pipelined=4) as port, connected(port) as sock:
+        asked = [HEALTH, HEALTH.replace(b"/healthz", b"/nothing"), HEALTH, HEALTH, HEALTH]
+        sock.sendall(b"".join(asked))
         said = b""
-        while said.count(b"HTTP/1.1 200") < 50:
+        while said.count(b"HTTP/1.1 ") < 5:
             got = answer(sock)
             assert got
             said += got
-        assert said.count(b"HTTP/1.1 ") == 50
+        statuses = [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]]
+        assert statuses == [b"200", b"404", b"200", b"200", b"200"]
 
 
 def test_a_disconnecting_client_causes_no_error(tmp_path, caplog):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 import threading
 import time
+import zipfile
 
 import pytest
 from toy_server import file_backend, files, picture, shared_engine, toy_client, toy_state
@@ -283,6 +285,22 @@ def test_uploads_without_people_are_rejected(client):
     assert client.post("/v1/jobs", files=broken).status_code == 422
     rate = {"false_positive_rate": "2"}
     assert client.post("/v1/jobs", files=photos(), data=rate).status_code == 422
+
+
+def test_zips_with_odd_members_are_taken(client, commands):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name in ("Ada/1.png", "@@@@@@", "Ben/", "Ben/1.png"):
+            archive.writestr(name, picture(0))
+        archive.writestr("Cyd/1.png", picture(1), zipfile.ZIP_LZMA)
+        place = archive.getinfo("Cyd/1.png").header_offset
+    data = bytearray(made.getvalue().replace(b"@@@@@@", bytes(6)))  # a name ends at a null
+    data[place + 60 : place + 90] = bytes(30)  # LZMA notices this
+    answer = client.post("/v1/jobs", files=[("file", ("a.zip", bytes(data)))])
+    assert answer.status_code == 201
+    assert answer.json()["photos"] == 2
+    commands.gate.set()
+    until(client, answer.json()["id"], "done")
 
 
 def test_progress_is_read_line_by_line(tmp_path):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from mien.errors import BadRequest, OutputError, UnknownKey
 from mien.server.auth import keys as keys_module
-from mien.server.auth.keys import Keys, Role
+from mien.server.auth.keys import Key, Keys, Role
 
 
 def test_the_right_id_with_a_wrong_secret_is_rejected(tmp_path):
@@ -53,6 +55,118 @@ def test_a_revoked_key_stays_revoked(tmp_path):
     assert keys.check(text) is None
     assert keys.valid_key(made.id) is None
     assert (keys.has_valid_key, keys.ever_had_key) == (False, True)
+
+
+def test_roles_are_ordered_and_named():
+    assert [(role.value, role.word) for role in Role] == [
+        (1, "viewer"), (2, "operator"), (3, "admin"),
+    ]  # fmt: skip
+    assert [Role.of(role.word) for role in Role] == list(Role)
+    with pytest.raises(KeyError):
+        Role.of("owner")
+
+
+def test_keys_are_listed_oldest_first_with_all_that_is_known_of_them(tmp_path, monkeypatch):
+    times = iter(["2026-01-02", "2026-01-01", "2026-01-01", "2026-01-03"])
+    monkeypatch.setattr(keys_module, "_now", lambda: next(times))
+    keys = Keys(tmp_path)
+    made = [keys.create(role, note)[0] for role, note in zip(Role, "abc", strict=True)]
+    second, third = sorted(made[1:], key=lambda key: key.id)
+    assert keys.all() == (second, third, made[0])
+    assert [keys.valid_key(key.id) for key in made] == made
+    assert keys.valid_key("00000000") is None
+    assert made[0] == Key(made[0].id, Role.VIEWER, "a", "2026-01-02", "")
+    keys.revoke(second.id)
+    assert [key.revoked for key in Keys(tmp_path).all()] == ["2026-01-03", "", ""]
+    assert keys.has_valid_key
+
+
+def test_times_are_of_utc_in_seconds(tmp_path):
+    created = Keys(tmp_path).create(Role.ADMIN)[0].created
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", created)
+
+
+def test_a_note_has_at_most_200_characters(tmp_path):
+    keys = Keys(tmp_path)
+    keys.create(Role.ADMIN, "x" * 200)
+    with pytest.raises(BadRequest, match="a note has at most 200 characters"):
+        keys.create(Role.ADMIN, "x" * 201)
+    assert len(keys.all()) == 1
+
+
+def test_an_unknown_key_cannot_be_revoked(tmp_path):
+    keys = Keys(tmp_path)
+    made, _ = keys.create(Role.ADMIN)
+    with pytest.raises(UnknownKey) as refused:
+        keys.revoke("00000000")
+    assert refused.value.code == "key-unknown"
+    assert keys.valid_key(made.id) == made
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mien_{id}_{secret}x", "xmien_{id}_{secret}", "mien_{id}_{secret} ", "mien_{id}{secret}",
+        "mien_{id}_{secret}\n", "MIEN_{id}_{secret}", "mien_{id}_", "mien__{secret}", "{secret}",
+    ],
+)  # fmt: skip
+def test_a_key_of_another_form_is_rejected(tmp_path, text):
+    keys = Keys(tmp_path)
+    made, given = keys.create(Role.ADMIN)
+    assert re.fullmatch(r"mien_[0-9a-f]{8}_[A-Za-z0-9_-]{43}", given)
+    assert keys.check(text.format(id=made.id, secret=given[14:])) is None
+    assert keys.check(given) == made
+
+
+def test_only_the_owner_may_enter_the_folder(tmp_path):
+    own, others = tmp_path / "keys", tmp_path / "others"
+    others.mkdir(mode=0o755)
+    (others / "file").touch()
+    for folder in (own, others):
+        Keys(folder).create(Role.ADMIN)
+        for name in ("keys.sqlite", "keys.secret"):
+            assert (folder / name).stat().st_mode & 0o777 == 0o600
+    assert own.stat().st_mode & 0o777 == 0o700
+    own.chmod(0o755)
+    Keys(own)
+    assert own.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_of_other_files_stays_as_it_is(tmp_path):
+    (tmp_path / "file").touch()
+    tmp_path.chmod(0o755)
+    Keys(tmp_path)
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_damaged_database_or_folder_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    damaged = tmp_path / "damaged"
+    keys = Keys(damaged)
+    (damaged / "keys.sqlite").write_bytes(b"x" * 10_000)
+    for folder in (tmp_path / "file", damaged):
+        with pytest.raises(OutputError, match=f"the keys in {folder} cannot be used") as refused:
+            Keys(folder)
+        assert refused.value.code == "keys-unusable"
+        assert refused.value.hint
+    with pytest.raises(OutputError, match="file is not a database"):
+        keys.create(Role.ADMIN)
+
+
+def test_an_unreadable_secret_file_is_an_error(tmp_path):
+    (tmp_path / "keys.secret").mkdir()
+    with pytest.raises(OutputError, match="Is a directory"):
+        Keys(tmp_path)
+
+
+def test_a_secret_file_is_written_once(tmp_path):
+    Keys(tmp_path)
+    secret = (tmp_path / "keys.secret").read_bytes()
+    assert len(secret) == 32
+    Keys(tmp_path)
+    assert (tmp_path / "keys.secret").read_bytes() == secret
+    Keys(tmp_path / "other")
+    assert (tmp_path / "other" / "keys.secret").read_bytes() != secret
 
 
 def test_two_first_keys_made_at_once_are_both_valid(tmp_path, monkeypatch):

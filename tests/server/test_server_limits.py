@@ -6,11 +6,15 @@ import asyncio
 
 import pytest
 from toy_server import with_limits
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from mien.errors import RequestTooSlow, ServerBusy, TooManyRequests
-from mien.server.http.limits import RateLimiter
+from mien.request_limits import RateLimiter, network_of
+from mien.server.http.connections import ConnectionLimits
+from mien.server.http.limits import Limits
 from mien.server.http.prometheus import Metrics
 from mien.server.http.security import AccessRules, SecurityMiddleware, _LimitedBody
+from mien.server.run import Address, connection_limits
 
 
 def test_the_rate_limiter_forgets_the_name_that_asked_longest_ago(monkeypatch):
@@ -49,6 +53,40 @@ def test_a_bucket_never_holds_more_than_its_burst():
     limiter.take("a")
     with pytest.raises(TooManyRequests):
         limiter.take("a")
+
+
+def test_a_rate_of_0_is_no_limit():
+    limiter = RateLimiter(0, 1, lambda: 0.0)
+    for _ in range(3):
+        limiter.take("a")
+
+
+def test_the_error_names_the_rate_and_the_whole_seconds_to_wait():
+    limiter = RateLimiter(2.5, 1, lambda: 0.0)
+    limiter.take("a")
+    with pytest.raises(TooManyRequests, match=r"^more than 2\.5 requests a second$") as refused:
+        limiter.take("a")
+    assert refused.value.hint == "Ask again in 1 s."
+
+
+def test_the_limiter_remembers_10000_names():
+    limiter = RateLimiter(1.0, 1, lambda: 0.0)
+    for n in range(10_001):
+        limiter.take(str(n))
+    with pytest.raises(TooManyRequests):
+        limiter.take("1")
+    limiter.take("0")  # the first is forgotten
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("-", "-"),
+        ("2001:db8::8000:0:0:1", "2001:db8::/64"), ("2001:db8:0:1::", "2001:db8:0:1::/64"),
+    ],
+)  # fmt: skip
+def test_the_network_of_an_address(address, network):
+    assert network_of(address) == network
 
 
 def middleware_of(**limits) -> SecurityMiddleware:
@@ -100,6 +138,66 @@ def test_bodies_of_several_requests_are_counted_together():
         assert middleware._reserved == 0
 
     asyncio.run(check())
+
+
+def test_requests_in_progress_are_counted_per_address():
+    """The address that a trusted proxy has forwarded."""
+    middleware = middleware_of(per_address=2)
+    trusting = ProxyHeadersMiddleware(middleware, ["192.0.2.1"])
+    answered = []
+
+    async def ask(forwarded, proxy="192.0.2.1", *, ends=None):
+        async def receive():
+            if ends is not None:
+                await ends.wait()
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            if message["type"] == "http.response.start":
+                answered.append((forwarded, message["status"]))
+                assert (b"retry-after", b"1") in message["headers"]
+
+        headers = [(b"x-forwarded-for", forwarded.encode())]
+        scope = {**scope_of(), "headers": headers, "client": (proxy, 1), "scheme": "http"}
+        await trusting(scope, receive, send)
+
+    async def check():
+        ends = asyncio.Event()
+        first = ["192.0.2.7", "192.0.2.7", "192.0.2.8", "2001:db8::1", "2001:db8::2"]
+        held = [asyncio.create_task(ask(each, ends=ends)) for each in first]
+        await asyncio.sleep(0)
+        for each in ("192.0.2.7", "192.0.2.8", "2001:db8::3", "192.0.2.9"):
+            await ask(each)
+        assert answered == [("192.0.2.7", 429), ("2001:db8::3", 429)]
+        await ask("192.0.2.7", proxy="192.0.2.2")  # which is not trusted
+        ends.set()
+        await asyncio.gather(*held)
+        await ask("192.0.2.7")
+        assert len(answered) == 2
+        assert not middleware._in_progress
+
+    asyncio.run(check())
+
+
+def test_connections_of_proxies_are_exempt_from_the_limit_per_address():
+    address = Address(proxies=("192.0.2.1", "192.0.2.2"))
+    limits = connection_limits(Limits(per_address=7), address)
+    assert limits == ConnectionLimits(per_address=7, exempt=("192.0.2.1", "192.0.2.2"))
+    assert connection_limits(Limits(), Address()) == ConnectionLimits()
+
+
+def test_without_a_limit_per_address_any_number_may_be_in_progress():
+    middleware = middleware_of(per_address=0)
+    for limit, client in ((0, None), (1, None), (1, ("192.0.2.1", 1))):
+        middleware = middleware_of(per_address=limit)
+        with middleware._counted({"client": client}):
+            if limit:
+                with pytest.raises(TooManyRequests), middleware._counted({"client": client}):
+                    pass
+            else:
+                with middleware._counted({"client": client}):
+                    pass
+        assert not middleware._in_progress
 
 
 def test_a_reservation_up_to_the_limit_is_accepted():

@@ -15,7 +15,7 @@ import pytest
 from fastapi import APIRouter
 from toy_server import files, listening, picture, toy_client, toy_state, with_limits
 
-from mien.server.auth.access import network_of
+from mien.request_limits import network_of
 from mien.server.auth.keys import Role
 from mien.server.http import guarded_route
 from mien.server.http.guarded_route import GuardedRoute

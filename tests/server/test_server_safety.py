@@ -11,9 +11,9 @@ import pytest
 from toy_server import BASE, files, picture, toy_state, with_limits
 
 from mien.errors import BadRequest, CannotListen, TooManyRequests, UnsafeStart
+from mien.request_limits import RateLimiter
 from mien.server.auth.keys import Keys, Role
 from mien.server.auth.web_sessions import LIFETIME, WebSessions
-from mien.server.http.limits import RateLimiter
 from mien.server.run import Address, check_safe, listen, open_backends
 from mien.server.state import Settings
 
@@ -204,7 +204,7 @@ def test_session_requests_need_the_csrf_token(client, state, keyed):
 
 def test_a_session_expires_and_ends():
     now = [0.0]
-    sessions = WebSessions(lambda: now[0])
+    sessions = WebSessions(clock=lambda: now[0])
     cookie, made = sessions.start("k")
     assert sessions.find(cookie) == made
     now[0] = LIFETIME + 1

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
 import pytest
-from toy_server import file_backend, picture
+from toy_server import file_backend, picture, toy_state
 
 from faults import read_only_disk
+from mien.server import run
+from mien.server.http.connections import ConnectionLimits
+from mien.server.run import Address, _Server, listen
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no signals like these there")
 
@@ -85,6 +90,46 @@ def test_a_server_on_a_read_only_disk_identifies(running, tmp_path):
             process.communicate(timeout=60)
     assert process.returncode == 0
     assert answer["results"][0]["faces"][0]["name"] == "Ada"
+
+
+def test_a_server_that_stops_does_not_wait_for_stalled_clients(tmp_path, monkeypatch, caplog):
+    """An upload that stalls and a response that is not read, in a server in this process."""
+    servers = []
+    limits = ConnectionLimits(stalled=0.2)
+    monkeypatch.setattr(run, "connection_limits", lambda *_: limits)
+    monkeypatch.setattr(run, "configure_logging", lambda: None)
+    monkeypatch.setattr(
+        run, "_Server", lambda *given: servers.append(_Server(*given)) or servers[0]
+    )
+    state = toy_state(tmp_path)
+    with listen(Address(port=0)) as listener, socket.socket() as unread:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=run.serve, args=(state, Address(), listener))
+        thread.start()
+        with socket.create_connection(("127.0.0.1", port)) as upload:
+            form = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 9999"
+            upload.sendall(
+                f"POST /v1/identify HTTP/1.1\r\nHost: localhost\r\n{form}\r\n\r\n--x".encode()
+            )
+            unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            unread.connect(("127.0.0.1", port))
+            wait_until(lambda: servers and len(servers[0].server_state.connections) == 2)
+            while not any(each.flow.write_paused for each in servers[0].server_state.connections):
+                unread.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                time.sleep(0.01)
+            wait_until(lambda: len(servers[0].server_state.tasks) == 2)
+            servers[0].handle_exit(signal.SIGTERM, None)
+            thread.join(timeout=30)
+            assert not thread.is_alive()
+    assert not servers[0].server_state.connections
+    assert not [each for each in caplog.records if each.levelname in {"WARNING", "ERROR"}]
+
+
+def wait_until(condition) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def identify(address):

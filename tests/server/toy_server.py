@@ -20,7 +20,7 @@ from mien.gallery import Gallery, Origin
 from mien.photo import decode_photo
 from mien.recognizer import Recognizer
 from mien.server.app import create_app, with_security
-from mien.server.http.connections import limited_protocol
+from mien.server.http.connections import ConnectionLimits, limited_protocol
 from mien.server.http.limits import Limits
 from mien.server.inference.backends import Backend
 from mien.server.run import Address, listen
@@ -115,7 +115,7 @@ def listening(state: ServerState, **connection_limits) -> Iterator[str]:
     """Serve on a free port of the loopback, as `mien serve` does; yields the address."""
     config = uvicorn.Config(
         with_security(create_app(state)),
-        http=limited_protocol(**connection_limits),
+        http=limited_protocol(ConnectionLimits(**connection_limits)),
         ws="none",
         log_config=None,
         access_log=False,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mien.measures.templates import nearest
 from mien.training import Recipe, Samples, choose_head
 from mien.training import head_choice as choice_module
-from mien.training.head_choice import cross_validate, photo_folds
+from mien.training.head_choice import HeldOutScores, cross_validate, photo_folds
 from sphere import people_at, unit
 
 
@@ -87,6 +87,81 @@ def test_the_better_head_is_taken():
     assert chosen.held_out.rank1.value == rates[chosen.recipe]
 
 
+TOTAL = 100
+"""Photos held out in the cross-validations below."""
+
+
+def scripted(monkeypatch, right):
+    """Let each recipe be right on the given photos, of `TOTAL`; return the recipes tried."""
+    tried = []
+
+    def results(recipe, *_, **__):
+        tried.append(str(recipe))
+        correct = np.zeros(TOTAL, bool)
+        correct[list(right.get(str(recipe), range(90)))] = True
+        return HeldOutScores(np.zeros(TOTAL, np.float32), correct)
+
+    monkeypatch.setattr(choice_module, "cross_validate", results)
+    return tried
+
+
+@pytest.mark.parametrize(
+    ("more", "lost", "taken"),
+    [
+        (5, 0, False),  # by chance once in sixteen, either way
+        (6, 0, True),  # once in 32
+        (8, 1, True),  # 20 of 512
+        (7, 1, False),  # 18 of 256
+        (0, 10, False),  # significantly worse
+    ],
+)
+def test_a_better_head_must_be_significantly_better(monkeypatch, more, lost, taken):
+    other = [*range(lost, 90), *range(90, 90 + more)]
+    for name in ("prototype, discount 0.5", "prototype, discount 2"):
+        scripted(monkeypatch, {name: other})
+        chosen = choose_head(easy([3] * 5), "prototype")
+        assert str(chosen.recipe) == (name if taken else "prototype")
+        assert chosen.held_out.rank1.value == (90 + more - lost if taken else 90) / TOTAL
+    # Learned heads start from those prototypes.
+    for name in ("margin", "softmax"):
+        scripted(monkeypatch, {name: other})
+        assert str(choose_head(easy([3] * 5)).recipe) == (name if taken else "prototype")
+
+
+def test_the_last_one_taken_is_the_one_to_beat(monkeypatch):
+    scripted(
+        monkeypatch,
+        {
+            "prototype": range(80),
+            "prototype, discount 0.5": range(87),  # seven more
+            "prototype, discount 2": range(90),  # ten more than the first, three than the second
+            "margin, discount 0.5": range(92),  # five more than the second
+            "softmax, discount 0.5": range(93),  # six more
+        },
+    )
+    chosen = choose_head(easy([3] * 5))
+    assert [str(recipe) for recipe, _ in chosen.tried] == [
+        "prototype",
+        "prototype, discount 0.5",
+        "prototype, discount 2",
+        "margin, discount 0.5",
+        "softmax, discount 0.5",
+    ]
+    assert [rank1.value for _, rank1 in chosen.tried] == [0.8, 0.87, 0.9, 0.92, 0.93]
+    assert str(chosen.recipe) == "softmax, discount 0.5"
+
+
+def test_a_requested_head_is_chosen_among_its_kind_alone(monkeypatch):
+    right = {"prototype, discount 2": range(98), "margin, discount 2": range(50)}
+    tried = scripted(monkeypatch, right)
+    chosen = choose_head(easy([3] * 5), "margin")
+    assert str(chosen.recipe) == "margin, discount 2"
+    assert tried[3:] == ["margin, discount 2"]
+    tried = scripted(monkeypatch, right)
+    assert str(choose_head(easy([3] * 5), "prototype").recipe) == "prototype, discount 2"
+    assert len(tried) == 3
+
+
 def test_a_requested_head_is_always_made():
     for kind in ("prototype", "softmax", "margin"):
         assert choose_head(easy([3] * 5), kind).recipe.kind == kind
@@ -110,6 +185,30 @@ def test_recipes_that_take_too_long_are_skipped(monkeypatch):
     assert {why for _, why in chosen.skipped} == {"too much work for auto"}
     # A requested kind is not skipped.
     assert choose_head(easy([3] * 5), "softmax").recipe.kind == "softmax"
+
+
+def test_a_recipe_may_take_a_bounded_number_of_multiply_adds(monkeypatch):
+    samples = easy([3] * 5)
+    # Forward and backward, for each photo, person, dimension and fold: of margin for three epochs.
+    margin = 2 * 3 * 15 * 5 * 32 * 10
+    # Softmax has ten epochs over two views of each photo.
+    softmax = 2 * 10 * 2 * 15 * 5 * 32 * 10
+    for budget, skipped in (
+        (margin - 1, ["margin", "softmax"]),
+        (margin, ["softmax"]),
+        (softmax - 1, ["softmax"]),
+        (softmax, []),
+    ):
+        monkeypatch.setattr(choice_module, "_MOST_WORK", budget)
+        tried = scripted(monkeypatch, {})
+        chosen = choose_head(samples)
+        assert [recipe.kind for recipe, _ in chosen.skipped] == skipped
+        assert tried[3:] == [name for name in ("margin", "softmax") if name not in skipped]
+
+
+def test_a_margin_head_of_all_people_of_lfw_is_tried_but_not_of_ten_thousand_with_ten_photos():
+    work = 2 * 3 * 128 * 3  # per photo and person, with SFace's 128 numbers and three folds
+    assert work * 13_233 * 5_749 < choice_module._MOST_WORK < work * 100_000 * 10_000
 
 
 @pytest.mark.parametrize("kind", [None, "prototype", "margin"])

@@ -26,8 +26,9 @@ from collections.abc import Sequence
 import click
 
 from mien import errors
-from mien.cli.console import note, report_error, without_controls
+from mien.cli.console import note, report_error
 from mien.cli.hints import hint_of
+from mien.text import without_controls
 from mien.version import __version__
 
 EXIT_CODES: dict[type[errors.MienError], int] = {
@@ -65,6 +66,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "serve": ("mien.cli.serve", "serve", "Serve an API and a page."),
     "keys": ("mien.cli.serve", "keys", "Keys of the server: create, list, revoke."),
+    "audit": ("mien.cli.audit", "audit", "The server's audit trail: show, check."),
     "deploy": ("mien.cli.deploy", "deploy", "Make a function, an app or a page of a recognizer."),
     "models": ("mien.cli.models", "models", "The weights: list, show, pull, verify, add."),
 }

@@ -21,19 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as RichProgress
 from rich.segment import Segment
 
+from mien.text import controls_escaped, without_controls
 from mien.types import Progress
-
-_CONTROLS = {
-    code: None
-    for code in (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-    if chr(code) not in "\n\t"
-}
-"""Control characters, and those that change the direction of the text after them."""
-
-
-def without_controls(text: str) -> str:
-    """Return a text without control characters; line breaks and tabs stay."""
-    return text.translate(_CONTROLS)
 
 
 class _SafeConsole(Console):
@@ -74,7 +63,7 @@ def print_json(value: Any) -> None:
     Control characters that JSON allows as they are become escapes: the value stays the same.
     """
     text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
-    click.echo(text.translate({code: f"\\u{code:04x}" for code in _CONTROLS}))
+    click.echo(controls_escaped(text))
 
 
 def print_line(text: str) -> None:

@@ -194,6 +194,8 @@ def app(
         model, folder, handle=handle or _handle_of(recognizer), python=python, cors=cors
     )
     _print_sizes(model, folder, made.parts, made.limits, as_json=as_json)
+    if made.unhashed:
+        note(f"requirements.txt has versions but no digests of the packages: {made.unhashed}")
 
 
 @deploy.command(epilog="\b\nExamples:\n  mien deploy page people.onnx -o page")
@@ -253,6 +255,7 @@ def check(
 ) -> None:
     """Run DEPLOYMENT on this machine and compare its answers on PHOTOS with the library's.
 
+    First each file is compared with its digest in SHA256SUMS.
     Names must be equal, similarities within 0.001 and boxes within one pixel.
     """
     from mien.cli.identify import find_photos  # noqa: PLC0415
@@ -340,6 +343,9 @@ def _print_parity(found: Parity, deployment: Path) -> None:
         note(f"and {len(agreement.disagreements) - _MAX_LISTED} more")
     for sentence in found.skipped:
         note(f"left out: {sentence}")
+    if found.added:
+        listed = ", ".join(found.added[:_MAX_LISTED])
+        note(f"not part of the deployment as it was made: {listed}")
     out.print(
         f"{escape(str(deployment))}: {found.deployment}, "
         f"{count(agreement.photos, 'photo')}, {count(agreement.faces, 'face')}"

@@ -14,7 +14,7 @@ from mien.errors import ServeNotInstalled, UnknownKey
 if TYPE_CHECKING:
     from mien.server.state import Settings
 
-_DATA = click.option(
+DATA = click.option(
     "--data",
     type=click.Path(path_type=Path),
     help="Folder for keys, training jobs and the gallery  [default: the platform's data folder]",
@@ -47,7 +47,7 @@ OPEN_RATE = 20
     type=click.Path(path_type=Path),
     help="Key of an encrypted gallery  [default: MIEN_KEY]",
 )
-@_DATA
+@DATA
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -70,6 +70,13 @@ OPEN_RATE = 20
     f"[default: {OPEN_RATE}; no limit on the loopback without --proxy]",
 )
 @click.option(
+    "--per-address",
+    type=click.IntRange(0),
+    default=320,
+    show_default=True,
+    help="Connections per address, 0 for no limit; with --proxy requests at once.",
+)
+@click.option(
     "--max-body",
     type=click.IntRange(1, 1024),
     default=32,
@@ -89,6 +96,14 @@ OPEN_RATE = 20
     default=64,
     show_default=True,
     help="Photos in the queue; further ones get status 503.",
+)
+@click.option(
+    "--session-idle",
+    type=click.IntRange(0, 720),
+    default=30,
+    show_default=True,
+    metavar="MINUTES",
+    help="An unused session of the page ends then; 0: only after 12 hours.",
 )
 @click.option(
     "--workers", type=click.IntRange(0, 256), default=0, help="Threads  [default: one per core]"
@@ -160,10 +175,12 @@ def _settings(
     require_key: bool,
     insecure: bool,
     rate: float | None,
+    per_address: int,
     max_body: int,
     max_upload: int,
     waiting: int,
     workers: int,
+    session_idle: int = 30,
 ) -> Settings:
     from mien.server.http.limits import Limits  # noqa: PLC0415
     from mien.server.state import Settings  # noqa: PLC0415
@@ -175,6 +192,7 @@ def _settings(
         rate = 0 if loopback and not proxied else OPEN_RATE
     limits = Limits(
         body=max_body << 20, upload=max_upload << 20, waiting=waiting, per_second=rate,
+        per_address=per_address,
         held=max(1 << 30, 2 * (max_upload << 20)),
     )  # fmt: skip
     return Settings(
@@ -186,6 +204,7 @@ def _settings(
         insecure=insecure,
         limits=limits,
         workers=workers,
+        session_idle=session_idle * 60,
     )
 
 
@@ -222,7 +241,7 @@ def keys() -> None:
     help="Role of the key.",
 )
 @click.option("--note", "text", default="", help="Free text, such as the owner.")
-@_DATA
+@DATA
 def create(role: str, text: str, data: Path | None) -> None:
     """Create a key and print it. It is shown only once and not stored."""
     from mien.server.auth.keys import Keys, Role  # noqa: PLC0415
@@ -234,7 +253,7 @@ def create(role: str, text: str, data: Path | None) -> None:
 
 @keys.command("list", epilog="\b\nExamples:\n  mien keys list\n  mien keys list --json")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_DATA
+@DATA
 def list_(data: Path | None, *, as_json: bool) -> None:
     """List the keys, without their secrets."""
     from mien.server.auth.keys import Keys  # noqa: PLC0415
@@ -265,7 +284,7 @@ def list_(data: Path | None, *, as_json: bool) -> None:
 
 @keys.command(epilog="\b\nExamples:\n  mien keys revoke 3f2a9c01")
 @click.argument("key_id", metavar="ID")
-@_DATA
+@DATA
 def revoke(key_id: str, data: Path | None) -> None:
     """Revoke a key immediately and permanently; its sessions end."""
     from mien.server.auth.keys import Keys  # noqa: PLC0415

@@ -8,6 +8,7 @@
       wsgi.py, gunicorn.conf.py                     the application and its server's settings
       recognizer.onnx, portrait.onnx, page/, mien/  models, page and code
       ship.json                                     settings, versions, licences
+      bom.cdx.json, SHA256SUMS                      bill of materials; digest of each file
       README.md
 """
 
@@ -19,11 +20,16 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from mien.deploy.packaging.bill_of_materials import MATERIALS, materials
 from mien.deploy.packaging.contents import deployment_files, template, weights_licences
-from mien.deploy.packaging.folder import replacing
+from mien.deploy.packaging.digests import DIGESTS
+from mien.deploy.packaging.distributions import Distribution
+from mien.deploy.packaging.folder import write_deployment
 from mien.deploy.packaging.libraries import LIBRARIES, pinned
+from mien.deploy.packaging.requirements import requirements_text, resolved
 from mien.deploy.packaging.sizes import SLUG, Limit, Part, check_limits, megabytes, parts_of
 from mien.deploy.service.core import SETTINGS
+from mien.models.wheels import PipFailed
 from mien.recognizer import Recognizer
 from mien.types import Progress, silent
 
@@ -61,13 +67,15 @@ class DeployedApp:
         parts: sizes of the installed app, without Python itself; libraries count with their size
             on this machine.
         limits: the hosts' size limits and the app's size.
-        libraries: version specifier by library, as in requirements.txt.
+        libraries: version specifier of each library that the app imports.
+        unhashed: why requirements.txt has no digests of the libraries' wheels; empty where it has.
     """
 
     folder: Path
     parts: tuple[Part, ...]
     limits: tuple[Limit, ...]
     libraries: Mapping[str, str]
+    unhashed: str
 
 
 def deploy_app(
@@ -80,6 +88,9 @@ def deploy_app(
     progress: Progress = silent,
 ) -> DeployedApp:
     """Write an app deployment; an existing one in `out` is replaced as a whole.
+
+    pip looks up the digests of all packages that the host will install, and installs none here.
+    Where it cannot, as without the network, requirements.txt has versions only.
 
     Args:
         recognizer: with its weights stored in the form that the app gets.
@@ -94,7 +105,7 @@ def deploy_app(
         NotADeployment: `out` exists and is not a deployment.
         OutputError: the folder cannot be written.
     """
-    progress(0, 2, "code")
+    progress(0, 3, "code")
     own = deployment_files(
         recognizer, kind="app", handle=handle, cors=cors, adapter="mien.deploy.service.wsgi"
     )
@@ -105,10 +116,13 @@ def deploy_app(
     check_limits(
         limits, hint="Store the weights as int8, or train on fewer people.", code="app-too-large"
     )
+    progress(1, 3, "requirements")
+    required, unhashed = _requirements(libraries, python)
     licences = weights_licences(recognizer)
     values = {
         "PYTHON": python,
         "HANDLE": handle,
+        "PIP": "" if unhashed else "--require-hashes ",
         "SIZES": _table(parts, limits),
         "LICENCES": "\n".join(f"- {name}: {text}" for name, text in licences.items()),
     }
@@ -117,22 +131,35 @@ def deploy_app(
         "python": python,
         "libraries": libraries,
         "licences": licences,
+        "digests": DIGESTS,
     }
     files = {
         **own,
         **{path: template(source, values) for path, source in _TEMPLATES.items()},
         "wsgi.py": _WSGI_MODULE.encode(),
-        "requirements.txt": "".join(f"{name}{pin}\n" for name, pin in libraries.items()).encode(),
+        "requirements.txt": requirements_text(required).encode(),
         ".python-version": f"{python}\n".encode(),
         SETTINGS: (json.dumps(settings, ensure_ascii=False, indent=2) + "\n").encode(),
+        MATERIALS: materials(recognizer, kind="app", handle=handle, distributions=required),
     }
-    progress(1, 2, "folder")
-    with replacing(out, SETTINGS) as folder:
-        for path, data in files.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(data)
-    progress(2, 2, "folder")
-    return DeployedApp(out, parts, limits, libraries)
+    progress(2, 3, "folder")
+    write_deployment(out, files, SETTINGS)
+    progress(3, 3, "folder")
+    return DeployedApp(out, parts, limits, libraries, unhashed)
+
+
+def _requirements(
+    libraries: Mapping[str, str], python: str
+) -> tuple[tuple[Distribution, ...], str]:
+    """Return what the host installs, with digests, or without and the reason."""
+    if all(pin.startswith("==") for pin in libraries.values()):
+        try:
+            return resolved([name + pin for name, pin in libraries.items()], python), ""
+        except PipFailed as error:
+            reason = str(error)
+    else:
+        reason = "a library is not installed on this machine"
+    return tuple(map(Distribution.installed, libraries)), reason
 
 
 def _server_pin() -> str:

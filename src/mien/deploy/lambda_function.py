@@ -7,6 +7,8 @@
       template.yaml    for AWS SAM
       README.md        the commands that deploy it
       ship.json        settings, versions, licences
+      bom.cdx.json     bill of materials: libraries, models, licences, digests
+      SHA256SUMS       digest of each file
 """
 
 from __future__ import annotations
@@ -19,9 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mien.deploy.packaging.bill_of_materials import MATERIALS, materials
 from mien.deploy.packaging.bytecode import bytecode
 from mien.deploy.packaging.contents import deployment_files, template, weights_licences
-from mien.deploy.packaging.folder import replacing
+from mien.deploy.packaging.digests import DIGESTS
+from mien.deploy.packaging.folder import write_deployment
 from mien.deploy.packaging.libraries import Arch, libraries
 from mien.deploy.packaging.sizes import (
     LAMBDA_IMAGE,
@@ -110,7 +114,7 @@ def deploy_lambda(
     """
     steps = 4
     progress(0, steps, "libraries")
-    library_files, versions = libraries(python, arch)
+    library_files, contained = libraries(python, arch)
     progress(1, steps, "code")
     own = deployment_files(
         recognizer, kind="lambda", handle=handle, cors=cors, adapter="mien.deploy.service.aws"
@@ -128,6 +132,8 @@ def deploy_lambda(
         code="function-too-large",
     )
     parts = tuple(parts_of(sizes, inside))
+    # Under the names that version 0.1.0 wrote, with an underscore.
+    versions = {each.name.replace("-", "_"): each.version for each in contained}
     settings = {
         **json.loads(own[SETTINGS]),
         "python": python,
@@ -135,24 +141,27 @@ def deploy_lambda(
         "image": image,
         "libraries": versions,
         "licences": weights_licences(recognizer),
+        "digests": DIGESTS,
     }
     progress(3, steps, "folder")
-    with replacing(out, SETTINGS) as folder:
-        _write(folder, files, packed, settings, handle=handle, sizes=_table(parts, limits))
+    written = _outer_files(files, packed, settings, handle=handle, sizes=_table(parts, limits))
+    written[MATERIALS] = materials(
+        recognizer, kind="lambda", handle=handle, distributions=contained
+    )
+    write_deployment(out, written, SETTINGS)
     progress(4, steps, "folder")
     return DeployedLambda(out, parts, limits, bool(compiled), versions)
 
 
-def _write(
-    folder: Path,
+def _outer_files(
     files: Mapping[str, bytes],
     packed: bytes,
     settings: Mapping[str, Any],
     *,
     handle: str,
     sizes: str,
-) -> None:
-    """Write the zip or the image's build context, the template, the README and the settings."""
+) -> dict[str, bytes]:
+    """Return the zip or the image's build context, the template, the README and the settings."""
     image = settings["image"]
     values = {
         "PYTHON": settings["python"],
@@ -162,14 +171,15 @@ def _write(
         "SIZES": sizes,
         "LICENCES": "\n".join(f"- {name}: {text}" for name, text in settings["licences"].items()),
     }
-    if image:
-        _write_files(folder / IMAGE, {**files, "Dockerfile": template("Dockerfile.lambda", values)})
-    else:
-        (folder / ZIP).write_bytes(packed)
+    context = {**files, "Dockerfile": template("Dockerfile.lambda", values)}
+    code = {f"{IMAGE}/{path}": data for path, data in context.items()} if image else {ZIP: packed}
     source = "template-image.yaml" if image else "template.yaml"
-    (folder / "template.yaml").write_bytes(template(source, values))
-    (folder / "README.md").write_bytes(template("README.lambda.md", values))
-    (folder / SETTINGS).write_bytes(_json(settings))
+    return {
+        **code,
+        "template.yaml": template(source, values),
+        "README.md": template("README.lambda.md", values),
+        SETTINGS: _json(settings),
+    }
 
 
 def _zipped(files: Mapping[str, bytes]) -> tuple[bytes, dict[str, int]]:
@@ -212,12 +222,6 @@ def _table(parts: tuple[Part, ...], limits: tuple[Limit, ...]) -> str:
     photo, payload = megabytes(LAMBDA_PHOTO), megabytes(LAMBDA_PAYLOAD)
     rows += [f"| request, with a photo of up to | {photo} | {payload} |"]
     return "\n".join(rows)
-
-
-def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    for path, data in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
 
 
 def _json(value: Any) -> bytes:

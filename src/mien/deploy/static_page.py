@@ -12,6 +12,7 @@ and sends no request. The folder::
       ship.json                           settings, and every file with its digest
       _headers                            HTTP headers, for the static hosts that read this file
       LICENCES.txt, README.md
+      bom.cdx.json, SHA256SUMS            bill of materials; digest of each file
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from typing import Any
 
 import numpy as np
 
+from mien.deploy.packaging.bill_of_materials import MATERIALS, materials
 from mien.deploy.packaging.contents import template, weights_licences
-from mien.deploy.packaging.folder import replacing
+from mien.deploy.packaging.digests import DIGESTS
+from mien.deploy.packaging.folder import write_deployment
 from mien.deploy.packaging.npm import ONNXRUNTIME_WEB, package_files
 from mien.deploy.packaging.sizes import STATIC_FILE, Limit, Part, check_limits, parts_of
 from mien.deploy.service.core import SETTINGS, deployment_fields
@@ -129,13 +132,17 @@ def deploy_page(recognizer: Recognizer, out: Path, progress: Progress = silent) 
     loaded = {path: len(data) for path, data in files.items() if path not in _NOT_LOADED}
     packed = {path: _gzip_bytes(files[path]) for path in loaded}
     files[_README] = template("README.page.md")
+    files[MATERIALS] = materials(
+        recognizer,
+        kind="page",
+        handle="page",
+        packages=[ONNXRUNTIME_WEB],
+        fonts=[(path, "OFL-1.1", files[path]) for path in files if path.endswith(".woff2")],
+    )
     largest = max(len(data) for data in files.values())
     limits = (Limit("the largest file", largest, STATIC_FILE),)
     check_limits(limits, hint="Report this: files are split before they are so large.")
-    with replacing(out, SETTINGS) as folder:
-        for path, data in files.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(data)
+    files = write_deployment(out, files, SETTINGS)
     sizes = {path: len(data) for path, data in sorted(files.items())}
     return DeployedPage(out, version, sizes, tuple(parts_of(loaded, packed)), limits)
 
@@ -149,6 +156,7 @@ def _add_index_files(files: dict[str, bytes], worker: str, described: Mapping[st
         **deployment_fields("page"),
         "mien": __version__,
         "version": version,
+        "digests": DIGESTS,
         "runtime": {
             "name": ONNXRUNTIME_WEB.name,
             "version": ONNXRUNTIME_WEB.version,

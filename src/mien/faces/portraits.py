@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mien.graph.align import PORTRAIT_TEMPLATE
 from mien.graph.assemble import align_graph
+from mien.photo import at_moderate_size
 from mien.session import Session
 from mien.types import PORTRAIT_SIDE, Photo
 
@@ -27,6 +28,7 @@ def portrait(
         points: (5, 2) float32 points of the face, in pixels of `photo.pixels`.
         side: of the result, in pixels.
     """
+    photo, points = at_moderate_size(photo, points)
     (crops,) = _session(side).run(
         "crops", image=photo.pixels, points=np.ascontiguousarray(points[None])
     )

@@ -10,13 +10,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from mien.errors import ContractMismatch, GalleryLocked, NotAGallery, UnknownPerson
+from mien.errors import (
+    ContractMismatch,
+    GalleryBusy,
+    GalleryLocked,
+    MienError,
+    NotAGallery,
+    UnknownPerson,
+)
 from mien.gallery.decision_rule import derive_rule
 from mien.gallery.index import Index, compare_session
 from mien.gallery.person_matrix import PersonMatrix
 from mien.gallery.storage.cipher import Cipher, key_missing, key_unused
 from mien.gallery.storage.database import Database, damaged, translated, watcher
 from mien.gallery.storage.rows import GalleryStore
+from mien.gallery.storage.wiping import BackgroundWiper
 from mien.gallery.values import Origin
 from mien.policy import EnrolmentLimits
 
@@ -63,9 +71,13 @@ class GalleryBase:
         except BaseException:
             database.close()
             raise
+        self._wiper = BackgroundWiper(self._finish_wiping)
+        if not self.wiped:
+            self._wiper.start()
 
     def close(self) -> None:
         """Close the files."""
+        self._wiper.close()
         with self._lock, self._watch_lock:
             self._watcher.close()
             self._database.close()
@@ -198,16 +210,50 @@ class GalleryBase:
                 self._database.raise_generation()
             self._reload()
 
+    @property
+    def wiped(self) -> bool:
+        """Whether all data that was deleted is wiped from the files.
+
+        False while another process still reads an older state: it is wiped when that process has
+        ended, in the background or when the gallery is next opened.
+        """
+        with self._lock, translated(self.path):
+            return not self._database.must_be_scrubbed
+
     def scrub(self) -> None:
         """Wipe every byte of deleted data from the files.
 
         Raises:
-            GalleryBusy: another process is still reading; wiped when the gallery is next opened.
+            GalleryBusy: another process is still reading; wiped when it has ended.
         """
         with self._lock:
             self._database.scrub()
 
-    def rotate_key(self, new: bytes | None) -> None:
+    def wipe(self) -> bool:
+        """Wipe every byte of deleted data from the files, in the background if others read them.
+
+        Returns:
+            Whether it is done; see `wiped`.
+        """
+        try:
+            self.scrub()
+        except GalleryBusy:
+            self._wiper.start()
+            return False
+        return True
+
+    def _finish_wiping(self) -> bool:
+        """Try to wipe what is left; return whether there is nothing more to try."""
+        try:
+            with self._lock:
+                self._database.finish_scrub()
+        except GalleryBusy:
+            return False
+        except (MienError, ValueError):  # the disk is full, it is damaged, or was closed
+            return True
+        return True
+
+    def rotate_key(self, new: bytes | None) -> bool:
         """Encrypt templates and thumbnails with another key, in one transaction.
 
         Data encrypted with the old key is wiped from the files. Other processes that have the
@@ -216,9 +262,11 @@ class GalleryBase:
         Args:
             new: 32 bytes; None to leave the gallery readable without a key.
 
+        Returns:
+            Whether the old data is wiped from the files; see `wiped`.
+
         Raises:
             GalleryLocked: the key does not have 32 bytes, or another process has changed the key.
-            GalleryBusy: done, but another process still reads the old data.
         """
         cipher = Cipher(new)
         text = lock_text(cipher)
@@ -231,7 +279,7 @@ class GalleryBase:
                 self._store.add_event("key changed", "", "", state)
                 self._database.must_scrub()
             self._store.cipher, self._lock_text = cipher, text
-            self.scrub()
+            return self.wipe()
 
     def _update_index(self, generation: int, changed: set[int]) -> None:
         if len(changed) >= _RELOAD_FROM:

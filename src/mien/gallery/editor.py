@@ -134,15 +134,18 @@ class GalleryEditor(GalleryReader):
                 self._store.add_event("rejected", found.id, key, "")
                 changed.add(number)
 
-    def forget(self, person: str, *, key: str = "") -> None:
+    def forget(self, person: str, *, key: str = "") -> bool:
         """Delete a person's name, photos, thumbnails and rejected faces, and wipe their bytes.
 
         Faces that show this person and were rejected as another are deleted too. The audit trail
         keeps the id.
 
+        Returns:
+            Whether the bytes are wiped; False while another process still reads an older state of
+            the files. They are wiped when it has ended; see `wiped`.
+
         Raises:
-            GalleryBusy: deleted, but another process still reads the old data; its bytes are wiped
-                when the gallery is next opened.
+            UnknownPerson: no person has this id or name.
         """
         with self._changing() as changed:
             number, found = require_person(self._store, person)
@@ -152,14 +155,16 @@ class GalleryEditor(GalleryReader):
             self._store.add_event("forgotten", found.id, key, "")
             self._database.must_scrub()
             changed.add(number)
-        self.scrub()
+        return self.wipe()
 
-    def forget_picture(self, picture: str, *, key: str = "") -> None:
+    def forget_picture(self, picture: str, *, key: str = "") -> bool:
         """Delete one enrolled photo and wipe its bytes; the person stays.
+
+        Returns:
+            Whether the bytes are wiped; see `forget`.
 
         Raises:
             UnknownPicture: no photo has this id.
-            GalleryBusy: see `forget`.
         """
         with self._changing() as changed:
             number = self._store.person_of(picture)
@@ -174,7 +179,7 @@ class GalleryEditor(GalleryReader):
             self._store.add_event("photo forgotten", found[1].id, key, f"photo {picture}")
             self._database.must_scrub()
             changed.add(number)
-        self.scrub()
+        return self.wipe()
 
     def audit(self, action: str, people: Sequence[str] = ("",), *, key: str = "") -> None:
         """Add a line to the audit trail for each of the people's ids."""

@@ -40,6 +40,8 @@ class IntegrityReport:
         negatives: number of rejected faces.
         encrypted: whether templates are encrypted.
         clean: whether the files hold nothing but the rows: no trace of deleted data.
+        wiped: whether deleted data could be wiped; False while another process still reads an
+            older state of the files. It is not looked for then, and `clean` is False.
     """
 
     faults: tuple[str, ...]
@@ -48,6 +50,7 @@ class IntegrityReport:
     negatives: int
     encrypted: bool
     clean: bool
+    wiped: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -62,16 +65,13 @@ def check_gallery(gallery: GalleryBase) -> IntegrityReport:
 
     For the last, deleted data is wiped first (see `Database.scrub`). Then the file is compared,
     byte for byte, with a file that is made from the rows alone.
-
-    Raises:
-        GalleryBusy: another process is still reading, so that the files cannot be wiped.
     """
     with gallery.exclusively() as store:
         database = store.database
-        database.scrub()
+        wiped = gallery.wipe()
         with translated(database.folder):
             faults = [*_structure(database), *_rows(store)]
-            remains = _remains(database)
+            remains = _remains(database) if wiped else []
             people, photos, negatives = (
                 int(database.base.execute(sql).fetchone()[0]) for sql in _COUNTS
             )
@@ -82,7 +82,8 @@ def check_gallery(gallery: GalleryBase) -> IntegrityReport:
         photos=photos,
         negatives=negatives,
         encrypted=store.cipher.encrypts,
-        clean=not remains,
+        clean=wiped and not remains,
+        wiped=wiped,
     )
 
 

@@ -67,6 +67,12 @@ class GalleryReader(GalleryBase):
             row = people.index(number)
         return None if row is None else people.prototypes[row]
 
+    def templates(self, person: str) -> NDArray[np.float32]:
+        """Return the embeddings of a person's photos, (N, D) float32 of length 1, oldest first."""
+        with self._lock:
+            number, _ = require_person(self._store, person)
+            return self._store.templates(number).faces
+
     def audit_trail(self, person: str = "", *, limit: int = 1000) -> tuple[AuditEvent, ...]:
         """Return the audit trail, latest first; only events of one person where an id is given."""
         with self._lock:
@@ -139,6 +145,7 @@ class GalleryReader(GalleryBase):
             "photos": sum(person.photos for person in people),
             "encrypted": self.encrypted,
             "thumbnails": self.keeps_thumbnails,
+            "wiped": self.wiped,
             "embedder": self.origin.embedder,
             "contract": self.contract,
             "policy": asdict(self.policy),

@@ -307,7 +307,7 @@ class AuditEvent:
     """A line of the audit trail. It holds ids, never names, so that no name outlives its person.
 
     Attributes:
-        time: UTC, ISO 8601.
+        time: UTC, ISO 8601, with `Z`; `+00:00` in lines of version 0.1.0.
         action: what was done: `enrolled`, `identified`, `renamed`, `merged`, `forgotten`, …
         person: id; empty where the action concerns no person.
         key: name of the API key that did it; empty for the command line.

@@ -24,6 +24,7 @@ from onnx import checker, helper, numpy_helper, shape_inference, version_convert
 from mien.errors import UnusableWeights
 from mien.models.fast import fold_factor, fold_normalisation, merge_heads, rewrite_prelu
 from mien.models.network import Array, Network, Shape, attributes, read_network
+from mien.onnx_files.graph_checks import check_graph
 
 CLEAN_VERSION = 3
 """Incremented with each change of the resulting graphs."""
@@ -163,6 +164,7 @@ def dequantise(values: Array, scale: Array, zero: Array | None, axis: int, block
 def _read(data: bytes) -> Network:
     """Return the network in `OPSET`, constants folded, without nodes for training."""
     network = read_network(data)
+    check_graph(data, exported=True)
     _fold_constants(network)
     for node in [n for n in network.nodes if n.op_type in {"Dropout", "Identity"}]:
         network.bypass(node)
@@ -292,6 +294,8 @@ def _checked(model: onnx.ModelProto, card: Card, shapes: dict[str, Any]) -> onnx
         ValidationError, InferenceError: the model is invalid.
     """
     checker.check_model(model, full_check=True)
+    # It becomes a part of recognizer files, which are opened only where they pass this.
+    check_graph(model.SerializeToString())
     inferred = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     for output in inferred.graph.output:
         have = [size.dim_value or size.dim_param for size in output.type.tensor_type.shape.dim]

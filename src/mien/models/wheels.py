@@ -50,7 +50,7 @@ def download_wheels(folder: Path, requirements: Sequence[str], options: Sequence
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PipFailed(f"pip could not be run: {error}", _INSTALL) from error
     if done.returncode:
-        raise _failure(done.stderr)
+        raise pip_failure(done.stderr)
 
 
 def pip_command(
@@ -63,7 +63,8 @@ def pip_command(
     return [*command, "--only-binary=:all:", f"--dest={folder}", *options, *requirements]
 
 
-def _failure(stderr: str) -> PipFailed:
+def pip_failure(stderr: str) -> PipFailed:
+    """Return the error that describes what pip printed."""
     if "No module named pip" in stderr:
         return PipFailed("this Python has no pip", _INSTALL)
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]

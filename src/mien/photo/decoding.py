@@ -7,7 +7,6 @@ truncated photo is an error: no photo is read in part.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import os
@@ -15,11 +14,12 @@ import re
 import stat
 import struct
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pi_heif
@@ -38,16 +38,24 @@ from PIL import (
 )
 
 from mien.errors import BrokenPhoto, PhotoError, PhotoNotFound, PhotoTooLarge, UnsupportedPhoto
+from mien.photo.bands import rows_of, upright_rgb
 from mien.photo.boxes import check_items
-from mien.photo.colours import UnreadableColours, to_rgb
+from mien.photo.colours import UnreadableColours
 from mien.photo.formats import Kind, kind_of, likeness
+from mien.photo.memory import decoding, decoding_bytes, give_back, heif_bytes
+from mien.photo.refusals import (
+    MAX_BYTES,
+    MAX_PIXELS,
+    check_memory,
+    check_size,
+    reason,
+    too_many_bytes,
+    too_many_pixels,
+    unsupported,
+)
+from mien.photo.wanted_size import WantedSize, draft
+from mien.text import printable
 from mien.types import Photo
-
-MAX_BYTES: Final = 64 << 20
-"""Largest file in bytes: 64 MiB."""
-
-MAX_PIXELS: Final = 100_000_000
-"""Largest picture in pixels: 100 megapixels."""
 
 _MAX_SCANS = 100
 """Largest number of scans in a JPEG; ten are usual, and thousands take hours to decode."""
@@ -68,20 +76,11 @@ _OPENERS: dict[Kind, Callable[..., ImageFile.ImageFile]] = {
     "BMP": BmpImagePlugin.BmpImageFile,
 }
 
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation: operation that makes the picture upright."""
-
 _ORIENTATION = 0x0112
 _DNG_VERSION = 50706
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+"""Tag of a TIFF that says what its values mean, and one of its values."""
 
 _BROKEN = (
     OSError,
@@ -123,27 +122,30 @@ def read_photo(path: str | os.PathLike[str], *, long_side: int | None = None) ->
     try:
         status = Path(path).stat()
         if stat.S_ISDIR(status.st_mode):
-            raise PhotoNotFound(f"{_shown(name)} is a folder", hint="Give a photo in it.")
+            raise PhotoNotFound(f"{printable(name)} is a folder", hint="Give a photo in it.")
         if not stat.S_ISREG(status.st_mode):
-            raise PhotoNotFound(f"{_shown(name)} is not a file", hint="Give a photo's file.")
+            raise PhotoNotFound(f"{printable(name)} is not a file", hint="Give a photo's file.")
         if status.st_size > MAX_BYTES:
-            raise _too_many_bytes(name)
+            raise too_many_bytes(name)
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise PhotoNotFound(f"{_shown(name)}: no such file", hint="Check the path.") from error
+        raise PhotoNotFound(f"{printable(name)}: no such file", hint="Check the path.") from error
     except PermissionError as error:
         raise PhotoNotFound(
-            f"{_shown(name)} may not be read", hint="Check its permissions."
+            f"{printable(name)} may not be read", hint="Check its permissions."
         ) from error
     except (OSError, ValueError) as error:
         raise PhotoNotFound(
-            f"{_shown(name)} cannot be read: {_reason(error)}", hint="Check the path and the disk."
+            f"{printable(name)} cannot be read: {reason(error)}",
+            hint="Check the path and the disk.",
         ) from error
     return decode_photo(data, name=name, long_side=long_side)
 
 
-def decode_photo(data: bytes, *, name: str, long_side: int | None = None) -> Photo:
+def decode_photo(
+    data: bytes, *, name: str, long_side: int | None = None, max_pixels: int | None = None
+) -> Photo:
     """Return the photo in `data`, upright.
 
     The first picture of an animation or of several pages is read; transparent pixels become white;
@@ -152,36 +154,49 @@ def decode_photo(data: bytes, *, name: str, long_side: int | None = None) -> Pho
     Args:
         data: bytes of a JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF or BMP.
         name: of the photo, for messages.
-        long_side: number of pixels that are needed on the long side. A larger JPEG may be decoded
-            at 1/2, 1/4 or 1/8 of its size where that is enough.
+        long_side: number of pixels that are needed on the long side. A larger JPEG, and any photo
+            of more than 26 megapixels, may be decoded at 1/2, 1/4 or 1/8 of its size where that is
+            enough.
+        max_pixels: a photo with more is decoded at 1/2, 1/4, 1/8 … of its size.
 
     Raises:
-        PhotoTooLarge: more than MAX_BYTES or MAX_PIXELS.
+        PhotoTooLarge: more than MAX_BYTES or MAX_PIXELS, or decoding takes more than 900 MiB of
+            memory, as for WebP and AVIF files of more than 55 megapixels.
         UnsupportedPhoto: not one of these formats.
         BrokenPhoto: empty, truncated or damaged.
     """
     if not data:
-        raise BrokenPhoto(f"{_shown(name)} is empty", hint="Copy the photo again from its source.")
+        raise BrokenPhoto(
+            f"{printable(name)} is empty", hint="Copy the photo again from its source."
+        )
     if len(data) > MAX_BYTES:
-        raise _too_many_bytes(name)
+        raise too_many_bytes(name)
     kind = kind_of(data)
     if kind is None:
-        raise _unsupported(name, likeness(data))
+        raise unsupported(name, likeness(data))
     with _translated(name, f"a damaged {kind} file"):
-        pixels, scale = _decode_despite_warnings(data, kind, name, long_side)
+        wanted = WantedSize(long_side, max_pixels)
+        pixels, scale = _decode_despite_warnings(data, kind, name, wanted)
     return Photo(pixels, hashlib.sha256(data).hexdigest(), name, scale)
 
 
-def pixels_of(picture: Image.Image, name: str) -> NDArray[np.uint8]:
-    """Return a PIL image as (H, W, 3) uint8 RGB, upright.
+def pixels_of(
+    picture: Image.Image, name: str, long_side: int | None = None
+) -> tuple[NDArray[np.uint8], float]:
+    """Return a PIL image as (H, W, 3) uint8 RGB, upright, and its scale.
+
+    Args:
+        picture: of any size within the limits.
+        name: of the photo, for messages.
+        long_side: as for `decode_photo`.
 
     Raises:
         PhotoError: it has too many pixels, unsupported colours, or a damaged file.
     """
     check_size(picture.size, name)
     with _translated(name, "a damaged picture"):
-        picture.load()
-        return to_rgb(upright(picture))
+        factor = WantedSize(long_side).factor(picture.size)
+        return _loaded(picture, factor), 1 / factor
 
 
 @contextmanager
@@ -192,46 +207,33 @@ def _translated(name: str, damaged: str) -> Iterator[None]:
     except PhotoError:
         raise
     except Image.DecompressionBombError as error:
-        raise _too_many_pixels(name, "more pixels than it may have") from error
+        raise too_many_pixels(name, "more pixels than it may have") from error
     except MemoryError as error:
+        _free(error)
         raise PhotoTooLarge(
-            f"{_shown(name)} needs more memory than there is",
+            f"{printable(name)} needs more memory than there is",
             hint="Export it as a smaller JPEG.",
         ) from error
     except UnreadableColours as error:
         raise UnsupportedPhoto(
-            f"{_shown(name)} cannot be read: {error}", hint="Export it as a JPEG."
+            f"{printable(name)} cannot be read: {error}", hint="Export it as a JPEG."
         ) from error
     except _BROKEN as error:
+        _free(error)
         raise BrokenPhoto(
-            f"{_shown(name)} is {damaged}: {_reason(error)}",
+            f"{printable(name)} is {damaged}: {reason(error)}",
             hint="Open it in a photo viewer: if it shows, export it as a JPEG; else copy it again.",
         ) from error
 
 
-def encode_jpeg(pixels: NDArray[np.uint8], *, quality: int = 95) -> bytes:
-    """Return (H, W, 3) uint8 RGB pixels as a JPEG without colour subsampling."""
-    return _encode(pixels, "JPEG", quality=quality, subsampling=0)
-
-
-def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """Return (H, W, 3) uint8 RGB pixels as a PNG."""
-    return _encode(pixels, "PNG")
-
-
-def data_url(jpeg: bytes) -> str:
-    """Return a JPEG as a data URL."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
-
-
-def _encode(pixels: NDArray[np.uint8], kind: str, **options: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, kind, **options)
-    return buffer.getvalue()
+def _free(error: Exception) -> None:
+    """Free what was decoded before an error, whose traceback refers to it."""
+    traceback.clear_frames(error.__traceback__)
+    give_back()
 
 
 def _decode_despite_warnings(
-    data: bytes, kind: Kind, name: str, long_side: int | None
+    data: bytes, kind: Kind, name: str, wanted: WantedSize
 ) -> tuple[NDArray[np.uint8], float]:
     """Decode; where the process turns warnings into errors, decode again without warnings.
 
@@ -239,11 +241,11 @@ def _decode_despite_warnings(
     """
     try:
         with _truncated_refused():
-            return _decode(data, kind, name, long_side)
+            return _decode(data, kind, name, wanted)
     except Warning:
         with _truncated_refused(), _quiet, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _decode(data, kind, name, long_side)
+            return _decode(data, kind, name, wanted)
 
 
 class _Strictness:
@@ -272,64 +274,97 @@ def _truncated_refused() -> Iterator[None]:
 
 
 def _decode(
-    data: bytes, kind: Kind, name: str, long_side: int | None
+    data: bytes, kind: Kind, name: str, wanted: WantedSize
 ) -> tuple[NDArray[np.uint8], float]:
     """Return upright pixels and their scale; errors of decoders are not translated."""
     if kind == "HEIF":
-        check_items(data)
-        heif = pi_heif.open_heif(data, convert_hdr_to_8bit=True)
-        check_size(heif.size, name)
-        # libheif returns the picture upright: its EXIF orientation no longer applies.
-        return to_rgb(heif.to_pillow()), 1.0
+        return _decode_heif(data, name, wanted)
     picture = _open(data, kind, name)
-    check_size(picture.size, name)
+    full = picture.size
+    check_size(full, name)
     if kind == "TIFF":
         _check_tiles(_tags(picture), name)
-    scale = _draft(picture, long_side) if kind == "JPEG" else 1.0
+    factor = wanted.factor(full)
+    scale = draft(picture, wanted) if kind == "JPEG" else 1.0
+    needed = decoding_bytes(picture, kind, full, data, _tags(picture))
+    check_memory(full, needed, name)
+    with decoding(needed):
+        further = max(1, round(factor * scale))
+        try:
+            pixels = _loaded(picture, further)
+        finally:
+            picture.close()
+    return pixels, scale / further
+
+
+def _loaded(picture: Image.Image, factor: int) -> NDArray[np.uint8]:
+    """Load a picture and return it upright, its sides divided by `factor`."""
+    white_is_zero = _tags(picture).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     picture.load()
-    return to_rgb(upright(picture)), scale
+    return upright_rgb(
+        picture.size,
+        rows_of(picture),
+        orientation=_orientation(picture),
+        factor=factor,
+        inverted=white_is_zero,
+    )
 
 
-def upright(picture: Image.Image) -> Image.Image:
-    """Return a loaded picture with its EXIF orientation applied."""
-    turn = _TURNS.get(_orientation(picture))
-    return picture if turn is None else picture.transpose(turn)
+def _decode_heif(data: bytes, name: str, wanted: WantedSize) -> tuple[NDArray[np.uint8], float]:
+    check_items(data)
+    heif = pi_heif.open_heif(data, convert_hdr_to_8bit=True)
+    check_size(heif.size, name)
+    needed = heif_bytes(heif.size, heif.info["bit_depth"], alpha=heif.has_alpha)
+    check_memory(heif.size, needed, name)
+    with decoding(needed):
+        found = _heif_pixels(heif, name, wanted)
+        # Freed here, so that it is given back.
+        del heif
+    return found
+
+
+def _heif_pixels(
+    heif: pi_heif.HeifFile, name: str, wanted: WantedSize
+) -> tuple[NDArray[np.uint8], float]:
+    rows, stride, size = heif.data, heif.stride, heif.size
+    check_size(size, name)
+    profile = heif.info.get("icc_profile")
+
+    def cut(start: int, end: int) -> Image.Image:
+        part = rows[start * stride : end * stride]
+        side = size[0], end - start
+        band = Image.frombuffer(heif.mode, side, part, "raw", heif.mode, stride, 1)
+        if profile:
+            band.info["icc_profile"] = profile
+        return band
+
+    factor = wanted.factor(size)
+    # libheif returns the picture upright: its EXIF orientation no longer applies.
+    return upright_rgb(size, cut, factor=factor), 1 / factor
 
 
 def _open(data: bytes, kind: Kind, name: str) -> ImageFile.ImageFile:
     """Read a picture's header."""
     if kind in {"WEBP", "AVIF"} and not features.check(kind.lower()):
         raise UnsupportedPhoto(
-            f"{_shown(name)} is a {kind} file, which the Pillow installed here cannot read",
+            f"{printable(name)} is a {kind} file, which the Pillow installed here cannot read",
             hint="Install Pillow's own wheel, or export the photo as a JPEG.",
         )
     if kind == "JPEG" and len(_SCAN.findall(data)) > _MAX_SCANS:
         raise BrokenPhoto(
-            f"{_shown(name)} is a JPEG with more than {_MAX_SCANS} scans",
+            f"{printable(name)} is a JPEG with more than {_MAX_SCANS} scans",
             hint="No camera writes such a file: export it again.",
         )
     picture = _OPENERS[kind](io.BytesIO(data), "")
     # A camera's raw file is also a TIFF; its first picture is a thumbnail.
     if kind == "TIFF" and (data[8:10] == b"CR" or _DNG_VERSION in _tags(picture)):
-        raise _unsupported(name, "a camera's raw file")
+        raise unsupported(name, "a camera's raw file")
     return picture
 
 
 def _tags(picture: Image.Image) -> Any:
     """Return the tags of a TIFF, which Pillow's type annotations lack."""
     return getattr(picture, "tag_v2", {})
-
-
-def _draft(picture: Image.Image, long_side: int | None) -> float:
-    """Set a reduced decoding size of a JPEG that still has `long_side`; return the scale."""
-    full = max(picture.size)
-    if long_side is None:
-        return 1.0
-    # Draft chooses the smallest of 1/1, 1/2, 1/4 and 1/8 that covers this size.
-    least = [max(1, side * min(max(1, long_side), full) // full) for side in picture.size]
-    picture.draft(None, (least[0], least[1]))
-    # Sides are rounded up to whole pixels; this scale is exact.
-    return 1 / round(full / max(picture.size))
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -343,51 +378,8 @@ def _orientation(picture: Image.Image) -> int:
         return 1
 
 
-def check_size(size: tuple[int, int], name: str) -> None:
-    """Raise BrokenPhoto or PhotoTooLarge for a (width, height) outside the limits."""
-    width, height = size
-    if width < 1 or height < 1:
-        raise BrokenPhoto(
-            f"{_shown(name)} has no pixels", hint="Copy the photo again from its source."
-        )
-    if width * height > MAX_PIXELS:
-        raise _too_many_pixels(name, f"{width} x {height} pixels")
-
-
 def _check_tiles(tags: Any, name: str) -> None:
     """Raise PhotoTooLarge for a TIFF with huge tiles: memory is allocated for a whole tile."""
     width, length = tags.get(_TILE_WIDTH, 0), tags.get(_TILE_LENGTH, 0)
     if width * length > MAX_PIXELS:
-        raise _too_many_pixels(name, f"tiles of {width} x {length} pixels")
-
-
-def _too_many_bytes(name: str) -> PhotoTooLarge:
-    return PhotoTooLarge(
-        f"{_shown(name)} is larger than {MAX_BYTES >> 20} MiB", hint="Export it as a smaller JPEG."
-    )
-
-
-def _too_many_pixels(name: str, what: str) -> PhotoTooLarge:
-    return PhotoTooLarge(
-        f"{_shown(name)} has {what}; the limit is {MAX_PIXELS // 1_000_000} megapixels",
-        hint="Export it at a smaller size.",
-    )
-
-
-def _unsupported(name: str, what: str) -> UnsupportedPhoto:
-    seems = f": it seems to be {what}" if what else ""
-    return UnsupportedPhoto(
-        f"{_shown(name)} is not a photo that Mien can read{seems}",
-        hint="Mien reads JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF and BMP: export it as one of them.",
-    )
-
-
-def _shown(name: str) -> str:
-    """Return a name that is safe in terminals and logs: valid text without control characters."""
-    text = name.encode("utf-8", "replace").decode()
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip()
-    return _shown(text.splitlines()[0][:120]) if text else type(error).__name__
+        raise too_many_pixels(name, f"tiles of {width} x {length} pixels")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import asdict
 from functools import cached_property
@@ -17,12 +17,14 @@ from mien.errors import ModelError, RecognizerNotFound
 from mien.files import write_atomically
 from mien.matching import COMPARED, answers_of, faces_of
 from mien.models.statistics import EmbedderStatistics
+from mien.onnx_files.graph_checks import check_graph
+from mien.onnx_files.stages import FOUND, stages
 from mien.photo import PhotoSource, open_photo
-from mien.recognizer.graph_checks import check_graph
 from mien.recognizer.metadata import (
     FORMAT,
     KEY,
     About,
+    LearnedFields,
     Weights,
     now,
     read_about,
@@ -32,7 +34,7 @@ from mien.recognizer.metadata import (
     unreadable,
 )
 from mien.recognizer.people_checks import check_people, fits_people
-from mien.session import Session
+from mien.session import FACES_KEPT_FOR, Session
 from mien.text import count
 from mien.types import (
     Detections,
@@ -46,6 +48,8 @@ from mien.version import __version__
 
 # Those who only load a recognizer and run it need neither these nor onnx.
 if TYPE_CHECKING:
+    from onnx import TensorProto
+
     from mien.engine import Engine, RecognizerEngine
     from mien.graph.storage_form import Form
 
@@ -74,10 +78,13 @@ class Recognizer:
         self._threads = threads
         try:
             checked = check_graph(model)
+            find, embed, compare = stages(model)
         except ValueError as error:
             raise unreadable(name, str(error)) from error
-        self._session = Session(model, name=name, threads=threads)
-        self._fields = read_fields(self._session.metadata, name)
+        self._find = Session(find, name=name, threads=threads)
+        self._embed = Session(embed, name=name, threads=threads, kept_for=FACES_KEPT_FOR)
+        self._compare = Session(compare, name=name, threads=threads)
+        self._fields = read_fields(self._find.metadata, name)
         self.about = read_about(self._fields, name)
         self._learned = read_learned(self._fields, name)
         self._statistics = read_statistics(self._fields, name)
@@ -176,7 +183,7 @@ class Recognizer:
         model = store_weights(onnx.load_from_string(self._model), form)
         if form != "float32":
             fields = json.dumps({**self._fields, "weights": form}, ensure_ascii=False)
-            onnx.helper.set_model_props(model, {**self._session.metadata, KEY: fields})
+            onnx.helper.set_model_props(model, {**self._find.metadata, KEY: fields})
         smaller = model.SerializeToString(deterministic=True)
         return Recognizer(smaller, name=self._name, threads=self._threads)
 
@@ -197,13 +204,18 @@ class Recognizer:
             NotARecognizer: the file's graph gives answers that do not fit its people.
         """
         opened = open_photo(photo, long_side=self.max_long_side)
-        boxes, points, scores, crops, vectors, *rows = self._session.run(
-            *("boxes", "points", "scores", "crops", "embeddings"), *COMPARED, image=opened.pixels
-        )
+        boxes, points, scores, crops = self._find.run(*FOUND, image=opened.pixels)
+        if crops.ndim != 4 or len(crops) > self.about.settings.max_faces:
+            raise unreadable(self._name, "it finds more faces than its settings allow")
+        (vectors,) = self._embed.run_rows("embeddings", crops=crops)
+        rows = self._compare.run(*COMPARED, embeddings=vectors)
         if not fits_people((boxes, points, scores, crops, vectors, *rows), len(self.people)):
             raise unreadable(self._name, "its answers do not fit its people")
-        found = Detections(boxes, points, scores)
-        embedded = EmbeddedPhoto(opened, found, crops, Embeddings(vectors, self.contract))
+        try:
+            found = Detections(boxes, points, scores)
+            embedded = EmbeddedPhoto(opened, found, crops, Embeddings(vectors, self.contract))
+        except (TypeError, ValueError) as error:
+            raise unreadable(self._name, "its answers are not those of a recognizer") from error
         return faces_of(embedded, answers_of(rows, self.people, rates=self._rates))
 
     def _rates(self, similarities: NDArray[np.float32]) -> NDArray[np.float64] | None:
@@ -280,27 +292,7 @@ class Recognizer:
         import onnx  # noqa: PLC0415
 
         initializers = onnx.load_from_string(self._model).graph.initializer
-        stored = [tensor for tensor in initializers if tensor.name.startswith(_PROTOTYPES)]
-        rejected = [tensor for tensor in initializers if tensor.name.startswith(_NEGATIVES)]
-        if len(stored) != 1 or len(rejected) != bool(self._learned.negative_of):
-            raise unreadable(self._name, "it has no prototypes")
-        learned = self._learned
-        try:
-            return Head(
-                kind=learned.kind,
-                people=learned.people,
-                prototypes=np.ascontiguousarray(onnx.numpy_helper.to_array(stored[0]).T),
-                photos=np.array(learned.photos, np.int64),
-                contract=learned.contract,
-                calibration=learned.calibration,
-                policy=learned.policy,
-                negatives=np.ascontiguousarray(onnx.numpy_helper.to_array(rejected[0]).T)
-                if rejected
-                else np.zeros((0, 0), np.float32),
-                negative_of=np.array(learned.negative_of, np.int64),
-            )
-        except (TypeError, ValueError) as error:
-            raise unreadable(self._name, "its prototypes are damaged") from error
+        return stored_head(initializers, self._learned, self._name)
 
     def to_bytes(self) -> bytes:
         """Return the file."""
@@ -327,3 +319,39 @@ class Recognizer:
     def __repr__(self) -> str:
         people = count(len(self.people), "person", "people")
         return f"<Recognizer {people}, unknown below {self.policy.threshold:.3f}>"
+
+
+def stored_head(initializers: Iterable[TensorProto], learned: LearnedFields, name: str) -> Head:
+    """Return what was learned, with the prototypes that a graph stores.
+
+    Args:
+        initializers: of the file's graph.
+        learned: from the file's metadata.
+        name: what to call the file in an error.
+
+    Raises:
+        NotARecognizer: the file is damaged.
+    """
+    from onnx import numpy_helper  # noqa: PLC0415
+
+    tensors = list(initializers)
+    stored = [tensor for tensor in tensors if tensor.name.startswith(_PROTOTYPES)]
+    rejected = [tensor for tensor in tensors if tensor.name.startswith(_NEGATIVES)]
+    if len(stored) != 1 or len(rejected) != bool(learned.negative_of):
+        raise unreadable(name, "it has no prototypes")
+    try:
+        return Head(
+            kind=learned.kind,
+            people=learned.people,
+            prototypes=np.ascontiguousarray(numpy_helper.to_array(stored[0]).T),
+            photos=np.array(learned.photos, np.int64),
+            contract=learned.contract,
+            calibration=learned.calibration,
+            policy=learned.policy,
+            negatives=np.ascontiguousarray(numpy_helper.to_array(rejected[0]).T)
+            if rejected
+            else np.zeros((0, 0), np.float32),
+            negative_of=np.array(learned.negative_of, np.int64),
+        )
+    except (TypeError, ValueError) as error:
+        raise unreadable(name, "its prototypes are damaged") from error

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.graph.settings import UNKNOWN_PERSON
-from mien.recognizer.graph_checks import CheckedGraph
+from mien.onnx_files.graph_checks import CheckedGraph
 from mien.recognizer.metadata import LearnedFields, unreadable
 from mien.types import CROP_SIDE
 

@@ -11,10 +11,22 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from mien.server.auth.web_sessions import CSRF_HEADER
+from mien.server.auth.web_sessions import COOKIE, CSRF_HEADER, SECURE_COOKIE
 from mien.server.http.error_responses import install_error_handlers
 from mien.server.http.security import AccessRules, SecurityMiddleware
-from mien.server.routes import course, health, identify, jobs, page, people, recognizers, sign_in
+from mien.server.routes import (
+    audit,
+    course,
+    forgetting,
+    health,
+    identify,
+    jobs,
+    page,
+    people,
+    recognizers,
+    sign_in,
+    versions,
+)
 from mien.server.state import ServerState
 from mien.version import __version__
 
@@ -45,7 +57,18 @@ def create_app(state: ServerState) -> FastAPI:
     )
     app.state.server = state
     install_error_handlers(app)
-    for module in (health, sign_in, identify, people, recognizers, jobs, course):
+    for module in (
+        health,
+        sign_in,
+        audit,
+        identify,
+        people,
+        forgetting,
+        recognizers,
+        versions,
+        jobs,
+        course,
+    ):
         app.include_router(module.router)
     page.add_page(app)
     _describe(app)
@@ -83,7 +106,12 @@ def _describe(app: FastAPI) -> None:
             parts["schemas"].pop(unused, None)
         parts["securitySchemes"] = {
             "key": {"type": "http", "scheme": "bearer"},
-            "cookie": {"type": "apiKey", "in": "cookie", "name": "mien_session"},
+            "cookie": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": COOKIE,
+                "description": f"Over TLS its name is `{SECURE_COOKIE}`.",
+            },
         }
         found["security"] = [{"key": []}, {"cookie": []}, {}]
         app.openapi_schema = found

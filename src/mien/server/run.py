@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ from mien.gallery.storage.database import is_dataset, is_gallery
 from mien.recognizer import Recognizer
 from mien.server.app import create_app, with_security
 from mien.server.auth.keys import Keys
-from mien.server.http.connections import limited_protocol
+from mien.server.http.connections import ConnectionLimits, limited_protocol
+from mien.server.http.limits import Limits
 from mien.server.inference.backends import Backend
 from mien.server.inference.versions import HANDLE, model_key
 from mien.server.state import ServerState, Settings
@@ -44,6 +46,9 @@ _LOCK = ".lock"
 
 _GRACE = 60
 """Seconds that open requests may take after a request to stop."""
+
+_SEND_BUFFER = 256 << 10
+"""Bytes that the system keeps of a response, per connection, for a client that does not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +230,7 @@ def listen(address: Address) -> socket.socket:
         family, kind, protocol, _, place = found[0]
         made = socket.socket(family, kind, protocol)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         made.bind(place)
         made.listen(128)
     except (OSError, UnicodeError) as error:
@@ -238,12 +244,17 @@ def listen(address: Address) -> socket.socket:
     return made
 
 
+def connection_limits(limits: Limits, address: Address) -> ConnectionLimits:
+    """Return the limits on connections; those of proxies are of many clients."""
+    return ConnectionLimits(per_address=limits.per_address, exempt=tuple(address.proxies))
+
+
 def serve(state: ServerState, address: Address, listener: socket.socket) -> None:
     """Serve until the process is signalled to stop; accepted requests are finished first."""
     configure_logging()
     config = uvicorn.Config(
         with_security(create_app(state)),
-        http=limited_protocol(),
+        http=limited_protocol(connection_limits(state.limits, address)),
         ws="none",
         log_config=None,
         access_log=False,
@@ -261,9 +272,11 @@ def serve(state: ServerState, address: Address, listener: socket.socket) -> None
 def configure_logging() -> None:
     """Write the server's log to standard error, one JSON object per line."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        logging.Formatter('{"time":"%(asctime)s","level":"%(levelname)s",%(tail)s}')
-    )
+    formatter = logging.Formatter('{"time":"%(asctime)s","level":"%(levelname)s",%(tail)s}')
+    formatter.default_time_format = "%Y-%m-%dT%H:%M:%S"
+    formatter.converter = time.gmtime
+    formatter.default_msec_format = "%s.%03dZ"
+    handler.setFormatter(formatter)
     handler.addFilter(_as_tail)
     log = logging.getLogger("mien.server")
     log.handlers[:] = [handler]

@@ -13,11 +13,13 @@ from fastapi import Depends, Request
 from mien.engine import FaceEngine
 from mien.errors import NotServed
 from mien.gallery import Gallery
+from mien.request_limits import RateLimiter
 from mien.server.auth.access import Access
-from mien.server.auth.audit_trail import AuditTrail
+from mien.server.auth.audit_trail import AuditTrail, wait_until_written
 from mien.server.auth.keys import Keys
+from mien.server.auth.web_sessions import IDLE, WebSessions
 from mien.server.http.event_streams import OpenStreams
-from mien.server.http.limits import Limits, RateLimiter
+from mien.server.http.limits import Limits
 from mien.server.http.prometheus import Metrics
 from mien.server.inference.backends import Backend
 from mien.server.inference.face_tokens import FaceTokens
@@ -38,6 +40,7 @@ class Settings:
         insecure: never require a key.
         limits: on size, number and rate of requests.
         workers: threads that process photos; 0 for one per core.
+        session_idle: seconds after which an unused session of the page ends; 0 for no such limit.
     """
 
     data: Path
@@ -47,6 +50,7 @@ class Settings:
     insecure: bool = False
     limits: Limits = field(default_factory=Limits)
     workers: int = 0
+    session_idle: float = IDLE
 
 
 class ServerState:
@@ -61,11 +65,15 @@ class ServerState:
         self.settings = settings
         self.limits = limits = settings.limits
         self.metrics = Metrics()
+        keys = Keys(settings.data)
+        self.audit = AuditTrail(settings.data / "audit.sqlite", keys.derived("audit trail"))
         self.access = Access(
-            Keys(settings.data),
+            keys,
             RateLimiter(limits.per_second, limits.burst),
             required=settings.require_key,
             open_to_all=settings.insecure,
+            sessions=WebSessions(idle=settings.session_idle),
+            on_refused=self.audit.refuse,
         )
         self.stopping = threading.Event()
         self.tokens = FaceTokens()
@@ -75,12 +83,16 @@ class ServerState:
         self.queue = PhotoQueue(limits, self.metrics, workers=settings.workers)
         self.versions = Versions(settings.data / "recognizers", given=self._backends)
         self.jobs = Jobs(settings.data / "jobs", self.versions, limits)
-        self.audit = AuditTrail(settings.data / "audit.sqlite")
         self.metrics.add_gauge(
             "mien_event_streams", "Open event streams.", lambda: float(self.streams.count)
         )
         self.metrics.add_gauge(
             "mien_waiting_photos", "Photos waiting in the queue.", lambda: float(self.queue.waiting)
+        )
+        self.metrics.add_gauge(
+            "mien_audit_unwritten",
+            "Events that could not be written to the audit trail yet.",
+            lambda: float(self.audit.unwritten),
         )
         for handle, backend in self.versions.load_in_service():
             if not self.is_gallery(handle):
@@ -146,6 +158,11 @@ class ServerState:
         with self._lock:
             self._backends[handle] = backend
 
+    def remove_backend(self, handle: str) -> None:
+        """Serve nothing under a name, from the next request on."""
+        with self._lock:
+            self._backends.pop(handle, None)
+
     def close(self) -> None:
         """Finish accepted work, then close the jobs, the queue, the audit trail and the gallery."""
         self.stopping.set()
@@ -159,9 +176,47 @@ class ServerState:
                 gallery.close()
 
 
+class RequestAudit:
+    """Records what a request does, before it is answered.
+
+    The response gets the header `X-Audit-Recorded`: `true`, or `false` if an event of the request
+    could not be written.
+
+    Args:
+        request: the request.
+        trail: the audit trail.
+    """
+
+    def __init__(self, request: Request, trail: AuditTrail) -> None:
+        self._scope = request.scope
+        self._trail = trail
+
+    async def record(
+        self,
+        action: str,
+        key: str,
+        people: Sequence[str] = ("",),
+        detail: str = "",
+        *,
+        address: str = "",
+    ) -> bool:
+        """Record an event, once per person; return whether it is on the disk."""
+        future = self._trail.record(action, key, people, detail, address=address)
+        written = await wait_until_written(future)
+        self._scope["mien.recorded"] = written and self._scope.get("mien.recorded", True)
+        return written
+
+
 def _state(request: Request) -> ServerState:
     found: ServerState = request.app.state.server
     return found
 
 
 StateDep = Annotated[ServerState, Depends(_state)]
+
+
+def _audit(request: Request) -> RequestAudit:
+    return RequestAudit(request, _state(request).audit)
+
+
+AuditDep = Annotated[RequestAudit, Depends(_audit)]

@@ -90,3 +90,23 @@ def test_large_and_central_faces_are_prominent():
     assert values.argmax() == 0
     assert values[0] == pytest.approx(20 / 22, abs=0.01)
     assert (values > 0).all()
+
+
+def test_prominence_by_hand():
+    """Of boxes that are not square and lie off the photo's diagonal."""
+    boxes = np.array([[10, 20, 50, 40], [80, 45, 120, 55], [150, 10, 160, 90]], np.float32)
+    # Sides: the roots of 800, 400 and 800. Centres from the middle of 200 x 100: (-70, -20),
+    # (0, 0) and (55, 0). Half the diagonal is the root of 12,500.
+    away = np.sqrt([70**2 + 20**2, 0, 55**2]) / np.sqrt(12_500)
+    expected = np.sqrt([1, 0.5, 1]) * np.exp(-((away / 0.35) ** 2))
+    assert prominence(boxes, 200, 100) == pytest.approx(expected, rel=1e-5)
+    # In a photo on its side the same is so of boxes on their side.
+    turned = boxes[:, [1, 0, 3, 2]]
+    assert prominence(turned, 100, 200) == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_empty_box_is_not_prominent():
+    boxes = np.array([[10, 10, 10, 30], [40, 40, 60, 60]], np.float32)
+    values = prominence(boxes, 100, 100)
+    assert values[0] == pytest.approx(0, abs=1e-3)
+    assert values[1] == pytest.approx(1)

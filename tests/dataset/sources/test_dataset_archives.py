@@ -191,6 +191,26 @@ def test_a_damaged_member_is_one_unreadable_photo(tmp_path):
     assert [data for _, _, data in found] == [BrokenPhoto, PHOTO]
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_with_damage_that_its_packing_notices(tmp_path, packing):
+    path = zip_of(tmp_path / "a.zip", [("set/Bob/1.png", PHOTO)])
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("set/Ada/1.png", PHOTO, packing)
+        place = archive.getinfo("set/Ada/1.png").header_offset
+    data = bytearray(path.read_bytes())
+    data[place + 60 : place + 90] = bytes(30)
+    path.write_bytes(data)
+    _, found = read(ZipSource(path))
+    assert sorted(str(data) for _, _, data in found) == sorted([str(BrokenPhoto), str(PHOTO)])
+
+
+def test_a_member_without_a_name_is_skipped(tmp_path):
+    path = zip_of(tmp_path / "a.zip", [("set/Ada/1.png", PHOTO), ("@@@@", b"x"), ("set/B/", b"")])
+    path.write_bytes(path.read_bytes().replace(b"@@@@", bytes(4)))  # a name ends at a null
+    _, found = read(ZipSource(path))
+    assert [photo for _, photo, _ in found] == ["set/Ada/1.png"]
+
+
 @pytest.mark.parametrize("kind", ["zip", "tgz"])
 def test_a_truncated_archive_is_rejected(tmp_path, kind):
     members = [(f"set/Ada/{i}.png", bytes(range(256)) * 400) for i in range(4)]

@@ -214,7 +214,8 @@ def test_a_list_of_mere_brackets_is_not_parsed(exported):
 
 CHANGES = [
     ("format", 2), ("format", "1"), ("format", None), ("origin", {}), ("origin", None),
-    ("origin", {"contract": "c", "dimension": 1e9}), ("rate", "x"), ("people", None),
+    ("origin", {"contract": "c", "dimension": 1e9}), ("rate", "x"), ("rate", 0), ("rate", 1.5),
+    ("people", None),
     ("people", [{}]), ("people", {"a": 1}), ("people", "abc"), ("people", []),
 ]  # fmt: skip
 
@@ -243,6 +244,22 @@ def test_malformed_people_are_refused(exported, change):
     card["people"][0].update(change)
     with pytest.raises(BadExport):
         Export(repacked(exported[0], **{"gallery.json": json.dumps(card)}))
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_that_the_packing_notices_is_refused(exported, packing):
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(exported[0])) as old,
+        zipfile.ZipFile(buffer, "w", packing) as made,
+    ):
+        for name in old.namelist():
+            made.writestr(name, old.read(name))
+        place = made.getinfo("gallery.json").header_offset
+    data = bytearray(buffer.getvalue())
+    data[place + 60 : place + 90] = bytes(30)
+    with pytest.raises(BadExport):
+        Export(bytes(data))
 
 
 @settings(max_examples=150)

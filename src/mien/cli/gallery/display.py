@@ -17,6 +17,11 @@ from mien.types import Policy
 if TYPE_CHECKING:
     from mien.gallery import Gallery, Person
 
+STILL_THERE = (
+    "still in the file until the other reader of the gallery has ended; then it is wiped, at the "
+    "latest when the gallery is next opened"
+)
+
 
 def how_to_enrol(folder: Path) -> str:
     """Return the sentence that says how to enrol a person in a gallery."""
@@ -45,6 +50,8 @@ def show_gallery(gallery: Gallery, *, as_json: bool) -> None:
     out.print(table)
     for warning in warnings:
         note(f"warning: {warning}")
+    if not facts["wiped"]:
+        note(f"warning: deleted data is {STILL_THERE}")
     if not facts["photos"]:
         note(how_to_enrol(gallery.path))
 

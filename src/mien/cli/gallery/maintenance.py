@@ -9,7 +9,7 @@ import click
 from rich.markup import escape
 
 from mien.cli.console import note, out, print_json, progress_bar
-from mien.cli.gallery.display import how_to_enrol
+from mien.cli.gallery.display import STILL_THERE, how_to_enrol
 from mien.cli.gallery.people import (
     GALLERY,
     JSON,
@@ -19,7 +19,7 @@ from mien.cli.gallery.people import (
     opened,
     report_import,
 )
-from mien.errors import GalleryLocked, GalleryNotFound, NotAGallery, TooFewPeople
+from mien.errors import GalleryBusy, GalleryLocked, GalleryNotFound, NotAGallery, TooFewPeople
 from mien.files import real_path, write_atomically
 from mien.models.cards import DEFAULT_DETECTOR, DEFAULT_EMBEDDER
 from mien.text import count
@@ -192,10 +192,18 @@ def check(*, folder: Path, key_file: Path | None, as_json: bool) -> None:
             out.print(f"[red]fault:[/red] {escape(fault)}")
         if found.clean:
             out.print("no trace of deleted data in the files")
+    if not found.wiped:
+        note(f"warning: deleted data is {STILL_THERE}")
     if found.faults:
         raise NotAGallery(
             f"{folder}: {count(len(found.faults), 'fault')}",
             hint="Go back to an export if you have one.",
+        )
+    if not found.wiped:
+        raise GalleryBusy(
+            f"{folder}: whether its files hold nothing else cannot be checked while another "
+            "process reads the file",
+            hint="Check again when that process has ended.",
         )
 
 
@@ -265,5 +273,7 @@ def rotate_key(
         if decrypt and not gallery.encrypted:
             raise GalleryLocked(f"{folder} is not encrypted", hint="There is nothing to undo.")
         new = None if new_key_file is None else _key_for(folder, new_key_file)
-        gallery.rotate_key(new)
+        wiped = gallery.rotate_key(new)
     note(f"{folder}: " + ("no longer encrypted" if decrypt else "encrypted with the new key"))
+    if not wiped:
+        note(f"warning: what it held before is {STILL_THERE}")

@@ -10,12 +10,14 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from mien.cli.console import note, out, print_json, progress_bar
-from mien.cli.gallery.display import how_to_enrol, show_gallery, show_person
+from mien.cli.gallery.display import STILL_THERE, how_to_enrol, show_gallery, show_person
+from mien.cli.serve import data_folder
 from mien.errors import PhotoError, UnknownPicture
 from mien.text import count
 
 if TYPE_CHECKING:
     from mien.gallery import Enrolment, Gallery
+    from mien.recognizer.holders import Wanted
 
 GALLERY = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 PERSON = click.argument("person")
@@ -273,36 +275,83 @@ def _confirm(question: str) -> None:
 
 @gallery_commands.command(
     epilog="\b\nExamples:\n  mien gallery forget office 'Ada Lovelace' --yes\n"
+    "  mien gallery forget office 'Ada Lovelace' --recognizers models --recognizers office.onnx\n"
     "  mien gallery forget office 'Ada Lovelace' --photo 3f0c2a9d71be",
 )
 @GALLERY
 @PERSON
 @click.option("--photo", metavar="ID", help="Forget only this photo of the person.")
+@click.option(
+    "--recognizers",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Recognizer file or folder of them; say which still hold PERSON.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @KEY_FILE
 def forget(
-    *, folder: Path, person: str, photo: str | None, yes: bool, key_file: Path | None
+    *,
+    folder: Path,
+    person: str,
+    photo: str | None,
+    recognizers: tuple[Path, ...],
+    yes: bool,
+    key_file: Path | None,
 ) -> None:
     """Delete the name, templates, thumbnails and rejected faces of PERSON, and wipe their bytes.
 
-    The audit trail keeps the id. Exports and recognizer files made before still hold the person;
-    Mien does not know where they are.
+    The audit trail keeps the id. Exports and recognizer files made before still hold the person.
+    Those in --recognizers, and those that a server trained in the default data folder or in that of
+    the gallery, are searched by the name and by the face, and listed: delete them yourself.
     """
+    from mien.recognizer.holders import Wanted  # noqa: PLC0415
+
     with opened(folder, key_file) as gallery:
         found = gallery.person(person)
+        templates = gallery.templates(found.id)
         what = f"photo {photo} of {found.name}" if photo else f"{found.name} and every photo"
         if not yes:
             _confirm(f"Forget {what}?")
         if photo is None:
-            gallery.forget(found.id)
+            wiped = gallery.forget(found.id)
         elif photo in {picture.id for picture in gallery.pictures(found.id)}:
-            gallery.forget_picture(photo)
+            wiped = gallery.forget_picture(photo)
         else:
             raise UnknownPicture(
                 f"{found.name} has no photo {photo}",
                 hint=f"See the photos: mien gallery show {folder} {found.id}",
             )
     note(f"forgot {what}")
+    if not wiped:
+        note(f"warning: its bytes are {STILL_THERE}")
+    if photo is None:
+        wanted = Wanted(found.name, templates, gallery.contract)
+        _say_where_left(wanted, (*recognizers, *_of_servers(folder)))
+
+
+def _of_servers(folder: Path) -> list[Path]:
+    """Return where servers keep what they trained: the default one, and that of the gallery."""
+    data = {data_folder(None), folder.absolute().parent}
+    found = [each / "recognizers" for each in sorted(data) if (each / "keys.sqlite").is_file()]
+    return [each for each in found if each.is_dir()]
+
+
+def _say_where_left(wanted: Wanted, roots: tuple[Path, ...]) -> None:
+    """Print which recognizer files still hold a person."""
+    from mien.recognizer.holders import find_in_files, recognizer_files  # noqa: PLC0415
+
+    files = dict.fromkeys(file for root in roots for file in recognizer_files(root))
+    for file, holding in find_in_files(iter(files), wanted):
+        if holding.by == "unreadable":
+            note(f"warning: {file} cannot be read; it may hold {wanted.name}")
+        else:
+            how = f"by the face, as {holding.name}" if holding.by == "face" else "by the name"
+            note(f"warning: {file} still holds {wanted.name}, {how}")
+    if files:
+        note(f"{count(len(files), 'recognizer file')} searched; exports and backups are not")
+    else:
+        note("Recognizer files made before still hold the person: --recognizers searches them.")
 
 
 @gallery_commands.command(epilog="\b\nExamples:\n  mien gallery rate office 0.001")
@@ -334,6 +383,6 @@ def audit(*, folder: Path, limit: int, key_file: Path | None, as_json: bool) -> 
     table = Table("when", "what", Column("who", overflow="fold"), "by", "", box=None)
     for event in events:
         who = names.get(event.person, event.person)
-        moment = event.time.removesuffix("+00:00").replace("T", " ")
+        moment = event.time[:19].replace("T", " ")
         table.add_row(moment, event.action, escape(who), escape(event.key), event.detail)
     out.print(table)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from mien.dataset.audit.decision_command import decision_command
@@ -13,6 +12,7 @@ from mien.dataset.storage.dataset_folder import writing
 from mien.dataset.storage.entries import Entry
 from mien.dataset.storage.opened_dataset import Dataset
 from mien.files import replace_file
+from mien.html import escaped
 from mien.text import count
 
 MAX_SUSPECTS = 200
@@ -42,7 +42,7 @@ def _page(dataset: Dataset, suspects: Sequence[Suspect]) -> str:
         "<body><main><h1>Labels that are likely wrong</h1>"
         f'<p class="soft">{count(len(dataset.people), "person", "people")}, '
         f"{count(len(dataset.rows), 'face')} in "
-        f"<code>{escape(str(dataset.path))}</code>. The most likely first. They were "
+        f"<code>{escaped(str(dataset.path))}</code>. The most likely first. They were "
         "found by comparing embeddings, so twins and look-alikes are among them: check the "
         f"pictures. Nothing was changed.</p>{shown or '<p>No label is suspect.</p>'}"
         f"{rest}</main></body></html>"
@@ -57,10 +57,10 @@ def _article(dataset: Dataset, number: int, suspect: Suspect) -> str:
     title = " / ".join(suspect.people)
     command = _command(dataset.path, suspect)
     return (
-        f'<article><div></div><div><div class="title" dir="auto">{number}. {escape(title)}</div>'
-        f'<p class="evidence" dir="auto">{KINDS[suspect.kind]}: {escape(suspect.evidence)}</p>'
+        f'<article><div></div><div><div class="title" dir="auto">{number}. {escaped(title)}</div>'
+        f'<p class="evidence" dir="auto">{KINDS[suspect.kind]}: {escaped(suspect.evidence)}</p>'
         f'<div class="sides">{"".join(groups)}</div>'
-        f'<div class="acts"><code>{escape(command)}</code></div></div></article>'
+        f'<div class="acts"><code>{escaped(command)}</code></div></div></article>'
     )
 
 
@@ -73,6 +73,6 @@ def _command(folder: Path, suspect: Suspect) -> str:
 def _strip(dataset: Dataset, label: str, entries: Sequence[Entry]) -> str:
     images = "".join(crop_image(dataset, entry, 90) for entry in entries)
     return (
-        f'<div><div class="soft" dir="auto">{escape(label)}</div>'
+        f'<div><div class="soft" dir="auto">{escaped(label)}</div>'
         f'<div class="strip">{images}</div></div>'
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
 from importlib.resources import files
 
 from mien.dataset.storage.entries import Entry
 from mien.dataset.storage.opened_dataset import Dataset
-from mien.html import tag
+from mien.html import escaped, tag
 from mien.photo import data_url, encode_jpeg
 
 
@@ -29,7 +28,7 @@ def page_head(title: str, *, scripts: bool = False) -> str:
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         f"img-src data:; style-src 'unsafe-inline'{script_policy}\">"
-        f"<title>{escape(title)}</title><style>{page_file('review.css')}</style></head>"
+        f"<title>{escaped(title)}</title><style>{page_file('review.css')}</style></head>"
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
 
 from mien.dataset.audit.decision_command import decision_command
@@ -14,6 +13,7 @@ from mien.dataset.storage.dataset_folder import writing
 from mien.dataset.storage.entries import Entry
 from mien.dataset.storage.opened_dataset import Dataset
 from mien.files import replace_file
+from mien.html import escaped
 from mien.text import count
 
 PAGE = "review.html"
@@ -91,10 +91,10 @@ class _Page:
         nothing = "" if links else "<p>Nothing is doubtful.</p>"
         return (
             f"{page_head(title, scripts=True)}"
-            f'<body data-folder="{escape(self._folder)}"><main><h1>What looks doubtful</h1>'
+            f'<body data-folder="{escaped(self._folder)}"><main><h1>What looks doubtful</h1>'
             f'<p class="soft">{count(len(self._dataset.people), "person", "people")}, '
             f"{count(len(self._dataset.entries), 'photo')} in "
-            f"<code>{escape(str(self._dataset.path))}</code>. Nothing was deleted: these are set "
+            f"<code>{escaped(str(self._dataset.path))}</code>. Nothing was deleted: these are set "
             "aside and not used for training. Press <b>keep</b> to use one or <b>drop</b> to leave "
             "it out permanently, then run the commands at the bottom of the page.</p>"
             f"<nav>{links}</nav>{nothing}{''.join(sections)}</main>"
@@ -131,10 +131,10 @@ class _Page:
         buttons = self._buttons(entry) if entry.face >= 0 else ""
         image = crop_image(self._dataset, entry, 132)
         return (
-            f'<article data-id="{escape(entry.id)}"><figure>{image}</figure><div>'
-            f'<div class="title" dir="auto">{escape(entry.person)}</div>'
-            f'<p class="evidence" dir="auto">{escape(entry.evidence)}</p>'
-            f'<p class="path">{escape(entry.source)}: {escape(entry.photo)}</p>'
+            f'<article data-id="{escaped(entry.id)}"><figure>{image}</figure><div>'
+            f'<div class="title" dir="auto">{escaped(entry.person)}</div>'
+            f'<p class="evidence" dir="auto">{escaped(entry.evidence)}</p>'
+            f'<p class="path">{escaped(entry.source)}: {escaped(entry.photo)}</p>'
             f'<div class="sides">{"".join(sides)}</div>{buttons}</div></article>'
         )
 
@@ -144,7 +144,7 @@ class _Page:
             '<div class="acts">'
             '<button class="keep" data-verb="keep" aria-pressed="false">keep</button>'
             '<button class="drop" data-verb="drop" aria-pressed="false">drop</button>'
-            f'<code>{escape(keep)}</code><button data-copy="{escape(keep)}">Copy</button></div>'
+            f'<code>{escaped(keep)}</code><button data-copy="{escaped(keep)}">Copy</button></div>'
         )
 
     def _pair(self, pair: dict[str, object]) -> str:
@@ -158,13 +158,13 @@ class _Page:
             decision_command(self._dataset.path, verb, *names) for verb in ("same", "different")
         ]
         buttons = "".join(
-            f'<code>{escape(line)}</code><button data-copy="{escape(line)}">Copy</button>'
+            f'<code>{escaped(line)}</code><button data-copy="{escaped(line)}">Copy</button>'
             for line in commands
         )
         return (
             "<article><div></div><div>"
-            f'<div class="title" dir="auto">{escape(" / ".join(names))}</div>'
-            f'<p class="evidence" dir="auto">{escape(str(pair["evidence"]))}</p>'
+            f'<div class="title" dir="auto">{escaped(" / ".join(names))}</div>'
+            f'<p class="evidence" dir="auto">{escaped(str(pair["evidence"]))}</p>'
             f'<div class="sides">{"".join(strips)}</div><div class="acts">{buttons}</div>'
             "</div></article>"
         )
@@ -176,7 +176,7 @@ class _Page:
         if not entries:
             return ""
         images = "".join(crop_image(self._dataset, e, 68) for e in entries[:_STRIP])
-        label = escape(f"{what} {person}".strip())
+        label = escaped(f"{what} {person}".strip())
         head = f'<div class="soft" dir="auto">{label}</div>'
         return f'<div>{head}<div class="strip">{images}</div></div>'
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import tarfile
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from mien.dataset.sources.source import Load, Source, too_large
 from mien.errors import BrokenPhoto, PhotoError, UnsafeArchive, UnusableSource
 from mien.names import clean_name, readable
 from mien.photo import MAX_BYTES
+from mien.photo.damaged_archives import DAMAGED_ARCHIVE
 
 MAX_MEMBERS = 2_000_000
 """An archive with more members is refused, unless the build allows more."""
@@ -35,15 +35,7 @@ GROWTH_ALLOWED_BYTES = 1 << 30
 
 _STEP = 1 << 16
 
-_BROKEN = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    NotImplementedError,
-    ValueError,
-)
+_BROKEN = (*DAMAGED_ARCHIVE, OSError)
 
 
 class ZipSource(Source):
@@ -67,7 +59,7 @@ class ZipSource(Source):
             _check_growth(self._path, size)
             name = zip_name(member)
             _check_path(self._path, name)
-            if member.is_dir() or name.endswith("/"):
+            if name.endswith("/"):
                 return False
             if member.flag_bits & 1:
                 raise UnusableSource(
@@ -106,7 +98,7 @@ class ZipSource(Source):
             return _failing(too_large(name, member.file_size))
         try:
             data = archive.read(member)
-        except (*_BROKEN, RuntimeError) as error:
+        except _BROKEN as error:
             return _failing(BrokenPhoto(f"{name}: damaged in the archive: {error}"))
         return _loaded(data)
 

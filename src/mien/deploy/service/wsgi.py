@@ -11,14 +11,11 @@ from urllib.parse import parse_qsl
 
 from mien.deploy.service.core import RecognizerService
 from mien.deploy.service.messages import Request, Response, as_problem
-from mien.photo import MAX_BYTES
 from mien.problems import plain_problem
+from mien.request_limits import MAX_BODY
 
 Start = Callable[[str, list[tuple[str, str]]], Any]
 Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
-
-_MAX_BODY = MAX_BYTES + (1 << 16)
-"""Limit in bytes of a request: a photo and the form around it."""
 
 
 def application_of(folder: Path) -> Application:
@@ -29,15 +26,23 @@ def application_of(folder: Path) -> Application:
         refused = service.refusal(request_of(environ, b""))
         if refused is not None:  # before the body is read
             return _send(refused, start)
-        body = environ.get("wsgi.input", io.BytesIO()).read(_MAX_BODY + 1)
-        if len(body) > _MAX_BODY:
-            too_large = f"the photo is larger than {MAX_BYTES >> 20} MiB"
-            response = as_problem(plain_problem(413, too_large, "Export it as a smaller JPEG."))
-        else:
-            response = service.answer(request_of(environ, body))
-        return _send(response, start)
+        body = _body(environ)
+        if body is None:
+            too_large = f"the request is larger than {MAX_BODY >> 20} MiB"
+            hint = "Send fewer photos at once, or smaller ones."
+            return _send(as_problem(plain_problem(413, too_large, hint)), start)
+        return _send(service.answer(request_of(environ, body)), start)
 
     return application
+
+
+def _body(environ: dict[str, Any]) -> bytes | None:
+    """Return the body of a request; None where it is too large."""
+    stated = environ.get("CONTENT_LENGTH") or ""
+    if stated.isascii() and stated.isdigit() and int(stated[:20]) > MAX_BODY:
+        return None
+    body: bytes = environ.get("wsgi.input", io.BytesIO()).read(MAX_BODY + 1)
+    return None if len(body) > MAX_BODY else body
 
 
 def request_of(environ: dict[str, Any], body: bytes) -> Request:
@@ -55,6 +60,7 @@ def request_of(environ: dict[str, Any], body: bytes) -> Request:
         query=dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)),
         headers=headers,
         body=body,
+        client=environ.get("REMOTE_ADDR", ""),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from mien.errors import SourceNotFound, UnsafeArchive, UnusableSource
 from mien.evaluation.verification.pairs_file import LfwPhoto
 from mien.photo import MAX_BYTES
+from mien.photo.damaged_archives import DAMAGED_ARCHIVE
 
 _EXPECTED = (
     "Give as root the archive (lfw-deepfunneled.tgz, lfw-funneled.tgz or lfw.tgz) or the folder"
@@ -80,7 +81,7 @@ def _from_tar(root: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes]
                 file = archive.extractfile(member)
                 if file is not None:
                     yield path.name, file.read()
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (*DAMAGED_ARCHIVE, OSError) as error:
         raise UnusableSource(
             f"{root} is not a complete tar archive: {error}", hint=_EXPECTED, code="lfw-root"
         ) from error

@@ -12,7 +12,6 @@ import io
 import json
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import BadExport, InvalidName
+from mien.gallery.base import valid_rate
 from mien.gallery.exchange.snapshot import contents_of
 from mien.gallery.gallery import Gallery
 from mien.gallery.people import valid_name
@@ -29,6 +29,7 @@ from mien.gallery.storage.cipher import Cipher, key_missing
 from mien.gallery.storage.database import FILE
 from mien.gallery.values import FaceSample, ImportedPerson, Origin
 from mien.names import name_key
+from mien.photo.damaged_archives import DAMAGED_ARCHIVE
 from mien.text import count
 from mien.version import __version__
 
@@ -56,17 +57,7 @@ _ANY, _ID, _SHA256, _TIME = (
     for pattern in (".*", "[0-9a-f]{12}", "([0-9a-f]{64})?", "[0-9T:.+-]{19,32}")
 )
 _MOST_ROWS = 20_000_000
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    TypeError,
-    ValueError,
-    NotImplementedError,
-    InvalidName,
-    RuntimeError,  # zipfile's, of an encrypted member
-)
+_DAMAGE = (*DAMAGED_ARCHIVE, OSError, LookupError, TypeError, AttributeError, InvalidName)
 
 
 def export_gallery(gallery: Gallery, *, plain: bool = False) -> bytes:
@@ -143,7 +134,7 @@ class Export:
         if not isinstance(card["format"], int) or card["format"] > FORMAT:
             raise ValueError("a newer version of Mien made it")
         self.origin = Origin.parse(json.dumps(card["origin"]))
-        self.rate = float(card["rate"])
+        self.rate = valid_rate(float(card["rate"]))
         self.thumbnails = bool(card["thumbnails"])
         self._people: list[dict[str, Any]] = list(card["people"])
         dimension = self.origin.dimension

@@ -16,6 +16,7 @@ from pathlib import Path
 from mien.errors import GalleryBusy, GalleryExists, GalleryNotFound, NotAGallery, OutputError
 from mien.files import is_file, make_folder, path_exists, publish
 from mien.gallery.storage.schema import APPLICATION, VERSION, application_of, migrate, version_of
+from mien.gallery.storage.wiping import PATIENCE, TO_CUT, TO_REWRITE, wipe
 
 FILE = "gallery.sqlite"
 
@@ -84,13 +85,13 @@ class Database:
         with _unless_unwritable():
             self.base.execute("PRAGMA journal_mode = WAL")
         migrate(self.base)
-        if self.meta("scrub") == "1":  # the process that should wipe was interrupted
-            with suppress(OutputError):  # on a full disk: wiped when it is next opened
-                self.scrub()
+        with suppress(OutputError, GalleryBusy):  # on a full disk, or while others read: later
+            self.finish_scrub()
 
     def close(self) -> None:
         """Close the file, after moving the contents of the log into it."""
         with suppress(sqlite3.Error):
+            self.base.execute("PRAGMA busy_timeout = 0")  # a reader that stays holds up no one
             self.base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.base.close()
 
@@ -156,31 +157,37 @@ class Database:
 
     def must_scrub(self) -> None:
         """Note, in the transaction that deletes, that traces are left until `scrub` has run."""
-        self.set_meta("scrub", "1")
+        self.set_meta("scrub", TO_REWRITE)
+
+    @property
+    def must_be_scrubbed(self) -> bool:
+        """Whether traces of deleted data may be left in the files."""
+        return self.meta("scrub") in {TO_REWRITE, TO_CUT}
 
     def scrub(self) -> None:
-        """Wipe every byte of deleted data from the folder's files.
-
-        Deleted rows are overwritten at once (secure_delete). VACUUM then rewrites the file, and
-        the log, which holds older pages, is moved into it and truncated.
+        """Wipe every byte of deleted data from the folder's files; see `wiping`.
 
         Raises:
-            GalleryBusy: another process is still reading; the next one to open the gallery wipes.
+            GalleryBusy: another process is still reading; `finish_scrub` goes on later.
         """
         with translated(self.folder):
-            self.set_meta("scrub", "1")
-            self.base.execute("VACUUM")
-            self._cut_log()
-            self.set_meta("scrub", "0")
-            self._cut_log()
+            wipe(self.base, self._note_scrub, rewrite=True, patience=PATIENCE)
 
-    def _cut_log(self) -> None:
-        busy, _, _ = self.base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
-            raise GalleryBusy(
-                "deleted, but another process still reads the old pages",
-                hint="They are wiped when that process has ended and the gallery is next opened.",
-            )
+    def finish_scrub(self) -> None:
+        """Wipe what is left to wipe, if anything is, without waiting for other processes.
+
+        Raises:
+            GalleryBusy: another process is still reading.
+        """
+        with translated(self.folder):
+            state = self.meta("scrub")
+            if state == TO_REWRITE:
+                self.scrub()
+            elif state == TO_CUT:
+                wipe(self.base, self._note_scrub, rewrite=False, patience=0)
+
+    def _note_scrub(self, state: str) -> None:
+        self.set_meta("scrub", state)
 
 
 def create_database(folder: Path, meta: Mapping[str, str]) -> None:

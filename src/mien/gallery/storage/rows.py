@@ -315,7 +315,7 @@ class GalleryStore:
         """Add a line to the audit trail; see `AuditEvent`."""
         self._do(
             "INSERT INTO audit (time, action, person, key, detail) VALUES (?, ?, ?, ?, ?)",
-            now(), action, person, key, detail,
+            now().replace("+00:00", "Z"), action, person, key, detail,
         )  # fmt: skip
 
     def events(self, person: str = "", limit: int = -1) -> list[AuditEvent]:

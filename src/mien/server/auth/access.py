@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,22 +11,20 @@ from typing import TypeVar
 from fastapi import Request
 
 from mien.errors import KeyNeeded, NotAllowed, ServerBusy
+from mien.request_limits import WRONG_BURST, WRONG_PER_SECOND, RateLimiter, network_of
 from mien.server.auth.keys import Key, Keys, Role
+from mien.server.auth.refusals import Refusal
 from mien.server.auth.web_sessions import (
-    COOKIE,
     CSRF_HEADER,
     WebSession,
     WebSessions,
+    cookie_name,
     is_csrf_token,
 )
-from mien.server.http.limits import RateLimiter
 
 T = TypeVar("T")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-_WRONG_PER_SECOND, _WRONG_BURST = 0.2, 10
-"""Wrong keys per address; further ones are refused with status 429."""
 
 _KEYLESS_PER_SECOND, _KEYLESS_BURST = 20.0, 100
 """Requests without a key per address, where one is required; further ones get status 429."""
@@ -62,15 +59,25 @@ class Access:
         limiter: rate limit of requests.
         required: require a key even if none was ever created.
         open_to_all: never require a key, even if some exist.
+        sessions: the web sessions.
+        on_refused: called with each refused key, role or CSRF token.
     """
 
     def __init__(
-        self, keys: Keys, limiter: RateLimiter, *, required: bool = False, open_to_all: bool = False
+        self,
+        keys: Keys,
+        limiter: RateLimiter,
+        *,
+        required: bool = False,
+        open_to_all: bool = False,
+        sessions: WebSessions | None = None,
+        on_refused: Callable[[Refusal], None] = lambda _: None,
     ) -> None:
         self.keys = keys
-        self.sessions = WebSessions()
+        self.sessions = sessions or WebSessions()
+        self._on_refused = on_refused
         self._limiter = limiter
-        self._wrong = RateLimiter(_WRONG_PER_SECOND, _WRONG_BURST)
+        self._wrong = RateLimiter(WRONG_PER_SECOND, WRONG_BURST)
         self._keyless = RateLimiter(_KEYLESS_PER_SECOND, _KEYLESS_BURST)
         self._required = required
         self._open_to_all = open_to_all
@@ -104,15 +111,15 @@ class Access:
             scheme, _, text = given.partition(" ")
             if scheme.lower() != "bearer":
                 raise _key_needed("the Authorization header must use the scheme Bearer")
-            key = await self.authenticate(text.strip(), address_of(request))
+            key = await self.authenticate(text.strip(), request)
             return Caller(key.id, key.role)
-        session = self.sessions.find(request.cookies.get(COOKIE, ""))
+        session = self.sessions.find(session_cookie(request))
         if session is None:
             return None
         session_key = await self._in_thread(self.keys.valid_key, session.key)
         return Caller(session_key.id, session_key.role, session) if session_key else None
 
-    async def authenticate(self, text: str, address: str) -> Key:
+    async def authenticate(self, text: str, request: Request) -> Key:
         """Return the key of a key text.
 
         A valid key is accepted however many wrong ones were sent from its address: others may
@@ -125,7 +132,9 @@ class Access:
         """
         key = await self._in_thread(self.keys.check, text)
         if key is None:
-            self._wrong.take(network_of(address), "too many wrong keys")
+            await self._note_wrong_key(text, request)
+            address = network_of(address_of(request))
+            self._wrong.take(address, "too many wrong keys")
             raise _key_needed("the key is unknown or revoked")
         return key
 
@@ -143,8 +152,13 @@ class Access:
             self._keyless.take(network_of(address_of(request)), "too many requests without a key")
             raise _key_needed("a key is required")
         if caller.session and request.method not in SAFE_METHODS:
-            check_csrf(caller.session, request)
+            try:
+                check_csrf(caller.session, request)
+            except NotAllowed:
+                self._on_refused(_refusal("token refused", caller.key, request))
+                raise
         if caller.role < role:
+            self._on_refused(_refusal("role refused", caller.key, request))
             raise NotAllowed(
                 f"this requires the role {role.word}; the key has the role {caller.role.word}",
                 hint="Ask an administrator for another key.",
@@ -152,6 +166,14 @@ class Access:
         self._limiter.take(caller.key or network_of(address_of(request)))
         request.scope["mien.key"] = caller.key
         return caller
+
+    async def _note_wrong_key(self, text: str, request: Request) -> None:
+        """Record a key that is unknown or revoked; its id only where a key has it."""
+        try:
+            key_id = await self._in_thread(self.keys.known_id, text)
+        except ServerBusy:
+            key_id = ""
+        self._on_refused(_refusal("key refused", key_id, request))
 
     def _ever_had_key(self) -> bool:
         return self.keys.ever_had_key
@@ -176,25 +198,14 @@ def check_csrf(session: WebSession, request: Request) -> None:
         )
 
 
+def session_cookie(request: Request) -> str:
+    """Return the session cookie of a request; empty if it has none."""
+    return request.cookies.get(cookie_name(request.url.scheme), "")
+
+
 def address_of(request: Request) -> str:
     """Return the IP address of the client."""
     return request.client.host if request.client else "-"
-
-
-def network_of(address: str) -> str:
-    """Return what is counted as one client: an address, or the /64 network of an IPv6 address.
-
-    A single machine often has such a network to itself, and could use a new address each time.
-    """
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address):
-        return address
-    if found.ipv4_mapped:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.IPv6Network((found.packed, 64), strict=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +231,12 @@ def require_role(role: Role) -> RoleCheck:
 
 async def anyone() -> None:
     """Mark a route, as a FastAPI dependency, that takes requests without a key."""
+
+
+def _refusal(action: str, key: str, request: Request) -> Refusal:
+    route = getattr(request.scope.get("route"), "path", "")
+    detail = f"{request.method} {route}".rstrip()
+    return Refusal(action, key, network_of(address_of(request)), detail)
 
 
 def _key_needed(why: str) -> KeyNeeded:

@@ -165,6 +165,15 @@ class Keys:
         """Return a key by its id; None if it is unknown or revoked."""
         return next((key for key in self.all() if key.id == key_id and not key.revoked), None)
 
+    def known_id(self, text: str) -> str:
+        """Return the id in a key text if a key has it, revoked or not; else an empty text."""
+        found = _FORM.fullmatch(text)
+        return found[1] if found and any(key.id == found[1] for key in self.all()) else ""
+
+    def derived(self, purpose: str) -> bytes:
+        """Return a secret of this data folder for another purpose, 32 bytes."""
+        return hmac.digest(self._pepper, b"\0" + purpose.encode(), hashlib.sha256)
+
     def _digest(self, secret: str) -> bytes:
         return hmac.digest(self._pepper, secret.encode(), hashlib.sha256)
 

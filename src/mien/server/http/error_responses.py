@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -15,12 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from mien import errors
-from mien.problems import MEDIA_TYPE, is_fault, plain_problem, problem_of
+from mien.problems import MEDIA_TYPE, is_fault, plain_problem, problem_of, retry_after
 
 INTERNAL_ERROR, SEE_LOG = "an internal error occurred", "The server's log has the details."
-
-RETRY_SECONDS = 1
-"""Default of Retry-After when the server is busy, in seconds."""
 
 _HINTS: Mapping[int, str] = {
     400: "openapi.json describes the expected body.",
@@ -39,7 +35,7 @@ def problem_response(
     status = int(problem["status"])
     more = dict(headers or {})
     if status in {429, 503}:
-        more.setdefault("Retry-After", str(_seconds(str(problem.get("hint", "")))))
+        more.setdefault("Retry-After", str(retry_after(problem)))
     if status == HTTPStatus.UNAUTHORIZED:
         more.setdefault("WWW-Authenticate", "Bearer")
     body = json.dumps(dict(problem), ensure_ascii=False, default=str)
@@ -93,8 +89,3 @@ def _first(error: RequestValidationError) -> str:
         where = ".".join(str(part) for part in found["loc"][1:]) or str(found["loc"][0])
         return f"{where}: {found['msg']}"
     return "the request is not valid"
-
-
-def _seconds(hint: str) -> int:
-    found = re.search(r"in (\d+) s", hint)
-    return int(found[1]) if found else RETRY_SECONDS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -11,10 +10,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from mien.errors import BadRequest, RequestTooLarge, RequestTooSlow
+from mien.request_limits import MAX_FIELD, MAX_FIELDS, MAX_NAME
+from mien.text import printable
 
-_MAX_FIELDS = 100
-_MAX_FIELD_BYTES = 64 << 10
-_MAX_LABEL = 500
 _FORM_HINT = "Send photos as multipart, -F file=@photo.jpg"
 
 
@@ -102,8 +100,8 @@ async def read_form(request: Request, *, files: int) -> Form:
         Headers(raw=request.headers.raw),
         request.stream(),
         max_files=files,
-        max_fields=_MAX_FIELDS,
-        max_part_size=_MAX_FIELD_BYTES,
+        max_fields=MAX_FIELDS,
+        max_part_size=MAX_FIELD,
     )
     try:
         return await _form(await parser.parse())
@@ -126,14 +124,8 @@ async def _form(parsed: FormData) -> Form:
     fields: dict[str, str] = {}
     for name, value in parsed.multi_items():
         if isinstance(value, UploadFile):
-            upload = Upload(safe_label(value.filename or ""), await value.read())
+            upload = Upload(printable(value.filename or "", MAX_NAME), await value.read())
             files.setdefault(name, []).append(upload)
         else:
             fields[name] = value
     return Form({name: tuple(found) for name, found in files.items()}, fields)
-
-
-def safe_label(name: str) -> str:
-    """Return a client's file name as printable text, safe for logs and pages."""
-    text = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:_MAX_LABEL]

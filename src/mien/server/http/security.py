@@ -7,7 +7,9 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -20,7 +22,9 @@ from mien.errors import (
     RequestTooLarge,
     RequestTooSlow,
     ServerBusy,
+    TooManyRequests,
 )
+from mien.request_limits import network_of
 from mien.server.auth.access import SAFE_METHODS
 from mien.server.http.error_responses import error_response
 from mien.server.http.limits import Limits
@@ -77,6 +81,7 @@ class SecurityMiddleware:
         self._rules = rules
         self._metrics = metrics
         self._reserved = 0
+        self._in_progress: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -92,9 +97,10 @@ class SecurityMiddleware:
             await send(message)
 
         try:
-            check(scope, self._rules)
-            body.check_length()
-            await self._app(scope, body, sending)
+            with self._counted(scope):
+                check(scope, self._rules)
+                body.check_length()
+                await self._app(scope, body, sending)
         except MienError as error:
             if request_log.status:
                 raise
@@ -102,6 +108,27 @@ class SecurityMiddleware:
         finally:
             self._reserved -= body.received
             request_log.finish()
+
+    @contextmanager
+    def _counted(self, scope: Scope) -> Iterator[None]:
+        """Count a request in progress of its client's address.
+
+        Raises:
+            TooManyRequests: too many of that address are in progress.
+        """
+        limit = self._rules.limits.per_address
+        client = network_of(scope["client"][0]) if scope.get("client") else "-"
+        if limit and self._in_progress[client] >= limit:
+            raise TooManyRequests(
+                f"more than {limit} requests at once from one address", hint="Ask again in 1 s."
+            )
+        self._in_progress[client] += 1
+        try:
+            yield
+        finally:
+            self._in_progress[client] -= 1
+            if not self._in_progress[client]:
+                del self._in_progress[client]
 
     def reserve(self, size: int) -> None:
         """Reserve memory for bytes of a request's body.
@@ -166,7 +193,8 @@ class _LimitedBody:
     async def __call__(self) -> Message:
         if self._complete:
             return await self._receive()
-        started = time.monotonic()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
             async with asyncio.timeout(self._middleware.body_timeout(self.received) - self._waited):
                 message = await self._receive()
@@ -175,7 +203,7 @@ class _LimitedBody:
                 "the request's body did not arrive in time",
                 hint="Send it again, or fewer photos at once.",
             ) from error
-        self._waited += time.monotonic() - started
+        self._waited += loop.time() - started
         if message["type"] == "http.request":
             self._complete = not message.get("more_body", False)
             size = len(message.get("body", b""))
@@ -254,6 +282,8 @@ class _RequestLog:
         self.status = message["status"]
         there = {name.lower() for name, _ in message["headers"]}
         more = {**_HEADERS, "x-request-id": self.id}
+        if "mien.recorded" in self._scope:
+            more["x-audit-recorded"] = str(self._scope["mien.recorded"]).lower()
         message["headers"] = [
             *message["headers"],
             *((k.encode(), v.encode()) for k, v in more.items() if k.encode() not in there),

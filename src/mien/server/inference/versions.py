@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -17,11 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien.engine import FaceEngine
-from mien.errors import MienError, NotServed
-from mien.files import make_private_folder, write_atomically
+from mien.errors import JobRefused, MienError, NotServed, OutputError, RecognizerError
+from mien.files import make_private_folder, sync_folder, write_atomically
 from mien.graph.settings import DetectionSettings
 from mien.recognizer import Recognizer
+from mien.recognizer.holders import Holding, Wanted, find_in, read_head
 from mien.server.inference.backends import Backend
+from mien.types import Head
 
 GIVEN = "given"
 """Version of a recognizer file given on the command line."""
@@ -48,11 +51,15 @@ class Version:
         version: name of the version.
         created: UTC time, ISO 8601; empty for a file given on the command line.
         in_service: whether requests are answered by it.
+        handle: name of the recognizer.
+        size: bytes of the file; 0 for a file given on the command line.
     """
 
     version: str
     created: str
     in_service: bool
+    handle: str = ""
+    size: int = 0
 
 
 class Versions:
@@ -67,6 +74,7 @@ class Versions:
         self._folder = folder
         make_private_folder(folder)
         self._given = dict(given)
+        self._heads: dict[Path, Head] = {}
         self._lock = threading.Lock()
         self._engines = {
             model_key(backend.recognizer): backend.engine
@@ -85,7 +93,7 @@ class Versions:
         now = self._read_service().get(handle, GIVEN)
         found = (
             [
-                Version(path.stem, path.stem[:15], path.stem == now)
+                Version(path.stem, path.stem[:15], path.stem == now, handle, _size(path))
                 for path in sorted((self._folder / handle).glob("*.onnx"), reverse=True)
                 if _VERSION.fullmatch(path.stem)
             ]
@@ -93,8 +101,74 @@ class Versions:
             else []
         )
         if handle in self._given:
-            found.append(Version(GIVEN, "", now == GIVEN))
+            found.append(Version(GIVEN, "", now == GIVEN, handle))
         return found
+
+    def trained(self) -> list[Version]:
+        """Return the versions of all recognizers that were trained here, latest first."""
+        found = [each for handle in self.handles() for each in self.versions_of(handle)]
+        found = [each for each in found if each.version != GIVEN]
+        return sorted(found, key=lambda each: (each.version, each.handle), reverse=True)
+
+    def file(self, handle: str, version: str) -> Path:
+        """Return the path of a trained version.
+
+        Raises:
+            NotServed: there is no such version, or it is the file given on the command line.
+        """
+        path = self._path(handle, version)
+        if not path.is_file():
+            raise NotServed(f"{handle} has no trained version {version}", hint=_LIST_HINT)
+        return path
+
+    def delete(self, handle: str, version: str) -> None:
+        """Delete the file of a trained version.
+
+        Raises:
+            NotServed: there is no such version, or it is the file given on the command line.
+            JobRefused: it is in service.
+            OutputError: it cannot be deleted.
+        """
+        with self._lock:
+            path = self.file(handle, version)
+            if self.is_in_service(handle, version):
+                raise JobRefused(
+                    f"{handle} {version} is in service",
+                    hint="Put another version in service first, with PUT "
+                    "/v1/recognizer/{handle}/service or `instead=VERSION`; or take the recognizer "
+                    "out of service: DELETE /v1/recognizer/{handle}/service.",
+                )
+            try:
+                path.unlink()
+                sync_folder(path.parent)
+            except OSError as error:
+                raise OutputError(f"{path} cannot be deleted: {error.strerror}") from error
+            self._heads.pop(path, None)
+            with contextlib.suppress(OSError):  # the last version of its recognizer
+                path.parent.rmdir()
+
+    def holding(self, wanted: Wanted) -> Iterator[tuple[Version, Holding]]:
+        """Yield the versions that hold a person, and those that cannot be read."""
+        for handle in sorted({*self.handles(), *self._given}):
+            for version in self.versions_of(handle):
+                try:
+                    head = self._head(handle, version)
+                    found = None if head is None else find_in(head, wanted)
+                except RecognizerError as error:
+                    _log.error("%s %s cannot be read: %s", handle, version.version, error)
+                    found = Holding("", "unreadable")
+                if found is not None:
+                    yield version, found
+
+    def _head(self, handle: str, version: Version) -> Head | None:
+        """Return what a version learned; read once."""
+        if version.version == GIVEN:
+            recognizer = self._given[handle].recognizer
+            return None if recognizer is None else recognizer.head
+        path = self._path(handle, version.version)
+        if path not in self._heads:
+            self._heads[path] = read_head(path)
+        return self._heads[path]
 
     def handles(self) -> list[str]:
         """Return the names of the trained recognizers."""
@@ -125,9 +199,25 @@ class Versions:
     def set_in_service(self, handle: str, version: str) -> None:
         """Record which version is in service, so that it stays so after a restart."""
         with self._lock:
-            service = {**self._read_service(), handle: version}
-            text = json.dumps(service, indent=2).encode()
-            write_atomically(self._folder / "service.json", text, private=True)
+            if version != GIVEN:
+                self.file(handle, version)  # it may have been deleted meanwhile
+            self._write_service({**self._read_service(), handle: version})
+
+    def take_out_of_service(self, handle: str) -> Backend | None:
+        """Record that no trained version of a recognizer is in service.
+
+        Returns:
+            The backend given on the command line, which serves from then on; None if there is none.
+
+        Raises:
+            NotServed: no trained version of it is in service.
+        """
+        with self._lock:
+            service = self._read_service()
+            if service.pop(handle, GIVEN) == GIVEN:
+                raise NotServed(f"no trained version of {handle} is in service", hint=_LIST_HINT)
+            self._write_service(service)
+        return self._given.get(handle)
 
     def load_in_service(self) -> Iterator[tuple[str, Backend]]:
         """Yield the versions in service before the last stop; damaged files are logged."""
@@ -143,6 +233,10 @@ class Versions:
             raise NotServed("no such recognizer", hint=_LIST_HINT)
         return self._folder / handle / f"{version}.onnx"
 
+    def _write_service(self, service: Mapping[str, str]) -> None:
+        text = json.dumps(service, indent=2).encode()
+        write_atomically(self._folder / "service.json", text, private=True)
+
     def _read_service(self) -> dict[str, str]:
         try:
             found = json.loads((self._folder / "service.json").read_bytes())
@@ -157,3 +251,10 @@ class Versions:
             if key not in self._engines:
                 self._engines[key] = recognizer.engine(threads=1)
             return self._engines[key]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # deleted meanwhile
+        return 0

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from mien.errors import BadRequest, FaceError, MienError, PhotoError
 from mien.faces.portraits import portrait
 from mien.faces.selection import select_face
-from mien.photo import data_url, decode_photo, encode_jpeg
+from mien.photo import LARGE_PHOTO, data_url, decode_photo, encode_jpeg
 from mien.problems import problem_of
 from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
@@ -24,7 +24,7 @@ from mien.server.http.forms import Upload, read_form
 from mien.server.http.guarded_route import GuardedRoute
 from mien.server.inference.backends import Backend
 from mien.server.routes.openapi import multipart_body, problem_responses
-from mien.server.state import StateDep
+from mien.server.state import AuditDep, StateDep
 from mien.types import PORTRAIT_SIDE, EmbeddedPhoto
 
 router = APIRouter(route_class=GuardedRoute, tags=["course"])
@@ -55,7 +55,7 @@ async def face_align(request: Request, state: StateDep, caller: Viewer) -> Respo
     state.queue.check_capacity()
 
     def work(upload: Upload) -> str:
-        photo = decode_photo(upload.data, name=upload.name)
+        photo = decode_photo(upload.data, name=upload.name, max_pixels=LARGE_PHOTO)
         found = engine.detect(photo)
         largest = select_face(found.boxes, None, photo=upload.name)
         return data_url(encode_jpeg(portrait(photo, found.points[largest], PORTRAIT_SIDE)))
@@ -74,7 +74,9 @@ async def face_align(request: Request, state: StateDep, caller: Viewer) -> Respo
     responses=problem_responses(404, 412, 417),
     openapi_extra=multipart_body(),
 )
-async def classify(handle: str, request: Request, state: StateDep, caller: Viewer) -> Response:
+async def classify(
+    handle: str, request: Request, state: StateDep, caller: Viewer, audit: AuditDep
+) -> Response:
     """Return the candidates for the largest face, best first."""
     backend = state.backend(handle)
     state.queue.check_capacity()
@@ -98,7 +100,7 @@ async def classify(handle: str, request: Request, state: StateDep, caller: Viewe
         guesses = await state.queue.result(future)
     except (_NoFileChosen, BadRequest, PhotoError, FaceError) as error:
         return _course_error(error)
-    state.audit.record("looked up", caller.key, detail=handle)
+    await audit.record("looked up", caller.key, detail=handle)
     return JSONResponse(guesses)
 
 

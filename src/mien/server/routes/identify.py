@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Depends, Query, Request
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
@@ -19,7 +19,7 @@ from mien.errors import (
 )
 from mien.faces.portraits import portrait
 from mien.faces.selection import select_face
-from mien.photo import decode_photo, encode_jpeg
+from mien.photo import LARGE_PHOTO, decode_photo, encode_jpeg
 from mien.problems import problem_of
 from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
@@ -27,7 +27,7 @@ from mien.server.http.forms import Upload, read_form
 from mien.server.http.guarded_route import GuardedRoute
 from mien.server.inference.face_tokens import FaceFormat, photo_json
 from mien.server.routes.openapi import multipart_body, problem_responses
-from mien.server.state import ServerState, StateDep
+from mien.server.state import AuditDep, ServerState, StateDep
 from mien.text import count
 from mien.types import EmbeddedPhoto
 from mien.verification import verification_of
@@ -38,6 +38,10 @@ Viewer = Annotated[Caller, Depends(require_role(Role.VIEWER))]
 Handle = Annotated[
     str, Query(max_length=100, description="Name of the recognizer; the default if empty.")
 ]
+
+RECORDED = Field(
+    description="Whether this is in the audit trail; as in the header `X-Audit-Recorded`."
+)
 
 
 class CandidateRow(BaseModel):
@@ -81,6 +85,7 @@ class IdentifyResponse(BaseModel):
 
     results: list[PhotoRow]
     recognizer: dict[str, str]
+    recorded: bool = RECORDED
 
 
 class VerifyResponse(BaseModel):
@@ -91,6 +96,7 @@ class VerifyResponse(BaseModel):
     probability: float | None
     threshold: float
     false_match_rate: float
+    recorded: bool = RECORDED
 
 
 @router.post(
@@ -103,6 +109,7 @@ async def identify(
     request: Request,
     state: StateDep,
     caller: Viewer,
+    audit: AuditDep,
     *,
     handle: Handle = "",
     crops: bool = False,
@@ -132,8 +139,10 @@ async def identify(
     )
     people = sorted({face["person_id"] or "" for row in rows for face in row["faces"]} - {""})
     faces = sum(len(row["faces"]) for row in rows)
-    state.audit.record("looked up", caller.key, people or [""], f"{name}, {count(faces, 'face')}")
-    body = {"results": rows, "recognizer": {"handle": name, "kind": backend.kind}}
+    detail = f"{name}, {count(faces, 'face')}"
+    recorded = await audit.record("looked up", caller.key, people or [""], detail)
+    about = {"handle": name, "kind": backend.kind}
+    body = {"results": rows, "recognizer": about, "recorded": recorded}
     return JSONResponse(body)
 
 
@@ -158,6 +167,7 @@ async def verify(
     request: Request,
     state: StateDep,
     caller: Viewer,
+    audit: AuditDep,
     *,
     handle: Handle = "",
     false_match_rate: Annotated[float, Query(gt=0, lt=1)] = 0.001,
@@ -174,13 +184,14 @@ async def verify(
     futures = state.queue.submit_photos([(a.data, a.name), (b.data, b.name)], engine, _largest)
     first, second = [await state.queue.result(future) for future in futures]
     result = verification_of(engine.statistics, float(first @ second), false_match_rate)
-    state.audit.record("compared", caller.key)
+    recorded = await audit.record("compared", caller.key)
     return VerifyResponse(
         same=result.same,
         similarity=result.similarity,
         probability=result.probability,
         threshold=result.threshold,
         false_match_rate=result.false_match_rate,
+        recorded=recorded,
     )
 
 
@@ -207,7 +218,7 @@ async def align(
     upload = (await read_form(request, files=1)).photo()
 
     def work() -> bytes:
-        photo = decode_photo(upload.data, name=upload.name)
+        photo = decode_photo(upload.data, name=upload.name, max_pixels=LARGE_PHOTO)
         found = engine.detect(photo)
         chosen = select_face(found.boxes, face, photo=photo.name)
         return encode_jpeg(portrait(photo, found.points[chosen], size))
@@ -221,6 +232,7 @@ async def embed(
     request: Request,
     state: StateDep,
     caller: Annotated[Caller, Depends(require_role(Role.OPERATOR))],
+    audit: AuditDep,
     *,
     handle: Handle = "",
 ) -> dict[str, Any]:
@@ -232,8 +244,9 @@ async def embed(
         [(upload.data, upload.name) for upload in uploads], engine, _vectors
     )
     rows = [await _row(state, u, f) for u, f in zip(uploads, futures, strict=True)]
-    state.audit.record("embedded", caller.key, detail=count(len(rows), "photo"))
-    return {"contract": engine.contract, "dimension": engine.dimension, "results": rows}
+    recorded = await audit.record("embedded", caller.key, detail=count(len(rows), "photo"))
+    about = {"contract": engine.contract, "dimension": engine.dimension}
+    return {**about, "results": rows, "recorded": recorded}
 
 
 def _vectors(embedded: EmbeddedPhoto) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from mien.server.http.event_streams import EventStream
 from mien.server.http.forms import read_form
 from mien.server.http.guarded_route import GuardedRoute
 from mien.server.routes.openapi import multipart_body, problem_responses
-from mien.server.state import ServerState, StateDep
+from mien.server.state import AuditDep, ServerState, StateDep
 from mien.server.training.jobs import FINISHED, Job, handle_of
 from mien.text import count
 
@@ -51,6 +51,7 @@ async def create(
     request: Request,
     state: StateDep,
     caller: Annotated[Caller, Depends(require_role(Role.OPERATOR))],
+    audit: AuditDep,
 ) -> dict[str, Any]:
     """Train a recognizer from a zip archive of folders per person, or files `Person/photo.jpg`."""
     state.jobs.check_capacity()
@@ -65,7 +66,7 @@ async def create(
     rate = _rate(sent.fields.get("false_positive_rate", ""))
     job = await run_in_threadpool(state.jobs.create, uploads, name=name, rate=rate, key=caller.key)
     photos = count(job.photos, "photo")
-    state.audit.record("training started", caller.key, detail=f"{job.id}, {photos}")
+    await audit.record("training started", caller.key, detail=f"{job.id}, {photos}")
     return state.jobs.as_json(job)
 
 
@@ -116,7 +117,7 @@ def report(job: str, state: StateDep) -> Response:
 
 @router.delete("/v1/jobs/{job}", status_code=204, responses=problem_responses(404, 409))
 def remove(job: str, state: StateDep) -> None:
-    """Cancel an unfinished training job; delete a finished one."""
+    """Cancel an unfinished training job; delete a finished one with its recognizer and report."""
     state.jobs.remove(job)
 
 

@@ -23,7 +23,7 @@ from mien.server.http.forms import Upload, read_form
 from mien.server.http.guarded_route import GuardedRoute
 from mien.server.inference.face_tokens import TokenFace
 from mien.server.routes.openapi import multipart_body, problem_responses
-from mien.server.state import StateDep
+from mien.server.state import AuditDep, StateDep
 
 router = APIRouter(route_class=GuardedRoute, tags=["people"])
 
@@ -161,12 +161,12 @@ def add(new: NewPerson, state: StateDep, caller: Operator) -> PersonRow:
 
 
 @router.get("/v1/people/{person}", responses=problem_responses(404))
-def person(person: str, state: StateDep, caller: Viewer) -> PersonDetails:
+async def person(person: str, state: StateDep, caller: Viewer, audit: AuditDep) -> PersonDetails:
     """Return a person with the enrolled photos."""
     gallery = state.gallery()
-    found = gallery.person(person)
-    pictures = gallery.pictures(found.id)
-    state.audit.record("shown", caller.key, [found.id])
+    found = await run_in_threadpool(gallery.person, person)
+    pictures = await run_in_threadpool(gallery.pictures, found.id)
+    await audit.record("shown", caller.key, [found.id])
     row = _row(gallery, found)
     row.thumbnail = any(picture.thumbnail for picture in pictures)
     return PersonDetails(
@@ -195,17 +195,6 @@ def change(person: str, changes: PersonChanges, state: StateDep, caller: Operato
     if changes.consent is not None:
         found = gallery.note_consent(found.id, changes.consent, key=caller.key)
     return _row(gallery, found)
-
-
-@router.delete("/v1/people/{person}", status_code=204, responses=problem_responses(404))
-def forget(person: str, state: StateDep, caller: Operator) -> None:
-    """Delete a person with all embeddings and crops."""
-    gallery = state.gallery()
-    found = gallery.person(person)
-    try:
-        gallery.forget(found.id, key=caller.key)
-    finally:  # also where only wiping is left to do
-        state.tokens.drop_before(gallery.last_forgotten())
 
 
 @router.post("/v1/people/{person}/merge", responses=problem_responses(404))
@@ -256,19 +245,6 @@ def thumbnail(person: str, state: StateDep, caller: Viewer) -> Response:  # noqa
         )
     best = max(kept, key=lambda picture: picture.quality)
     return Response(gallery.thumbnail(best.id), media_type="image/jpeg")
-
-
-@router.delete(
-    "/v1/people/{person}/photos/{picture}", status_code=204, responses=problem_responses(404)
-)
-def forget_photo(person: str, picture: str, state: StateDep, caller: Operator) -> None:
-    """Delete one enrolled photo of a person."""
-    gallery = state.gallery()
-    if picture not in {each.id for each in gallery.pictures(person)}:
-        raise NotServed(
-            "the person has no such photo", hint="GET /v1/people/{id} lists the photos of a person."
-        )
-    gallery.forget_picture(picture, key=caller.key)
 
 
 @router.post("/v1/corrections", responses=problem_responses(404))

@@ -1,23 +1,31 @@
-"""Web sessions (signing in with an API key) and the audit trail."""
+"""Web sessions: signing in with an API key, and the list of sessions."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
-from mien.errors import KeyNeeded, TooManyRequests
-from mien.gallery import Gallery
-from mien.server.auth.access import address_of, anyone, check_csrf, require_role
-from mien.server.auth.audit_trail import AccessEvent
+from mien.errors import KeyNeeded, NotServed, TooManyRequests
+from mien.server.auth.access import (
+    Caller,
+    address_of,
+    anyone,
+    check_csrf,
+    require_role,
+    session_cookie,
+)
 from mien.server.auth.keys import Role
-from mien.server.auth.web_sessions import COOKIE, LIFETIME
+from mien.server.auth.web_sessions import LIFETIME, WebSession, cookie_name
 from mien.server.http.guarded_route import GuardedRoute
 from mien.server.routes.openapi import problem_responses
-from mien.server.state import ServerState, StateDep
+from mien.server.state import AuditDep, ServerState, StateDep
 
 router = APIRouter(route_class=GuardedRoute, tags=["access"])
+
+Viewer = Annotated[Caller, Depends(require_role(Role.VIEWER))]
 
 
 class SignIn(BaseModel):
@@ -34,20 +42,21 @@ class SessionState(BaseModel):
     csrf: str | None
 
 
-class EventRow(BaseModel):
-    """An event of the audit trail, with ids instead of names."""
+class SessionRow(BaseModel):
+    """A signed-in browser."""
 
-    time: str
-    action: str
-    person: str
+    id: str
     key: str
-    detail: str
+    created: str
+    idle_seconds: int
+    address: str
+    current: bool = Field(description="Whether this is the session that asks.")
 
 
-class AuditEvents(BaseModel):
-    """Events of the audit trail, latest first."""
+class SessionList(BaseModel):
+    """The sessions, latest first."""
 
-    events: list[EventRow]
+    sessions: list[SessionRow]
 
 
 @router.get("/v1/session", responses=problem_responses(), dependencies=[Depends(anyone)])
@@ -65,16 +74,17 @@ async def session(request: Request, state: StateDep) -> SessionState:
 
 @router.post("/v1/session", responses=problem_responses(), dependencies=[Depends(anyone)])
 async def sign_in(
-    given: SignIn, request: Request, response: Response, state: StateDep
+    given: SignIn, request: Request, response: Response, state: StateDep, audit: AuditDep
 ) -> SessionState:
-    """Sign in with a key; the response sets an HttpOnly session cookie."""
-    key = await state.access.authenticate(given.key.strip(), address_of(request))
-    cookie, made = state.access.sessions.start(key.id)
-    secure = request.url.scheme == "https"
-    response.set_cookie(
-        COOKIE, cookie, max_age=LIFETIME, httponly=True, samesite="strict", secure=secure, path="/"
-    )
-    state.audit.record("signed in", key.id)
+    """Sign in with a key; the response sets an HttpOnly session cookie.
+
+    Over TLS its name is `__Host-mien_session`, else `mien_session`.
+    """
+    key = await state.access.authenticate(given.key.strip(), request)
+    address = address_of(request)
+    cookie, made = state.access.sessions.start(key.id, address)
+    _set_cookie(request, response, cookie)
+    await audit.record("signed in", key.id, detail=f"session {made.id}", address=address)
     return SessionState(authentication=True, role=key.role.word, csrf=made.csrf)
 
 
@@ -84,38 +94,66 @@ async def sign_in(
     responses=problem_responses(),
     dependencies=[Depends(anyone)],
 )
-async def sign_out(request: Request, response: Response, state: StateDep) -> None:
+async def sign_out(request: Request, response: Response, state: StateDep, audit: AuditDep) -> None:
     """Sign out: end the session and delete the cookie."""
-    cookie = request.cookies.get(COOKIE, "")
+    cookie = session_cookie(request)
     found = state.access.sessions.find(cookie)
     if found:
         check_csrf(found, request)
         state.access.sessions.end(cookie)
-    response.delete_cookie(COOKIE, path="/")
+        await audit.record("signed out", found.key, detail=f"session {found.id}")
+    _set_cookie(request, response, "")
 
 
-@router.get(
-    "/v1/audit", responses=problem_responses(), dependencies=[Depends(require_role(Role.ADMIN))]
-)
-def audit(state: StateDep, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000) -> AuditEvents:
-    """Return who was enrolled, identified and forgotten, by which key."""
-    lines: list[Any] = [*state.audit.latest(limit)]
-    for gallery in _galleries(state):
-        lines += gallery.audit_trail(limit=limit)
-    lines.sort(key=_time, reverse=True)
+@router.get("/v1/sessions", responses=problem_responses())
+async def sessions(state: StateDep, caller: Viewer) -> SessionList:
+    """List the sessions of the client's key; for an admin, those of all keys."""
+    current = caller.session.id if caller.session else ""
     rows = [
-        EventRow(
-            time=line.time, action=line.action, person=line.person, key=line.key, detail=line.detail
+        SessionRow(
+            id=each.id,
+            key=each.key,
+            created=each.created,
+            idle_seconds=int(idle),
+            address=each.address,
+            current=each.id == current,
         )
-        for line in lines[:limit]
+        for each, idle in await _sessions_of(state, caller)
     ]
-    return AuditEvents(events=rows)
+    return SessionList(sessions=rows)
 
 
-def _galleries(state: ServerState) -> list[Gallery]:
-    backends = [state.backend(handle) for handle in state.handles]
-    return [backend.gallery for backend in backends if backend.gallery is not None]
+@router.delete("/v1/sessions/{session}", status_code=204, responses=problem_responses(404))
+async def end_session(session: str, state: StateDep, caller: Viewer, audit: AuditDep) -> None:
+    """End a session of the client's key; an admin can end any."""
+    found = {each.id: each for each, _ in await _sessions_of(state, caller)}.get(session)
+    if found is None:
+        raise NotServed("there is no such session", hint="GET /v1/sessions lists the sessions.")
+    state.access.sessions.end_by_id(found.id)
+    await audit.record("session ended", caller.key, detail=f"session {found.id} of key {found.key}")
 
 
-def _time(line: AccessEvent) -> str:
-    return line.time
+async def _sessions_of(state: ServerState, caller: Caller) -> list[tuple[WebSession, float]]:
+    """Return the sessions that a client may see and end, with the seconds since each was used."""
+    keys = await run_in_threadpool(state.access.keys.all)
+    valid = {key.id for key in keys if not key.revoked}
+    admin = caller.role >= Role.ADMIN
+    return [
+        (each, idle)
+        for each, idle in state.access.sessions.all()
+        if each.key in valid and (admin or each.key == caller.key)
+    ]
+
+
+def _set_cookie(request: Request, response: Response, cookie: str) -> None:
+    """Set the session cookie, or delete it if it is empty."""
+    scheme = request.url.scheme
+    response.set_cookie(
+        cookie_name(scheme),
+        cookie,
+        max_age=LIFETIME if cookie else 0,
+        httponly=True,
+        samesite="strict",
+        secure=scheme == "https",
+        path="/",
+    )

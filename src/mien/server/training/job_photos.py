@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,18 +19,11 @@ from mien.dataset.sources.layout import survey_tree
 from mien.errors import BadRequest, OutputError, PhotoError, UnsafeArchive
 from mien.files import replace_file
 from mien.photo import MAX_BYTES, decode_photo
+from mien.photo.damaged_archives import DAMAGED_ARCHIVE
 from mien.server.http.forms import Upload
 
 PHOTO_LIST = "photos.csv"
 
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    ValueError,
-    RuntimeError,
-)
 _MAX_EXPANSION = 20
 """A zip archive that expands to more than this many times its size is rejected."""
 
@@ -115,7 +107,7 @@ class _ZipMember:
         try:
             with self._archive.open(self._member) as file:
                 return file.read(MAX_BYTES + 1)
-        except (*_ZIP_ERRORS, OSError):
+        except (*DAMAGED_ARCHIVE, OSError):
             return b""
 
 
@@ -132,9 +124,9 @@ def _upload_files(
 def _zip_files(upload: Upload, skipped: Counter[str]) -> Iterator[tuple[str, _ZipMember]]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(upload.data))
-    except _ZIP_ERRORS as error:
+    except DAMAGED_ARCHIVE as error:
         raise BadRequest("the zip archive is damaged", hint="Make it again.") from error
-    members = [member for member in archive.infolist() if not member.is_dir()]
+    members = [member for member in archive.infolist() if not zip_name(member).endswith("/")]
     if sum(member.file_size for member in members) > _MAX_EXPANSION * len(upload.data) + (1 << 20):
         raise UnsafeArchive(
             f"the zip archive expands to more than {_MAX_EXPANSION} times its size",

@@ -25,8 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mien.errors import JobRefused, MienError, NotServed, OutputError, ServerBusy
-from mien.files import make_private_folder, write_atomically
+from mien.errors import MienError, NotServed, OutputError, ServerBusy
+from mien.files import make_private_folder, sync_folder, write_atomically
 from mien.problems import problem_of
 from mien.server.http.error_responses import INTERNAL_ERROR, SEE_LOG, log_fault
 from mien.server.http.forms import Upload
@@ -228,26 +228,31 @@ class Jobs:
             ) from error
 
     def remove(self, job_id: str) -> None:
-        """Cancel an unfinished job; delete a finished one with its report.
+        """Cancel an unfinished job; delete a finished one with its recognizer and its report.
 
         Raises:
             NotServed: there is no job with that id.
             JobRefused: its recognizer is in service.
+            OutputError: a file cannot be deleted.
         """
         job = self.get(job_id)
         if job.state not in FINISHED:
             self._store(replace(job, state="cancelled", finished=_now(), message=""))
             self._stops[job_id].set()
             return
-        if job.version and self._versions.is_in_service(job.handle, job.version):
-            raise JobRefused(
-                "the recognizer of this job is in service",
-                hint="Put another version in service first.",
-            )
+        if job.version:
+            with contextlib.suppress(NotServed):  # it was deleted before
+                self._versions.delete(job.handle, job.version)
+        try:
+            shutil.rmtree(self._folder / job_id)
+            sync_folder(self._folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise OutputError(f"job {job_id} cannot be deleted: {error.strerror}") from error
         with self._lock:
-            del self._jobs[job_id]
+            self._jobs.pop(job_id, None)
             self.notify()
-        shutil.rmtree(self._folder / job_id, ignore_errors=True)
 
     def as_json(self, job: Job) -> dict[str, Any]:
         """Return a job as JSON for clients."""
@@ -299,7 +304,8 @@ class Jobs:
         done = replace(
             job, state="done", finished=_now(), version=job.id, report=has_report, message=""
         )
-        self._update_unless_finished(done)
+        if not self._update_unless_finished(done):  # cancelled at the last moment
+            self._versions.delete(job.handle, job.id)
 
     def _run_stage(
         self, stage: job_run.Stage, folder: Path, job: Job, stop: threading.Event

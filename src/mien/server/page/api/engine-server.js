@@ -3,6 +3,7 @@
 import { NO_FEATURES, faceFrom } from "./engine.js";
 import { Connection, problemError } from "./http.js";
 import { JobsApi } from "./jobs-api.js";
+import { SessionsApi, VersionsApi } from "./keeping-api.js";
 import { FixedPeople, PeopleApi } from "./people-api.js";
 
 const RANKS = { viewer: 0, operator: 1, admin: 2 };
@@ -21,6 +22,8 @@ export class ServerEngine {
     this.#gallery = new PeopleApi(this.#connection);
     this.people = this.#gallery;
     this.jobs = new JobsApi(this.#connection);
+    this.versions = new VersionsApi(this.#connection);
+    this.sessions = new SessionsApi(this.#connection);
   }
 
   /** Called when the session has ended and a key is required again. */
@@ -78,6 +81,8 @@ export class ServerEngine {
       editPeople: gallery && may("operator"),
       train: may("operator"),
       service: may("admin"),
+      versions: may("operator"),
+      sessions: this.authentication,
       signOut: this.authentication,
     };
   }

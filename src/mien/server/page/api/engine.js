@@ -35,6 +35,8 @@
  * @property {boolean} editPeople  people can be added, renamed, merged, forgotten
  * @property {boolean} train
  * @property {boolean} service  another recognizer can be put in service
+ * @property {boolean} versions  trained recognizers can be listed and deleted
+ * @property {boolean} sessions  signed-in browsers can be listed and signed out
  * @property {boolean} signOut
  *
  * @typedef {object} Engine
@@ -51,6 +53,8 @@
  * @property {object} [people]  with `features.people`: see people-api.js; with `exported`, `imported`
  *   and `forgetAll` too, its people are stored in this browser
  * @property {object} [jobs]  with `features.train`: see jobs-api.js
+ * @property {object} [versions]  with `features.versions`: see keeping-api.js
+ * @property {object} [sessions]  with `features.sessions`: see keeping-api.js
  * @property {(photo: Blob, options?: {crops?: boolean, top?: number, signal?: AbortSignal,
  *   onUpload?: (sent: number, total: number) => void}) => Promise<Answer>} identify
  * @property {(token: string, isNot: string) => Promise<void>} [isNot]
@@ -84,6 +88,8 @@ export const NO_FEATURES = Object.freeze({
   editPeople: false,
   train: false,
   service: false,
+  versions: false,
+  sessions: false,
   signOut: false,
 });
 

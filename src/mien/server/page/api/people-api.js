@@ -35,8 +35,15 @@ export class PeopleApi {
     return this.#connection.send("POST", `v1/people/${part(id)}/merge`, { other });
   }
 
-  forget(id) {
-    return this.#connection.send("DELETE", `v1/people/${part(id)}`);
+  /** Resolves to what is left elsewhere: `{wiped, recognizers}`; null if nothing is. */
+  async forget(id) {
+    const left = await this.#connection.send("DELETE", `v1/people/${part(id)}`);
+    if (!left) return null;
+    const recognizers = left.recognizers.map(({ in_service: inService, ...rest }) => ({
+      ...rest,
+      inService,
+    }));
+    return { wiped: left.wiped, recognizers };
   }
 
   forgetPhoto(id, photo) {

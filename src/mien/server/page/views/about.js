@@ -2,8 +2,10 @@
 
 import { fill, h } from "../parts/dom.js";
 import { icon } from "../parts/icons.js";
-import { errorNote, toast } from "../parts/toast.js";
-import { count, day, moment, number, onceIn, rate } from "../words.js";
+import { errorNote } from "../parts/toast.js";
+import { count, day, number, onceIn, rate } from "../words.js";
+import { sessionsCard } from "./about/sessions.js";
+import { versionsCard } from "./about/versions.js";
 
 export function about({ engine, reloadRecognizers }) {
   const element = h("div", { class: "about narrow stack" });
@@ -19,16 +21,17 @@ export function about({ engine, reloadRecognizers }) {
     } catch (error) {
       return fill(element, header(), errorNote(error, enter));
     }
-    const cards = recognizers.map((each) =>
-      recognizerCard(engine, each, async () => {
-        await reloadRecognizers();
-        await enter();
-      }),
-    );
+    const cards = recognizers.map(recognizerCard);
+    const again = async () => {
+      await reloadRecognizers();
+      await enter();
+    };
     return fill(
       element,
       header(),
       cards.length ? cards : nothing(),
+      engine.features.versions ? versionsCard(engine, again) : null,
+      engine.features.sessions ? sessionsCard(engine) : null,
       stored(recognizers),
       privacy(engine),
     );
@@ -62,7 +65,7 @@ const nothing = () =>
     ),
   );
 
-function recognizerCard(engine, recognizer, again) {
+function recognizerCard(recognizer) {
   const facts = [
     count(recognizer.people_count ?? recognizer.people?.length ?? 0, "person", "people"),
     recognizer.kind === "gallery"
@@ -79,7 +82,6 @@ function recognizerCard(engine, recognizer, again) {
     policyOf(recognizer.policy),
     measuredOf(recognizer.measured),
     weightsOf(recognizer.weights ?? [recognizer.detector, recognizer.embedder].filter(Boolean)),
-    versionsOf(engine, recognizer, again),
   );
 }
 
@@ -185,51 +187,6 @@ function weightsOf(weights) {
             { class: "soft little" },
             `Published by ${each.publisher}. Trained on: ${each.trained_on}`,
           ),
-        ),
-      ),
-    ),
-  );
-}
-
-function versionsOf(engine, recognizer, again) {
-  const versions = recognizer.versions ?? [];
-  if (versions.length < 2) return null;
-  const put = async (version) => {
-    try {
-      await engine.putInService(recognizer.handle, version.version);
-      toast("The version is in service.", "swap");
-      await again();
-    } catch (error) {
-      toast(error.message, "warn");
-    }
-  };
-  return h(
-    "div",
-    { class: "stack tight" },
-    h("h3", {}, "Versions"),
-    h(
-      "ul",
-      { class: "versions" },
-      versions.map((version) =>
-        h(
-          "li",
-          {},
-          h(
-            "span",
-            {},
-            version.created
-              ? `Trained ${moment(version.created)}`
-              : "The file given when the server was started",
-          ),
-          version.in_service
-            ? h("span", { class: "tag good" }, "in service")
-            : engine.features.service
-              ? h(
-                  "button",
-                  { class: "button small", type: "button", on: { click: () => put(version) } },
-                  "Put in service",
-                )
-              : null,
         ),
       ),
     ),

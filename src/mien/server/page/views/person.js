@@ -7,6 +7,7 @@ import { icon } from "../parts/icons.js";
 import { personPicker } from "../parts/person-picker.js";
 import { errorNote, toast } from "../parts/toast.js";
 import { count, day } from "../words.js";
+import { showStillHeld } from "./about/still-held.js";
 
 /** The view of a person; resolves to its element. */
 export async function person(context, id) {
@@ -26,6 +27,32 @@ async function draw(context, id, element) {
   }
   const again = () => draw(context, id, element);
   const edit = engine.features.editPeople;
+  const stale = h(
+    "button",
+    { class: "button small", type: "button", hidden: true, on: { click: again } },
+    "Show the new photos",
+  );
+  const adder = edit
+    ? new PhotoAdder(engine.people, { onChange: () => adder.taken && (stale.hidden = false) })
+    : null;
+  adder?.enrol(id);
+  return fill(
+    element,
+    back,
+    header(engine, who, again),
+    h(
+      "section",
+      { class: "card padded stack" },
+      h("div", { class: "spread" }, h("h2", {}, "Photos"), stale),
+      photosOf(engine, who, edit, again),
+    ),
+    edit
+      ? h("section", { class: "card padded stack" }, h("h2", {}, "Add photos"), adder.element)
+      : null,
+  );
+}
+
+function header(engine, who, again) {
   const facts = [
     who.photos
       ? `Enrolled with ${count(who.photos, "photo")}`
@@ -34,7 +61,7 @@ async function draw(context, id, element) {
   ]
     .filter(Boolean)
     .join(" ");
-  const head = h(
+  return h(
     "header",
     { class: "person-head" },
     portrait(who.name, who.photos ? who.thumbnail : null, "huge"),
@@ -46,7 +73,7 @@ async function draw(context, id, element) {
       who.consent
         ? h("p", { class: "soft little" }, icon("shield"), `Consent: ${who.consent}`)
         : null,
-      edit
+      engine.features.editPeople
         ? h(
             "div",
             { class: "acts" },
@@ -56,29 +83,6 @@ async function draw(context, id, element) {
           )
         : null,
     ),
-  );
-  const adder = edit
-    ? new PhotoAdder(engine.people, { onChange: () => adder.taken && (stale.hidden = false) })
-    : null;
-  const stale = h(
-    "button",
-    { class: "button small", type: "button", hidden: true, on: { click: again } },
-    "Show the new photos",
-  );
-  adder?.enrol(id);
-  return fill(
-    element,
-    back,
-    head,
-    h(
-      "section",
-      { class: "card padded stack" },
-      h("div", { class: "spread" }, h("h2", {}, "Photos"), stale),
-      photosOf(engine, who, edit, again),
-    ),
-    edit
-      ? h("section", { class: "card padded stack" }, h("h2", {}, "Add photos"), adder.element)
-      : null,
   );
 }
 
@@ -256,9 +260,10 @@ async function forget(engine, who) {
   });
   if (!sure) return;
   try {
-    await engine.people.forget(who.id);
+    const left = await engine.people.forget(who.id);
     toast(`${who.name} is forgotten.`, "trash");
     location.hash = "#/people";
+    if (left) showStillHeld(engine, who.name, left);
   } catch (error) {
     toast(error.message, "warn");
   }

@@ -6,11 +6,14 @@ refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 
 MOST_FIELDS = 1_000_000
 """A file with more fields is refused: those of the default models have about 10,000."""
+
+Field = tuple[int, int | bytes | memoryview]
+"""Number and value of a field; texts and messages are encoded."""
 
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
 
@@ -30,10 +33,12 @@ class Message:
         self.size = len(data)
         self._budget = budget
         self._values: dict[int, list[int | memoryview]] = {}
+        self.fields: list[tuple[int, int | memoryview]] = []
         for number, value in _fields(data):
             budget[0] -= 1
             if budget[0] < 0:
                 raise ValueError("it has too many parts")
+            self.fields.append((number, value))
             self._values.setdefault(number, []).append(value)
 
     def __contains__(self, number: int) -> bool:
@@ -41,18 +46,18 @@ class Message:
 
     def messages(self, number: int) -> list[Message]:
         """Return the messages in a repeated field."""
-        return [Message(data, self._budget) for data in self._payloads(number)]
+        return [Message(data, self._budget) for data in self.payloads(number)]
 
     def message(self, number: int) -> Message | None:
         """Return the message in a field, or None; a ValueError where it is given twice."""
-        found = self._payloads(number)
+        found = self.payloads(number)
         if len(found) > 1:
             raise ValueError("a part is given twice")
         return Message(found[0], self._budget) if found else None
 
     def texts(self, number: int) -> list[str]:
         """Return the texts in a repeated field."""
-        return [bytes(data).decode("utf-8") for data in self._payloads(number)]
+        return [bytes(data).decode("utf-8") for data in self.payloads(number)]
 
     def text(self, number: int) -> str:
         """Return the text in a field, empty without one; a ValueError where it is given twice."""
@@ -83,10 +88,11 @@ class Message:
 
     def data(self, number: int) -> bytes:
         """Return the bytes in a field, empty without any."""
-        found = self._payloads(number)
+        found = self.payloads(number)
         return bytes(found[0]) if len(found) == 1 else b""
 
-    def _payloads(self, number: int) -> list[memoryview]:
+    def payloads(self, number: int) -> list[memoryview]:
+        """Return the texts or messages in a repeated field, encoded."""
         found = [value for value in self._values.get(number, []) if isinstance(value, memoryview)]
         if len(found) != len(self._values.get(number, [])):
             raise ValueError("a part has the wrong type")
@@ -110,6 +116,17 @@ def elements(tensor: Message) -> tuple[int, ...]:
     if prod(shape) > 2 * tensor.size:
         raise ValueError("a stored tensor is smaller than its shape")
     return shape
+
+
+def encoded(fields: Iterable[Field]) -> bytes:
+    """Return a message with these fields: integers, and texts or messages that are encoded."""
+    parts: list[bytes | memoryview] = []
+    for number, value in fields:
+        if isinstance(value, int):
+            parts += [_as_varint(number << 3 | _VARINT), _as_varint(value)]
+        else:
+            parts += [_as_varint(number << 3 | _BYTES), _as_varint(len(value)), value]
+    return b"".join(parts)
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
@@ -144,6 +161,15 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         if byte < 128:
             return value & 0xFFFF_FFFF_FFFF_FFFF, at + place + 1
     raise ValueError("it is damaged")
+
+
+def _as_varint(value: int) -> bytes:
+    found = bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    found.append(value)
+    return bytes(found)
 
 
 def _signed(value: int) -> int:

@@ -1,4 +1,4 @@
-"""Check the graph of a recognizer file before onnxruntime reads it.
+"""Check the graph of a recognizer file or of a stranger's model before onnxruntime reads it.
 
 onnxruntime runs whatever a file holds: loops without an end, tensors of any size that it makes
 while it loads, and data in other files. Allowed is what Mien writes: operators of the standard
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from mien.recognizer.wire import MOST_FIELDS, Message, elements
+from mien.onnx_files.wire import MOST_FIELDS, Message, elements
 
 _STANDARD = {"", "ai.onnx"}
 _MOST_NODES = 50_000
@@ -127,8 +127,13 @@ class CheckedGraph:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
-def check_graph(model: bytes) -> CheckedGraph:
+def check_graph(model: bytes, *, exported: bool = False) -> CheckedGraph:
     """Return what is in a recognizer file.
+
+    Args:
+        model: the file.
+        exported: it is a model that another program wrote, which may compute anything of its
+            constants; onnxruntime limits what it computes so.
 
     Raises:
         ValueError: it holds what Mien never writes.
@@ -142,7 +147,7 @@ def check_graph(model: bytes) -> CheckedGraph:
     outer = file.message(graph)
     if outer is None:
         raise ValueError("it has no graph")
-    return _Check(len(model)).graph(outer, {}, set(), 0)
+    return _Check(len(model), exported=exported).graph(outer, {}, set(), 0)
 
 
 class _Check:
@@ -150,9 +155,11 @@ class _Check:
 
     Args:
         size: of the file in bytes; what is computed from constants is limited by it.
+        exported: as for `check_graph`.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, exported: bool) -> None:
+        self._exported = exported
         self._nodes = 0
         self._loops = 0
         self._computed = 0
@@ -166,7 +173,7 @@ class _Check:
         node, initializer, inputs, outputs, quantised, sparse = 1, 5, 11, 12, 14, 15
         if depth >= _DEEPEST:
             raise ValueError("its graphs are nested too deeply")
-        if quantised in graph or sparse in graph:
+        if (quantised in graph and not self._exported) or sparse in graph:
             raise ValueError("it has tensors of a kind that Mien does not write")
         constants = dict(constants)
         checked = CheckedGraph(
@@ -205,7 +212,8 @@ class _Check:
             self._limit_operands(kind, operands)
         if not graphs and all(operand is not None for operand in operands):
             made = self._from_constants(node, kind, [o for o in operands if o is not None])
-            constants.update(dict.fromkeys(outputs, made))
+            if made is not None:
+                constants.update(dict.fromkeys(outputs, made))
         self._made_by.update(dict.fromkeys(outputs, (kind, inputs)))
         defined.update(outputs)
 
@@ -247,7 +255,9 @@ class _Check:
             if not prod(max(1, abs(value)) for value in values) <= _LARGEST_OPERAND:
                 raise ValueError(f"the operator {kind} makes too large a tensor")
 
-    def _from_constants(self, node: Message, kind: str, operands: Sequence[_Constant]) -> _Constant:
+    def _from_constants(
+        self, node: Message, kind: str, operands: Sequence[_Constant]
+    ) -> _Constant | None:
         """Return what a node makes of constants, which onnxruntime computes while it loads."""
         if kind == "Constant" and not operands:
             tensors = [a.message(5) for a in node.messages(5) if 5 in a]
@@ -265,6 +275,8 @@ class _Check:
             made = _Constant(16)
         elif kind == "Gather" and len(operands) == 2:
             made = _Constant(operands[0].size * operands[1].size)
+        elif self._exported:
+            return None
         else:
             raise ValueError(f"it computes {kind} of constants, which Mien does not write")
         self._computed += made.size

@@ -1,0 +1,1 @@
+"""The first inputs of each target, made from nothing: `python -m fuzz corpus` writes them."""

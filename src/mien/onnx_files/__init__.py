@@ -1,0 +1,1 @@
+"""ONNX files of strangers: read and checked before they are run, without onnx."""

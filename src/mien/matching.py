@@ -89,7 +89,9 @@ class HeadMatcher:
     def _rates(self, similarities: NDArray[np.float32]) -> NDArray[np.float64] | None:
         if self._statistics is None or self._statistics.impostors is None:
             return None
-        return self._statistics.impostors.false_positive_rates(similarities, self.head.photos)
+        return self._statistics.impostors.false_positive_rates(
+            similarities - self.head.policy.shift, self.head.photos
+        )
 
 
 class PhotoIdentifier:

@@ -42,16 +42,21 @@ def test_results_agree_with_numpy(people, faces):
     assert candidates.dtype == np.int64
     assert np.array_equal(candidates, order)
     assert np.allclose(similarities, np.take_along_axis(cosines, order, 1), atol=1e-6)
-    expected = head.calibration.probability(similarities)
-    assert np.allclose(probabilities, expected, atol=1e-5)
-    assert person.tolist() == reference.decide(candidates[:, 0], similarities[:, 0], 0.3)
+    odds = np.exp(head.calibration.slope * cosines + head.calibration.offset)
+    expected = odds / (1 + odds.sum(axis=1, keepdims=True))
+    assert np.allclose(probabilities, np.take_along_axis(expected, order, 1), atol=1e-5)
+    assert np.all(probabilities.sum(axis=1) <= 1)
+    likely = np.where(probabilities[:, 0] >= 0.5, similarities[:, 0], -1)
+    assert person.tolist() == reference.decide(candidates[:, 0], likely, 0.3)
 
 
 @pytest.fixture(scope="module")
 def decide():
     """Return decide(cosines) for four people on the axes, so that similarities can be chosen."""
     head = replace(
-        toy_head(4, threshold=0.5, dimension=5), prototypes=np.eye(4, 5, dtype=np.float32)
+        toy_head(4, threshold=0.5, dimension=5),
+        prototypes=np.eye(4, 5, dtype=np.float32),
+        calibration=Calibration(60, -20),  # even odds at 1/3, well below the threshold
     )
     session = Session(compare_graph(head).SerializeToString(), name="compare", threads=1)
 
@@ -89,8 +94,23 @@ def test_of_equal_faces_the_better_detection_is_named(decide):
     assert decide([[0.1, 0.7, 0, 0], [0.2, 0.7, 0, 0], [0, 0, 0.9, 0]]) == [1, UNKNOWN_PERSON, 2]
 
 
-def test_of_two_equally_similar_people_the_first_is_named(decide):
-    assert decide([[0.6, 0.6, 0, 0]]) == [0]
+def test_of_two_people_too_alike_none_is_named(decide):
+    """One of the two: each is less likely than the other and a stranger together."""
+    assert decide([[0.6, 0.6, 0, 0]]) == [UNKNOWN_PERSON]
+    assert decide([[0.6, 0.61, 0, 0]]) == [1]
+
+
+def test_a_name_is_at_least_as_likely_as_everything_else():
+    """Also where the threshold would allow more."""
+    head = replace(
+        toy_head(1, threshold=0.2, dimension=2),
+        prototypes=np.eye(1, 2, dtype=np.float32),
+        calibration=Calibration(20, -8),  # even odds at 0.4
+    )
+    cosines = np.array([0.39, 0.41])
+    found = compare(head, np.stack([cosines, np.sqrt(1 - cosines**2)], axis=1))
+    assert found[2][:, 0] == pytest.approx([0.45, 0.55], abs=0.01)
+    assert found[3].tolist() == [UNKNOWN_PERSON, 0]
 
 
 @settings(max_examples=100)

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.measures import bootstrap_mean, bootstrap_over_people, wilson, wilson_of_parts
+from mien.measures import (
+    bootstrap_mean,
+    bootstrap_over_people,
+    rate_over_people,
+    wilson,
+    wilson_of_parts,
+)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +85,24 @@ def test_coverage_of_the_bootstrap():
         found = bootstrap_mean(values, np.arange(60), rounds=400, seed=seed)
         inside += found.low <= 0 <= found.high
     assert 0.88 <= inside / 200 <= 0.99
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_rate_that_all_people_share_has_an_interval_all_the_same(value):
+    people = np.repeat(np.arange(40), 3)
+    found = rate_over_people(np.full(120, value), people)
+    plain = wilson(round(40 * value), 40)  # 40 people, not 120 photos
+    assert (found.value, found.low, found.high) == (value, plain.low, plain.high)
+    assert bootstrap_mean(np.full(120, value), people).low == value
+
+
+def test_a_rate_keeps_the_wider_interval():
+    """A few people with many photos each: resampling them is wider than Wilson's by photos."""
+    values = np.repeat([1.0, 1.0, 0.0, 1.0, 0.0], 40)
+    found = rate_over_people(values, np.repeat(np.arange(5), 40))
+    boot, plain = bootstrap_mean(values, np.repeat(np.arange(5), 40)), wilson(3, 5)
+    assert found.low == min(boot.low, plain.low)
+    assert found.high == max(boot.high, plain.high)
 
 
 def test_any_statistic_of_resampled_people():

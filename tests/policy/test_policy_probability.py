@@ -40,6 +40,48 @@ def test_two_similarities_by_hand():
     assert chances == pytest.approx([0.9 / (0.9 + 0.25), 0.1 / (0.1 + 0.75)], rel=1e-3)
 
 
+def two_alike(seed, photos=400):
+    """Return similarities to two people who look alike, who was right, and those of strangers."""
+    generator = np.random.default_rng(seed)
+    own = generator.normal(0.6, 0.1, photos)
+    twin = generator.normal(0.5, 0.1, photos)
+    strangers = -np.sort(-generator.normal(0.2, 0.1, (photos, 2)), axis=1)
+    return -np.sort(-np.stack([own, twin], axis=1), axis=1), own >= twin, strangers
+
+
+def test_odds_are_shared_by_people_who_look_alike():
+    known, correct, strangers = two_alike(0)
+    assert 0.2 < np.mean(~correct) < 0.3  # the twin is more similar in a quarter of the photos
+    shared, alone = fit(known, correct, strangers), fit(known[:, 0], correct, strangers[:, 0])
+    known, correct, _ = two_alike(1)
+    others = shared.calibration.odds(known[:, 1:]).sum(axis=1)
+    close = known[:, 0] - known[:, 1] < 0.02
+    right = np.mean(correct[close])
+    chance = shared.calibration.probability(known[close, 0].astype(np.float32), others[close])
+    assert np.mean(chance) == pytest.approx(right, abs=0.15)
+    # By themselves the two would have more than 1 together.
+    assert np.mean(alone.calibration.probability(known[close]).sum(axis=1)) > 1.1
+
+
+def test_the_fit_of_shared_odds_is_a_fixed_point():
+    known, correct, strangers = two_alike(2)
+    found = fit(known, correct, strangers).calibration
+    scores = np.concatenate([known, strangers]).astype(np.float32)
+    truth = np.concatenate([correct, np.zeros(len(strangers), np.bool_)])
+    weights = np.ones(len(scores))
+    typical = 0.4 + np.arange(-3.0, 4.0) / TYPICAL_SLOPE
+    chance = found.probability(scores[:, 0], found.odds(scores[:, 1:]).sum(axis=1))
+    few = found.probability(typical.astype(np.float32))
+    gap = np.concatenate(
+        [
+            weights * (chance - truth),
+            TYPICAL_WEIGHT / 7 * (few - 1 / (1 + np.exp(-np.arange(-3.0, 4.0)))),
+        ]
+    )
+    assert gap.sum() == pytest.approx(0, abs=1e-2)
+    assert gap @ np.concatenate([scores[:, 0], typical]) == pytest.approx(0, abs=1e-2)
+
+
 def test_without_photos_it_is_the_typical_curve():
     for known, correct, strangers in (([], [], []), ([0.7] * 5, [True] * 5, []), ([], [], [0.1])):
         found = fit(known, correct, strangers, threshold=0.45)

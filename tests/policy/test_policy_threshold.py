@@ -12,7 +12,15 @@ from mien.errors import TooFewPeople
 from mien.measures import equal_shares, wilson
 from mien.models.cards import DEFAULT_EMBEDDER, card
 from mien.models.statistics import ImpostorStatistics
-from mien.policy import Strangers, choose_policy, false_positive_rates, needed_for
+from mien.policy import (
+    ImpostorHistogram,
+    OwnPeople,
+    Strangers,
+    choose_policy,
+    false_positive_rates,
+    needed_for,
+)
+from mien.policy.own_people import PRIOR_PAIRS
 
 CARD = ImpostorStatistics(
     measured_on="made-up people",
@@ -26,7 +34,7 @@ def strangers(similarity, people=None, *, gallery=10, source="others"):
     similarity = np.asarray(similarity, np.float32)
     labels = np.arange(len(similarity)) if people is None else np.asarray(people)
     weights = equal_shares(labels) if len(labels) else np.zeros(0)
-    return Strangers(similarity, weights, len(np.unique(labels)), gallery, source)
+    return Strangers(similarity[:, None], weights, len(np.unique(labels)), gallery, source)
 
 
 def counts(people, photos=1):
@@ -42,12 +50,12 @@ def named(group, threshold):
 
 
 def test_by_hand():
-    # 300 strangers at 0.001, 0.002 … 0.300: one in a hundred are the three most similar.
+    # 300 strangers at 0.001, 0.002 … 0.300: 2 of them and one more are at most 1 % of 301.
     group = strangers(np.arange(1, 301) / 1000)
     choice = choose_policy([group], counts(10), 0.01)
     policy = choice.policy
-    assert policy.threshold == np.nextafter(np.float32(0.297), np.float32(1))
-    assert policy.expected == wilson(3, 300)
+    assert policy.threshold == np.nextafter(np.float32(0.298), np.float32(1))
+    assert policy.expected == wilson(2, 300)
     assert (policy.supported, policy.basis) == (True, "strangers")
     assert (policy.strangers, policy.false_positive_rate, choice.people) == (300, 0.01, 300)
     assert policy.support == "supported by measurement"
@@ -84,10 +92,11 @@ def test_no_threshold_is_higher_than_it_must_be(group, rate):
     choice = choose_policy([group], counts(10), rate)
     if choice.policy.basis != "strangers":
         return
-    # The next lower similarity that a stranger has would name too many.
+    # The next lower similarity that a stranger has would name too many, with one more stranger.
     below = group.similarity[group.similarity < np.float32(choice.policy.threshold)]
     if len(below):
-        assert named(group, below.max()) > rate
+        expected = (group.people * named(group, below.max()) + 1) / (group.people + 1)
+        assert expected > rate - 1e-9
 
 
 @given(crowds(), rates, rates)
@@ -101,7 +110,7 @@ def test_a_higher_rate_gives_a_lower_threshold(group, one, other):
 def test_repeated_photos_change_nothing(group, times):
     """A stranger with repeated photos still has weight 1."""
     again = Strangers(
-        np.repeat(group.similarity, times),
+        np.repeat(group.similarities, times, axis=0),
         np.repeat(group.weights / times, times),
         group.people,
         group.gallery,
@@ -126,13 +135,95 @@ def test_supported_means_enough_strangers(group, rate):
 def test_rate_is_corrected_for_smaller_galleries():
     # Independent comparisons: F = 1 - (1 - p)^P, so from P' = 5 to P = 10 people F grows to
     # 1 - (1 - F)^2, as Šidák's correction has it.
-    group = strangers(np.arange(1, 1001) / 1000, gallery=5)
+    group = strangers(np.arange(1, 1000) / 1000, gallery=5)
     policy = choose_policy([group], counts(10), 0.19).policy
     share = named(group, policy.threshold)
-    assert share == pytest.approx(0.1)
-    assert policy.expected.value == pytest.approx(1 - 0.9**2)
-    full = strangers(np.arange(1, 1001) / 1000, gallery=10)
+    assert share == pytest.approx(99 / 999)  # and one more of 1,000: 10 %
+    assert policy.expected.value == pytest.approx(1 - (1 - 99 / 999) ** 2)
+    full = strangers(np.arange(1, 1000) / 1000, gallery=10)
     assert choose_policy([full], counts(10), 0.19).policy.threshold < policy.threshold
+
+
+def test_a_large_group_does_not_hide_a_small_one():
+    # All 100 friends look like someone here, and none of 10,000 others does.
+    few = strangers(np.linspace(0.7, 0.8, 100), source="friends")
+    many = strangers(np.linspace(0.0, 0.3, 10_000))
+    for groups in ([few, many], [many, few]):
+        choice = choose_policy(groups, counts(10), 0.04)
+        policy = choice.policy
+        assert 0.79 < policy.threshold < 0.8
+        assert policy.expected == wilson(3, 100)  # of the group with the highest rate
+        assert "100 of friends" in policy.source
+        rates = {group.source: group.rate.value for group in choice.groups}
+        assert rates == {"friends": 0.03, "others": 0.0}
+
+
+def test_a_group_too_small_to_measure_a_rate_can_contradict_it():
+    lookalikes = strangers([0.6] * 5 + [0.1] * 15, source="lookalikes")
+    many = strangers(np.linspace(0.0, 0.3, 10_000))
+    choice = choose_policy([many, lookalikes], counts(10), 0.01)
+    assert choice.policy.threshold == np.nextafter(np.float32(0.6), np.float32(1))
+    assert not choice.policy.supported
+    assert choice.warnings[0].code == "people-more-alike-than-card"
+    # One of 20 may be chance.
+    one = strangers([0.6] + [0.1] * 19)
+    assert choose_policy([many, one], counts(10), 0.01).policy.threshold < 0.3
+
+
+def own_people(similarity, impostors=None):
+    """Return people of a gallery with these similarities to the nearest other."""
+    group = strangers(similarity, gallery=max(1, len(similarity) - 1), source="own people")
+    histogram = ImpostorHistogram()
+    if impostors is not None:
+        faces = np.stack([impostors, np.sqrt(1 - np.square(impostors))], axis=1)
+        histogram.add(faces.astype(np.float32), np.eye(1, 2, dtype=np.float32), np.ones(len(faces)))
+    return OwnPeople(group, histogram)
+
+
+def test_the_card_moves_to_where_the_own_people_lie():
+    # On the card one comparison in ten reaches 0.2; among 80 people here it is 0.3.
+    alike = np.linspace(0.0, 0.3 / 0.9, 1001)
+    seen = own_people([0.2] * 80, alike)
+    moved = choose_policy([], counts(80), 0.05, own=seen, statistics=CARD)
+    card_alone = choose_policy([], counts(80), 0.05, statistics=CARD).policy
+    weight = seen.pairs / (seen.pairs + PRIOR_PAIRS)
+    assert moved.policy.shift == pytest.approx(0.1 * weight, abs=1e-3)
+    assert moved.policy.threshold == pytest.approx(
+        card_alone.threshold + moved.policy.shift, abs=1e-3
+    )
+    assert moved.policy.supported
+    assert not card_alone.supported  # nothing is known of how alike the people look
+    # People who look less alike than the card's lower it.
+    different = choose_policy(
+        [], counts(80), 0.05, own=own_people([0.1] * 80, alike - 0.2), statistics=CARD
+    )
+    assert different.policy.threshold < card_alone.threshold
+
+
+def test_few_own_people_move_the_card_little():
+    alike = np.linspace(0.0, 0.3 / 0.9, 1001)
+    shifts = [
+        choose_policy(
+            [], counts(n), 0.05, own=own_people([0.2] * n, alike), statistics=CARD
+        ).policy.shift
+        for n in (2, 10, 80)
+    ]
+    assert shifts == sorted(shifts)
+    assert shifts[0] < 0.005
+
+
+def test_a_confidence_raises_the_threshold():
+    group = strangers(np.arange(1, 1001) / 1000)
+    average = choose_policy([group], counts(10), 0.02).policy
+    sure = choose_policy([group], counts(10), 0.02, confidence=0.95).policy
+    assert named(group, average.threshold) == pytest.approx(0.019)
+    assert named(group, sure.threshold) == pytest.approx(0.012)  # exact: 1.96 % at most, of 95 %
+    own = own_people([0.2] * 30, np.linspace(0.0, 0.25, 1001))
+    card = choose_policy([], counts(30), 0.05, own=own, statistics=CARD).policy
+    surer = choose_policy([], counts(30), 0.05, own=own, statistics=CARD, confidence=0.95).policy
+    assert surer.threshold > card.threshold
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        choose_policy([group], counts(10), 0.02, confidence=1.5)
 
 
 def test_photos_are_counted_beside_people():
@@ -140,16 +231,7 @@ def test_photos_are_counted_beside_people():
     other = strangers([0.2] * 150)
     choice = choose_policy([group, other], counts(10), 0.01)
     assert (choice.policy.strangers, choice.people) == (550, 350)
-    assert choice.supportable == pytest.approx(3 / 350)
-
-
-def test_groups_are_weighted_by_people():
-    few = strangers([0.9] * 10, source="friends")
-    many = strangers([0.1] * 290)
-    policy = choose_policy([few, many], counts(10), 0.04).policy
-    assert policy.threshold == np.nextafter(np.float32(0.1), np.float32(1))
-    assert policy.expected == wilson(10, 300)
-    assert "10 of friends; 290 of others" in policy.source
+    assert choice.supportable == pytest.approx(3 / 200)  # of the largest group
 
 
 def test_too_few_strangers_and_nothing_else_known():
@@ -189,9 +271,9 @@ def test_the_card_by_hand():
         policy = choose_policy([], counts(1, photos), 0.01, statistics=CARD).policy
         assert policy.threshold == pytest.approx(expected, abs=6e-4)
         assert policy.expected.value == pytest.approx(0.01, rel=0.02)
-        assert (policy.expected.low, policy.expected.high) == (0, 1)  # nothing measured here
-        assert (policy.supported, policy.basis) == (True, "card")
-        assert policy.support == "supported by the embedder's card, not measured on this data"
+        assert policy.expected.low < 0.01 < policy.expected.high
+        # One person does not show how alike people here look.
+        assert (policy.supported, policy.basis) == (False, "card")
         assert "Not measured here: 300 strangers are needed to measure 1 %." in policy.source
 
 
@@ -204,16 +286,21 @@ def test_rate_by_the_card_grows_with_the_gallery():
     assert 0.4 < between.threshold < 0.45
 
 
-@given(st.integers(1, 500), rates)
+@given(st.integers(20, 500), st.floats(1e-4, 0.02))
 def test_supported_means_within_the_statistics_of_the_card(people, rate):
-    choice = choose_policy([], counts(people), rate, statistics=CARD)
+    own = own_people([0.0] * people)  # at most 500: too few to measure 2 % themselves
+    choice = choose_policy([], counts(people), rate, own=own, statistics=CARD)
     policy = choice.policy
-    assert policy.supported == (policy.expected.value <= rate + 1e-12)
     lowest = 1 - (1 - 1e-4) ** people
     assert policy.supported == (lowest <= rate + 1e-12)
+    assert policy.expected.value <= max(rate, lowest) + 1e-9
     if not policy.supported:
-        assert choice.supportable == pytest.approx(lowest)
+        # The threshold is the highest that the card states.
+        assert policy.threshold == pytest.approx(0.55, abs=1e-3)
+        assert choice.supportable == pytest.approx(min(lowest, 3 / people))
         assert "cannot be supported" in choice.warnings[-1].text
+    else:
+        assert policy.support == "supported by the embedder's card, not measured on this data"
 
 
 def test_a_rate_below_the_card_takes_its_strictest_threshold():
@@ -222,70 +309,66 @@ def test_a_rate_below_the_card_takes_its_strictest_threshold():
         choice = choose_policy([], counts(people, 3), rate, statistics=CARD)
         assert not choice.policy.supported
         assert choice.policy.threshold == pytest.approx(0.55, abs=6e-4)
-        lowest = 1 - (1 - 1e-4) ** people
-        assert choice.policy.expected.value == pytest.approx(lowest)
-        assert choice.supportable == pytest.approx(lowest)
+        assert choice.policy.expected.value == pytest.approx(1 - (1 - 1e-4) ** people)
 
 
-def test_people_more_similar_than_the_card_reaches_are_above_its_strictest_threshold():
-    group = strangers([0.7, 0.1, 0.2])
-    choice = choose_policy([group], counts(500), 0.01, statistics=CARD)
-    assert not choice.policy.supported
-    assert choice.policy.threshold == np.nextafter(np.float32(0.7), np.float32(1))
-
-
-def test_rate_from_the_card_and_interval_from_the_few_people():
-    group = strangers([0.1, 0.15], source="this gallery's own people, each left out in turn")
-    choice = choose_policy([group], counts(2), 0.01, statistics=CARD)
+def test_few_people_and_the_card():
+    own = own_people([0.1, 0.15])
+    choice = choose_policy([], counts(2), 0.01, own=own, statistics=CARD)
     policy = choice.policy
-    # The rate is from the card, the wide interval from the two people searched.
     assert policy.expected.value == pytest.approx(0.01, rel=0.02)
-    assert policy.expected.high == wilson(0, 2).high
-    assert policy.supported
-    assert policy.support.endswith("not measured on this data")
+    assert not policy.supported
     assert "Too few to measure it here (300 strangers are needed" in policy.source
-    assert "): 2 of this gallery's own people" in policy.source
-    assert (choice.people, choice.warnings) == (2, ())
+    assert "): 2 of own people" in policy.source
+    (few,) = choice.warnings
+    assert "2 are there, 298 too few; or 20 people in the gallery" in few.text
+    assert choice.people == 2
     assert (policy.strangers, policy.false_positive_rate) == (2, 0.01)
 
 
 def test_people_more_similar_than_the_card_raise_the_threshold():
-    family = strangers([0.8, 0.7, 0.75, 0.2, 0.1, 0.72], gallery=6, source="the family")
-    choice = choose_policy([family], counts(6), 0.01, statistics=CARD)
+    family = own_people([0.8, 0.7, 0.75, 0.2, 0.1, 0.72])
+    choice = choose_policy([], counts(6), 0.01, own=family, statistics=CARD)
     assert choice.policy.threshold > 0.8
     # The card does not apply to them, and six people do not support the rate.
     assert not choice.policy.supported
     assert choice.supportable == pytest.approx(0.5)
     first, second = choice.warnings
-    assert "look more alike than the strangers on the card (66.7% of them" in first.text
+    assert first.code == "people-more-alike-than-card"
     assert "294 too few" in second.text
 
 
 def test_one_lookalike_of_many_does_not_contradict_the_card():
-    group = strangers([0.8] + [0.1] * 59, gallery=60)
-    policy = choose_policy([group], counts(60), 0.02, statistics=CARD).policy
+    own = own_people([0.8] + [0.1] * 59)
+    policy = choose_policy([], counts(60), 0.02, own=own, statistics=CARD).policy
     assert policy.supported
     assert policy.threshold < 0.8
 
 
 def test_card_does_not_support_a_learned_head():
-    group = strangers([0.1, 0.6])
-    choice = choose_policy([group], counts(2), 0.01, statistics=CARD, plain=False)
+    own = own_people([0.1] * 30)
+    choice = choose_policy([], counts(30), 0.01, own=own, statistics=CARD, plain=False)
     assert not choice.policy.supported
-    assert choice.policy.threshold > 0.6
     assert "not of this head" in choice.warnings[0].text
     assert "cannot be supported" in choice.warnings[1].text
-    assert choice.supportable == 1
+    assert choice.supportable == pytest.approx(0.1)  # of the 30 people themselves
     nothing = choose_policy([], counts(2), 0.01, statistics=CARD, plain=False)
     assert (nothing.supportable, nothing.people) == (1, 0)
     assert "So few can support no rate" in nothing.warnings[1].text
 
 
-def test_enough_strangers_take_precedence_over_the_card():
+def test_strangers_do_not_lower_the_threshold_of_the_card():
+    # They may be of another kind than those who will come.
     group = strangers(np.linspace(0, 0.2, 300))
-    policy = choose_policy([group], counts(2), 0.01, statistics=CARD).policy
-    assert policy.basis == "strangers"
-    assert policy.threshold < 0.2
+    own = own_people([0.1] * 30)
+    policy = choose_policy([group], counts(30), 0.01, own=own, statistics=CARD).policy
+    card_alone = choose_policy([], counts(30), 0.01, own=own, statistics=CARD).policy
+    assert (policy.basis, policy.supported) == ("strangers", True)
+    assert policy.threshold == card_alone.threshold
+    # Ten people who look more alike than the strangers given do not show how much.
+    few = choose_policy([group], counts(10), 0.01, own=own_people([0.1] * 10), statistics=CARD)
+    assert not few.policy.supported
+    assert "people look more alike than those given" in few.warnings[-1].text
 
 
 @settings(max_examples=30)
@@ -293,8 +376,8 @@ def test_enough_strangers_take_precedence_over_the_card():
 def test_the_real_card(people, rate):
     statistics = card(DEFAULT_EMBEDDER).impostors
     policy = choose_policy([], counts(people, 3), rate, statistics=statistics).policy
-    assert 0.1 < policy.threshold < 0.54
-    assert policy.supported == (policy.expected.value <= rate + 1e-12)
+    assert 0.1 < policy.threshold < 0.57
+    assert not policy.supported  # no people of the gallery are known
 
 
 def test_rules_of_three():
@@ -323,8 +406,9 @@ def test_a_stranger_counts_once_in_the_rates():
     friends = strangers([0.3, 0.3], source="friends")
     similarities = np.array([0.2, 0.31], np.float32)
     assert false_positive_rates([group], counts(10), similarities) == pytest.approx([0.5, 0.5])
+    # The highest rate of any group: all friends reach 0.2, and half of the others 0.31.
     assert false_positive_rates([group, friends], counts(10), similarities) == pytest.approx(
-        [0.75, 0.25]
+        [1, 0.5]
     )
     empty = strangers([])
     assert false_positive_rates([group, empty], counts(10), similarities) == pytest.approx(

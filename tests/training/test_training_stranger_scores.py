@@ -19,7 +19,7 @@ def samples_of(counts, seed=0):
 def test_each_person_is_searched_among_the_others():
     faces = np.array([[1, 0], [0.6, 0.8], [0, 1]], np.float32)
     samples = Samples.of(faces, faces, np.ones(3, np.float32), np.array([0, 1, 2]), 3)
-    found = leave_people_out(Recipe("prototype"), samples, faces)
+    found = leave_people_out(Recipe("prototype"), samples, faces).strangers
     assert found.similarity == pytest.approx([0.6, 0.8, 0.8])
     assert (found.people, found.gallery) == (3, 2)
 
@@ -28,7 +28,7 @@ def test_each_person_is_searched_among_the_others():
 def test_equals_training_without_the_person(counts):
     samples = samples_of(counts)
     recipe = Recipe("prototype")
-    found = leave_people_out(recipe, samples, recipe.fit(samples).rows)
+    found = leave_people_out(recipe, samples, recipe.fit(samples).rows).strangers
     for person in range(len(counts)):
         gone = np.arange(len(counts)) == person
         others = recipe.fit(samples.without(gone)).rows
@@ -49,14 +49,29 @@ def test_a_learned_head_is_trained_again_without_the_people(kind):
         recipe.fit(samples).rows,
         seed=2,
         progress=lambda done, total, what: calls.append((done, total, what)),
-    )
+    ).strangers
     assert (found.people, found.gallery) == (9, 6)  # blocks of a third
     assert calls[-1] == (3, 3, "leaving people out")
     # With their own row in the gallery, similarities are higher.
     within = (samples.faces @ recipe.fit(samples).rows.T).max(axis=1)
     assert np.all(found.similarity < within)
-    again = leave_people_out(recipe, samples, recipe.fit(samples).rows, seed=2)
+    again = leave_people_out(recipe, samples, recipe.fit(samples).rows, seed=2).strangers
     assert np.array_equal(again.similarity, found.similarity)
+
+
+@pytest.mark.parametrize("kind", ["prototype", "margin"])
+def test_comparisons_with_other_people_are_all_counted(kind):
+    samples = samples_of([2] * 60)
+    recipe = Recipe(kind)
+    rows = recipe.fit(samples).rows
+    found = leave_people_out(recipe, samples, rows)
+    scores = samples.faces @ rows.T
+    others = scores[np.arange(60)[None] != samples.labels[:, None]]
+    tolerance = 0.001 if kind == "prototype" else 0.05  # there the rows are fitted again
+    for rate in (0.5, 0.1):
+        expected = np.quantile(others, 1 - rate)
+        assert found.impostors.similarity_at(rate) == pytest.approx(expected, abs=tolerance)
+    assert found.pairs == found.strangers.people * found.strangers.gallery / 2
 
 
 def test_people_with_two_names_are_no_strangers():
@@ -64,7 +79,7 @@ def test_people_with_two_names_are_no_strangers():
     rows = Recipe("prototype").fit(samples).rows
     found = leave_people_out(
         Recipe("prototype"), samples, rows, single=np.array([True, False, True])
-    )
+    ).strangers
     assert (found.people, len(found.similarity)) == (2, 6)
     assert leave_people_out(Recipe("prototype"), samples, rows, single=np.zeros(3, bool)) is None
 

@@ -53,7 +53,11 @@ def test_training_report(training):
     assert policy["expected"]["value"] <= 0.01
     assert "2,000 of passers-by" in policy["source"]
     assert report["probability"]["ece"] < 0.05
-    assert report["warnings"] == []
+    assert report["warning_codes"] == ["threshold-of-even-odds"]
+    groups = {group["source"]: group for group in policy["groups"]}
+    assert groups["passers-by"]["people"] == 2000
+    assert groups["passers-by"]["rate"]["value"] <= 0.01
+    assert groups["this gallery's own people, each left out in turn"]["threshold"] is None
 
 
 def test_rates_hold_on_new_strangers_and_photos(friends, training):
@@ -121,9 +125,11 @@ def test_each_stranger_has_the_same_weight(friends):
 def test_few_people_and_the_card():
     small = sphere_dataset([2, 2], spread=0.2)
     training = train_head(small, statistics=CARD)
-    assert training.head.policy.supported
+    assert not training.head.policy.supported
     assert training.head.policy.basis == "card"
-    assert "of strangers say little" in training.report["warnings"][0]
+    few, typical = training.report["warnings"]
+    assert "or 20 people in the gallery, to see how alike they look" in few
+    assert "of strangers say little" in typical
     assert training.report["probability"]["ece"] is None
 
 

@@ -44,6 +44,12 @@ if TYPE_CHECKING:
     help="Share of strangers who may be given any name.",
 )
 @click.option(
+    "--confidence",
+    type=Share(),
+    help="Hold the rate with this confidence, such as 0.95, for the very gallery at hand. Without "
+    "it the rate holds on average over galleries, half of which are above it.",
+)
+@click.option(
     "--strangers",
     type=click.Path(path_type=Path),
     metavar="DATASET",
@@ -66,6 +72,7 @@ def train(
     output: Path | None,
     head: Any,
     rate: float,
+    confidence: float | None,
     strangers: Path | None,
     seed: int,
     one_out: bool,
@@ -92,6 +99,7 @@ def train(
             dataset,
             head=head,
             false_positive_rate=rate,
+            confidence=confidence,
             strangers=strangers,
             seed=seed,
             progress=progress,

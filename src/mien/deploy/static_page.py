@@ -264,7 +264,9 @@ def _strangers(recognizer: Recognizer) -> dict[str, Any] | None:
     statistics = recognizer.statistics
     if statistics is None or statistics.impostors is None:
         return None
-    rates = statistics.impostors.false_positive_rates(_GRID, recognizer.head.photos)
+    rates = statistics.impostors.false_positive_rates(
+        _GRID - recognizer.policy.shift, recognizer.head.photos
+    )
     rounded = [float(f"{rate:.4g}") for rate in rates]
     return {"least": float(_GRID[0]), "step": _STEP, "rates": rounded}
 

@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.gallery.person_matrix import PersonMatrix
-from mien.measures.templates import nearest
+from mien.measures.templates import FEW, nearest_few
 from mien.models.statistics import EmbedderStatistics
 from mien.policy import (
     CalibrationFit,
     EnrolmentLimits,
+    ImpostorHistogram,
+    OwnPeople,
     Strangers,
-    choose_policy,
+    decide,
     false_positive_rates,
     fit_calibration,
     typical_slope,
@@ -29,6 +31,10 @@ from mien.types import Calibration, Interval, Policy
 
 MAX_SAMPLE = 2000
 """How many people are left out in turn at most; they give a rate of 0.01 to within 0.005."""
+
+MOST_COMPARED = 500
+"""How many people's photos are compared with everyone at most, to see how alike people look and
+what a similarity means."""
 
 _UNREACHABLE = 1.01
 """A threshold above every cosine, also a rounded one."""
@@ -71,17 +77,23 @@ def derive_rule(
     """
     sample = _sample(people.numbers)
     limits = EnrolmentLimits.of(statistics)
-    strangers, others = _leave_out(people, sample, limits.same_person)
+    own = _own_people(people, sample, limits.same_person)
     if not len(people):
         return _always_unknown(rate, "No person is enrolled yet.", limits.warnings)
     impostors = None if statistics is None else statistics.impostors
-    if not strangers and impostors is None:
+    if own is None and impostors is None:
         why = "Nothing is known of strangers: enrol another person too."
         return _always_unknown(rate, why, limits.warnings)
-    choice = choose_policy(strangers, people.photos, rate, statistics=impostors)
     slope = typical_slope(statistics)
-    fit = _calibrate(people, sample, others, strangers, choice.policy.threshold, slope)
-    rates = false_positive_rates(strangers, people.photos, _GRID, statistics=impostors)
+    choice, fit = decide(
+        [],
+        people.photos,
+        rate,
+        lambda threshold: _calibrate(people, sample, limits, threshold, slope),
+        own=own,
+        statistics=impostors,
+    )
+    rates = false_positive_rates([], people.photos, _GRID, own=own, statistics=impostors)
     warnings = choice.warnings
     if slope is None:
         warnings += fit.warnings
@@ -112,9 +124,24 @@ def _sample(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.sort(order[:MAX_SAMPLE])
 
 
-def _leave_out(
-    people: PersonMatrix, sample: NDArray[np.int64], same_person: float | None
-) -> tuple[list[Strangers], NDArray[np.float32]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _LeftOut:
+    """Some people of a gallery, each left out in turn.
+
+    Attributes:
+        rows: (S,) rows of the people.
+        similarities: (S, K) float32, of each one's first photo to the most similar other people.
+        single: (S,) bool, False where the person is likely enrolled twice, and no stranger.
+    """
+
+    rows: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+    single: NDArray[np.bool_]
+
+
+def _left_out(
+    people: PersonMatrix, sample: NDArray[np.int64], same_person: float | None, few: int
+) -> _LeftOut:
     """Leave each person of a sample out in turn and search the others.
 
     A person whose prototype is as similar to the nearest other's as two prototypes of one person
@@ -122,37 +149,51 @@ def _leave_out(
     calibrated for the embedder, everyone counts.
 
     Args:
-        people: of the gallery.
+        people: of the gallery, at least two.
         sample: (S,) rows of the people to leave out.
         same_person: similarity of two prototypes from which they are likely of one person; None
             where it is not calibrated.
-
-    Returns:
-        The strangers, and (S,) float32 similarity of each probe to the nearest other person.
+        few: how many of the others at most.
     """
-    if len(people) < 2:
-        return [], np.full(len(sample), -1, np.float32)
-    similarity, other = nearest(people.probes[sample], people.prototypes, sample)
+    similarities, other = nearest_few(people.probes[sample], people.prototypes, sample, few=few)
     between = np.sum(people.prototypes[sample] * people.prototypes[other], axis=1)
     single = between < (np.inf if same_person is None else same_person)
-    count = int(single.sum())
+    return _LeftOut(sample, similarities, single)
+
+
+def _own_people(
+    people: PersonMatrix, sample: NDArray[np.int64], same_person: float | None
+) -> OwnPeople | None:
+    """Return a gallery's own people; None where there are fewer than two of one name."""
+    if len(people) < 2:
+        return None
+    left_out = _left_out(people, sample, same_person, few=1)
+    count = int(left_out.single.sum())
     if not count:
-        return [], similarity
+        return None
     strangers = Strangers(
-        similarity[single],
+        left_out.similarities[left_out.single],
         np.ones(count),
         count,
         len(people) - 1,
         "this gallery's own people, each left out in turn",
     )
-    return [strangers], similarity
+    impostors = ImpostorHistogram()
+    some = _thinned(sample)
+    single = left_out.single[np.isin(sample, some)].astype(np.float64)
+    impostors.add(people.probes[some], people.prototypes, single, some)
+    return OwnPeople(strangers, impostors)
+
+
+def _thinned(sample: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return at most `MOST_COMPARED` people of a sample."""
+    return sample[:: max(1, -(-len(sample) // MOST_COMPARED))]
 
 
 def _calibrate(
     people: PersonMatrix,
     sample: NDArray[np.int64],
-    others: NDArray[np.float32],
-    strangers: list[Strangers],
+    limits: EnrolmentLimits,
     threshold: float,
     slope: float | None,
 ) -> CalibrationFit:
@@ -163,20 +204,27 @@ def _calibrate(
     Args:
         people: of the gallery.
         sample: (S,) rows of the sampled people.
-        others: (S,) similarity of each first photo to the nearest other person.
-        strangers: see `_leave_out`.
+        limits: of enrolment.
         threshold: of the policy.
         slope: of a typical curve of the embedder; None where it is not calibrated.
     """
-    several = people.photos[sample] > 1
-    rows = sample[several]
+    if len(people) < 2:
+        # The photos of one person alone are compared with nobody else.
+        nobody = np.full((len(sample), 1), -1, np.float32)
+        left_out = _LeftOut(sample, nobody, np.zeros(len(sample), np.bool_))
+    else:
+        left_out = _left_out(people, _thinned(sample), limits.same_person, few=FEW)
+    # A person enrolled twice has even odds with the other entry, and says nothing of the others.
+    several = (people.photos[left_out.rows] > 1) & (left_out.single | (len(people) < 2))
+    rows, others = left_out.rows[several], left_out.similarities[several]
     own = np.sum(people.probes[rows] * people.rest_prototypes[rows], axis=1)
-    nothing, none = np.zeros(0, np.float32), np.zeros(0)
+    known = -np.sort(-np.column_stack([own, others]), axis=1)
+    strangers = left_out.similarities[left_out.single]
     return fit_calibration(
-        np.maximum(own, others[several]),
-        own >= others[several],
-        np.concatenate([nothing, *(group.similarity for group in strangers)]),
-        np.concatenate([none, *(group.weights for group in strangers)]),
+        known,
+        own >= others[:, 0],
+        strangers,
+        np.ones(len(strangers)),
         threshold=threshold,
         typical_slope=slope,
     )

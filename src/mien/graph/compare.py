@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.graph.builder import Array, Graph, Value
-from mien.graph.settings import UNKNOWN_PERSON
+from mien.graph.settings import EVEN_ODDS, UNKNOWN_PERSON
 from mien.types import Head
 
 CANDIDATES = 10
@@ -105,10 +105,14 @@ def compare(graph: Graph, embeddings: Value, people: PeopleTensors) -> Compared:
     similarities, candidates = (
         _all_but_last(graph, best) for best in graph.ops("TopK", 2, one_more, people.listed)
     )
-    scores = similarities * people.slope + people.offset
-    probabilities = graph.op("Sigmoid", scores)
+    # The odds of all people are shared: o / (1 + sum of all o). The row added is left out again.
+    logits = one_more * people.slope + people.offset
+    every = graph.op("ReduceLogSumExp", logits, np.array([1]), keepdims=1)
+    total = _all_but_last(graph, graph.op("Softplus", every))
+    probabilities = graph.op("Exp", similarities * people.slope + people.offset - total)
     nearest, similarity = candidates.at(0, axis=1), similarities.at(0, axis=1)
-    person = _decide(graph, nearest, similarity, people.threshold)
+    likely = probabilities.at(0, axis=1) >= EVEN_ODDS
+    person = _decide(graph, nearest, similarity, likely & (similarity >= people.threshold))
     return Compared(candidates, similarities, probabilities, person)
 
 
@@ -133,18 +137,18 @@ def _without_rejected(
     return graph.op("Where", most >= cosines, np.float32(REJECTED), cosines)
 
 
-def _decide(graph: Graph, nearest: Value, similarity: Value, threshold: Value | float) -> Value:
+def _decide(graph: Graph, nearest: Value, similarity: Value, known: Value) -> Value:
     """Return (F,) person per face, or UNKNOWN_PERSON: the only place that decides "unknown".
 
-    A face gets a name if its similarity reaches the threshold and no other face of the photo is
-    more similar to the same person: no person is named twice in a photo. Of two equal faces the
-    one with the higher detection score, which comes first, gets the name.
+    A face gets a name if its similarity reaches the threshold, the name is at least as likely as
+    everything else together (of two people who look too alike neither is), and no other face of
+    the photo is more similar to the same person: no person is named twice in a photo. Of two equal
+    faces the one with the higher detection score, which comes first, gets the name.
     """
     order = graph.op("Range", 0, nearest.size(0), 1)
     same = graph.op("Equal", nearest.unsqueeze(1), nearest.unsqueeze(0))
     mine, other = similarity.unsqueeze(1), similarity.unsqueeze(0)
     earlier = graph.op("Equal", other, mine) & (order.unsqueeze(0) < order.unsqueeze(1))
-    outranked = same & ((other > mine) | earlier)
+    outranked = same & known.unsqueeze(0) & ((other > mine) | earlier)
     outranked_by_any = graph.op("ReduceMax", outranked.cast("int64"), np.array([1]), keepdims=0) > 0
-    alike = similarity >= threshold
-    return graph.op("Where", alike & graph.op("Not", outranked_by_any), nearest, UNKNOWN_PERSON)
+    return graph.op("Where", known & graph.op("Not", outranked_by_any), nearest, UNKNOWN_PERSON)

@@ -71,3 +71,7 @@ class DetectionSettings:
         if unknown := fields.keys() - names.keys():
             raise TypeError(f"unknown detection settings: {', '.join(sorted(unknown))}")
         return cls(**{names[stored]: value for stored, value in fields.items()})
+
+
+EVEN_ODDS = 0.5
+"""Least probability of a name: it is at least as likely as everything else together."""

@@ -10,14 +10,18 @@ from mien.measures.calibration import ReliabilityBin, expected_calibration_error
 from mien.measures.histogram import BINS, ScoreCounts
 from mien.measures.identification import cmc, mate_ranks, rank_k
 from mien.measures.intervals import (
+    at_least_wilson,
+    binomial_quantile,
     bootstrap_mean,
     bootstrap_over_people,
+    rate_over_people,
     wilson,
     wilson_of_parts,
 )
 from mien.measures.open_set import (
     OpenSetCurve,
     OpenSetPoint,
+    allowed_false_positives,
     dir_at,
     equal_shares,
     fpir_at,
@@ -53,7 +57,10 @@ __all__ = [
     "ReliabilityBin",
     "Roc",
     "ScoreCounts",
+    "allowed_false_positives",
+    "at_least_wilson",
     "best_threshold",
+    "binomial_quantile",
     "bootstrap_mean",
     "bootstrap_over_people",
     "cmc",
@@ -71,6 +78,7 @@ __all__ = [
     "open_set_curve",
     "point_at_far",
     "rank_k",
+    "rate_over_people",
     "reliability_bins",
     "roc",
     "roc_of_counts",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil, floor, sqrt
+from math import ceil, exp, floor, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -66,6 +66,24 @@ def wilson_of_parts(successes: float, total: int, level: float = 0.95) -> Interv
     return Interval(min(1.0, successes / total), low.low, high.high, level)
 
 
+def binomial_quantile(trials: int, rate: float, share: float) -> int:
+    """Return the least number of successes that a share of samples does not exceed.
+
+    Args:
+        trials: number of independent trials.
+        rate: probability of a success, in [0, 1].
+        share: of the samples, in (0, 1).
+    """
+    if rate in {0.0, 1.0}:
+        return round(rate * trials)
+    at_most, successes = 0.0, -1
+    while at_most < share and successes < trials:
+        successes += 1
+        chance = lgamma(trials + 1) - lgamma(successes + 1) - lgamma(trials - successes + 1)
+        at_most += exp(chance + successes * log(rate) + (trials - successes) * log1p(-rate))
+    return successes
+
+
 def bootstrap_mean(
     values: ArrayLike,
     people: ArrayLike,
@@ -110,6 +128,41 @@ def bootstrap_mean(
         means[start : start + size] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(sums.sum() / sizes.sum()), float(low), float(high), level)
+
+
+def rate_over_people(
+    values: ArrayLike,
+    people: ArrayLike,
+    *,
+    rounds: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Return the mean of values in [0, 1], as `bootstrap_mean`, with an interval of some width.
+
+    Where all people give the same, resampling them gives an interval without width, as if nothing
+    else could come. The interval is therefore the wider of that one and Wilson's over people.
+
+    Args:
+        values: (N,) in [0, 1], one per photo.
+        people: (N,) labels of any type: the person of each photo.
+        rounds: number of resamples.
+        level: confidence level of the two-sided interval.
+        seed: random seed of the resampling.
+
+    Raises:
+        ValueError: the lengths differ, or there is no value.
+    """
+    found = bootstrap_mean(values, people, rounds=rounds, level=level, seed=seed)
+    return at_least_wilson(found, len(np.unique(np.asarray(people))))
+
+
+def at_least_wilson(found: Interval, people: int) -> Interval:
+    """Return a rate whose interval is at least as wide as Wilson's over so many people."""
+    plain = wilson_of_parts(found.value * people, people, found.level)
+    return Interval(
+        found.value, min(found.low, plain.low), max(found.high, plain.high), found.level
+    )
 
 
 def bootstrap_over_people(

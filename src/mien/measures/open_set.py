@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mien.measures.intervals import wilson, wilson_of_parts
+from mien.measures.intervals import binomial_quantile, wilson, wilson_of_parts
 from mien.types import Interval
 
 
@@ -98,10 +98,37 @@ def dir_at(
     return wilson(int(np.sum((scores >= threshold) & right)), scores.size, level)
 
 
+def allowed_false_positives(people: float, rate: float, confidence: float | None = None) -> float:
+    """Return how many strangers of a sample may be named, so that the rate holds for others.
+
+    A threshold at which k of n strangers are named gives others of their kind a name at a rate of
+    (k + 1) / (n + 1) on average over samples: k / n is too low. Fewer are allowed where the rate
+    is to hold with a confidence.
+
+    Args:
+        people: n, number of strangers in the sample, or the sum of their weights.
+        rate: highest FPIR for other strangers, in [0, 1].
+        confidence: share of samples in which the FPIR is to be at most `rate`, in (0, 1); None
+            for the rate on average. `people` is then rounded down.
+
+    Returns:
+        The highest k; below 0 where so few strangers cannot show the rate at all.
+
+    Source: for the average, the rank of a new observation among n others; for the confidence, the
+    exact limit of C. J. Clopper and E. S. Pearson, Biometrika 26 (1934).
+    """
+    if confidence is None:
+        # The small addition absorbs rounding errors, such as of 0.07 * 100.
+        return rate * (people + 1) - 1 + 1e-9
+    return binomial_quantile(int(people + 1e-9), rate, 1 - confidence) - 1 + 1e-9
+
+
 def threshold_at_fpir(
     strangers: ArrayLike, target: float, *, people: ArrayLike | None = None
 ) -> float:
-    """Return the lowest float32 threshold whose FPIR is at most `target`.
+    """Return the lowest float32 threshold whose FPIR is `target` for other strangers on average.
+
+    Where the strangers are too few to show the rate it is above all of them.
 
     Args:
         strangers: (S,), as for `fpir_at`.
@@ -117,8 +144,7 @@ def threshold_at_fpir(
     if not 0 <= target <= 1:
         raise ValueError(f"a rate must lie between 0 and 1, got {target}")
     order = np.argsort(-scores, kind="stable")
-    # The small addition absorbs rounding errors, such as of 0.07 * 100.
-    budget = target * _total_weight(shares) + 1e-9
+    budget = allowed_false_positives(_total_weight(shares), target)
     allowed = int(np.searchsorted(np.cumsum(shares[order]), budget, side="right"))
     if allowed >= scores.size:
         return -1.0

@@ -5,12 +5,14 @@ In each draw a threshold is chosen on some strangers and the rates are measured 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.measures.intervals import at_least_wilson
+from mien.measures.open_set import allowed_false_positives
 from mien.types import Interval
 
 
@@ -68,7 +70,8 @@ def open_set_rates(
 ) -> OpenSetRates:
     """Return mean DIR and FPIR over draws, with percentile intervals from resampling people.
 
-    A resample gives each person the same weight in all draws, and chooses each threshold again.
+    A resample gives each person the same weight in all draws, and chooses each threshold again. An
+    interval is at least as wide as Wilson's over the people of one draw.
     Each stranger has the same weight, however many photos show that person.
 
     Args:
@@ -89,11 +92,18 @@ def open_set_rates(
     found = _resampled(prepared, people, target, rounds, seed)
     return OpenSetRates(
         target=target,
-        dir=_interval(found[:, 0], level),
-        fpir=_interval(found[:, 1], level),
+        dir=at_least_wilson(_interval(found[:, 0], level), _fewest(draw.person for draw in draws)),
+        fpir=at_least_wilson(
+            _interval(found[:, 1], level), _fewest(draw.stranger_person for draw in draws)
+        ),
         thresholds=(float(levels[0]), float(levels[1]), float(levels[2])),
         strangers=min(len(np.unique(draw.development_person)) for draw in draws),
     )
+
+
+def _fewest(people: Iterable[NDArray[np.int64]]) -> int:
+    """Return the lowest number of different people in any of several draws."""
+    return min(len(np.unique(one)) for one in people)
 
 
 def dir_gain_over_people(
@@ -175,7 +185,8 @@ class _Prepared:
         """Return DIR, FPIR and threshold, with a weight per person, (P,)."""
         counted = weights[self._dev_person] * self._dev_share
         named = np.cumsum(counted)
-        allowed = int(np.searchsorted(named, target * named[-1] + 1e-9, side="right"))
+        budget = allowed_false_positives(float(named[-1]), target)
+        allowed = int(np.searchsorted(named, budget, side="right"))
         # Photos that tie with the first one above the target are not named either.
         cut = self._development[allowed] if allowed < len(named) else np.float32(-2)
         named = np.cumsum(weights[self._person] * self._share)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.measures.intervals import at_least_wilson
 from mien.types import Interval
 
 
@@ -60,7 +61,8 @@ def tar_over_people(
 ) -> tuple[Interval, ...]:
     """Return the true accept rate at each false accept rate, with percentile intervals.
 
-    Each resample chooses its threshold again, so that the interval covers its uncertainty.
+    Each resample chooses its threshold again, so that the interval covers its uncertainty. It is
+    at least as wide as Wilson's over the people with pairs of their own.
 
     Args:
         pairs: scores; of impostors at least the highest, twice as many as the largest rate accepts.
@@ -73,7 +75,8 @@ def tar_over_people(
         ValueError: there is no score of two people.
     """
     found = _resampled(_ordered(pairs, _ranks(pairs)), fars, rounds, seed)
-    return _intervals(found, level)
+    people = len(np.unique(pairs.genuine_person))
+    return tuple(at_least_wilson(rate, people) for rate in _intervals(found, level))
 
 
 def tar_gain_over_people(

@@ -13,6 +13,10 @@ MIN_WEIGHT = 0.1
 """Lowest weight of a photo in its person's template; the highest is 1."""
 
 
+FEW = 50
+"""Most similar people whose odds count in a fit: those of all the others are next to nothing."""
+
+
 def photo_weights(quality: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the weight of each photo in its person's template, from its quality in [0, 1]."""
     return np.clip(quality, MIN_WEIGHT, 1).astype(np.float32)
@@ -60,4 +64,37 @@ def nearest(
             scores[np.arange(len(scores)), own[part]] = -2
         index[part] = np.argmax(scores, axis=1)
         best[part] = scores[np.arange(len(scores)), index[part]]
+    return best, index
+
+
+def nearest_few(
+    faces: NDArray[np.float32],
+    rows: NDArray[np.float32],
+    own: NDArray[np.int64] | None = None,
+    *,
+    few: int = FEW,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return each face's highest similarities to the rows, best first, and the best row.
+
+    Args:
+        faces: (N, D) unit rows.
+        rows: (P, D) unit rows, P > 0; P > 1 if `own` is given.
+        own: (N,) int64, index of a row to leave out for each face; or None.
+        few: how many similarities at most.
+
+    Returns:
+        (N, K) float32, K = min(P, few), and (N,) int64. A row left out has the similarity -2.
+    """
+    size = min(len(rows), few)
+    best = np.empty((len(faces), size), np.float32)
+    index = np.empty(len(faces), np.int64)
+    for start in range(0, len(faces), 1024):  # in blocks, to bound memory
+        part = slice(start, start + 1024)
+        scores = faces[part] @ rows.T
+        if own is not None:
+            scores[np.arange(len(scores)), own[part]] = -2
+        index[part] = np.argmax(scores, axis=1)
+        if size < len(rows):
+            scores = -np.partition(-scores, size - 1, axis=1)[:, :size]
+        best[part] = -np.sort(-scores, axis=1)
     return best, index

@@ -67,6 +67,25 @@ class ImpostorStatistics:
             return None
         return float(np.interp(-np.log(rate), -np.log(rates), self.similarity[0]))
 
+    def mean_similarity_at(self, rate: float, counts: NDArray[np.int64]) -> float:
+        """Return the similarity that a share of comparisons reaches, meaned over a gallery.
+
+        Between the stated rates it is linear in the logarithm of the rate; outside it is that of
+        the nearest stated one.
+
+        Args:
+            rate: false match rate, in (0, 1).
+            counts: (P,) photos behind each prototype of the gallery, P > 0.
+        """
+        logs = -np.log(self.false_match_rate)
+        found = np.array([np.interp(-np.log(rate), logs, row) for row in self.similarity])
+        return float(found[self._rows_of(counts)].mean())
+
+    def _rows_of(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row of each prototype: that of the largest template not larger."""
+        sizes = np.asarray(self.template_photos)
+        return np.maximum(np.searchsorted(sizes, counts, side="right") - 1, 0)
+
     def false_positive_rates(
         self, similarities: NDArray[np.floating[Any]], counts: NDArray[np.int64]
     ) -> NDArray[np.float64]:
@@ -84,9 +103,7 @@ class ImpostorStatistics:
         Returns:
             (N,) in [0, 1], falling with the similarity.
         """
-        sizes = np.asarray(self.template_photos)
-        row_of = np.maximum(np.searchsorted(sizes, counts, side="right") - 1, 0)
-        people = np.bincount(row_of, minlength=len(sizes))
+        people = np.bincount(self._rows_of(counts), minlength=len(self.template_photos))
         logs = np.log(self.false_match_rate)
         scores = similarities.astype(np.float64)
         none = np.zeros(len(scores))

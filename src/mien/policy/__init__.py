@@ -1,9 +1,13 @@
 """Policies: thresholds for "unknown" from strangers, and calibrated probabilities."""
 
+from mien.policy.decision import decide
+from mien.policy.likely_known import find_likely_known, likely_known_notice
+from mien.policy.own_people import ImpostorHistogram, OwnPeople
 from mien.policy.probability import PRIOR, CalibrationFit, fit_calibration, typical_slope
 from mien.policy.similarity_limits import NOT_CALIBRATED, CleaningLimits, EnrolmentLimits
-from mien.policy.strangers import Strangers, search_strangers
+from mien.policy.strangers import Strangers, search_strangers, stacked_similarities
 from mien.policy.threshold import (
+    GroupRate,
     PolicyChoice,
     choose_policy,
     false_positive_rates,
@@ -16,12 +20,19 @@ __all__ = [
     "CalibrationFit",
     "CleaningLimits",
     "EnrolmentLimits",
+    "GroupRate",
+    "ImpostorHistogram",
+    "OwnPeople",
     "PolicyChoice",
     "Strangers",
     "choose_policy",
+    "decide",
     "false_positive_rates",
+    "find_likely_known",
     "fit_calibration",
+    "likely_known_notice",
     "needed_for",
     "search_strangers",
+    "stacked_similarities",
     "typical_slope",
 ]

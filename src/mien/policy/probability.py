@@ -46,6 +46,7 @@ _NOT_CALIBRATED = (
 
 _LEAST_SLOPE = 1.0
 _FOLDS = 5
+_ROUNDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,9 @@ def fit_calibration(
     typical_slope: float | None,
     typical_weight: float = TYPICAL_WEIGHT,
 ) -> CalibrationFit:
-    """Fit a logistic curve; known people and strangers count equally, whatever their numbers.
+    """Fit shared odds; known people and strangers count equally, whatever their numbers.
+
+    The probability of the most similar person is fitted, o / (1 + sum of all people's odds).
 
     The fit begins from the embedder's typical curve, 1/2 at the threshold: it counts as a few
     photos, so that little evidence bends it little, and separable scores give a finite slope.
@@ -98,9 +101,10 @@ def fit_calibration(
     calibrated, and a warning says so.
 
     Args:
-        known: (H,) similarity of held-out photos of known people to the nearest person.
-        correct: (H,) bool, whether that person is the right one.
-        strangers: (S,) similarity of strangers to the nearest person.
+        known: (H, K) similarities of held-out photos of known people to the K most similar
+            people, best first; or (H,), to the most similar one alone.
+        correct: (H,) bool, whether the most similar person is the right one.
+        strangers: (S, K) similarities of strangers to the K most similar people, or (S,).
         weights: (S,) how much each stranger's photo counts.
         threshold: where the typical curve's probability is 1/2.
         typical_slope: of the typical curve (`typical_slope`); None where none is known.
@@ -110,7 +114,7 @@ def fit_calibration(
     curve, where there is one, in place of his smoothed targets, which flatten the curve where
     photos are few.
     """
-    scores = np.concatenate([known, strangers]).astype(np.float64)
+    scores = _rows(known, strangers)
     truth = np.concatenate([correct, np.zeros(len(strangers), np.bool_)])
     # Either side counts as many photos as the smaller has.
     each = min(float(len(known)), float(weights.sum()))
@@ -154,8 +158,28 @@ def _cross_fitted(
     for number in range(_FOLDS):
         inside = fold == number
         fit = _logistic(scores[~inside], truth[~inside], shares[~inside], typical)
-        found[inside] = fit.probability(scores[inside].astype(np.float32))
+        others = fit.odds(scores[inside, 1:]).sum(axis=1)
+        found[inside] = fit.probability(scores[inside, 0].astype(np.float32), others)
     return expected_calibration_error(found, truth, weights=shares)
+
+
+def _rows(known: NDArray[np.float32], strangers: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return (H + S, K) similarities, best first, filled with -inf where there are fewer."""
+    parts = [
+        part.reshape(len(part), -1) if part.size else np.zeros((0, 1))
+        for part in (known, strangers)
+    ]
+    width = max(part.shape[1] for part in parts)
+    return np.concatenate(
+        [
+            np.pad(
+                part.astype(np.float64),
+                ((0, 0), (0, width - part.shape[1])),
+                constant_values=-np.inf,
+            )
+            for part in parts
+        ]
+    )
 
 
 def _logistic(
@@ -166,10 +190,13 @@ def _logistic(
 ) -> Calibration:
     """Return the weighted curve of most likelihood, the typical one's photos among the others.
 
-    Without a typical curve the targets are Platt's, smoothed by the number of photos on either
-    side; where one side has no photo the curve says nothing, 1/2 at the threshold.
+    The other people's odds are those of the curve before, until it no longer moves: given them the
+    curve is a logistic one. Without a typical curve the targets are Platt's, smoothed by the number
+    of photos on either side; where one side has no photo the curve says nothing, 1/2 at the
+    threshold.
     """
     middle = typical.threshold
+    best, rest = scores[:, 0], scores[:, 1:]
     if typical.slope is None:
         right, wrong = int(truth.sum()), int((~truth).sum())
         if not right or not wrong:
@@ -177,32 +204,43 @@ def _logistic(
         target = np.where(truth, (right + 1) / (right + 2), 1 / (wrong + 2))
     else:
         few = len(_TYPICAL_LOGITS)
-        scores = np.concatenate([scores, middle + _TYPICAL_LOGITS / typical.slope])
+        best = np.concatenate([best, middle + _TYPICAL_LOGITS / typical.slope])
+        rest = np.concatenate([rest, np.full((few, rest.shape[1]), -np.inf)])
         target = np.concatenate([truth, 1 / (1 + np.exp(-_TYPICAL_LOGITS))])
         shares = np.concatenate([shares, np.full(few, typical.weight / few)])
-    design = np.stack([scores - middle, np.ones(len(scores))], axis=1)
+    design = np.stack([best - middle, np.ones(len(best))], axis=1)
     start = _LEAST_SLOPE if typical.slope is None else typical.slope
-    slope, offset = _most_likely(design, target, shares / shares.sum(), start)
-    slope = max(slope, _LEAST_SLOPE)
-    return Calibration(slope, offset - slope * middle)
+    found = Calibration(start, -start * middle)
+    for _ in range(_ROUNDS):
+        others = np.log1p(found.odds(rest).sum(axis=1))
+        answer = np.array([found.slope, found.offset + found.slope * middle])
+        slope, offset = _most_likely(design, target, shares / shares.sum(), others, answer)
+        slope = max(slope, _LEAST_SLOPE)
+        before, found = found, Calibration(slope, offset - slope * middle)
+        if abs(found.slope - before.slope) < 1e-6 * slope or not rest.shape[1]:
+            break
+    return found
 
 
 def _most_likely(
     design: NDArray[np.float64],
     target: NDArray[np.float64],
     shares: NDArray[np.float64],
-    start: float,
+    others: NDArray[np.float64],
+    answer: NDArray[np.float64],
 ) -> tuple[float, float]:
-    """Return slope and offset of least weighted log loss, by damped Newton steps."""
-    answer = np.array([start, 0.0])
+    """Return slope and offset of least weighted log loss, by damped Newton steps.
+
+    `others` is taken from each photo's logit.
+    """
 
     def loss(candidate: NDArray[np.float64]) -> float:
-        logit = design @ candidate
+        logit = design @ candidate - others
         return float(shares @ (np.logaddexp(0, logit) - target * logit))
 
     now = loss(answer)
     for _ in range(100):
-        p = 0.5 * (1 + np.tanh(design @ answer / 2))
+        p = 0.5 * (1 + np.tanh((design @ answer - others) / 2))
         slope = design.T @ (shares * (p - target))
         curve = (design * (shares * p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)
         step = np.linalg.solve(curve, slope)

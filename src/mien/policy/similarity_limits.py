@@ -45,7 +45,7 @@ class CleaningLimits:
         alike: similarity from which two faces may be copies of one photo. SFace: 0.75.
         very_alike: the same where only the crops match. SFace: 0.93.
         spread: distance from the similarity that one impostor comparison in ten reaches to that
-            of the median genuine comparison: the unit of differences. SFace: 0.49.
+            of the median genuine comparison: the unit of differences. SFace: 0.48.
     """
 
     size_weight: float

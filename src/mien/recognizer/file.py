@@ -222,7 +222,9 @@ class Recognizer:
         if self.statistics is None or self.statistics.impostors is None:
             return None
         counts = np.array(self._learned.photos, np.int64)
-        return self.statistics.impostors.false_positive_rates(similarities, counts)
+        return self.statistics.impostors.false_positive_rates(
+            similarities - self.policy.shift, counts
+        )
 
     @cached_property
     def statistics(self) -> EmbedderStatistics | None:

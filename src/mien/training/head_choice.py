@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.measures import mcnemar, wilson
-from mien.measures.templates import nearest
+from mien.measures.templates import FEW, nearest_few
 from mien.training.heads import Kind, Recipe
 from mien.training.samples import Samples
 from mien.types import Interval, Progress, silent
@@ -27,11 +27,11 @@ class HeldOutScores:
     """Search results of held-out photos, each in a head trained without it.
 
     Attributes:
-        similarity: (H,) float32, similarity to the most similar person.
+        similarities: (H, K) float32, to the most similar people, best first.
         correct: (H,) bool, whether that is the right person.
     """
 
-    similarity: NDArray[np.float32]
+    similarities: NDArray[np.float32]
     correct: NDArray[np.bool_]
 
     @property
@@ -136,14 +136,14 @@ def cross_validate(
     recipe: Recipe, samples: Samples, folds: NDArray[np.int64], *, seed: int = 0
 ) -> HeldOutScores:
     """Return the search results of each fold in a head trained on the other folds."""
-    similarity = np.zeros(len(samples), np.float32)
+    similarities = np.zeros((len(samples), min(FEW, samples.people)), np.float32)
     correct = np.zeros(len(samples), np.bool_)
     for fold in range(int(folds.max()) + 1):
         probes = folds == fold
         if not probes.any():
             continue
         rows = recipe.fit(samples.take(~probes), seed=seed).rows
-        similarity[probes], who = nearest(samples.faces[probes], rows)
+        similarities[probes], who = nearest_few(samples.faces[probes], rows)
         correct[probes] = who == samples.labels[probes]
     shown = folds >= 0
-    return HeldOutScores(similarity[shown], correct[shown])
+    return HeldOutScores(similarities[shown], correct[shown])

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.dataset import Dataset
-from mien.measures.templates import nearest
+from mien.measures.templates import FEW, nearest_few
 from mien.names import name_key
-from mien.policy import Strangers
+from mien.policy import ImpostorHistogram, OwnPeople, Strangers
 from mien.training.heads import Recipe
 from mien.training.samples import Samples
 from mien.types import Progress, silent
@@ -49,7 +49,7 @@ def leave_people_out(
     single: NDArray[np.bool_] | None = None,
     seed: int = 0,
     progress: Progress = silent,
-) -> Strangers | None:
+) -> OwnPeople | None:
     """Search each person in the gallery of the others, trained without that person.
 
     A prototype does not depend on other people, so leaving a person out is leaving out a row (the
@@ -66,33 +66,38 @@ def leave_people_out(
         progress: called after each block.
 
     Returns:
-        The similarities, or None if there are fewer than two people.
+        The similarities, or None if there are fewer than two people of one name.
     """
     if samples.people < 2:
         return None
     single = np.ones(samples.people, np.bool_) if single is None else single
     asked = single[samples.labels]
-    similarity = np.empty(len(samples), np.float32)
+    impostors = ImpostorHistogram()
+    weights = np.where(asked, 1 / samples.counts[samples.labels], 0)
     if recipe.kind == "prototype":
-        similarity, _ = nearest(samples.faces, rows, samples.labels)
+        similarity, _ = nearest_few(samples.faces, rows, samples.labels)
+        impostors.add(samples.faces, rows, weights, samples.labels)
         searched = samples.people - 1
     else:
         blocks = min(_BLOCKS, samples.people)
+        similarity = np.full((len(samples), min(FEW, samples.people - 1)), -2, np.float32)
         block_of = np.random.default_rng(seed).permutation(samples.people) % blocks
         for block in range(blocks):
             gone = block_of == block
             others = recipe.fit(samples.without(gone), seed=seed).rows
             probes = gone[samples.labels]
-            similarity[probes], _ = nearest(samples.faces[probes], others)
+            found, _ = nearest_few(samples.faces[probes], others)
+            similarity[probes, : found.shape[1]] = found
+            impostors.add(samples.faces[probes], others, weights[probes])
             progress(block + 1, blocks, "leaving people out")
         searched = samples.people - round(samples.people / blocks)
     if not asked.any():
         return None
-    weights = 1 / samples.counts[samples.labels]
-    return Strangers(
+    strangers = Strangers(
         similarity[asked],
         weights[asked],
         int(single.sum()),
         searched,
         "this gallery's own people, each left out in turn",
     )
+    return OwnPeople(strangers, impostors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from mien.dataset.storage.dataset_argument import DatasetOrPath, open_dataset
 from mien.recognizer import Recognizer
 from mien.training.stranger_scores import stranger_rows
@@ -14,6 +16,7 @@ def train(
     *,
     head: HeadName = "auto",
     false_positive_rate: float = 0.01,
+    confidence: float | None = None,
     strangers: DatasetOrPath | None = None,
     seed: int = 0,
     progress: Progress = silent,
@@ -30,6 +33,8 @@ def train(
         dataset: photos of the people: a dataset, or its folder.
         head: kind of head; `auto` chooses by cross-validation.
         false_positive_rate: share of strangers who may be given any name, in (0, 1).
+        confidence: that the rate holds for the gallery at hand, in (0, 1), such as 0.95; None for
+            a rate that holds on average over galleries.
         strangers: a dataset of other people, or its folder. People whose name is in `dataset` are
             left out.
         seed: random seed of folds and fits.
@@ -55,11 +60,13 @@ def train(
         source = f"the people of {found.path}"
         engine.check(found.contract, str(found.path))
         rows = stranger_rows(found, people.people)
-        others, labels = found.embeddings[rows], found.labels[rows]
+        others = found.embeddings[rows]
+        labels = np.array(found.people)[found.labels[rows]]
     trained = train_head(
         people,
         head=head,
         false_positive_rate=false_positive_rate,
+        confidence=confidence,
         strangers=others,
         stranger_people=labels,
         stranger_source=source,

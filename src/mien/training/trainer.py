@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -16,12 +17,16 @@ from mien.policy import (
     CalibrationFit,
     PolicyChoice,
     Strangers,
-    choose_policy,
+    decide,
+    find_likely_known,
     fit_calibration,
+    likely_known_notice,
     needed_for,
     search_strangers,
+    stacked_similarities,
     typical_slope,
 )
+from mien.text import Notice
 from mien.training.head_choice import HeadChoice, choose_head
 from mien.training.heads import Fit
 from mien.training.samples import Samples
@@ -50,6 +55,7 @@ def train_head(
     *,
     head: HeadName = "auto",
     false_positive_rate: float = 0.01,
+    confidence: float | None = None,
     strangers: NDArray[np.float32] | None = None,
     stranger_people: ArrayLike | None = None,
     stranger_source: str = "",
@@ -66,6 +72,8 @@ def train_head(
         dataset: photos of people.
         head: kind of head; `auto` chooses by cross-validation.
         false_positive_rate: share of strangers who may be given any name, in (0, 1).
+        confidence: that the rate holds for the gallery at hand, in (0, 1); None for a rate that
+            holds on average over galleries.
         strangers: (S, D) float32 unit rows, photos of people who are not in the dataset.
         stranger_people: (S,) labels of any type, the person of each photo; each stranger has the
             same weight, however many photos show that person. None if all are different people.
@@ -95,17 +103,23 @@ def train_head(
     own = leave_people_out(
         chosen.recipe, samples, fit.rows, single=single, seed=seed, progress=progress
     )
-    unknown: list[Strangers] = [] if own is None else [own]
+    given: list[Strangers] = []
+    notices: tuple[Notice, ...] = ()
     if strangers is not None:
-        unknown.append(
-            search_strangers(strangers, fit.rows, stranger_source, people=stranger_people)
-        )
+        group, notices = _searched(
+            strangers, stranger_people, stranger_source, fit.rows,
+            samples.counts, float(false_positive_rate), statistics, people,
+        )  # fmt: skip
+        given.append(group)
     plain = chosen.recipe.kind == "prototype" and chosen.recipe.discount == 0
     impostors = None if statistics is None else statistics.impostors
-    policy = choose_policy(
-        unknown, samples.counts, float(false_positive_rate), statistics=impostors, plain=plain
-    )
-    calibration = _calibrate(chosen, unknown, policy, typical_slope(statistics))
+    every = given if own is None else [*given, own.strangers]
+    policy, calibration = decide(
+        given, samples.counts, float(false_positive_rate),
+        lambda threshold: _calibrate(chosen, every, threshold, typical_slope(statistics)),
+        own=own, statistics=impostors, plain=plain, confidence=confidence,
+    )  # fmt: skip
+    policy = replace(policy, warnings=(*notices, *policy.warnings))
     learned = Head(
         kind=chosen.recipe.kind, people=people, prototypes=fit.rows, photos=samples.counts,
         contract=dataset.contract, calibration=calibration.calibration, policy=policy.policy,
@@ -125,6 +139,27 @@ def _check_strangers(
         )
     if strangers.shape[1:] != samples.faces.shape[1:]:
         raise ValueError("strangers' embeddings have another dimension than the dataset's")
+
+
+def _searched(
+    strangers: NDArray[np.float32],
+    labels: ArrayLike | None,
+    source: str,
+    rows: NDArray[np.float32],
+    counts: NDArray[np.int64],
+    rate: float,
+    statistics: EmbedderStatistics | None,
+    people: Sequence[str],
+) -> tuple[Strangers, tuple[Notice, ...]]:
+    """Return the strangers searched in the gallery, without those likely known in it."""
+    labels = np.arange(len(strangers)) if labels is None else np.asarray(labels)
+    known = find_likely_known(strangers, labels, rows, counts, rate, statistics)
+    notices: tuple[Notice, ...] = ()
+    if known:
+        others = ~np.isin(labels, [one.stranger for one in known])
+        strangers, labels = strangers[others], labels[others]
+        notices = (likely_known_notice(known, people),)
+    return search_strangers(strangers, rows, source, people=labels), notices
 
 
 def training_samples(dataset: Dataset) -> tuple[Samples, tuple[str, ...]]:
@@ -157,16 +192,16 @@ def training_samples(dataset: Dataset) -> tuple[Samples, tuple[str, ...]]:
 
 
 def _calibrate(
-    chosen: HeadChoice, strangers: list[Strangers], policy: PolicyChoice, slope: float | None
+    chosen: HeadChoice, strangers: list[Strangers], threshold: float, slope: float | None
 ) -> CalibrationFit:
     shown = chosen.held_out
-    nothing = np.zeros(0, np.float32)
+    nothing = np.zeros((0, 1), np.float32)
     return fit_calibration(
-        nothing if shown is None else shown.similarity,
+        nothing if shown is None else shown.similarities,
         np.zeros(0, np.bool_) if shown is None else shown.correct,
-        np.concatenate([nothing, *(group.similarity for group in strangers)]),
+        stacked_similarities(strangers),
         np.concatenate([np.zeros(0), *(group.weights for group in strangers)]),
-        threshold=policy.policy.threshold,
+        threshold=threshold,
         typical_slope=slope,
     )
 
@@ -204,6 +239,16 @@ def _report(
             "stranger_people": policy.people,
             "strangers_needed": needed_for(head.policy.false_positive_rate),
             "source": head.policy.source,
+            "shift": head.policy.shift,
+            "groups": [
+                {
+                    "source": group.source,
+                    "people": group.people,
+                    "rate": _numbers(group.rate),
+                    "threshold": group.threshold,
+                }
+                for group in policy.groups
+            ],
         },
         "probability": {
             "slope": head.calibration.slope,

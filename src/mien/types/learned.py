@@ -31,7 +31,10 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Similarity to probability: p = 1 / (1 + exp(-(slope * similarity + offset))).
+    """Similarities to probabilities: o = exp(slope * similarity + offset) are a person's odds.
+
+    The odds are shared: of all people's odds o_j, person i has the probability o_i / (1 + sum o_j),
+    and 1 / (1 + sum o_j) is that of a stranger.
 
     Attributes:
         slope: above 0, so that probability rises with similarity.
@@ -47,10 +50,24 @@ class Calibration:
         if not (math.isfinite(self.slope) and math.isfinite(self.offset)):
             raise ValueError("slope and offset must be finite")
 
-    def probability(self, similarity: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the probability for each similarity; same shape, float64 in [0, 1]."""
-        score = self.slope * similarity.astype(np.float64) + self.offset
+    def probability(
+        self,
+        similarity: NDArray[np.float32],
+        others: NDArray[np.float64] | float = 0.0,
+    ) -> NDArray[np.float64]:
+        """Return the probability for each similarity; same shape, float64 in [0, 1].
+
+        Args:
+            similarity: to one person.
+            others: the sum of the odds of all other people (`odds`), of the same shape.
+        """
+        score = self.slope * similarity.astype(np.float64) + self.offset - np.log1p(others)
         return 0.5 * (1 + np.tanh(score / 2))
+
+    def odds(self, similarity: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the odds of one person against a stranger; same shape, float64 above 0."""
+        score = self.slope * similarity.astype(np.float64) + self.offset
+        return np.exp(np.minimum(score, 700.0))  # beyond it is infinite in float64
 
 
 Basis = Literal["strangers", "card", "few"]
@@ -68,12 +85,14 @@ class Policy:
     Attributes:
         threshold: least cosine similarity to the nearest person for which a name is given.
         false_positive_rate: share of strangers that the user allows to be given any name (FPIR).
-        expected: expected rate; its interval follows from the strangers searched in this gallery
-            alone.
+        expected: expected rate, with its interval: from the strangers searched in this gallery
+            where they are enough to measure it, else from how alike its own people look.
         strangers: how many stranger faces were searched in this gallery; may be 0.
         supported: whether the evidence supports the requested rate.
         source: one sentence on how the threshold was found.
         basis: how the threshold was found.
+        shift: how much more alike this gallery's own people look than the strangers on the
+            embedder's card, in cosine; 0 where it is not known.
     """
 
     threshold: float
@@ -83,6 +102,7 @@ class Policy:
     supported: bool
     source: str
     basis: Basis = "strangers"
+    shift: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.false_positive_rate < 1:

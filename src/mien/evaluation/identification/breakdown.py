@@ -99,14 +99,9 @@ def rates_of(ranks: NDArray[np.int64]) -> IdentificationRates:
     return IdentificationRates(len(ranks), rank_k(ranks, 1), rank_k(ranks, 5))
 
 
-def _named(head: Head, found: ProbeSearch) -> NDArray[np.bool_]:
-    named: NDArray[np.bool_] = found.best >= np.float32(head.policy.threshold)
-    return named
-
-
 def decisions_of(head: Head, found: ProbeSearch) -> DecisionCounts:
     """Return the decisions on probes of known people."""
-    named = _named(head, found)
+    named = found.named(head.policy)
     right = int(np.sum(named & found.correct))
     unknown = int(np.sum(~named))
     return DecisionCounts(right, unknown, len(found) - right - unknown)
@@ -127,7 +122,7 @@ def by_photos_of(
 
 def people_of(head: Head, found: ProbeSearch) -> tuple[PersonResult, ...]:
     """Return one row per person with a probe, lowest rank-1 rate first."""
-    named = _named(head, found)
+    named = found.named(head.policy)
     given = most_similar(found)
     members: dict[int, list[int]] = defaultdict(list)
     for index, mate in enumerate(found.mates):

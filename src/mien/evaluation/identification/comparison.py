@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mien.dataset import Dataset
 from mien.errors import ContractMismatch, NothingToMeasure
 from mien.evaluation.identification.probes import gallery_index
-from mien.evaluation.identification.search import STRANGER, ProbeSearch, search
+from mien.evaluation.identification.search import STRANGER, search
 from mien.evaluation.result_parts import html_table
 from mien.measures import bootstrap_mean, mcnemar
 from mien.text import count, percent
@@ -157,10 +157,10 @@ def compare_recognizers(
     found, named = [], []
     for head, faces, own, mate in zip((first, second), datasets, rows, mates, strict=True):
         found.append(search(head, faces.embeddings[own[probes]], mate[probes]))
-        named.append(_named(head, search(head, faces.embeddings[own[others]], mate[others])))
+        named.append(search(head, faces.embeddings[own[others]], mate[others]).named(head.policy))
     labels = dataset.labels[rows[0]]
-    right = [f.correct & _named(h, f) for h, f in zip((first, second), found, strict=True)]
-    wrong = [~f.correct & _named(h, f) for h, f in zip((first, second), found, strict=True)]
+    right = [f.correct & f.named(h.policy) for h, f in zip((first, second), found, strict=True)]
+    wrong = [~f.correct & f.named(h.policy) for h, f in zip((first, second), found, strict=True)]
     table = [
         _difference("rank-1", found[0].correct, found[1].correct, labels[probes]),
         _difference("named right", right[0], right[1], labels[probes]),
@@ -185,11 +185,6 @@ def _shared(first: Dataset, second: Dataset) -> tuple[NDArray[np.int64], NDArray
             hint="Build both from the same photos, with either embedder.",
         )
     return own, theirs
-
-
-def _named(head: Head, found: ProbeSearch) -> NDArray[np.bool_]:
-    named: NDArray[np.bool_] = found.best >= np.float32(head.policy.threshold)
-    return named
 
 
 def _difference(

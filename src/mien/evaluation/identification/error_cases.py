@@ -73,7 +73,7 @@ def stranger_cases(result: PeopleResult) -> list[ErrorCase]:
     if result.stranger_probes is None or result.strangers_found is None:
         return []
     found = result.strangers_found
-    rows = np.flatnonzero(found.best >= np.float32(result.head.policy.threshold))
+    rows = np.flatnonzero(found.named(result.head.policy))
     order = np.argsort(-found.best[rows], kind="stable")
     return _error_cases(result.head, result.stranger_probes, found, rows[order])
 
@@ -85,7 +85,7 @@ def _error_cases(
         return []
     known = found.ranks > 0
     nearest = np.where(known, most_similar(found), found.people[:, 0])
-    chances = head.calibration.probability(found.best)
+    named = found.named(head.policy)
     return [
         ErrorCase(
             record=probes.records[row],
@@ -93,8 +93,8 @@ def _error_cases(
             true=probes.records[row].person,
             nearest=head.people[nearest[row]],
             similarity=float(found.best[row]),
-            probability=float(chances[row]),
-            named=bool(found.best[row] >= np.float32(head.policy.threshold)),
+            probability=float(found.probability[row]),
+            named=bool(named[row]),
             own=float(found.own[row]) if known[row] else None,
             rank=int(found.ranks[row]),
             evidence=tuple(_evidence(head, probes, found, int(row))),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.dataset import Dataset
 from mien.dataset.storage.dataset_argument import DatasetOrPath, open_dataset
@@ -29,7 +30,7 @@ from mien.evaluation.identification.probes import (
     search_probes,
     select_probes,
 )
-from mien.evaluation.identification.search import STRANGER, ProbeSearch
+from mien.evaluation.identification.search import STRANGER, ProbeSearch, named_by
 from mien.evaluation.open_set.metrics import OpenSetResult, measure_open_set
 from mien.evaluation.result_parts import (
     RATE_COLUMNS,
@@ -41,8 +42,8 @@ from mien.evaluation.result_parts import (
 )
 from mien.measures import (
     ReliabilityBin,
-    bootstrap_mean,
     expected_calibration_error,
+    rate_over_people,
     reliability_bins,
 )
 from mien.recognizer import Recognizer
@@ -229,12 +230,13 @@ def evaluate_head(
     their = None
     if others is not None:
         their = search_probes(head, others, progress, "searching strangers")
-    open_set = _open_set(head, probes, found, others, their)
+    single = ~possible_duplicates(probes.source, head.people)[found.mates]
+    open_set = _open_set(head, probes, found, single, others, their)
     caveats = find_caveats(
         head, dataset, probes=probes, found=found, trained_on=trained_on, strangers=strangers,
         open_set=open_set,
     )  # fmt: skip
-    bins, ece = _calibration(head, found, open_set)
+    bins, ece = _calibration(single, found, open_set, their)
     return PeopleResult(
         head=head,
         dataset_digest=dataset.digest,
@@ -242,7 +244,7 @@ def evaluate_head(
         found=found,
         all_probes=rates_of(found.ranks),
         usable_probes=rates_of(found.ranks[probes.usable]),
-        rank1_people=bootstrap_mean(found.correct, found.mates),
+        rank1_people=rate_over_people(found.correct, found.mates),
         decisions=decisions_of(head, found),
         open_set=open_set,
         stranger_probes=others,
@@ -302,6 +304,7 @@ def _open_set(
     head: Head,
     probes: ProbeSet,
     found: ProbeSearch,
+    single: NDArray[np.bool_],
     others: ProbeSet | None,
     their: ProbeSearch | None,
 ) -> OpenSetResult | None:
@@ -313,37 +316,45 @@ def _open_set(
             their.best,
             tuple(record.person for record in others.records),
             head.policy,
+            (found.named(head.policy), their.named(head.policy)),
             protocol="strangers",
             gallery=people,
         )
     # A person listed under two names is still in the gallery when one of them is left out.
-    single = ~possible_duplicates(probes.source, head.people)[found.mates]
     if people < 2 or not single.any():
         return None
     names = [record.person for record in probes.records]
+    left_out = named_by(head.policy, found.rival_similarities, found.rival_probability)
     return measure_open_set(
         found.best,
         found.correct,
         found.rival_similarities[single],
         tuple(name for name, alone in zip(names, single, strict=True) if alone),
         head.policy,
+        (found.named(head.policy), left_out[single]),
         protocol="left-out",
         gallery=people - 1,
     )
 
 
 def _calibration(
-    head: Head, found: ProbeSearch, open_set: OpenSetResult | None
+    single: NDArray[np.bool_],
+    found: ProbeSearch,
+    open_set: OpenSetResult | None,
+    their: ProbeSearch | None,
 ) -> tuple[tuple[ReliabilityBin, ...], float]:
-    others = open_set.scores if open_set else np.empty(0, np.float32)
-    shares = open_set.shares if open_set else np.empty(0)
-    scores = np.concatenate([found.best, others])
+    others, shares = np.empty(0), np.empty(0)
+    if open_set is not None:
+        shares = open_set.shares
+        others = found.rival_probability if their is None else their.probability
+        if their is None:
+            others = others[single]
+    values = np.concatenate([found.probability, others])
     right = np.concatenate([found.correct, np.zeros(len(others), np.bool_)])
     # Known people and strangers have equal total weight, whatever their numbers in this dataset.
     weights = np.concatenate(
         [np.full(len(found), 1 / len(found)), shares / max(float(shares.sum()), 1.0)]
     )
-    values = head.calibration.probability(scores)
     return (
         reliability_bins(values, right, weights=weights),
         expected_calibration_error(values, right, weights=weights),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.types import Head, Progress, silent
+from mien.graph.settings import EVEN_ODDS
+from mien.types import Calibration, Head, Policy, Progress, silent
 
 BLOCK = 512
 """Probes per block: with 100,000 people the similarities of a block take 200 MB."""
@@ -31,6 +32,8 @@ class ProbeSearch:
         rivals: (N,) int64, index of the most similar person other than the mate; `STRANGER` if
             the gallery has only the mate.
         rival_similarities: (N,) float32, similarity to that person; -1 if there is none.
+        probability: (N,) float64 of the most similar person; nan without a calibration.
+        rival_probability: (N,) float64 of the rival in a gallery without the mate; likewise.
     """
 
     mates: NDArray[np.int64]
@@ -40,6 +43,8 @@ class ProbeSearch:
     own: NDArray[np.float32]
     rivals: NDArray[np.int64]
     rival_similarities: NDArray[np.float32]
+    probability: NDArray[np.float64]
+    rival_probability: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.mates)
@@ -54,6 +59,19 @@ class ProbeSearch:
         """(N,) bool, whether the most similar person is the mate."""
         found: NDArray[np.bool_] = self.ranks == 1
         return found
+
+    def named(self, policy: Policy) -> NDArray[np.bool_]:
+        """Return (N,) bool, whether a policy gives each probe a name, as the graph decides it."""
+        return named_by(policy, self.best, self.probability)
+
+
+def named_by(
+    policy: Policy, similarity: NDArray[np.float32], probability: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return whether a policy gives a name at each similarity and probability, (N,) bool."""
+    # The threshold is float32 in the graph.
+    named: NDArray[np.bool_] = similarity >= np.float32(policy.threshold)
+    return named & (probability.astype(np.float32) >= EVEN_ODDS)
 
 
 def search(
@@ -76,7 +94,10 @@ def search(
     Raises:
         ValueError: shapes differ, or a mate is out of range.
     """
-    return search_rows(head.prototypes, vectors, mates, progress=progress, what=what)
+    return search_rows(
+        head.prototypes, vectors, mates,
+        calibration=head.calibration, progress=progress, what=what,
+    )  # fmt: skip
 
 
 def search_rows(
@@ -84,6 +105,7 @@ def search_rows(
     vectors: NDArray[np.float32],
     mates: NDArray[np.int64],
     *,
+    calibration: Calibration | None = None,
     progress: Progress = silent,
     what: str = "searching",
 ) -> ProbeSearch:
@@ -96,13 +118,16 @@ def search_rows(
     blocks = []
     for start in range(0, max(len(vectors), 1), BLOCK):
         part = slice(start, start + BLOCK)
-        blocks.append(_search_block(gallery, vectors[part], mates[part]))
+        blocks.append(_search_block(gallery, vectors[part], mates[part], calibration))
         progress(min(start + BLOCK, len(vectors)), len(vectors), what)
     return ProbeSearch(mates, *(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
 
 
 def _search_block(
-    prototypes: NDArray[np.float32], vectors: NDArray[np.float32], mates: NDArray[np.int64]
+    prototypes: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    mates: NDArray[np.int64],
+    calibration: Calibration | None,
 ) -> tuple[NDArray[np.generic], ...]:
     scores = vectors @ prototypes.T
     rows = np.arange(len(scores))
@@ -112,12 +137,27 @@ def _search_block(
     ranks = np.where(known, np.sum(scores >= own[:, None], axis=1), 0)
     people = _top(scores, min(5, scores.shape[1]))
     best = np.take_along_axis(scores, people, axis=1)
+    chance = _probability(calibration, scores, best[:, 0])
     scores[rows[known], mates[known]] = -np.inf
     rivals = np.argmax(scores, axis=1)
     rival_scores = scores[rows, rivals]
     alone = np.isneginf(rival_scores)
+    rival_chance = _probability(calibration, scores, rival_scores)
     rivals = np.where(alone, STRANGER, rivals)
-    return people, best, ranks, own, rivals, np.where(alone, np.float32(-1), rival_scores)
+    rival_scores = np.where(alone, np.float32(-1), rival_scores)
+    return people, best, ranks, own, rivals, rival_scores, chance, rival_chance
+
+
+def _probability(
+    calibration: Calibration | None, scores: NDArray[np.float32], best: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return (N,) float64, the probability of the best of each row of similarities."""
+    if calibration is None:
+        return np.full(len(scores), np.nan)
+    own = calibration.odds(best)
+    others = np.maximum(calibration.odds(scores).sum(axis=1) - own, 0)
+    found: NDArray[np.float64] = own / (1 + own + others)
+    return found
 
 
 def _top(scores: NDArray[np.float32], size: int) -> NDArray[np.int64]:

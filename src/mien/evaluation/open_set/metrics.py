@@ -16,11 +16,13 @@ from mien.evaluation.result_parts import ends, number_or_none
 from mien.measures import (
     OpenSetCurve,
     OpenSetPoint,
-    bootstrap_mean,
     equal_shares,
     open_set_at,
     open_set_curve,
+    rate_over_people,
     threshold_at_fpir,
+    wilson,
+    wilson_of_parts,
 )
 from mien.types import Interval, Policy
 
@@ -98,11 +100,12 @@ def half_of(name: str) -> int:
 
 
 def measure_open_set(
-    best: ArrayLike,
-    correct: ArrayLike,
+    best: NDArray[np.float32],
+    correct: NDArray[np.bool_],
     strangers: NDArray[np.float32],
     names: tuple[str, ...],
     policy: Policy,
+    named: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     *,
     protocol: Protocol,
     gallery: int,
@@ -115,22 +118,28 @@ def measure_open_set(
         strangers: (S,) float32, similarity of each stranger's photo to the most similar person.
         names: S names of the strangers.
         policy: policy of the recognizer.
+        named: (N,) and (S,) bool, which of the probes and of the strangers' photos the recognizer
+            gives a name.
         protocol: where the strangers come from.
         gallery: number of people that strangers were searched among.
 
     Raises:
         ValueError: there is no probe or no stranger.
     """
-    # In float32, as in the graph.
-    threshold = float(np.float32(policy.threshold))
+    known_named, strangers_named = named
     who, codes = np.unique(np.asarray(names), return_inverse=True)
     shares = equal_shares(codes)
     halves = _halves(best, correct, strangers, codes, who, policy.false_positive_rate)
-    named = shares * (strangers >= threshold)
+    named_shares = shares * strangers_named
+    point = OpenSetPoint(
+        float(np.float32(policy.threshold)),  # as in the graph
+        wilson_of_parts(float(named_shares.sum()), len(who)),
+        wilson(int(np.sum(known_named & correct)), len(correct)),
+    )
     return OpenSetResult(
         protocol=protocol,
-        policy=open_set_at(best, correct, strangers, threshold, people=codes),
-        fpir_people=bootstrap_mean(np.bincount(codes, weights=named), np.arange(len(who))),
+        policy=point,
+        fpir_people=rate_over_people(np.bincount(codes, weights=named_shares), np.arange(len(who))),
         target=policy.false_positive_rate,
         curve=open_set_curve(best, correct, strangers, people=codes),
         halves=halves,

@@ -24,7 +24,7 @@ from mien.evaluation.open_set.draws import (
 )
 from mien.evaluation.open_set.lfw_people import LfwPerson
 from mien.evaluation.result_parts import ends, html_table
-from mien.measures import bootstrap_mean, cmc
+from mien.measures import cmc, rate_over_people
 from mien.measures.open_set_draws import OpenSetRates, SearchedDraw, open_set_rates
 from mien.measures.templates import both_views, photo_weights, sums_by_person, unit_rows
 from mien.text import percent, span
@@ -276,7 +276,7 @@ def _row(
         probes=float(np.mean([len(result.ranks) for result in found])),
         strangers=float(np.mean([len(result.draw.strangers) for result in found])),
         draws=len(found),
-        rank1=bootstrap_mean(ranks == 1, np.concatenate([result.person for result in found])),
+        rank1=rate_over_people(ranks == 1, np.concatenate([result.person for result in found])),
         cmc=tuple(cmc(ranks, min(RANKS, enrolled)).tolist()),
         rates=rates,
     )

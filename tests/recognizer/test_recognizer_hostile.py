@@ -231,7 +231,7 @@ def test_answers_of_another_kind_are_an_error(model):
     nothing = number(model, "nothing", 0.0, np.float32)
     model.graph.node.remove(last)
     model.graph.node.append(make("Mul", [last.input[0], nothing], ["embeddings"]))
-    with pytest.raises(NotARecognizer, match="not those of a recognizer|cannot be separated"):
+    with pytest.raises(NotARecognizer, match=r"not those of a recognizer|cannot be separated"):
         Recognizer(model.SerializeToString(), threads=1).identify(
             photo_of(red_squares(480, 500, [(9, 9)]))
         )

@@ -7,8 +7,8 @@ from mien.policy.probability import PRIOR, CalibrationFit, fit_calibration, typi
 from mien.policy.similarity_limits import NOT_CALIBRATED, CleaningLimits, EnrolmentLimits
 from mien.policy.strangers import Strangers, search_strangers, stacked_similarities
 from mien.policy.threshold import (
-    GroupRate,
     PolicyChoice,
+    StrangersRate,
     choose_policy,
     false_positive_rates,
     needed_for,
@@ -20,11 +20,11 @@ __all__ = [
     "CalibrationFit",
     "CleaningLimits",
     "EnrolmentLimits",
-    "GroupRate",
     "ImpostorHistogram",
     "OwnPeople",
     "PolicyChoice",
     "Strangers",
+    "StrangersRate",
     "choose_policy",
     "decide",
     "false_positive_rates",

@@ -29,7 +29,7 @@ _CONTRADICTED = 0.999
 
 
 @dataclass(frozen=True, slots=True)
-class GroupRate:
+class StrangersRate:
     """How many of one group of strangers are given a name at the threshold.
 
     Attributes:
@@ -62,7 +62,7 @@ class PolicyChoice:
     supportable: float
     people: int
     warnings: tuple[Notice, ...] = ()
-    groups: tuple[GroupRate, ...] = ()
+    groups: tuple[StrangersRate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,7 @@ class _Evidence:
             shift=0.0 if self.curve is None else self.curve.shift.value,
         )
         found = tuple(
-            GroupRate(
+            StrangersRate(
                 group.strangers.source,
                 group.strangers.people,
                 group.interval(threshold),

@@ -268,6 +268,9 @@ def test_the_oldest_of_more_than_1000_sessions_ends():
     sessions = WebSessions()
     cookies = [sessions.start("3f2a9c01")[0] for _ in range(1001)]
     assert [n for n, cookie in enumerate(cookies) if not sessions.find(cookie)] == [0]
+    for cookie in cookies:
+        sessions.end(cookie)
+    assert not sessions._used  # nothing is kept of them
 
 
 def test_a_csrf_token_is_compared_whole():

@@ -461,7 +461,25 @@ async def test_256_clients_of_one_address_work_by_default():
     clients = [Connection(server).send(get("/work")) for _ in range(256)]
     await settle(21)
     assert all(c.statuses == [b"200"] for c in clients)
-    assert ConnectionLimits().per_address < ConnectionLimits().total
+
+
+def test_the_limits_are_those_of_the_guide():
+    assert ConnectionLimits() == ConnectionLimits(
+        total=512, per_address=320, idle=30, writing=30, slowest=4096, stalled=5, stopping=30,
+        pipelined=1,
+    )  # fmt: skip
+
+
+@virtual
+async def test_a_client_that_reads_at_the_slowest_rate_is_served(base):
+    server = ToyServer(base=base, writing=10, slowest=1000)
+    clients = [Connection(server, room=100_000).send(get("/at-once")) for _ in range(2)]
+    for _ in range(3):
+        await settle(9)
+        clients[0].read(10_000)
+        clients[1].read(9_999)
+        await settle(1.001)
+    assert [c.lost for c in clients] == [False, True]
 
 
 # A server that stops

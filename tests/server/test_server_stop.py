@@ -95,7 +95,7 @@ def test_a_server_on_a_read_only_disk_identifies(running, tmp_path):
 def test_a_server_that_stops_does_not_wait_for_stalled_clients(tmp_path, monkeypatch, caplog):
     """An upload that stalls and a response that is not read, in a server in this process."""
     servers = []
-    limits = ConnectionLimits(stalled=0.2)
+    limits = ConnectionLimits(stalled=0.2, pipelined=1000)
     monkeypatch.setattr(run, "connection_limits", lambda *_: limits)
     monkeypatch.setattr(run, "configure_logging", lambda: None)
     monkeypatch.setattr(

@@ -175,7 +175,7 @@ def _settings(
     require_key: bool,
     insecure: bool,
     rate: float | None,
-    per_address: int,
+    per_address: int = 320,
     max_body: int,
     max_upload: int,
     waiting: int,

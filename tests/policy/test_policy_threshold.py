@@ -368,7 +368,8 @@ def test_strangers_do_not_lower_the_threshold_of_the_card():
     # Ten people who look more alike than the strangers given do not show how much.
     few = choose_policy([group], counts(10), 0.01, own=own_people([0.1] * 10), statistics=CARD)
     assert not few.policy.supported
-    assert "people look more alike than those given" in few.warnings[-1].text
+    assert few.warnings[-1].code == "too-few-people"
+    assert "it takes 20 people to see how much" in few.warnings[-1].text
 
 
 @settings(max_examples=30)

@@ -319,21 +319,28 @@ class _Evidence:
     def _shortfall(self) -> Notice:
         most = max((group.strangers.people for group in self.groups), default=0)
         needed, supportable = needed_for(self.rate), self.supportable
+        data = {"rate": self.rate, "needed": needed, "strangers": most, "supportable": supportable}
+        if self.by_card and most >= needed:
+            return Notice(
+                "too-few-people",
+                f"A false positive rate of {_rate(self.rate)} cannot be supported: this gallery's "
+                "people look more alike than the strangers given, and it takes "
+                f"{LEAST_PEOPLE} people to see how much.",
+                data,
+            )
         nearest = (
             f"The nearest rate that can be supported is {100 * supportable:.2g} %."
             if supportable < 1
             else "So few can support no rate at all."
         )
-        missing = "and this gallery's people look more alike than those given"
-        if most < needed:
-            missing = f"and {most:,} are there, {needed - most:,} too few"
+        missing = f"and {most:,} are there, {max(needed - most, 0):,} too few"
         if self.curve is not None and self.plain and self._few:
             missing += f"; or {LEAST_PEOPLE} people in the gallery, to see how alike they look"
         return Notice(
             "too-few-strangers",
             f"A false positive rate of {_rate(self.rate)} cannot be supported: that takes "
             f"{needed:,} strangers, {missing}. {nearest}",
-            {"rate": self.rate, "needed": needed, "strangers": most, "supportable": supportable},
+            data,
         )
 
 

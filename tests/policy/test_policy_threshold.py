@@ -252,6 +252,35 @@ def test_too_few_strangers_and_nothing_else_known():
     assert "The nearest rate that can be supported is 10 %." in more.warnings[0].text
 
 
+def test_own_people_count_as_strangers_where_there_is_no_card():
+    own = own_people(np.linspace(0, 0.3, 300))
+    choice = choose_policy([], counts(300), 0.01, own=own)
+    assert (choice.policy.supported, choice.policy.basis) == (True, "strangers")
+    few = choose_policy([], counts(200), 0.01, own=own_people(np.linspace(0, 0.3, 200)))
+    assert few.policy.source == "Too few strangers to measure 1 %: 200 of own people."
+    assert few.supportable == pytest.approx(3 / 200)
+
+
+def test_no_rate_that_is_not_supported_is_said_to_be():
+    # 500 people are enough to measure 2 % beside a card, which is not of a learned head.
+    own = own_people(np.linspace(0, 0.1, 500))
+    choice = choose_policy([], counts(500), 0.01, own=own, statistics=CARD, plain=False)
+    assert choice.supportable == pytest.approx(0.02)
+    assert choice.warnings[-1].code == "too-few-strangers"
+    assert "takes 300 strangers, and 0 are there" in choice.warnings[-1].text
+    again = choose_policy([], counts(500), 0.02, own=own, statistics=CARD, plain=False)
+    assert again.policy.supported
+
+
+def test_a_group_that_contradicts_is_the_one_with_too_few():
+    many, few = strangers([0.1] * 400), strangers([0.8] * 50, source="friends")
+    own = own_people([0.1] * 30)
+    choice = choose_policy([many, few], counts(30), 0.01, own=own, statistics=CARD)
+    assert not choice.policy.supported
+    assert choice.supportable == pytest.approx(3 / 50)
+    assert "takes 300 of friends, and 50 are there, 250 too few" in choice.warnings[-1].text
+
+
 def test_no_strangers_and_no_statistics():
     with pytest.raises(TooFewPeople) as caught:
         choose_policy([], counts(1), 0.01)
@@ -297,7 +326,7 @@ def test_supported_means_within_the_statistics_of_the_card(people, rate):
     if not policy.supported:
         # The threshold is the highest that the card states.
         assert policy.threshold == pytest.approx(0.55, abs=1e-3)
-        assert choice.supportable == pytest.approx(min(lowest, 3 / people))
+        assert choice.supportable == pytest.approx(min(lowest, 1, 10 / people))
         assert "cannot be supported" in choice.warnings[-1].text
     else:
         assert policy.support == "supported by the embedder's card, not measured on this data"
@@ -321,7 +350,7 @@ def test_few_people_and_the_card():
     assert "Too few to measure it here (300 strangers are needed" in policy.source
     assert "): 2 of own people" in policy.source
     (few,) = choice.warnings
-    assert "2 are there, 298 too few; or 20 people in the gallery" in few.text
+    assert "0 are there, 300 too few; or 20 people in the gallery" in few.text
     assert choice.people == 2
     assert (policy.strangers, policy.false_positive_rate) == (2, 0.01)
 
@@ -332,10 +361,10 @@ def test_people_more_similar_than_the_card_raise_the_threshold():
     assert choice.policy.threshold > 0.8
     # The card does not apply to them, and six people do not support the rate.
     assert not choice.policy.supported
-    assert choice.supportable == pytest.approx(0.5)
+    assert choice.supportable == 1
     first, second = choice.warnings
     assert first.code == "people-more-alike-than-card"
-    assert "294 too few" in second.text
+    assert "takes 1,000 of own people, and 6 are there, 994 too few" in second.text
 
 
 def test_one_lookalike_of_many_does_not_contradict_the_card():
@@ -351,7 +380,7 @@ def test_card_does_not_support_a_learned_head():
     assert not choice.policy.supported
     assert "not of this head" in choice.warnings[0].text
     assert "cannot be supported" in choice.warnings[1].text
-    assert choice.supportable == pytest.approx(0.1)  # of the 30 people themselves
+    assert choice.supportable == pytest.approx(1 / 3)  # which would name ten of the 30
     nothing = choose_policy([], counts(2), 0.01, statistics=CARD, plain=False)
     assert (nothing.supportable, nothing.people) == (1, 0)
     assert "So few can support no rate" in nothing.warnings[1].text
@@ -368,6 +397,7 @@ def test_strangers_do_not_lower_the_threshold_of_the_card():
     # Ten people who look more alike than the strangers given do not show how much.
     few = choose_policy([group], counts(10), 0.01, own=own_people([0.1] * 10), statistics=CARD)
     assert not few.policy.supported
+    assert few.supportable == 1
     assert few.warnings[-1].code == "too-few-people"
     assert "it takes 20 people to see how much" in few.warnings[-1].text
 

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.models.statistics import ImpostorStatistics
+from mien.policy.evidence import PolicyChoice
 from mien.policy.own_people import OwnPeople
 from mien.policy.probability import CalibrationFit
 from mien.policy.strangers import Strangers
-from mien.policy.threshold import PolicyChoice, choose_policy
+from mien.policy.threshold import choose_policy
 from mien.text import Notice
 
 _NOTICEABLE = 0.005

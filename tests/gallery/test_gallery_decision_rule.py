@@ -9,6 +9,7 @@ from spheres import CARD, DIMENSION, ORIGIN, enrolled, face_sample, faces, unit
 from mien.gallery import Gallery, ImportedPerson
 from mien.gallery.decision_rule import MAX_SAMPLE, _sample, derive_rule
 from mien.gallery.person_matrix import PersonMatrix
+from mien.measures.templates import FEW
 from mien.policy import fit_calibration, typical_slope
 
 
@@ -141,9 +142,10 @@ def codes(rule):
 def test_warnings_state_what_is_not_calibrated():
     checks = ["enrolment-checks-not-calibrated", "duplicate-people-not-calibrated"]
     few = derive_rule(random_people(5), 0.01, None)
-    assert codes(few) == ["too-few-strangers", "uncalibrated-probabilities", *checks]
+    uncertain = ["too-few-strangers", "threshold-of-even-odds", "uncalibrated-probabilities"]
+    assert codes(few) == [*uncertain, *checks]
     many = derive_rule(random_people(400), 0.01, None)
-    assert codes(many) == checks
+    assert codes(many) == ["threshold-of-even-odds", *checks]
     # With the card's curve to begin from, few photos are not worth a warning.
     assert "typical-probabilities" not in codes(derive_rule(random_people(5), 0.01, CARD))
 
@@ -176,20 +178,20 @@ def test_calibration_by_hand():
         cosines = [
             float(people.probes[row] @ other) for other in np.delete(people.prototypes, row, 0)
         ]
-        nearest.append(max(cosines))
+        nearest.append(sorted(cosines, reverse=True)[:FEW])
         if photos[row] > 1:
             own.append(float(people.probes[row] @ people.rest_prototypes[row]))
-            others.append(max(cosines))
+            others.append(nearest[-1])
     rule = derive_rule(people, 0.05, CARD)
     expected = fit_calibration(
-        np.maximum(own, others).astype(np.float32),
-        np.greater_equal(own, others),
+        -np.sort(-np.column_stack([own, others])).astype(np.float32),
+        np.greater_equal(own, np.max(others, axis=1)),
         np.array(nearest, np.float32),
         np.ones(80),
         threshold=rule.policy.threshold,
         typical_slope=typical_slope(CARD),
     )
-    assert min(own) < max(others)  # some are nearer to another person
+    assert np.any(np.array(own) < np.max(others, axis=1))  # some are nearer to another person
     assert rule.calibration.slope == pytest.approx(expected.calibration.slope, rel=1e-3)
     assert rule.calibration.offset == pytest.approx(expected.calibration.offset, rel=1e-3)
     assert rule.policy.strangers == 80

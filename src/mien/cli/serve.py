@@ -38,7 +38,7 @@ OPEN_RATE = 20
     "  mien serve people.onnx\n"
     "  mien serve indian-face=ten.onnx lfw-plus=people.onnx\n"
     "  mien serve --gallery office --port 8080\n"
-    "  mien serve --host 0.0.0.0 --rate 20"
+    "  mien serve --host 0.0.0.0 --rate 20 --per-address 64 --session-idle 10"
 )
 @click.argument("recognizers", metavar="[HANDLE=]RECOGNIZER...", nargs=-1)
 @click.option("--gallery", type=click.Path(path_type=Path), help="Folder of a gallery.")

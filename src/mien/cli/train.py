@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     epilog="\b\nExamples:\n"
     "  mien train people -o people.onnx\n"
     "  mien train friends -o friends.onnx --strangers lfw-dataset --false-positive-rate 0.001\n"
+    "  mien train friends -o friends.onnx --confidence 0.95\n"
     "  mien train friends --leave-one-out"
 )
 @click.argument("dataset", type=click.Path(path_type=Path))
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     "--confidence",
     type=Share(),
     help="Hold the rate with this confidence, such as 0.95, for the very gallery at hand. Without "
-    "it the rate holds on average over galleries, half of which are above it.",
+    "it the rate holds on average over galleries, some of which are above it.",
 )
 @click.option(
     "--strangers",

@@ -27,7 +27,7 @@ _SUFFIX = ".onnx"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SoughtPerson:
     """The person to look for.
 
     Attributes:
@@ -55,7 +55,7 @@ class Holding:
     by: Literal["name", "face", "unreadable"]
 
 
-def find_in(head: Head, wanted: Wanted) -> Holding | None:
+def find_in(head: Head, wanted: SoughtPerson) -> Holding | None:
     """Return how the people of a recognizer include a person; None if they do not."""
     key = name_key(wanted.name)
     for name in head.people:
@@ -100,7 +100,7 @@ def read_head(path: Path) -> Head:
     return stored_head(found.graph.initializer, read_learned(fields, name), name)
 
 
-def find_in_files(paths: Iterator[Path], wanted: Wanted) -> Iterator[tuple[Path, Holding]]:
+def find_in_files(paths: Iterator[Path], wanted: SoughtPerson) -> Iterator[tuple[Path, Holding]]:
     """Yield the recognizer files that hold a person, and those that cannot be read."""
     for path in paths:
         try:

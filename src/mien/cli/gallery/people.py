@@ -17,7 +17,7 @@ from mien.text import count
 
 if TYPE_CHECKING:
     from mien.gallery import Enrolment, Gallery
-    from mien.recognizer.holders import Wanted
+    from mien.recognizer.holders import SoughtPerson
 
 GALLERY = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 PERSON = click.argument("person")
@@ -305,7 +305,7 @@ def forget(
     Those in --recognizers, and those that a server trained in the default data folder or in that of
     the gallery, are searched by the name and by the face, and listed: delete them yourself.
     """
-    from mien.recognizer.holders import Wanted  # noqa: PLC0415
+    from mien.recognizer.holders import SoughtPerson  # noqa: PLC0415
 
     with opened(folder, key_file) as gallery:
         found = gallery.person(person)
@@ -326,7 +326,7 @@ def forget(
     if not wiped:
         note(f"warning: its bytes are {STILL_THERE}")
     if photo is None:
-        wanted = Wanted(found.name, templates, gallery.contract)
+        wanted = SoughtPerson(found.name, templates, gallery.contract)
         _say_where_left(wanted, (*recognizers, *_of_servers(folder)))
 
 
@@ -337,7 +337,7 @@ def _of_servers(folder: Path) -> list[Path]:
     return [each for each in found if each.is_dir()]
 
 
-def _say_where_left(wanted: Wanted, roots: tuple[Path, ...]) -> None:
+def _say_where_left(wanted: SoughtPerson, roots: tuple[Path, ...]) -> None:
     """Print which recognizer files still hold a person."""
     from mien.recognizer.holders import find_in_files, recognizer_files  # noqa: PLC0415
 

@@ -45,7 +45,7 @@ from mien.gallery.storage.row_digests import (
 )
 from mien.gallery.storage.schema import APPLICATION, VERSION, application_of, migrate, version_of
 from mien.gallery.storage.sealing import Seal, new_gallery_id, seal_of
-from mien.gallery.storage.wiping import PATIENCE, TO_CUT, TO_REWRITE, wipe
+from mien.gallery.storage.wiping import CLEAN, PATIENCE, TO_CUT, TO_REWRITE, wipe
 
 _OF_A_DATASET = "It is a dataset: train a recognizer on it, or import it into a gallery."
 
@@ -344,7 +344,7 @@ def create_database(folder: Path, meta: Mapping[str, str], key: bytes | None = N
         GalleryLocked: the key does not have 32 bytes.
     """
     seal = Seal(key, new_gallery_id())
-    own = {"id": seal.gallery, "lock": seal.lock(), "generation": "0", "scrub": "0"}
+    own = {"id": seal.gallery, "lock": seal.lock(), "generation": "0", "scrub": CLEAN}
     path = folder / FILE
     if path_exists(path):
         raise _exists(folder)

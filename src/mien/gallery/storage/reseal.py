@@ -18,6 +18,7 @@ from mien.gallery.storage.sealing import (
     person_bound,
     photo_bound,
 )
+from mien.gallery.storage.wiping import TO_REWRITE
 
 _DIGEST = "digest"
 _SET = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
@@ -53,7 +54,7 @@ def bring_up_to_date(base: sqlite3.Connection, key: bytes | None, seal: Seal) ->
             settings = {"id": seal.gallery, "lock": seal.lock()}
             if seal.encrypts:
                 rewrite_rows(base, SealOfFormat1(key), seal)
-                settings["scrub"] = "1"  # names stood in the clear
+                settings["scrub"] = TO_REWRITE  # names stood in the clear
             base.executemany(_SET, settings.items())
         base.execute(_SET, (_DIGEST, stored_text(digest_of(base, seal), seal)))
 

@@ -22,7 +22,7 @@ from mien.errors import JobRefused, MienError, NotServed, OutputError, Recognize
 from mien.files import make_private_folder, sync_folder, write_atomically
 from mien.graph.settings import DetectionSettings
 from mien.recognizer import Recognizer
-from mien.recognizer.holders import Holding, Wanted, find_in, read_head
+from mien.recognizer.holders import Holding, SoughtPerson, find_in, read_head
 from mien.server.inference.backends import Backend
 from mien.types import Head
 
@@ -147,7 +147,7 @@ class Versions:
             with contextlib.suppress(OSError):  # the last version of its recognizer
                 path.parent.rmdir()
 
-    def holding(self, wanted: Wanted) -> Iterator[tuple[Version, Holding]]:
+    def holding(self, wanted: SoughtPerson) -> Iterator[tuple[Version, Holding]]:
         """Yield the versions that hold a person, and those that cannot be read."""
         for handle in sorted({*self.handles(), *self._given}):
             for version in self.versions_of(handle):

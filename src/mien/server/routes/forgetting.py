@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from mien.errors import NotServed
-from mien.recognizer.holders import Wanted
+from mien.recognizer.holders import SoughtPerson
 from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
 from mien.server.http.guarded_route import GuardedRoute
@@ -65,7 +65,7 @@ def forget(person: str, state: StateDep, caller: Operator) -> Response | Forgott
     """
     gallery = state.gallery()
     found = gallery.person(person)
-    wanted = Wanted(found.name, gallery.templates(found.id), gallery.contract)
+    wanted = SoughtPerson(found.name, gallery.templates(found.id), gallery.contract)
     try:
         wiped = gallery.forget(found.id, key=caller.key)
     finally:

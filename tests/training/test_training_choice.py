@@ -61,9 +61,19 @@ def test_held_out_photos_are_not_in_their_own_head():
         rows = Recipe("prototype").fit(samples.take(folds != fold)).rows
         best, who = nearest(samples.faces[row : row + 1], rows)
         similarity[row], correct[row] = best[0], who[0] == samples.labels[row]
-    assert shown.similarity == pytest.approx(similarity, abs=1e-5)
+    assert shown.similarities[:, 0] == pytest.approx(similarity, abs=1e-5)
+    assert np.all(np.diff(shown.similarities, axis=1) <= 0)
     assert shown.correct.tolist() == correct.tolist()
     assert shown.rank1.value == correct.mean()
+
+
+def test_a_fold_without_photos_is_passed_over():
+    samples = easy([4] * 6)
+    folds = np.tile([0, 2, 2, 5], 6)
+    shown = cross_validate(Recipe("prototype"), samples, folds)
+    close = cross_validate(Recipe("prototype"), samples, np.tile([0, 1, 1, 2], 6))
+    assert np.array_equal(shown.similarities, close.similarities)
+    assert shown.correct.all()
 
 
 def test_of_equally_good_heads_the_simplest_is_taken():
@@ -222,14 +232,14 @@ def test_progress_reaches_its_total(kind):
 def test_the_seed_is_of_the_folds_and_of_the_fits_and_0_unless_given():
     samples = noisy()
     one, given, other = (
-        choose_head(samples, "prototype", **seed).held_out.similarity
+        choose_head(samples, "prototype", **seed).held_out.similarities
         for seed in ({}, {"seed": 0}, {"seed": 1})
     )
     assert np.array_equal(one, given)
     assert not np.array_equal(one, other)
     folds = photo_folds(samples, 0)
     one, given, other = (
-        cross_validate(Recipe("margin"), samples, folds, **seed).similarity
+        cross_validate(Recipe("margin"), samples, folds, **seed).similarities
         for seed in ({}, {"seed": 0}, {"seed": 1})
     )
     assert np.array_equal(one, given)
@@ -249,4 +259,4 @@ def test_the_seed_is_of_the_folds_and_of_the_fits_and_0_unless_given():
 def test_the_same_seed_chooses_the_same():
     one, again = (choose_head(noisy(), "prototype", seed=3) for _ in range(2))
     assert one.recipe == again.recipe
-    assert np.array_equal(one.held_out.similarity, again.held_out.similarity)
+    assert np.array_equal(one.held_out.similarities, again.held_out.similarities)

@@ -11,7 +11,7 @@ Left out from the start is what no test should fix: docstrings, annotations, dec
 messages and errors, and `strict` of `zip`. Changes without effect are listed, each with its reason,
 in `scripts/mutants.toml`, beside the modules and their tests.
 
-Usage: python scripts/mutants.py [--sample N] [--seed N] [--only NAME …] [--json FILE]
+Usage: python scripts/mutants.py [--sample N] [--seed N] [--only NAME …] [--json FILE [--again]]
 """
 
 from __future__ import annotations
@@ -391,41 +391,64 @@ def limits_of(modules: list[Module], jobs: int) -> dict[str, float]:
     return limits
 
 
-def measure(modules: list[Module], count: int, seed: int, jobs: int) -> list[dict[str, Any]]:
-    """Return a row per module: what was drawn, noticed, and what survived."""
-    limits = limits_of(modules, jobs)
-    tasks: list[tuple[Module, Mutant | None, float]] = []
+def measure(
+    modules: list[Module], count: int, seed: int, jobs: int, earlier: dict[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return a row per module: what was drawn, noticed, and what survived.
+
+    Of a module with an earlier row only what survived then is tested again.
+    """
     rows: dict[str, dict[str, Any]] = {}
+    waiting: list[tuple[Module, Mutant]] = []
     for module in modules:
         everything = mutants_of((SOURCE / module.path).read_text(encoding="utf-8"))
         changes = {mutant.change for mutant in everything}
         stale = [change for change in module.equivalent if change not in changes]
         if stale:
             sys.exit(f"{module.name}: listed as equivalent, but no such change: {stale}")
-        drawn = sample_of(everything, count, f"{seed}:{module.name}")
+        if module.name in earlier:
+            row, drawn = _survivors(earlier[module.name], everything)
+        else:
+            drawn = sample_of(everything, count, f"{seed}:{module.name}")
+            row = {
+                "module": module.name, "goal": module.goal, "seed": seed,
+                "changes": len(everything), "drawn": len(drawn), "equivalent": 0,
+                NOTICED: 0, "timed_out": 0, SURVIVED: [],
+            }  # fmt: skip
         counted = [mutant for mutant in drawn if mutant.change not in module.equivalent]
-        rows[module.name] = {
-            "module": module.name, "goal": module.goal, "changes": len(everything),
-            "drawn": len(drawn), "equivalent": len(drawn) - len(counted),
-            NOTICED: 0, "timed_out": 0, SURVIVED: [],
-        }  # fmt: skip
-        tasks += [(module, mutant, limits[module.name]) for mutant in counted]
+        row["equivalent"] += len(drawn) - len(counted)
+        rows[module.name] = row
+        waiting += [(module, mutant) for mutant in counted]
+    limits = limits_of([m for m in modules if any(m is module for module, _ in waiting)], jobs)
+    tasks = [(module, mutant, limits[module.name]) for module, mutant in waiting]
     for done, (module, mutant, outcome, _, _) in enumerate(run_all(tasks, jobs), 1):
         if done % 20 == 0:
             print(f"{done} of {len(tasks)} changes tested", flush=True)
-        if mutant is None:
-            continue
-        row = rows[module.name]
-        row[NOTICED] += outcome in {NOTICED, TIMED_OUT}
-        row["timed_out"] += outcome == TIMED_OUT
-        if outcome in {SURVIVED, NOT_RUN}:
-            print(f"\n{module.name}:{mutant.line}\n- {mutant.before}\n+ {mutant.after}", flush=True)
-            row[SURVIVED].append(
-                {"line": mutant.line, "before": mutant.before, "after": mutant.after}
-            )
+        if mutant is not None:
+            _count(rows[module.name], mutant, outcome)
     for row in rows.values():
         row[SURVIVED].sort(key=lambda change: change["line"])
     return list(rows.values())
+
+
+def _survivors(
+    row: dict[str, Any], everything: list[Mutant]
+) -> tuple[dict[str, Any], list[Mutant]]:
+    """Return an earlier row without what survived, and that."""
+    by_change = {mutant.change: mutant for mutant in everything}
+    survived = [by_change.get((each["before"], each["after"])) for each in row[SURVIVED]]
+    found = [mutant for mutant in survived if mutant is not None]
+    if len(found) < len(survived) or row["changes"] != len(everything):
+        sys.exit(f"{row['module']} is another one now: measure it without --again")
+    return {**row, SURVIVED: []}, found
+
+
+def _count(row: dict[str, Any], mutant: Mutant, outcome: str) -> None:
+    row[NOTICED] += outcome in {NOTICED, TIMED_OUT}
+    row["timed_out"] += outcome == TIMED_OUT
+    if outcome in {SURVIVED, NOT_RUN}:
+        print(f"\n{row['module']}:{mutant.line}\n- {mutant.before}\n+ {mutant.after}", flush=True)
+        row[SURVIVED].append({"line": mutant.line, "before": mutant.before, "after": mutant.after})
 
 
 def share(rows: Iterable[dict[str, Any]]) -> float:
@@ -459,6 +482,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", nargs="+", choices=sorted(modules), metavar="MODULE")
     parser.add_argument("--json", type=Path, help="a file for the results; other modules' stay")
+    parser.add_argument(
+        "--again", action="store_true", help="test only what survived by that file, after new tests"
+    )
     options = parser.parse_args()
     os.chdir(ROOT)
     os.environ.update(OMP_NUM_THREADS="1", ORT_DISABLE_TELEMETRY="1")
@@ -466,26 +492,20 @@ def main() -> None:
         plugin.load()  # once, before forking
     for name in IMPORTED_ONCE:
         importlib.import_module(name)
+    earlier = {}
+    if options.json and options.json.exists():
+        found = json.loads(options.json.read_text("utf-8"))["modules"]
+        earlier = {row["module"]: row for row in found if row["module"] in modules}
     rows = measure(
         [modules[name] for name in options.only or modules],
-        options.sample, options.seed, options.jobs,
+        options.sample, options.seed, options.jobs, earlier if options.again else {},
     )  # fmt: skip
     if options.json:
-        rows = _with_others(options.json, rows, list(modules))
-        options.json.write_text(
-            json.dumps({"sample": options.sample, "seed": options.seed, "modules": rows}, indent=2)
-            + "\n",
-            encoding="utf-8",
-        )
+        found = {**earlier, **{row["module"]: row for row in rows}}
+        rows = [found[name] for name in modules if name in found]
+        text = json.dumps({"modules": rows}, indent=2)
+        options.json.write_text(text + "\n", encoding="utf-8")
     print("\n" + table(rows))
-
-
-def _with_others(path: Path, rows: list[dict[str, Any]], order: list[str]) -> list[dict[str, Any]]:
-    found = {}
-    if path.exists():
-        found = {row["module"]: row for row in json.loads(path.read_text("utf-8"))["modules"]}
-    found.update({row["module"]: row for row in rows})
-    return [found[name] for name in order if name in found]
 
 
 if __name__ == "__main__":

@@ -98,6 +98,7 @@ def test_a_private_folder_or_file_is_closed_to_others_where_it_exists(tmp_path):
     for name in ("open", "new/below"):
         make_private_folder(tmp_path / name)
         assert mode_of(tmp_path / name) == 0o700
+    assert mode_of(tmp_path / "new") == 0o700
     for name in ("open.sqlite", "new.sqlite"):
         make_private_file(tmp_path / name)
         assert mode_of(tmp_path / name) == 0o600

@@ -252,6 +252,9 @@ def test_syncs_are_asked_for_only_where_they_are_wanted(tmp_path, monkeypatch):
     make_folder(tmp_path / "e" / "f")
     assert [stat.S_ISDIR(mode) for mode in synced] == [True, True]
     synced.clear()
+    create_private_file(tmp_path / "key", b"secret")
+    assert [stat.S_ISDIR(mode) for mode in synced] == [False, True]
+    synced.clear()
     sync_file(tmp_path / "b")
     sync_folder(tmp_path)
     assert [stat.S_ISDIR(mode) for mode in synced] == [False, True]

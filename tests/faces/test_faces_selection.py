@@ -34,6 +34,13 @@ def test_of_faces_with_one_left_edge_the_first_found_counts_first():
     assert [select_face(boxes, number, photo="x") for number in (1, 2, 3)] == [1, 2, 0]
 
 
+def test_many_faces_with_one_left_edge_count_in_the_order_in_which_they_were_found():
+    edges = np.random.default_rng(0).integers(0, 3, 200)
+    boxes = np.stack([edges, edges, edges + 5, edges + 5], axis=1).astype(np.float32)
+    order = [select_face(boxes, number, photo="x") for number in range(1, 201)]
+    assert order == sorted(range(200), key=lambda face: (edges[face], face))
+
+
 def test_a_face_that_is_not_there():
     boxes = np.array([LEFT, WIDE], np.float32)
     assert select_face(boxes, 2, photo="two.jpg") == 1

@@ -53,6 +53,9 @@ def test_open_set_by_hand():
     found = open_set_at(best, correct, strangers, 0.5, people=["Dan", "Dan", "Dan", "Eve"])
     assert found.fpir == wilson_of_parts(2 / 3, 2)
     assert found.dir == dir_at(best, correct, 0.5)
+    # At the threshold itself a name is given.
+    found = open_set_at([0.5, 0.25], [True, True], [0.5, 0.25], 0.5)
+    assert (found.dir, found.fpir) == (wilson(1, 2), wilson(1, 2))
 
 
 photos = st.lists(st.tuples(st.integers(0, 6), st.integers(-20, 20)), min_size=1, max_size=60)

@@ -108,3 +108,15 @@ def test_the_share_is_of_changes_with_an_effect():
     assert "| `a/b` | 20 of 40 | 2 | 94 % | |" in text
     assert "| **together** | 40 | 4 | **72 %** | 92 % |" in text
     assert text.index("92 %") < text.index("`d`") < text.index("85 %")
+
+
+def test_what_survived_can_be_tested_again():
+    found = mutants.mutants_of(SOURCE)
+    one, other = found[3], found[7]
+    survived = [{"line": 1, "before": each.before, "after": each.after} for each in (one, other)]
+    earlier = row(changes=len(found), survived=survived)
+    again, drawn = mutants._survivors(earlier, found)
+    assert drawn == [one, other]
+    assert again == {**earlier, "survived": []}
+    with pytest.raises(SystemExit, match="another one"):
+        mutants._survivors(earlier, found[:7] + found[8:])

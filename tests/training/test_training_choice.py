@@ -62,8 +62,18 @@ def test_held_out_photos_are_not_in_their_own_head():
         best, who = nearest(samples.faces[row : row + 1], rows)
         similarity[row], correct[row] = best[0], who[0] == samples.labels[row]
     assert shown.similarities[:, 0] == pytest.approx(similarity, abs=1e-5)
+    assert np.all(np.diff(shown.similarities, axis=1) <= 0)
     assert shown.correct.tolist() == correct.tolist()
     assert shown.rank1.value == correct.mean()
+
+
+def test_a_fold_without_photos_is_passed_over():
+    samples = easy([4] * 6)
+    folds = np.tile([0, 2, 2, 5], 6)
+    shown = cross_validate(Recipe("prototype"), samples, folds)
+    close = cross_validate(Recipe("prototype"), samples, np.tile([0, 1, 1, 2], 6))
+    assert np.array_equal(shown.similarities, close.similarities)
+    assert shown.correct.all()
 
 
 def test_of_equally_good_heads_the_simplest_is_taken():

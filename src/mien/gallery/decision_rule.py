@@ -209,9 +209,9 @@ def _calibrate(
         slope: of a typical curve of the embedder; None where it is not calibrated.
     """
     if len(people) < 2:
-        # There is no other person to compare the photos with.
-        lowest = np.full((len(sample), 1), -1, np.float32)
-        left_out = _LeftOut(sample, lowest, np.zeros(len(sample), np.bool_))
+        # The photos of one person alone are compared with no other person.
+        no_other = np.full((len(sample), 1), -1, np.float32)
+        left_out = _LeftOut(sample, no_other, np.zeros(len(sample), np.bool_))
     else:
         left_out = _left_out(people, _thinned(sample), limits.same_person, few=FEW)
     # A person enrolled twice has even odds with the other entry, and says nothing of the others.

@@ -7,6 +7,9 @@ from sphere import SFACE_LIMITS
 RNG = np.random.default_rng(5)
 
 
+E = np.eye(4)
+
+
 def identity():
     vector = RNG.normal(size=64)
     return vector / np.linalg.norm(vector)
@@ -65,6 +68,37 @@ def test_a_person_with_photos_of_their_own_is_not_chosen():
     assert chosen(photos) == [1, 1, 1, 0, 0, 0, 0]
 
 
+def test_every_photo_is_searched_for_another_person():
+    """Also those after one in which no other person is."""
+    ada, bob, cleo = E[0], E[1], E[2]
+    alone = [(0, [ada, E[3]]), (0, [bob, ada])]  # Bob is larger in the second
+    others = [(1, [bob]), (1, [bob]), (2, [cleo])]
+    priors = [[0.9, 0.1], [0.9, 0.8], [1.0], [1.0], [1.0]]
+    together = [(3, [cleo, E[3]])]
+    faces = chosen(alone + others + together, [*priors, [0.9, 0.8]])
+    assert faces == [0, 1, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(("prior", "face"), [(0.46, 1), (0.44, 0)])
+def test_instead_of_another_person_a_face_of_half_the_prominence_is_taken(prior, face):
+    photos = [(0, [E[0], E[1]]), (1, [E[0]]), (1, [E[0]])]
+    assert chosen(photos, [[0.9, prior], [1.0], [1.0]])[0] == face
+
+
+@pytest.mark.parametrize("seed", [12, 14, 23, 24, 31, 32])
+def test_picks_agree_with_each_other_in_the_end(seed):
+    """No photo has a face that is more like the faces picked in the others: after three rounds."""
+    generator = np.random.default_rng(seed)
+    faces = generator.normal(size=(9, 4, 6)) + 0.8 * generator.normal(size=(1, 4, 6))
+    faces /= np.linalg.norm(faces, axis=2, keepdims=True)
+    prior = generator.random((9, 4))
+    picks = chosen([(0, list(photo)) for photo in faces], list(prior))
+    for photo, pick in enumerate(picks):
+        others = [faces[other, picks[other]] for other in range(9) if other != photo]
+        agreement = (faces[photo] @ np.transpose(others)).mean(axis=1)
+        assert pick == np.argmax(agreement + SFACE_LIMITS.size_weight * prior[photo])
+
+
 def test_one_photo_is_decided_by_prominence():
     faces = [identity(), identity(), identity()]
     assert chosen([(0, faces)], [[0.1, 0.8, 0.3]]) == [1]
@@ -82,9 +116,6 @@ def test_a_wrong_photo_does_not_change_the_choice_in_others():
     ada = identity()
     photos = [(0, [shot(ada), identity()]) for _ in range(5)] + [(0, [identity()])]
     assert chosen(photos) == [0] * 6
-
-
-E = np.eye(4)
 
 
 def test_without_calibration_size_weighs_one_deviation_of_the_cosines():

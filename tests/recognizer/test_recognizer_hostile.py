@@ -7,11 +7,11 @@ import json
 import numpy as np
 import onnx
 import pytest
+from fuzz.seeds.recognizers import seeds
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from fuzz.seeds.recognizers import seeds
 from mien.errors import NotARecognizer, UnusableWeights
 from mien.onnx_files.graph_checks import check_graph
 from mien.recognizer import Recognizer

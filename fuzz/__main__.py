@@ -61,6 +61,10 @@ def _run(options: argparse.Namespace) -> int:
         print("atheris is not installed: pip install 'mien[fuzz]' (Linux on x86-64)")
         return 2
     names = options.targets or targets.NAMES
+    sys.path.insert(0, str(runner.ROOT / "benchmarks"))
+    from peers.machine import described
+
+    machine = described()
     outcomes = runner.run(names, options.seconds, options.folder.absolute())
     print(runner.table(outcomes))
     for name, outcome in outcomes.items():
@@ -68,11 +72,8 @@ def _run(options: argparse.Namespace) -> int:
             place = options.folder / name / "findings" / found["input"]
             print(f"\n{name}: {found['what']}\n{place}\n{found['details']}")
     if options.json:
-        sys.path.insert(0, str(runner.ROOT / "benchmarks"))
-        from peers.machine import described
-
         result = {
-            "machine": described(),
+            "machine": machine,
             "seconds": options.seconds,
             "targets": {name: outcome.to_dict() for name, outcome in outcomes.items()},
         }

@@ -93,7 +93,9 @@ class Watch:
             "ends": dict(self._ends),
             "slowest_s": round(self._slowest, 3),
         }
-        self._counts.write_text(json.dumps(counts), "utf-8")
+        part = self._counts.with_suffix(".part")
+        part.write_text(json.dumps(counts), "utf-8")
+        part.replace(self._counts)
 
 
 def _place(error: Exception) -> str:

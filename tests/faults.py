@@ -72,19 +72,19 @@ class Fault:
                 write()
 
 
-def every_fault(write: Callable[[], object]) -> Iterator[Fault]:
-    """Yield each fault of `write`, which is first run once without any."""
+def every_fault(write: Callable[[], object], *, step: int = 1) -> Iterator[Fault]:
+    """Yield each fault of `write`, or each so many-th; it is first run once without any."""
     with patched(None) as counted:
         write()
     assert counted
+    faults = []
     for number, _ in enumerate(counted):
-        for fault in (
-            *(Fault(number, error) for error in ERRORS),
-            *(Fault(number, error, persists=True) for error in (errno.ENOSPC, errno.EIO)),
-            Fault(number, KILLED),
-        ):
-            POINTS.count += 1
-            yield fault
+        faults += [Fault(number, error) for error in ERRORS]
+        faults += [Fault(number, error, persists=True) for error in (errno.ENOSPC, errno.EIO)]
+        faults.append(Fault(number, KILLED))
+    for fault in faults[::step]:
+        POINTS.count += 1
+        yield fault
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def target() -> Target:
         form.photos()
         form.photo()
 
-    return Target(run, INSTRUMENTED, _TOKENS, longest=4096)
+    return Target(run, INSTRUMENTED, _TOKENS, longest=1024)
 
 
 _TOKENS = (

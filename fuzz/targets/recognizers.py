@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import random
+import zlib
 
 from fuzz.targets import Target
 
-INSTRUMENTED = ("mien.recognizer", "mien.types", "mien.matching", "mien.models.statistics")
+INSTRUMENTED = (
+    "mien.recognizer",
+    "mien.onnx_files",
+    "mien.types",
+    "mien.matching",
+    "mien.models.statistics",
+)
 
 
 def target() -> Target:
     """Return the target."""
     import numpy as np
 
+    from mien.photo import open_photo
     from mien.recognizer import Recognizer
 
     photo = np.zeros((8, 8, 3), np.uint8)
+    opened = open_photo(photo)
 
     def run(data: bytes) -> None:
         found = Recognizer(data, threads=1)
         found.identify(photo)
+        if zlib.crc32(data) % 2:
+            found.engine(threads=1).embed_photo(opened)
         found.info()
         repr(found.head)
 

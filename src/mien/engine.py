@@ -6,6 +6,8 @@ over the models inside a recognizer file, so that the file needs no weights besi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -64,6 +66,18 @@ def _session(stage: str, graph: onnx.ModelProto, threads: int) -> Session:
     return Session(graph.SerializeToString(), name=stage, threads=threads, kept_for=kept_for)
 
 
+@contextmanager
+def _checked(model: str) -> Iterator[None]:
+    """Translate what value types say of a model's answers into UnusableWeights."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise UnusableWeights(
+            f"the answers of the {model} are not those of one: {error}",
+            hint="Its file is damaged, or it is no such model: make or get it again.",
+        ) from error
+
+
 class _Stages:
     """The stages over three sessions; what both engines share."""
 
@@ -83,7 +97,9 @@ class _Stages:
 
     def detect(self, photo: Photo) -> Detections:
         """Return the faces of a photo, best score first."""
-        return Detections(*self._detect.run("boxes", "points", "scores", image=photo.pixels))
+        found = self._detect.run("boxes", "points", "scores", image=photo.pixels)
+        with _checked("detector"):
+            return Detections(*found)
 
     def align(self, photo: Photo, detections: Detections) -> NDArray[np.uint8]:
         """Return (F, 112, 112, 3) uint8 RGB crops of the faces."""
@@ -94,7 +110,8 @@ class _Stages:
     def embed(self, crops: NDArray[np.uint8]) -> Embeddings:
         """Return the embeddings of (F, 112, 112, 3) uint8 RGB crops, of one photo or of many."""
         (vectors,) = self._embed.run_rows("embeddings", crops=np.ascontiguousarray(crops))
-        return Embeddings(vectors, self.contract)
+        with _checked("embedder"):
+            return Embeddings(vectors, self.contract)
 
     def embed_photo(self, photo: Photo) -> EmbeddedPhoto:
         """Return the faces of a photo, best score first, with crops and embeddings."""

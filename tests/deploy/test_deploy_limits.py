@@ -52,6 +52,12 @@ def test_the_limits_are_the_servers():
     assert (forms.MAX_FIELDS, forms.MAX_FIELD) == (MAX_FIELDS, MAX_FIELD)
 
 
+@pytest.mark.parametrize("kind", ["\ufeff", "multipart/form-data; boundary=\N{EURO SIGN}"])
+def test_a_content_type_in_other_scripts_is_a_bad_request(kind):
+    with pytest.raises(BadRequest):
+        files_of_form(kind, form_of(part(b"GIF89a")), "file")
+
+
 def test_as_many_photos_as_the_server_takes(service):
     most = identify(service, form_of(*[part(b"GIF89a")] * MAX_PHOTOS))
     assert most.status == 200

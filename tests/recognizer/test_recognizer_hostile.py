@@ -7,11 +7,12 @@ import json
 import numpy as np
 import onnx
 import pytest
+from fuzz.seeds.recognizers import seeds
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from mien.errors import NotARecognizer
+from mien.errors import NotARecognizer, UnusableWeights
 from mien.onnx_files.graph_checks import check_graph
 from mien.recognizer import Recognizer
 from toy_graphs import photo_of, red_squares, toy_engine, toy_head
@@ -235,6 +236,25 @@ def test_answers_of_another_kind_are_an_error(model):
         Recognizer(model.SerializeToString(), threads=1).identify(
             photo_of(red_squares(480, 500, [(9, 9)]))
         )
+
+
+def test_answers_of_no_length_are_an_error():
+    """The least recognizer there is, whose embedding is zero whatever the photo."""
+    recognizer = Recognizer(seeds()["zero-embedding.onnx"], threads=1)
+    photo = photo_of(np.zeros((16, 16, 3), np.uint8))
+    with pytest.raises(NotARecognizer, match="not those of a recognizer"):
+        recognizer.identify(photo)
+    with pytest.raises(UnusableWeights, match="embedder"):
+        recognizer.engine(threads=1).embed_photo(photo)
+
+
+def test_a_file_without_the_shape_of_its_embeddings_has_no_engine():
+    model = onnx.load_from_string(seeds()["least.onnx"])
+    wanted = next(value for value in model.graph.output if value.name == "embeddings")
+    del wanted.type.tensor_type.shape.dim[:]
+    recognizer = Recognizer(model.SerializeToString(), threads=1)
+    with pytest.raises(NotARecognizer, match="stages"):
+        recognizer.engine(threads=1)
 
 
 def test_metadata_that_is_not_text_is_an_error(file):

@@ -256,16 +256,22 @@ class Recognizer:
 
         Args:
             threads: how many threads one call may use; 0 for as many as there are cores.
+
+        Raises:
+            NotARecognizer: the file's graph has no such stages.
         """
         from mien.engine import RecognizerEngine  # noqa: PLC0415
 
-        return RecognizerEngine(
-            self._model,
-            contract=self.contract,
-            settings=self.about.settings,
-            statistics=self.statistics,
-            threads=threads,
-        )
+        try:
+            return RecognizerEngine(
+                self._model,
+                contract=self.contract,
+                settings=self.about.settings,
+                statistics=self.statistics,
+                threads=threads,
+            )
+        except (ValueError, LookupError) as error:
+            raise unreadable(self._name, f"its stages cannot be separated: {error}") from error
 
     @property
     def weights(self) -> tuple[Weights, Weights]:

@@ -31,10 +31,10 @@ def files_of_form(kind: str, body: bytes, field_name: str) -> list[tuple[str, by
         RequestTooLarge: more files or fields than the limits, or too long a field.
     """
     form = _Form()
-    boundary = parse_options_header(kind)[1].get(b"boundary", b"")
-    if not boundary:
-        raise BadRequest("the form cannot be read: it states no boundary", hint=_HINT)
     try:
+        boundary = parse_options_header(kind)[1].get(b"boundary", b"")
+        if not boundary:
+            raise BadRequest("the form cannot be read: it states no boundary", hint=_HINT)
         parser = MultipartParser(boundary, cast("MultipartCallbacks", form.callbacks()))
         parser.write(body)
         parser.finalize()

@@ -92,7 +92,8 @@ def test_invalid_values(whole, tmp_path, column, value):
 def test_a_foreign_trigger_is_reported(whole, tmp_path, name):
     (tmp_path / FILE).write_bytes(whole.read_bytes())
     base = sqlite3.connect(tmp_path / FILE)
-    base.execute(f"CREATE TRIGGER {name} AFTER INSERT ON photos BEGIN DELETE FROM people; END")
+    trigger = "CREATE TRIGGER {} AFTER INSERT ON photos BEGIN DELETE FROM people; END"
+    base.execute(trigger.format(name))
     base.close()
     with Gallery.open(tmp_path) as gallery:
         faults = check_gallery(gallery).faults

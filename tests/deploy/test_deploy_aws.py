@@ -88,6 +88,7 @@ def test_the_client_is_the_one_that_the_event_names(event_of):
         function_url_event("GET", "/v1") | {"requestContext": "none"},
         function_url_event("GET", "/v1") | {"rawQueryString": {"a": 1}},
         rest_api_event("GET", "/v1") | {"queryStringParameters": {"top": 5}},
+        rest_api_event("GET", "/v1") | {"path": "/\ud800"},
     ],
 )
 def test_other_events_get_status_400(handle, event):

@@ -144,6 +144,9 @@ def test_a_whole_trail_names_its_last_line(path):
         ("UPDATE chain SET pruned = 2", "first and last line was changed"),
         ("UPDATE chain SET last = 9", "first and last line was changed"),
         ("INSERT INTO events VALUES (11, '', '', '', '', '', '', NULL)", "line 11 was added"),
+        ("INSERT INTO events VALUES (-5, '', '', '', '', '', '', NULL)", "line -5 was added"),
+        ("INSERT INTO events VALUES (0, '', '', '', '', '', '', x'00')", "line 0 was added"),
+        ("DELETE FROM chain", "first and last line was changed"),
     ],
 )
 def test_a_removed_or_changed_line_shows(path, statement, fault):
@@ -170,6 +173,47 @@ def test_a_trail_cut_with_its_record_shows(path):
     trail.record("looked up", "k").result(5)
     trail.close()
     assert check_file(path, SECRET).faults == ("line 8 is missing",)
+
+
+@pytest.mark.parametrize(
+    "removal",
+    [
+        ["DELETE FROM chain"],
+        ["DROP TABLE chain"],
+        ["DELETE FROM chain", "UPDATE events SET link = NULL"],
+        ["DELETE FROM chain", "DELETE FROM events"],
+    ],
+)
+def test_lines_are_not_linked_again_where_the_chain_was_removed(path, removal):
+    """A server that starts would hide which lines are missing."""
+    ten_lines(path)
+    change(
+        path,
+        "DELETE FROM events WHERE number = 4",
+        "UPDATE events SET number = number - 1 WHERE number > 4",
+        *removal,
+    )
+    trail = AuditTrail(path, SECRET)
+    trail.record("looked up", "k").result(5)
+    trail.close()
+    assert not check_file(path, SECRET).whole
+
+
+def test_a_trail_that_is_made_to_look_like_an_earlier_versions_says_so(path):
+    ten_lines(path)
+    change(
+        path,
+        "DELETE FROM events WHERE number = 10",
+        "DROP TABLE chain",
+        "ALTER TABLE events DROP COLUMN link",
+    )
+    trail = AuditTrail(path, SECRET)
+    latest = trail.latest(1)[0]
+    trail.close()
+    assert (latest.action, latest.detail) == (
+        "chain started",
+        "9 lines before this one had no chain",
+    )
 
 
 def test_an_old_copy_shows_by_a_line_that_was_noted(path):
@@ -236,7 +280,9 @@ def test_a_trail_of_an_earlier_version_is_chained(path):
     old_file(path)
     trail = AuditTrail(path, SECRET)
     trail.record("looked up", "k", ["q"]).result(5)
-    assert [line.person for line in trail.latest(9)] == ["q", "p", "p", "p"]
+    lines = trail.latest(9)
+    assert [line.person for line in lines] == ["q", "", "p", "p", "p"]
+    assert lines[1].action == "chain started"
     trail.close()
     assert check_file(path, SECRET).whole
     change(path, "DELETE FROM events WHERE number = 2")
@@ -263,12 +309,12 @@ def test_the_command_shows_and_checks(tmp_path, capsys):
     rows = json.loads(run("--json", "--limit", 1)[1])
     assert [row["action"] for row in rows] == ["key refused"]
     state = json.loads(run("--check", "--json")[1])
-    assert (state["whole"], state["lines"], state["last"]) == (True, 4, 4)
-    assert run("--check", "--noted", f"4:{state['link']}")[0] == 0
+    assert (state["whole"], state["lines"], state["last"]) == (True, 5, 5)
+    assert run("--check", "--noted", f"5:{state['link']}")[0] == 0
     assert run("--noted", "4")[0] == 2
-    code, _, err = run("--check", "--noted", "5")
+    code, _, err = run("--check", "--noted", "6")
     assert code == 19
-    assert "before line 5" in err
+    assert "before line 6" in err
     change(path, "DELETE FROM events WHERE number = 2")
     code, _, err = run("--check")
     assert code == 19

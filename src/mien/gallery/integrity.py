@@ -13,7 +13,7 @@ from mien.gallery.base import GalleryBase
 from mien.gallery.storage.connecting import FILE, translated
 from mien.gallery.storage.database import Database
 from mien.gallery.storage.rows import GalleryStore
-from mien.gallery.storage.schema import migrate
+from mien.gallery.storage.schema import schema_differences
 from mien.names import name_key
 from mien.text import count
 
@@ -110,17 +110,7 @@ def _structure(database: Database) -> Iterator[str]:
             yield f"the file is damaged: {found}"
     for table, row, parent, _ in database.base.execute("PRAGMA foreign_key_check"):
         yield f"{table}, row {row}: the row of {parent} that it refers to is missing"
-    blank = sqlite3.connect(":memory:", isolation_level=None)
-    try:
-        migrate(blank)
-        schema = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
-        expected = dict(blank.execute(schema).fetchall())
-    finally:
-        blank.close()
-    actual = dict(database.base.execute(schema).fetchall())
-    for name in sorted(expected.keys() | actual.keys()):
-        if expected.get(name) != actual.get(name):
-            yield f"{name} in the schema is not as this version of Mien makes it"
+    yield from schema_differences(database.base)
 
 
 def _rows(store: GalleryStore) -> Iterator[str]:

@@ -70,6 +70,11 @@ def exchanged(table, column, first=1, second=2):
     )  # fmt: skip
 
 
+SCHEMA = (
+    "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = replace(sql, '{}', '{}') "
+    "WHERE name = '{}'; PRAGMA writable_schema = OFF"
+)
+
 NOTICED_AT_OPENING = {
     "photos of two people exchanged": SWAP.format("photos", "person", "person"),
     "one photo of another person": "UPDATE photos SET person = 2 WHERE number = 1",
@@ -108,6 +113,16 @@ NOTICED_AT_OPENING = {
     "older version": "PRAGMA user_version = 3; DELETE FROM meta WHERE key IN ('digest', 'id')",
     "a trigger": "CREATE TRIGGER t AFTER INSERT ON audit BEGIN DELETE FROM photos; END",
     "a view": "CREATE VIEW v AS SELECT 1",
+    "a table": "CREATE TABLE notes (text TEXT)",
+    "a generation that is no number": "UPDATE meta SET value = 'x' WHERE key = 'generation'",
+    "a generation of too many digits": "UPDATE meta SET value = '1' || hex(zeroblob(4000)) "
+    "WHERE key = 'generation'",
+    "photos that stay when their person is forgotten": SCHEMA.format(
+        "ON DELETE CASCADE", "ON DELETE SET NULL", "photos"
+    ),
+    "photos without their person": SCHEMA.format(
+        "REFERENCES people (number) ON DELETE CASCADE", "", "photos"
+    ),
 }
 
 

@@ -88,10 +88,22 @@ def test_invalid_values(whole, tmp_path, column, value):
         assert str(error)  # noqa: PT017
 
 
-def test_a_foreign_trigger_is_reported(whole, tmp_path):
+@pytest.mark.parametrize("name", ["t", "sqlitex"])
+def test_a_foreign_trigger_is_reported(whole, tmp_path, name):
     (tmp_path / FILE).write_bytes(whole.read_bytes())
     base = sqlite3.connect(tmp_path / FILE)
-    base.execute("CREATE TRIGGER t AFTER INSERT ON photos BEGIN DELETE FROM people; END")
+    trigger = "CREATE TRIGGER {} AFTER INSERT ON photos BEGIN DELETE FROM people; END"
+    base.execute(trigger.format(name))
     base.close()
     with Gallery.open(tmp_path) as gallery:
-        assert any("t in the schema is not" in fault for fault in check_gallery(gallery).faults)
+        faults = check_gallery(gallery).faults
+        assert any(f"{name} in the schema is not" in fault for fault in faults)
+
+
+def test_a_generation_that_is_no_number_is_damage(whole, tmp_path):
+    (tmp_path / FILE).write_bytes(whole.read_bytes())
+    base = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+    base.execute("UPDATE meta SET value = 'x' WHERE key = 'generation'")
+    base.close()
+    with pytest.raises(NotAGallery, match="generation is not a number"):
+        Gallery.open(tmp_path)

@@ -67,6 +67,7 @@ def request_of(event: Mapping[str, Any]) -> Request:
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     if not all(isinstance(text, str) for text in (*query.values(), *headers.values())):
         raise TypeError("parameters and headers are texts")
+    path.encode()  # JSON can hold a lone surrogate, which a response cannot
     return Request(
         method=method.upper(),
         path=_without_stage(unquote(path), context.get("stage") or "$default"),

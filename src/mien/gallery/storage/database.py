@@ -43,7 +43,14 @@ from mien.gallery.storage.row_digests import (
     generation_of,
     settings_digest,
 )
-from mien.gallery.storage.schema import APPLICATION, VERSION, application_of, migrate, version_of
+from mien.gallery.storage.schema import (
+    APPLICATION,
+    VERSION,
+    application_of,
+    migrate,
+    schema_differences,
+    version_of,
+)
 from mien.gallery.storage.sealing import Seal, new_gallery_id, seal_of
 from mien.gallery.storage.wiping import CLEAN, PATIENCE, TO_CUT, TO_REWRITE, wipe
 
@@ -51,9 +58,6 @@ _OF_A_DATASET = "It is a dataset: train a recognizer on it, or import it into a 
 
 _PATIENCE = 10.0
 """Seconds to wait for another process that is writing."""
-
-_FOREIGN = "SELECT name FROM main.sqlite_master WHERE type IN ('trigger', 'view')"
-"""A trigger in the file could change rows together with Mien's own changes."""
 
 
 class Database:
@@ -227,8 +231,10 @@ class Database:
         here = replace(stored, generation=self.generation, settings=settings_digest(self.base))
         for difference in stored.differences(here):
             raise damaged(self.folder, difference)
-        if self.seal.encrypts and self.base.execute(_FOREIGN).fetchone():
-            raise damaged(self.folder, "its schema has a trigger or a view")
+        # A trigger in the file could change rows together with Mien's own changes, and a table
+        # without its foreign keys would keep the photos of people who are forgotten.
+        for difference in schema_differences(self.base) if self.seal.encrypts else ():
+            raise damaged(self.folder, difference)
         return stored
 
     def check_as_opened(self) -> None:

@@ -46,6 +46,8 @@ _NAMES = {
     "audit": "lines of the audit trail",
 }
 _BYTES = 32
+_MOST_DIGITS = 18
+"""Of the generation; it is stored in 64 bits."""
 _MODULUS = 1 << (8 * _BYTES)
 _STORED = struct.Struct(f">{_BYTES}sQ{len(TABLES)}Q{_BYTES}s")
 _FUNCTION = "mien_row_changed"
@@ -143,9 +145,16 @@ def settings_digest(base: sqlite3.Connection) -> bytes:
 
 
 def generation_of(base: sqlite3.Connection) -> int:
-    """Return how often people, photos or rejected faces of a gallery were changed."""
+    """Return how often people, photos or rejected faces of a gallery were changed.
+
+    Raises:
+        sqlite3.DatabaseError: another program has written what is no number.
+    """
     row = base.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
-    return int(row[0]) if row else 0
+    text = row[0] if row else "0"
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise sqlite3.DatabaseError("its generation is not a number")
+    return int(text)
 
 
 def digest_of(base: sqlite3.Connection, seal: Seal) -> GalleryDigest:

@@ -7,7 +7,8 @@ a gallery has the old version or the new one, never one in between.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 
 from mien.names import name_key
 
@@ -62,6 +63,11 @@ SEALED_FROM = STEPS.index(_SEALED_TEXTS) + 1
 """From this version on rows are bound to their place, and a digest over all of them is stored."""
 
 
+_OBJECTS = "SELECT name, sql FROM main.sqlite_master WHERE name NOT GLOB 'sqlite_*' OR type IN "
+_OBJECTS += "('trigger', 'view') ORDER BY name"
+"""All but what SQLite makes itself: its indexes and statistics."""
+
+
 def version_of(base: sqlite3.Connection) -> int:
     """Return how many migrations a database has behind it; 0 for a blank one."""
     return int(base.execute("PRAGMA user_version").fetchone()[0])
@@ -106,3 +112,27 @@ def migrate(
     except BaseException:
         base.execute("ROLLBACK")
         raise
+
+
+def schema_of(base: sqlite3.Connection) -> dict[str, str]:
+    """Return the SQL of each table, index, trigger and view of a database, by name."""
+    return dict(base.execute(_OBJECTS).fetchall())
+
+
+@cache
+def current_schema() -> Mapping[str, str]:
+    """Return what `schema_of` returns of a gallery that this version makes."""
+    blank = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        migrate(blank)
+        return schema_of(blank)
+    finally:
+        blank.close()
+
+
+def schema_differences(base: sqlite3.Connection) -> Iterator[str]:
+    """Yield in words where the schema is not as this version makes it."""
+    expected, actual = current_schema(), schema_of(base)
+    for name in sorted(expected.keys() | actual.keys()):
+        if expected.get(name) != actual.get(name):
+            yield f"{name} in the schema is not as this version of Mien makes it"

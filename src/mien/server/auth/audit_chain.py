@@ -3,7 +3,8 @@
 A line that is changed, added or removed breaks the chain at that place. The two ends are kept in
 a record with a digest of its own: the last line that was pruned, and the last line. A person who
 has the secret can make any trail. An old copy of the whole file that was put back shows only by a
-line that was noted elsewhere.
+line that was noted elsewhere. Lines of a version without a chain are linked once, and a line says
+so: a file from which the chain was removed would look like one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+
+from mien.text import count
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -31,6 +35,8 @@ _ENDS = "SELECT pruned, pruned_link, last, last_link, seal FROM chain"
 _NO_LINK = bytes(32)
 _MAX_FAULTS = 20
 _LINK_DIGITS = 16
+_LEAST = -(1 << 63)
+"""The least number that SQLite has; lines are numbered from 1."""
 
 _encoded = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
@@ -105,17 +111,23 @@ def prepare(database: sqlite3.Connection, secret: bytes) -> tuple[Ends, bool]:
     """Make the tables, or add what an earlier version lacks; inside a transaction.
 
     Returns:
-        The ends of the chain, and whether they are as they were written.
+        The ends of the chain, and whether they are as they were written. Where only they are
+        missing they were removed: they are written with the first line.
     """
+    tables = "SELECT count(*) FROM sqlite_master WHERE name = 'chain'"
+    (chained,) = database.execute(tables).fetchone()
     for statement in SCHEMA.split(";"):
         database.execute(statement)
     known = {row[1] for row in database.execute("PRAGMA table_info(events)")}
+    chained = chained or "link" in known
     for column in _NEW_COLUMNS:
         if column.split()[0] not in known:
             database.execute(f"ALTER TABLE events ADD COLUMN {column}")
     found = read_ends(database, secret)
     if found is not None:
         return found
+    if chained:  # to link the lines again would hide which are missing
+        return Ends(), False
     ends = _chain_earlier_lines(database, secret)
     write_ends(database, secret, ends)
     return ends, True
@@ -131,6 +143,13 @@ def _chain_earlier_lines(database: sqlite3.Connection, secret: bytes) -> Ends:
         last = line[0]
         links.append((link, last))
     database.executemany("UPDATE events SET link = ? WHERE number = ?", links)
+    if lines:
+        time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        detail = f"{count(len(lines), 'line')} before this one had no chain"
+        line = (last + 1, time, "chain started", "", "", detail, "")
+        last, link = last + 1, link_of(secret, link, line)
+        sql = f"INSERT INTO events ({COLUMNS}, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+        database.execute(sql, (*line, link))
     return Ends(pruned, _NO_LINK, last, link)
 
 
@@ -170,21 +189,20 @@ def check_chain(
             be empty.
         since: number and digest of a line; if it is there, only the lines after it are compared.
     """
-    found = read_ends(database, secret)
-    ends, sealed = found or (Ends(), True)
+    ends, sealed = read_ends(database, secret) or (Ends(), False)
     if since and _stored_link(database, since[0]) != since[1]:
         since = None
     start = since or (ends.pruned, ends.pruned_link)
     check = _Check(secret, ends, start)
     lines = f"SELECT {COLUMNS}, link FROM events WHERE number > ? ORDER BY number"  # noqa: S608
-    first = (start[0] if since else -1,)
+    first = (start[0] if since else _LEAST,)
     faults = [] if sealed else ["the record of the first and last line was changed"]
     for fault in check.faults(database.execute(lines, first)):
         if len(faults) < _MAX_FAULTS:
             faults.append(fault)
     faults += _lacks(database, ends, noted)
-    count = check.lines + start[0] - ends.pruned
-    return TrailCheck(tuple(faults), count, ends.pruned, ends.last, ends.last_link)
+    total = check.lines + start[0] - ends.pruned
+    return TrailCheck(tuple(faults), total, ends.pruned, ends.last, ends.last_link)
 
 
 class _Check:
@@ -202,7 +220,10 @@ class _Check:
         for *line, stored in rows:
             self.lines += 1
             number = int(str(line[0]))
-            if number != expected:
+            if number < expected:
+                yield f"line {number} was added"
+                continue
+            if number > expected:
                 yield f"{_span(expected, number - 1)} missing"
             expected = number + 1
             if not isinstance(stored, bytes):

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -131,7 +132,11 @@ def _process(name: str, folder: Path, seconds: int, log: Path) -> int:
     command = [sys.executable, "-m", "fuzz.worker", name, folder, str(seconds), str(MEMORY)]
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "MIEN_OFFLINE": "1"}
-    with log.open("wb") as out:
+    memory = Path("/dev/shm")  # noqa: S108 - the folder in it has a name of its own
+    place = memory if memory.is_dir() else None
+    # libFuzzer ends a process without deleting its temporary files.
+    with log.open("wb") as out, tempfile.TemporaryDirectory(dir=place) as temporary:
+        environment["TMPDIR"] = temporary
         try:
             done = subprocess.run(
                 command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, check=False,

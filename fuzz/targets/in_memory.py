@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from pathlib import Path
 
 
 def folder_in_memory() -> tempfile.TemporaryDirectory[str]:
-    """Return a folder, in memory where the system has such."""
-    memory = Path("/dev/shm")  # noqa: S108 - the folder in it has a name of its own
-    return tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
+    """Return a temporary folder; the runner has them in memory where the system has such."""
+    return tempfile.TemporaryDirectory()
 
 
 def ignore_checksums() -> None:

@@ -10,7 +10,8 @@ half and measured on the other, both ways, so that no rate is reported on the pe
 Photos that the dataset has set aside are used as well.
 
 Two policies are measured: one set on a half of the strangers alone, and one set as by
-`mien train --strangers`, which also leaves out each enrolled person in turn.
+`mien train --strangers`: by the embedder's card too and by each enrolled person left out in turn,
+with no name that is less likely than not.
 """
 
 from __future__ import annotations
@@ -26,11 +27,24 @@ from numpy.typing import NDArray
 
 from mien.dataset import Dataset, Entry
 from mien.evaluation.open_set.metrics import half_of
-from mien.measures import bootstrap_mean, open_set_at
-from mien.measures.templates import nearest
-from mien.policy import Strangers, choose_policy, search_strangers
+from mien.graph.settings import EVEN_ODDS
+from mien.measures import bootstrap_mean, wilson
+from mien.measures.templates import nearest_few
+from mien.models.cards import DEFAULT_EMBEDDER, card
+from mien.models.statistics import EmbedderStatistics
+from mien.policy import (
+    CalibrationFit,
+    choose_policy,
+    decide,
+    find_likely_known,
+    fit_calibration,
+    search_strangers,
+    stacked_similarities,
+    typical_slope,
+)
 from mien.training import Recipe, Samples, leave_people_out
-from mien.types import Interval
+from mien.training.head_choice import cross_validate, photo_folds
+from mien.types import Calibration, Interval, Policy
 
 ENROLLED = 3
 
@@ -119,35 +133,72 @@ def measure(dataset: Dataset, protocol: Protocol, rate: float) -> list[Result]:
     )
     recipe = Recipe("prototype")
     rows = recipe.fit(samples).rows
-    best, who = nearest(dataset.embeddings[protocol.probes], rows)
-    own = leave_people_out(recipe, samples, rows)
+    best, who = nearest_few(dataset.embeddings[protocol.probes], rows)
+    right = who == protocol.mates
     results = []
     for set_on in (0, 1):
         here, there = (protocol.strangers[protocol.half == half] for half in (set_on, 1 - set_on))
+        others, _ = nearest_few(dataset.embeddings[there], rows)
         alone = search_strangers(dataset.embeddings[here], rows, "strangers of LFW")
-        ways: dict[str, list[Strangers]] = {"strangers": [alone]}
-        if own is not None:
-            ways["mien train"] = [own, alone]
-        for name, groups in ways.items():
-            policy = choose_policy(groups, samples.counts, rate).policy
-            others, _ = nearest(dataset.embeddings[there], rows)
-            right = who == protocol.mates
-            found = open_set_at(best, right, others, policy.threshold)
-            named = right & (best >= np.float32(policy.threshold))
+        threshold = choose_policy([alone], samples.counts, rate).policy.threshold
+        head = train(samples, rows, dataset.embeddings[here], rate)
+        for name, (at, strange, known) in {
+            "strangers": (threshold, others[:, 0] >= threshold, best[:, 0] >= threshold),
+            "mien train": (head[0].threshold, is_named(others, *head), is_named(best, *head)),
+        }.items():
             results.append(
                 Result(
                     policy=name,
-                    set_on=sum(group.people for group in groups),
-                    threshold=policy.threshold,
-                    fpir=found.fpir,
-                    dir=found.dir,
-                    dir_people=bootstrap_mean(named, protocol.mates),
+                    set_on=len(here),
+                    threshold=at,
+                    fpir=wilson(int(strange.sum()), len(there)),
+                    dir=wilson(int(np.sum(known & right)), len(best)),
+                    dir_people=bootstrap_mean(known & right, protocol.mates),
                     strangers=len(there),
                     probes=len(best),
                     gallery=len(rows),
                 )
             )
     return results
+
+
+def train(
+    samples: Samples, rows: NDArray[np.float32], strangers: NDArray[np.float32], rate: float
+) -> tuple[Policy, Calibration]:
+    """Return policy and calibration as `mien train --strangers` chooses them."""
+    stated = card(DEFAULT_EMBEDDER)
+    statistics = EmbedderStatistics(stated.impostors, stated.verification, stated.genuine)
+    recipe = Recipe("prototype")
+    own = leave_people_out(recipe, samples, rows)
+    known = find_likely_known(strangers, None, rows, samples.counts, rate, statistics)
+    strangers = np.delete(strangers, [one.stranger for one in known], axis=0)
+    given = search_strangers(strangers, rows, "strangers of LFW")
+    every = [given, own.strangers]
+    held_out = cross_validate(recipe, samples, photo_folds(samples, 0))
+
+    def fit(threshold: float) -> CalibrationFit:
+        return fit_calibration(
+            held_out.similarities,
+            held_out.correct,
+            stacked_similarities(every),
+            np.concatenate([group.weights for group in every]),
+            threshold=threshold,
+            typical_slope=typical_slope(statistics),
+        )
+
+    choice, found = decide(
+        [given], samples.counts, rate, fit, own=own, statistics=statistics.impostors
+    )
+    return choice.policy, found.calibration
+
+
+def is_named(
+    similar: NDArray[np.float32], policy: Policy, calibration: Calibration
+) -> NDArray[np.bool_]:
+    """Return which faces get a name, by their similarities to the most similar people."""
+    others = calibration.odds(similar[:, 1:]).sum(axis=1)
+    likely = calibration.probability(similar[:, 0], others) >= EVEN_ODDS
+    return likely & (similar[:, 0] >= np.float32(policy.threshold))
 
 
 def table(results: list[Result]) -> str:
@@ -159,7 +210,7 @@ def table(results: list[Result]) -> str:
     for result in results:
         where = f"{result.set_on:,} strangers"
         if result.policy != "strangers":
-            where += ", including enrolled people left out in turn"
+            where += ", as `mien train --strangers`"
         lines.append(
             f"| {where} | {result.threshold:.3f} | {_percent(result.fpir)} of "
             f"{result.strangers:,} | {_share(result.dir)} of {result.probes:,} | "

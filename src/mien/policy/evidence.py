@@ -101,7 +101,6 @@ class Evidence:
     def choice(self, threshold: float) -> PolicyChoice:
         """Return the policy of a threshold, with its evidence."""
         measuring = [group for group in self.groups if group.enough]
-        by_card = self.curve is not None and not measuring
         reached = self.curve is not None and self.curve.lowest_rate <= self.rate + 1e-12
         measured = bool(measuring) and not (self.by_card and self._few)
         supported = measured or (self.card_supports and reached)
@@ -112,7 +111,7 @@ class Evidence:
             strangers=sum(len(group.strangers.similarity) for group in self.groups),
             supported=supported and not self.contradicting,
             source=self._source(),
-            basis="strangers" if measuring else "card" if by_card else "few",
+            basis="strangers" if measuring else "few" if self.curve is None else "card",
             shift=0.0 if self.curve is None else self.curve.shift.value,
         )
         found = tuple(

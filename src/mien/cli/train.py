@@ -152,9 +152,9 @@ def _show(recognizer: Recognizer, report: Mapping[str, Any], output: Path) -> No
         f"strangers given a name, {100 * policy.false_positive_rate:.3g}% requested, "
         f"{policy.support}"
     )
-    if searched := report["policy"]["stranger_people"]:
-        low, high = policy.expected.low, policy.expected.high
-        out.print(f"  {searched:,} strangers searched: {low:.2%} to {high:.2%} (95 % interval)")
+    low, high = policy.expected.low, policy.expected.high
+    searched = count(report["policy"]["stranger_people"], "stranger")
+    out.print(f"  95 % interval {low:.2%} to {high:.2%}; {searched} searched in this gallery")
     out.print("  " + escape(policy.source))
     ece = report["probability"]["ece"]
     if ece is not None:

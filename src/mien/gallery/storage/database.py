@@ -34,7 +34,7 @@ from mien.gallery.storage.connecting import (
     unless_unwritable,
     unwritable,
 )
-from mien.gallery.storage.reseal import bring_up_to_date, store_digest, stored_digest
+from mien.gallery.storage.reseal import SET_META, bring_up_to_date, store_digest, stored_digest
 from mien.gallery.storage.row_digests import (
     ChangedRows,
     GalleryDigest,
@@ -296,10 +296,7 @@ class Database:
     def set_meta(self, key: str, value: str) -> None:
         """Write a value of the table `meta`; inside a transaction."""
         # In place, so that a wiped file stays equal to a freshly made one.
-        sql = (
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-        )
-        self.base.execute(sql, (key, value))
+        self.base.execute(SET_META, (key, value))
 
     def must_scrub(self) -> None:
         """Note, in the transaction that deletes, that traces are left until `scrub` has run."""

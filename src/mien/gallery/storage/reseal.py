@@ -21,7 +21,7 @@ from mien.gallery.storage.sealing import (
 from mien.gallery.storage.wiping import TO_REWRITE
 
 _DIGEST = "digest"
-_SET = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 _PERSON = "SELECT id, created, name, spelling, consent, source, sealed FROM people WHERE number = ?"
 _PHOTO = (
@@ -55,8 +55,8 @@ def bring_up_to_date(base: sqlite3.Connection, key: bytes | None, seal: Seal) ->
             if seal.encrypts:
                 rewrite_rows(base, SealOfFormat1(key), seal)
                 settings["scrub"] = TO_REWRITE  # names stood in the clear
-            base.executemany(_SET, settings.items())
-        base.execute(_SET, (_DIGEST, stored_text(digest_of(base, seal), seal)))
+            base.executemany(SET_META, settings.items())
+        base.execute(SET_META, (_DIGEST, stored_text(digest_of(base, seal), seal)))
 
     migrate(base, finish=finish)
 
@@ -198,4 +198,4 @@ def stored_digest(base: sqlite3.Connection, seal: Seal) -> GalleryDigest:
 
 def store_digest(base: sqlite3.Connection, digest: GalleryDigest, seal: Seal) -> None:
     """Store a digest, inside a transaction."""
-    base.execute(_SET, (_DIGEST, stored_text(digest, seal)))
+    base.execute(SET_META, (_DIGEST, stored_text(digest, seal)))

@@ -18,9 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from mien.errors import GalleryLocked
+from mien.errors import GalleryLocked, NotAGallery
 from mien.gallery.storage.cipher import KEY_BYTES, Cipher, changed, key_missing, key_unused
-from mien.gallery.storage.connecting import damaged
 from mien.gallery.storage.schema import SEALED_FROM, version_of
 
 Bound = tuple[str, ...]
@@ -271,7 +270,7 @@ def seal_of(base: sqlite3.Connection, folder: Path, key: bytes | None) -> Seal:
     try:
         data = base64.b64decode(lock, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise damaged(folder, "its lock is not base64") from error
+        raise NotAGallery(f"{folder}: its lock is damaged") from error
     try:
         if is_old:
             Cipher(key).decrypt(data, _LOCK_OF_1)

@@ -37,6 +37,14 @@ def test_an_enrolled_person_is_identified_at_once(client, ada):
     assert client.get(f"/v1/people/{ada}/thumbnail").headers["content-type"] == "image/jpeg"
 
 
+def test_each_way_to_identify_records_who_was_recognised(client, state, ada):
+    for path in ("/v1/identify", "/classify/people"):
+        assert client.post(path, files=files(picture(0))).status_code == 200
+    assert [(line.action, line.person) for line in state.audit.latest(2)] == [
+        ("looked up", ada)
+    ] * 2
+
+
 def test_each_rejected_photo_has_a_reason(client, ada):
     sent = files(picture(0), blank(), b"no photo")
     rows = client.post(f"/v1/people/{ada}/photos", files=sent).json()["results"]

@@ -111,6 +111,9 @@ def test_a_trained_recognizer_cannot_replace_the_gallery(client, state, commands
 
     # A recognizer in service before the gallery was added: the gallery keeps the name.
     state.versions.add("people", "20260101-000000-abcdef", trained)
+    body = {"version": "20260101-000000-abcdef"}
+    assert client.put("/v1/recognizer/people/service", json=body).status_code == 409
+    assert client.get("/v1/people").status_code == 200
     state.versions.set_in_service("people", "20260101-000000-abcdef")
     again = ServerState(state.settings, {"people": state.backend("people")})
     held = again.is_gallery("people")
@@ -118,7 +121,7 @@ def test_a_trained_recognizer_cannot_replace_the_gallery(client, state, commands
     assert held
 
 
-def test_a_failed_job_reports_the_reason(client, commands):
+def test_a_failed_job_reports_the_reason(client, state, commands):
     commands.code = 15
     commands.gate.set()
     job = client.post("/v1/jobs", files=photos()).json()["id"]
@@ -128,6 +131,8 @@ def test_a_failed_job_reports_the_reason(client, commands):
     assert client.get(f"/v1/jobs/{job}/report").status_code == 404
     assert client.delete(f"/v1/jobs/{job}").status_code == 204
     assert client.get("/v1/jobs").json() == {"jobs": []}
+    line = state.audit.latest(1)[0]
+    assert (line.action, line.detail) == ("training deleted", job)
 
 
 @pytest.fixture
@@ -245,10 +250,21 @@ def test_internal_failures_of_a_job_are_only_logged(code, caplog):
     assert not caplog.records
 
 
-def test_a_job_is_cancelled(client, commands):
+def test_a_deleted_training_is_recorded_with_its_recognizer(client, state, commands):
+    commands.gate.set()
+    job = client.post("/v1/jobs", files=photos()).json()["id"]
+    version = until(client, job, "done")["version"]
+    assert client.delete(f"/v1/jobs/{job}").status_code == 204
+    line = state.audit.latest(1)[0]
+    assert (line.action, line.detail) == ("recognizer deleted", f"trained {version}")
+
+
+def test_a_job_is_cancelled(client, state, commands):
     job = client.post("/v1/jobs", files=photos()).json()["id"]
     until(client, job, "running")
     assert client.delete(f"/v1/jobs/{job}").status_code == 204
+    line = state.audit.latest(1)[0]
+    assert (line.action, line.detail) == ("training cancelled", job)
     until(client, job, "cancelled")
     commands.gate.set()
     other = client.post("/v1/jobs", files=photos()).json()["id"]

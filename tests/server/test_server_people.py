@@ -37,6 +37,14 @@ def test_an_enrolled_person_is_identified_at_once(client, ada):
     assert client.get(f"/v1/people/{ada}/thumbnail").headers["content-type"] == "image/jpeg"
 
 
+def test_each_way_to_identify_records_who_was_recognised(client, state, ada):
+    for path in ("/v1/identify", "/classify/people"):
+        assert client.post(path, files=files(picture(0))).status_code == 200
+    assert [(line.action, line.person) for line in state.audit.latest(2)] == [
+        ("looked up", ada)
+    ] * 2
+
+
 def test_each_rejected_photo_has_a_reason(client, ada):
     sent = files(picture(0), blank(), b"no photo")
     rows = client.post(f"/v1/people/{ada}/photos", files=sent).json()["results"]
@@ -153,6 +161,38 @@ def test_a_correction_does_not_bring_back_who_is_forgotten_meanwhile(
     body = {"face_token": token, "is": {"name": "Ada"}}
     assert client.post("/v1/corrections", json=body).status_code == 404
     assert client.get("/v1/people").json()["people"] == []
+
+
+def test_photos_do_not_bring_back_who_is_forgotten_while_they_are_read(
+    client, state, ada, monkeypatch
+):
+    gallery = state.gallery()
+    enrol = gallery.enrol
+
+    def late(*arguments, **options):
+        gallery.forget(ada)
+        return enrol(*arguments, **options)
+
+    monkeypatch.setattr(gallery, "enrol", late)
+    sent = files(picture(0, 1), picture(0, 2))
+    assert client.post(f"/v1/people/{ada}/photos?force=true", files=sent).status_code == 404
+    assert client.get("/v1/people").json()["people"] == []
+
+
+def test_a_correction_makes_no_person_of_an_id_that_was_merged(client, state, ada, monkeypatch):
+    ben = client.post("/v1/people", json={"name": "Ben"}).json()["id"]
+    token = identify(client, 0)["face_token"]
+    gallery = state.gallery()
+    enrol = gallery.enrol
+
+    def late(*arguments, **options):
+        gallery.merge(ada, ben)
+        return enrol(*arguments, **options)
+
+    monkeypatch.setattr(gallery, "enrol", late)
+    body = {"face_token": token, "is": ben}
+    assert client.post("/v1/corrections", json=body).status_code == 404
+    assert [row["name"] for row in client.get("/v1/people").json()["people"]] == ["Ada"]
 
 
 def test_invalid_corrections_are_rejected(client, ada):

@@ -367,6 +367,17 @@ def test_a_zip_bomb_is_rejected(client):
     assert kind(client.post("/v1/jobs", files=[("file", ("a.zip", bomb))])) == "unsafe-archive"
 
 
+def test_zips_with_very_many_members_are_refused_while_their_lists_are_read(client, monkeypatch):
+    """`zipfile` takes half a kilobyte for each, and all archives of an upload count together."""
+    monkeypatch.setattr("mien.server.training.job_photos._MAX_MEMBERS", 5)
+    few, more = ({f"Ada/{n}.png": picture(0) for n in range(count)} for count in (3, 6))
+    one, other = zipped(few), zipped(few)
+    for sent in ([zipped(more)], [one, other]):
+        answer = client.post("/v1/jobs", files=[("file", ("a.zip", data)) for data in sent])
+        assert kind(answer) == "unsafe-archive"
+        assert "more than 5 members" in answer.json()["detail"]
+
+
 def test_files_other_than_photos_are_not_stored(client, state):
     state.jobs.close()
     mixed = zipped({"Ada/a.png": picture(0), "Ada/b.png": b"#!/bin/sh\nevil", "Ada/c.exe": b"MZ"})

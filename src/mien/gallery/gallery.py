@@ -21,6 +21,7 @@ from mien.gallery.enrolment_checks import extract_sample
 from mien.gallery.people import (
     add_person,
     find_person,
+    require_person,
     valid_name,
 )
 from mien.gallery.storage.database import create_database
@@ -113,6 +114,7 @@ class Gallery(GalleryEditor):
         consent: str = "",
         key: str = "",
         seen_at: int | None = None,
+        must_exist: bool = False,
     ) -> Enrolment:
         """Enrol a face sample of a person, unless a check fails.
 
@@ -123,6 +125,7 @@ class Gallery(GalleryEditor):
             consent: a note on what the person has agreed to, for a new person.
             key: for the audit trail.
             seen_at: what `last_forgotten` returned when the face was seen, if that is a while ago.
+            must_exist: add no new person.
 
         Returns:
             Whether it was enrolled, or else the reason and the evidence. A new person is added only
@@ -130,13 +133,14 @@ class Gallery(GalleryEditor):
 
         Raises:
             InvalidName: a new person's name is empty or too long.
-            UnknownPerson: a person was forgotten since `seen_at`; it may be that person's face.
+            UnknownPerson: a person was forgotten since `seen_at`, and it may be that person's face;
+                or no person has the id or name, and `must_exist` is set.
             ContractMismatch: the sample was made in another way than the gallery's.
         """
         self.check_contract(sample.contract)
         with self._changing() as changed:
             self._check_none_forgotten(seen_at)
-            found = find_person(self._store, person)
+            found = (require_person if must_exist else find_person)(self._store, person)
             if found is None:
                 valid_name(person)
             request = EnrolmentRequest(sample, found, force, key)
@@ -164,6 +168,7 @@ class Gallery(GalleryEditor):
         force: bool = False,
         consent: str = "",
         key: str = "",
+        must_exist: bool = False,
     ) -> Enrolment:
         """Find the person's face in a photo and enrol it; see `extract_sample` and `enrol`.
 
@@ -174,12 +179,14 @@ class Gallery(GalleryEditor):
             force: enrol even if checks fail.
             consent: a note on what the person has agreed to, for a new person.
             key: for the audit trail.
+            must_exist: add no new person.
 
         Returns:
             Whether it was enrolled, or else the reason and the evidence.
 
         Raises:
             PhotoError: the photo cannot be read.
+            UnknownPerson: no person has the id or name, and `must_exist` is set.
             InvalidName: a new person's name is empty or too long.
             ContractMismatch: the engine makes other embeddings than the gallery's.
         """
@@ -195,7 +202,9 @@ class Gallery(GalleryEditor):
             return Enrolment(False, "", "", "no-face", str(error))
         except EnrolmentRefused as error:
             return Enrolment(False, "", "", "several-faces", str(error), error.evidence)
-        return self.enrol(person, sample, force=force, consent=consent, key=key)
+        return self.enrol(
+            person, sample, force=force, consent=consent, key=key, must_exist=must_exist
+        )
 
     def import_people(
         self,

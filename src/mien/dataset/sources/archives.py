@@ -70,7 +70,7 @@ class ZipSource(Source):
                 names[name] = None
             return False
 
-        with _archive_errors(self._path), _ListedZip(self._path, see):
+        with _archive_errors(self._path), ListedZip(self._path, see):
             return survey_tree(self.label, names, skipped)
 
     def read(self, items: Sequence[Item]) -> Iterator[tuple[Item, Load]]:
@@ -86,7 +86,7 @@ class ZipSource(Source):
             members[name] = member
             return True
 
-        with _archive_errors(self._path), _ListedZip(self._path, keep) as archive:
+        with _archive_errors(self._path), ListedZip(self._path, keep) as archive:
             for item in items:
                 yield item, self._load(archive, members.get(item.photo), item.photo)
 
@@ -103,19 +103,19 @@ class ZipSource(Source):
         return _loaded(data)
 
 
-class _ListedZip(zipfile.ZipFile):
+class ListedZip(zipfile.ZipFile):
     """A zip archive that keeps those of its members that are asked for.
 
     `zipfile` keeps all of them, half a kilobyte each, before its caller sees the first.
 
     Args:
-        path: of the archive.
+        file: the archive, or its path.
         keep: called with each member while the list is read; returns whether it is kept.
     """
 
-    def __init__(self, path: Path, keep: Callable[[zipfile.ZipInfo], bool]) -> None:
+    def __init__(self, file: Path | IO[bytes], keep: Callable[[zipfile.ZipInfo], bool]) -> None:
         self._keep = keep
-        super().__init__(path)
+        super().__init__(file)
 
     def __setattr__(self, name: str, value: object) -> None:
         if name == "filelist":

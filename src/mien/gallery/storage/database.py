@@ -34,7 +34,7 @@ from mien.gallery.storage.connecting import (
     unless_unwritable,
     unwritable,
 )
-from mien.gallery.storage.reseal import SET_META, bring_up_to_date, store_digest, stored_digest
+from mien.gallery.storage.reseal import bring_up_to_date, store_digest, stored_digest
 from mien.gallery.storage.row_digests import (
     ChangedRows,
     GalleryDigest,
@@ -231,8 +231,6 @@ class Database:
         here = replace(stored, generation=self.generation, settings=settings_digest(self.base))
         for difference in stored.differences(here):
             raise damaged(self.folder, difference)
-        # A trigger in the file could change rows together with Mien's own changes, and a table
-        # without its foreign keys would keep the photos of people who are forgotten.
         for difference in schema_differences(self.base) if self.seal.encrypts else ():
             raise damaged(self.folder, difference)
         return stored
@@ -296,7 +294,8 @@ class Database:
     def set_meta(self, key: str, value: str) -> None:
         """Write a value of the table `meta`; inside a transaction."""
         # In place, so that a wiped file stays equal to a freshly made one.
-        self.base.execute(SET_META, (key, value))
+        sql = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2"
+        self.base.execute(sql, (key, value))
 
     def must_scrub(self) -> None:
         """Note, in the transaction that deletes, that traces are left until `scrub` has run."""

@@ -81,26 +81,27 @@ async def classify(
     backend = state.backend(handle)
     state.queue.check_capacity()
 
-    def then(embedded: EmbeddedPhoto) -> list[dict[str, Any]]:
+    def then(embedded: EmbeddedPhoto) -> tuple[list[dict[str, Any]], str]:
         largest = select_face(embedded.detections.boxes, None, photo=embedded.photo.name)
-        found = backend.matcher.identify(embedded.embeddings)[largest].candidates
+        answer = backend.matcher.identify(embedded.embeddings)[largest]
         number = _numbers(backend)
-        return [
+        guesses = [
             {
                 "class_idx": number.get(match.person_id or match.name, -1),
                 "class_name": match.name,
                 "confidence": match.probability,
             }
-            for match in found[:_CANDIDATES]
+            for match in answer.candidates[:_CANDIDATES]
         ]
+        return guesses, answer.person_id or ""
 
     try:
         upload = await _uploaded_photo(request)
         (future,) = state.queue.submit_photos([(upload.data, upload.name)], backend.engine, then)
-        guesses = await state.queue.result(future)
+        guesses, person = await state.queue.result(future)
     except (_NoFileChosen, BadRequest, PhotoError, FaceError) as error:
         return _course_error(error)
-    await audit.record("looked up", caller.key, detail=handle)
+    await audit.record("looked up", caller.key, [person], handle)
     return JSONResponse(guesses)
 
 

@@ -116,9 +116,22 @@ def report(job: str, state: StateDep) -> Response:
 
 
 @router.delete("/v1/jobs/{job}", status_code=204, responses=problem_responses(404, 409))
-def remove(job: str, state: StateDep) -> None:
+async def remove(
+    job: str,
+    state: StateDep,
+    caller: Annotated[Caller, Depends(require_role(Role.OPERATOR))],
+    audit: AuditDep,
+) -> None:
     """Cancel an unfinished training job; delete a finished one with its recognizer and report."""
-    state.jobs.remove(job)
+    found = state.jobs.get(job)
+    await run_in_threadpool(state.jobs.remove, job)
+    if found.state not in FINISHED:
+        await audit.record("training cancelled", caller.key, detail=found.id)
+    elif found.version:
+        detail = f"{found.handle} {found.version}"
+        await audit.record("recognizer deleted", caller.key, detail=detail)
+    else:
+        await audit.record("training deleted", caller.key, detail=found.id)
 
 
 async def _stream(state: ServerState, job_id: str) -> AsyncIterator[str]:

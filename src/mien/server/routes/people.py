@@ -267,7 +267,14 @@ async def correct(given: Correction, state: StateDep, caller: Operator) -> Enrol
     def work() -> EnrolledPhoto:
         # A user confirmed the person: failed enrolment checks are reported, but overruled.
         sample = sample_of_token(face, engine)
-        done = gallery.enrol(name, sample, force=True, key=caller.key, seen_at=face.seen_at)
+        done = gallery.enrol(
+            name,
+            sample,
+            force=True,
+            key=caller.key,
+            seen_at=face.seen_at,
+            must_exist=not isinstance(right, NamedPerson),
+        )
         return _enrolled_photo(face.photo, done)
 
     return await state.queue.result(state.queue.submit(work))
@@ -293,7 +300,8 @@ def _enrol(
             detail=str(error),
             error=problem_of(error),
         )
-    done = gallery.enrol_photo(person, photo, engine=engine, force=force, key=key)
+    # The person may have been forgotten meanwhile, and must not come back under the id.
+    done = gallery.enrol_photo(person, photo, engine=engine, force=force, key=key, must_exist=True)
     return _enrolled_photo(upload.name, done)
 
 

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from mien.errors import NotServed
+from mien.errors import JobRefused, NotServed
 from mien.server.auth.access import Caller, require_role
 from mien.server.auth.keys import Role
 from mien.server.http.guarded_route import GuardedRoute
+from mien.server.inference.versions import GIVEN
 from mien.server.routes.openapi import problem_responses
 from mien.server.state import AuditDep, RequestAudit, ServerState, StateDep
 
@@ -36,7 +37,7 @@ def recognizers(state: StateDep) -> dict[str, Any]:
     return {"recognizers": [_about(state, handle) for handle in state.handles]}
 
 
-@router.put("/v1/recognizer/{handle}/service", responses=problem_responses(404))
+@router.put("/v1/recognizer/{handle}/service", responses=problem_responses(404, 409))
 async def put(
     handle: str, choice: VersionChoice, state: StateDep, caller: Admin, audit: AuditDep
 ) -> dict[str, Any]:
@@ -65,9 +66,14 @@ async def put_in_service(
     """Answer requests by a version of a recognizer from now on.
 
     Raises:
+        JobRefused: the name is the gallery's.
         NotServed: there is no such version.
         RecognizerError: its file is damaged.
     """
+    if state.is_gallery(handle) and version != GIVEN:
+        raise JobRefused(
+            f"{handle!r} is the name of the gallery", hint="No recognizer takes its place."
+        )
     versions = {each.version for each in state.versions.versions_of(handle)}
     if version not in versions:
         raise NotServed(

@@ -10,11 +10,11 @@ import csv
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mien.dataset.sources.archives import zip_name
+from mien.dataset.sources.archives import ListedZip, zip_name
 from mien.dataset.sources.layout import survey_tree
 from mien.errors import BadRequest, OutputError, PhotoError, UnsafeArchive
 from mien.files import replace_file
@@ -26,6 +26,9 @@ PHOTO_LIST = "photos.csv"
 
 _MAX_EXPANSION = 20
 """A zip archive that expands to more than this many times its size is rejected."""
+
+_MAX_MEMBERS = 100_000
+"""Members of all zip archives of an upload together."""
 
 _SCAN_SIDE = 64
 
@@ -114,16 +117,31 @@ class _ZipMember:
 def _upload_files(
     uploads: Sequence[Upload], skipped: Counter[str]
 ) -> Iterator[tuple[str, _UploadedFile | _ZipMember]]:
+    members = 0
+
+    def keep(_: zipfile.ZipInfo) -> bool:
+        nonlocal members
+        members += 1
+        if members > _MAX_MEMBERS:
+            raise UnsafeArchive(
+                f"the zip archives have more than {_MAX_MEMBERS:,} members",
+                hint="Send fewer photos at once, without other files.",
+            )
+        return True
+
     for upload in uploads:
         if upload.data[:4] in {b"PK\x03\x04", b"PK\x05\x06"}:
-            yield from _zip_files(upload, skipped)
+            yield from _zip_files(upload, skipped, keep)
         else:
             yield upload.name.replace("\\", "/"), _UploadedFile(upload.data)
 
 
-def _zip_files(upload: Upload, skipped: Counter[str]) -> Iterator[tuple[str, _ZipMember]]:
+def _zip_files(
+    upload: Upload, skipped: Counter[str], keep: Callable[[zipfile.ZipInfo], bool]
+) -> Iterator[tuple[str, _ZipMember]]:
+    """Yield the files of a zip archive; `keep` is called with each member as the list is read."""
     try:
-        archive = zipfile.ZipFile(io.BytesIO(upload.data))
+        archive = ListedZip(io.BytesIO(upload.data), keep)
     except DAMAGED_ARCHIVE as error:
         raise BadRequest("the zip archive is damaged", hint="Make it again.") from error
     members = [member for member in archive.infolist() if not zip_name(member).endswith("/")]

@@ -228,7 +228,9 @@ def _mutant(lines: list[str], changed: str, kind: str) -> Mutant:
     others = changed.splitlines()
     shorter = min(len(lines), len(others))
     head = next((i for i in range(shorter) if lines[i] != others[i]), shorter)
-    tail = next((i for i in range(shorter - head) if lines[-1 - i] != others[-1 - i]), 0)
+    tail = next(
+        (i for i in range(shorter - head) if lines[-1 - i] != others[-1 - i]), shorter - head
+    )
     before, after = (
         " ".join(line.strip() for line in text[head : len(text) - tail]) for text in (lines, others)
     )

@@ -132,6 +132,26 @@ def test_a_change_sets_the_time_and_leaves_a_line(gallery, name):
     assert line.time > trail[0].time
 
 
+def test_a_change_from_the_command_line_has_no_key_and_no_source(gallery):
+    enrolled(gallery, 4, 2)
+    ids = [gallery.person(f"person {number}").id for number in range(4)]
+    added = gallery.add_person("Ada")
+    assert (added.source, added.consent) == ("", "")
+    gallery.rename(ids[0], "Bob")
+    gallery.note_consent(ids[0], "yes")
+    gallery.merge(ids[0], ids[1])
+    gallery.reject(ids[0], centre(9))
+    gallery.forget_picture(gallery.pictures("Bob")[0].id)
+    gallery.forget(ids[2])
+    gallery.audit("identified", [ids[3]])
+    trail = gallery.audit_trail()
+    assert [line.action for line in trail[:8]] == [
+        "identified", "forgotten", "photo forgotten", "rejected", "merged", "consent noted",
+        "renamed", "added",
+    ]  # fmt: skip
+    assert {line.key for line in trail} == {""}
+
+
 @pytest.mark.usefixtures("clock")
 def test_what_leaves_a_line_and_no_other_time(gallery):
     enrolled(gallery, 2, 1)

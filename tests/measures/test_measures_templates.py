@@ -11,6 +11,7 @@ from mien.measures.templates import (
     MIN_WEIGHT,
     both_views,
     nearest,
+    nearest_few,
     photo_weights,
     sums_by_person,
     unit_rows,
@@ -62,6 +63,31 @@ def test_nearest_equals_the_highest_similarity(people, seed):
         assert not np.any(who == labels)
         scores[np.arange(len(faces)), labels] = -2
         assert best == pytest.approx(scores.max(axis=1), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("count", "people", "few"), [(5, 8, 3), (5, 3, 9), (2_100, 60, 4), (1, 1, 2)]
+)
+def test_the_few_nearest_by_sorting(count, people, few):
+    faces, _ = people_at([1] * count, seed=1, dimension=8)
+    rows, _ = people_at([1] * people, seed=2, dimension=8)
+    cosines = faces @ rows.T
+    own = np.arange(count) % people
+    best, first = nearest_few(faces, rows, few=few)
+    assert best.shape == (count, min(few, people))
+    assert best == pytest.approx(-np.sort(-cosines, axis=1)[:, :few], abs=1e-6)
+    assert first.tolist() == cosines.argmax(axis=1).tolist()
+    if people > 1:
+        cosines[np.arange(count), own] = -2
+        best, first = nearest_few(faces, rows, own, few=few)
+        others = -np.sort(-cosines, axis=1)[:, : min(few, people - 1)]
+        assert best[:, : others.shape[1]] == pytest.approx(others, abs=1e-6)
+        assert first.tolist() == cosines.argmax(axis=1).tolist()
+
+
+def test_fifty_are_few():
+    faces, _ = people_at([1] * 80, seed=1)
+    assert nearest_few(faces[:2], faces)[0].shape == (2, 50)
 
 
 def test_more_faces_than_one_block():

@@ -64,6 +64,11 @@ def test_a_large_gallery_takes_the_similarity_of_two_entries_of_one_person(galle
     few = find_likely_known(near, None, rows[:1], COUNTS, 0.01, STATISTICS)
     assert len(few) == 1
     assert find_likely_known(near, None, rows[:1], many, 0.01, STATISTICS) == ()
+    (found,) = find_likely_known(rows[:1], None, rows, many, 0.01, STATISTICS)
+    assert (found.stranger, found.person) == (0, 0)
+    # Where that similarity is not calibrated either, none is found.
+    bare = EmbedderStatistics(CARD.impostors)
+    assert find_likely_known(rows[:1], None, rows, many, 0.01, bare) == ()
 
 
 def test_a_long_list_is_cut(gallery):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mien.policy import search_strangers
+from mien.policy import Strangers, search_strangers
+from mien.policy.strangers import stacked_similarities
 from sphere import people_at
 
 
@@ -30,6 +31,19 @@ def test_each_stranger_has_weight_one():
     found = search_strangers(faces, faces[:1], people=labels)
     assert found.people == 3
     assert np.bincount(labels, weights=found.weights) == pytest.approx([1, 1, 1])
+
+
+def group_of(*rows):
+    similarities = np.array(rows, np.float32)
+    return Strangers(similarities, np.ones(len(rows)), len(rows), 9, "others")
+
+
+def test_groups_searched_among_fewer_people_have_fewer_similarities():
+    stacked = stacked_similarities([group_of([0.5, 0.25, 0]), group_of([0.75]), group_of([1, 0.5])])
+    assert stacked.dtype == np.float32
+    assert stacked.tolist() == [[0.5, 0.25, 0], [0.75, -2, -2], [1, 0.5, -2]]
+    assert stacked_similarities([group_of([0.5, 0.25])]).tolist() == [[0.5, 0.25]]
+    assert stacked_similarities([]).shape == (0, 1)
 
 
 def test_no_photos():

@@ -242,6 +242,7 @@ def test_too_few_strangers_and_nothing_else_known():
     assert (policy.supported, policy.basis) == (False, "few")
     assert (policy.strangers, policy.false_positive_rate, choice.people) == (3, 0.01, 3)
     assert policy.expected == wilson(0, 3)
+    assert policy.source == "No stranger seen is named: 3 of others."
     (warning,) = choice.warnings
     assert "1 % cannot be supported: that takes 300 strangers, and 3 are there, 297" in warning.text
     assert "So few can support no rate" in warning.text
@@ -365,6 +366,15 @@ def test_people_more_similar_than_the_card_raise_the_threshold():
     first, second = choice.warnings
     assert first.code == "people-more-alike-than-card"
     assert "takes 1,000 of own people, and 6 are there, 994 too few" in second.text
+
+
+def test_a_stranger_at_the_threshold_itself_is_named():
+    """So many at the card's threshold contradict the card; a little below it they do not."""
+    threshold = np.float32(choose_policy([], counts(10), 0.01, statistics=CARD).policy.threshold)
+    for similarity, raised in ((threshold, True), (threshold - np.float32(1e-3), False)):
+        group = strangers([similarity] * 20 + [0.1] * 80)
+        policy = choose_policy([group], counts(10), 0.01, statistics=CARD).policy
+        assert (policy.threshold > threshold) == raised
 
 
 def test_one_lookalike_of_many_does_not_contradict_the_card():

@@ -86,8 +86,9 @@ def test_when_a_key_is_required(access_of, options, ever, needed):
     assert asyncio.run(access.requires_key()) is needed
     if needed:
         assert caller(access) is None
-        with pytest.raises(KeyNeeded, match="a key is required"):
+        with pytest.raises(KeyNeeded, match="a key is required") as caught:
             authorize(access)
+        assert "`Authorization: Bearer KEY`" in caught.value.hint
     else:
         assert caller(access) == Caller("", Role.ADMIN)
         assert authorize(access, Role.ADMIN) == Caller("", Role.ADMIN)

@@ -304,6 +304,12 @@ def test_security_headers_are_added_and_replace_none():
     assert asked()[1]["x-request-id"] != headers["x-request-id"]
 
 
+def test_over_tls_browsers_are_asked_to_stay_with_it():
+    for scheme, value in (("https", "max-age=31536000"), ("http", None)):
+        _, headers, _ = asked(scope={**scope_of(), "scheme": scheme}, receive=body_of(b""))
+        assert headers.get("strict-transport-security") == value
+
+
 def test_an_error_after_the_response_has_begun_is_not_answered():
     async def late(_, __, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -49,7 +49,8 @@ def test_folds_keep_a_photo_of_each_person(counts, seed):
 
 def test_many_photos_make_fewer_folds():
     assert photo_folds(easy([10] * 20), 0).max() == 9
-    assert photo_folds(easy([10] * 201), 0).max() == 2
+    assert photo_folds(easy([10] * 200), 0).max() == 9
+    assert photo_folds(easy([10] * 199 + [11]), 0).max() == 2
 
 
 def test_held_out_photos_are_not_in_their_own_head():

@@ -74,8 +74,9 @@ def test_keys_are_found_in_a_file_or_the_environment(tmp_path, monkeypatch):
     "text", ["x", "", "é" * 44, key_text(KEY)[:-4], key_text(KEY * 2), "=" * 44]
 )
 def test_a_malformed_key_is_refused(text, monkeypatch, tmp_path):
-    with pytest.raises(GalleryLocked, match="holds no key"):
+    with pytest.raises(GalleryLocked, match="here holds no key") as caught:
         parse_key(text, "here")
+    assert caught.value.code == "key-malformed"
     (tmp_path / "key").write_text(text, "utf-8")
     (tmp_path / "key").chmod(0o600)
     with pytest.raises(GalleryLocked):
@@ -113,8 +114,10 @@ def test_an_encrypted_gallery_has_nothing_in_the_clear(encrypted):
 
 def test_an_encrypted_gallery_opens_with_its_key_only(encrypted):
     for key in (None, OTHER):
-        with pytest.raises(GalleryLocked):
+        with pytest.raises(GalleryLocked) as caught:
             Gallery.open(encrypted.path, key=key)
+        assert caught.value.code == "gallery-locked"
+        assert "MIEN_KEY" in caught.value.hint
     with Gallery.open(encrypted.path, key=KEY) as again:
         assert again.head().prototypes.tobytes() == encrypted.head().prototypes.tobytes()
 

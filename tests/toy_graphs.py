@@ -153,7 +153,8 @@ def toy_head(people=3, *, threshold=0.5, contract="c", dimension=DIMENSION, seed
         prototypes=prototypes.astype(np.float32),
         photos=np.arange(1, len(names) + 1),
         contract=contract,
-        calibration=Calibration(12.5, -5.0),
+        # Even odds a little below the threshold.
+        calibration=Calibration(40.0, -40.0 * (threshold - 0.1)),
         policy=Policy(threshold, 0.01, Interval(0.01, 0.005, 0.02), 500, True, "made up"),
     )
 

@@ -45,7 +45,7 @@ def test_results_agree_with_numpy(people, faces):
     odds = np.exp(head.calibration.slope * cosines + head.calibration.offset)
     expected = odds / (1 + odds.sum(axis=1, keepdims=True))
     assert np.allclose(probabilities, np.take_along_axis(expected, order, 1), atol=1e-5)
-    assert np.all(probabilities.sum(axis=1) <= 1)
+    assert np.all(probabilities.sum(axis=1) <= 1 + 1e-6)  # float32 rounds
     likely = np.where(probabilities[:, 0] >= 0.5, similarities[:, 0], -1)
     assert person.tolist() == reference.decide(candidates[:, 0], likely, 0.3)
 

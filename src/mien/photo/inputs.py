@@ -30,7 +30,7 @@ def open_photo(source: PhotoSource, *, name: str = "photo", long_side: int | Non
             is returned unchanged unless it is large. EXIF orientation is applied to all but arrays,
             which have none.
         name: name for messages, where there is no path.
-        long_side: as for `decode_photo`; also arrays, PIL images and `Photo`s of more than 26
+        long_side: as for `decode_photo`; also arrays, PIL images and photos of more than 26
             megapixels are reduced to 1/2, 1/4 or 1/8 where that is enough.
 
     Raises:

@@ -242,7 +242,7 @@ def test_too_few_strangers_and_nothing_else_known():
     assert (policy.supported, policy.basis) == (False, "few")
     assert (policy.strangers, policy.false_positive_rate, choice.people) == (3, 0.01, 3)
     assert policy.expected == wilson(0, 3)
-    assert policy.source == "No stranger seen is named: 3 of others."
+    assert policy.source == "Too few strangers to measure 1 %: 3 of others."
     (warning,) = choice.warnings
     assert "1 % cannot be supported: that takes 300 strangers, and 3 are there, 297" in warning.text
     assert "So few can support no rate" in warning.text

@@ -11,7 +11,14 @@ from fastapi import Request
 
 from mien.errors import KeyNeeded, NotAllowed, ServerBusy, TooManyRequests
 from mien.request_limits import RateLimiter
-from mien.server.auth.access import Access, Caller, RoleCheck, address_of, require_role
+from mien.server.auth.access import (
+    Access,
+    Caller,
+    RoleCheck,
+    address_of,
+    require_role,
+    session_cookie,
+)
 from mien.server.auth.keys import Keys, Role
 from mien.server.auth.web_sessions import (
     COOKIE,
@@ -492,3 +499,8 @@ def test_closing_ends_the_threads(access_of):
     access.close()
     with pytest.raises(RuntimeError):
         authorize(access, **bearer(WRONG))
+
+
+def test_a_request_without_a_session_has_none():
+    assert session_cookie(asked()) == ""
+    assert session_cookie(asked(cookie="s" * 43)) == "s" * 43

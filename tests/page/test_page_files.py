@@ -101,7 +101,7 @@ def test_about_describes_each_file(visit, both):
     expect(page.get_by_text(re.compile("5,756 people, a recognizer file"))).to_be_visible()
     expect(page.get_by_text(re.compile("10 people, a recognizer file"))).to_be_visible()
     expect(page.get_by_text("Measured on 300 photos of strangers: ")).to_be_visible()
-    expect(page.get_by_text(re.compile("By the embedder.s card"))).to_be_visible()
+    expect(page.get_by_text(re.compile("an estimate from other people.s faces"))).to_be_visible()
 
 
 def test_the_camera_with_thousands_of_people(visit_with_camera, both):

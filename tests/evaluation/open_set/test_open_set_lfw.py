@@ -62,11 +62,16 @@ def test_a_policy_set_on_one_half_holds_on_the_other(dataset):
     assert [result.policy for result in results] == ["strangers", "mien train"] * 2
     for result in results:
         assert result.set_on >= 300  # enough to support one in a hundred
-        assert result.fpir.low <= 0.01 <= result.fpir.high
-        assert 0.002 <= result.fpir.value <= 0.025
+        assert result.fpir.low <= 0.01
+        assert result.fpir.value <= 0.025
         assert result.dir.value >= 0.99
-    # The mean of both halves is the requested rate.
-    assert np.mean([result.fpir.value for result in results]) == pytest.approx(0.01, abs=0.006)
+    # The strangers' own threshold holds the requested rate, on the mean of both halves; as `mien
+    # train` does it no name is less likely than not, and fewer strangers get one.
+    alone = [result for result in results if result.policy == "strangers"]
+    assert all(result.fpir.high >= 0.01 for result in alone)
+    assert np.mean([result.fpir.value for result in alone]) == pytest.approx(0.01, abs=0.006)
+    for one, trained in zip(results[::2], results[1::2], strict=True):
+        assert trained.threshold >= one.threshold
 
 
 def test_a_higher_fpir_gives_a_higher_dir(dataset):
@@ -74,5 +79,6 @@ def test_a_higher_fpir_gives_a_higher_dir(dataset):
     strict, lax = (measure(dataset, protocol, rate) for rate in (0.01, 0.1))
     for one, other in zip(strict, lax, strict=True):
         assert other.threshold < one.threshold
-        assert other.fpir.value > one.fpir.value
+        assert other.fpir.value >= one.fpir.value
         assert other.dir.value >= one.dir.value
+    assert all(lax[row].fpir.value > strict[row].fpir.value for row in (0, 2))  # strangers alone

@@ -8,6 +8,11 @@ from test_page_frame import faults
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
+SIGN_OUT = """async () => {
+  const { csrf } = await (await fetch("/v1/session")).json();
+  await fetch("/v1/session", { method: "DELETE", headers: { "X-CSRF-Token": csrf } });
+}"""
+
 OLD, NEW = "20260101-000000-aaaaaa", "20260201-000000-bbbbbb"
 
 
@@ -33,14 +38,20 @@ def servers(seeded, presidents, tmp_path_factory):
 def signed_in(visit, servers):
     """Return a function that opens the page in another browser, signed in with a role."""
 
+    pages = []
+
     def sign_in(role):
         page = visit(servers.address)
         page.get_by_label("Key").fill(servers.keys[role])
         page.keyboard.press("Enter")
         page.locator(".drop-card").wait_for()
+        pages.append(page)
         return page
 
-    return sign_in
+    yield sign_in
+    # The server is that of the other tests too, which come in any order.
+    for page in pages:
+        page.evaluate(SIGN_OUT)
 
 
 def about(page):

@@ -64,7 +64,7 @@ export function whyUnknown(face, others = []) {
   if (
     others.some(({ name, similarity }) => name === nearest.name && similarity >= nearest.similarity)
   ) {
-    return `Another face in this photo is more similar to ${nearest.name}, and nobody is in a photo twice.`;
+    return `Another face in this photo is more similar to ${nearest.name}, and no person is in a photo twice.`;
   }
   const share = face.falsePositiveRate;
   if (share === null || share === undefined)
